@@ -1,0 +1,36 @@
+// Package command is the write side: it records learning logs and asks for
+// rebuilds. It owns its transactions.
+//
+// Start with [NewRecorder]; [Recorder.Record] takes one log or ten thousand. What
+// it acknowledges is committed, durable and counted in every rollup, once.
+package command
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Log is a learning log as a client submits it.
+type Log struct {
+	// RequestID is the client's name for this log. A second log with the same
+	// id is the same log sent again, or a mistake.
+	RequestID uuid.UUID
+	UserID    uuid.UUID
+	// WordCount is how many words were learned, from 0 to Limits.MaxWordCount.
+	WordCount int
+	// Timestamp is when they were learned, within Limits. It is kept to the
+	// microsecond, as PostgreSQL does, and the rest is cut off. The zero value
+	// says that the client left it out: it is then the time of recording, and
+	// takes no part in telling a log sent again from a reused request id.
+	Timestamp time.Time
+}
+
+// RecordedLog is a learning log as it is stored.
+type RecordedLog struct {
+	RequestID  uuid.UUID
+	UserID     uuid.UUID
+	WordCount  int
+	Timestamp  time.Time
+	RecordedAt time.Time
+}

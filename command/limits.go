@@ -1,0 +1,61 @@
+package command
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Limits bounds what is recorded. See [DefaultLimits].
+type Limits struct {
+	// MaxWordCount is the most words that one log may have.
+	MaxWordCount int
+	// Earliest is the first timestamp that is accepted.
+	Earliest time.Time
+	// MaxAhead is how far a timestamp may be in the future: clients' clocks and
+	// their ideas of time zones are off.
+	MaxAhead time.Duration
+}
+
+// DefaultLimits returns 1,000,000 words, the year 2000 and 24 hours.
+func DefaultLimits() Limits {
+	return Limits{
+		MaxWordCount: 1_000_000,
+		Earliest:     time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC),
+		MaxAhead:     24 * time.Hour,
+	}
+}
+
+// FieldError says what is wrong with one field of a log, and what would be right.
+type FieldError struct {
+	// Field is the field's name in JSON.
+	Field string
+	// Expected completes a sentence that begins with the field's name, such as
+	// "must be a whole number from 0 to 1000000".
+	Expected string
+}
+
+func (e FieldError) Error() string { return e.Field + " " + e.Expected }
+
+// Check returns what is wrong with a log at the time now, or nothing.
+func (l Limits) Check(log Log, now time.Time) []FieldError {
+	var wrong []FieldError
+	expect := func(ok bool, field, expected string, arguments ...any) {
+		if !ok {
+			wrong = append(wrong, FieldError{Field: field, Expected: fmt.Sprintf(expected, arguments...)})
+		}
+	}
+	expect(log.RequestID != uuid.Nil, "request_id", "must not be the nil UUID: every log needs an id of its own")
+	expect(log.UserID != uuid.Nil, "user_id", "must not be the nil UUID")
+	expect(log.WordCount >= 0 && log.WordCount <= l.MaxWordCount,
+		"word_count", "must be a whole number from 0 to %d", l.MaxWordCount)
+	if !log.Timestamp.IsZero() {
+		expect(!log.Timestamp.Before(l.Earliest),
+			"timestamp", "must not be before %s", l.Earliest.Format(time.RFC3339))
+		expect(!log.Timestamp.After(now.Add(l.MaxAhead)),
+			"timestamp", "must not be more than %s ahead of the server's clock, which shows %s",
+			l.MaxAhead, now.UTC().Format(time.RFC3339))
+	}
+	return wrong
+}

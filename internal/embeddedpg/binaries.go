@@ -1,0 +1,177 @@
+package embeddedpg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const oldestMajor = 15
+
+// binaries is a folder with one version of PostgreSQL.
+type binaries struct {
+	dir   string
+	major int
+}
+
+// findBinaries returns binaries that can run the cluster of a major version, or
+// any that are new enough where major is 0. It downloads them if there are none.
+func findBinaries(ctx context.Context, config Config, major int) (binaries, error) {
+	var found []string
+	for _, dir := range binDirs(ctx, config) {
+		candidate, err := inspect(ctx, dir)
+		if err != nil {
+			continue
+		}
+		if candidate.major == major || major == 0 && candidate.major >= oldestMajor {
+			return candidate, nil
+		}
+		found = append(found, fmt.Sprintf("%d in %s", candidate.major, candidate.dir))
+	}
+	if len(config.BinDirs) > 0 {
+		return binaries{}, wrongMajorError(config.DataDir, major, found, errors.New("only the given folders are searched"))
+	}
+	downloaded, err := download(ctx, major, config.Logger)
+	if err != nil {
+		return binaries{}, wrongMajorError(config.DataDir, major, found, err)
+	}
+	return downloaded, nil
+}
+
+func wrongMajorError(dataDir string, major int, found []string, downloading error) error {
+	here := "none"
+	if len(found) > 0 {
+		here = strings.Join(found, ", ")
+	}
+	if major == 0 {
+		return fmt.Errorf("no PostgreSQL %d or newer found on this machine (found: %s), nor downloaded (%w): "+
+			"install PostgreSQL, or set DATABASE_URL", oldestMajor, here, downloading)
+	}
+	return fmt.Errorf("%s was created by PostgreSQL %d, which is neither on this machine (found: %s) nor downloaded (%w): "+
+		"install PostgreSQL %d, or choose another --data-dir; nothing was changed", dataDir, major, here, downloading, major)
+}
+
+// binDirs returns the folders that may have PostgreSQL's binaries, best first.
+func binDirs(ctx context.Context, config Config) []string {
+	if len(config.BinDirs) > 0 {
+		return config.BinDirs
+	}
+	var dirs []string
+	if output, err := exec.CommandContext(ctx, "pg_config", "--bindir").Output(); err == nil {
+		dirs = append(dirs, strings.TrimSpace(string(output)))
+	}
+	for _, pattern := range []string{
+		"/usr/lib/postgresql/*/bin",          // Debian
+		"/usr/pgsql-*/bin",                   // Red Hat
+		"/opt/homebrew/opt/postgresql@*/bin", // Homebrew
+		"/usr/local/opt/postgresql@*/bin",    // Homebrew on Intel
+		"/home/linuxbrew/.linuxbrew/opt/postgresql@*/bin",
+		"/Applications/Postgres.app/Contents/Versions/*/bin",
+	} {
+		matches, _ := filepath.Glob(pattern)
+		slices.Sort(matches)
+		slices.Reverse(matches) // the newest first
+		dirs = append(dirs, matches...)
+	}
+	if postgres, err := exec.LookPath("postgres"); err == nil {
+		dirs = append(dirs, filepath.Dir(postgres))
+	}
+	return dirs
+}
+
+// inspect asks the binaries in dir for their version.
+func inspect(ctx context.Context, dir string) (binaries, error) {
+	for _, name := range []string{"initdb", "pg_ctl"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			return binaries{}, err
+		}
+	}
+	output, err := exec.CommandContext(ctx, filepath.Join(dir, "postgres"), "--version").Output()
+	if err != nil {
+		return binaries{}, err
+	}
+	match := regexp.MustCompile(`\(PostgreSQL\) (\d+)`).FindSubmatch(output)
+	if match == nil {
+		return binaries{}, fmt.Errorf("unexpected answer of %s/postgres --version: %q", dir, output)
+	}
+	major, err := strconv.Atoi(string(match[1]))
+	return binaries{dir: dir, major: major}, err
+}
+
+// initialize creates the cluster: beside its place first, so that one whose
+// creation was interrupted is not mistaken for one that is whole.
+func (b binaries) initialize(ctx context.Context, dirs layout, owner owner) error {
+	unfinished := dirs.data + ".unfinished"
+	if err := os.RemoveAll(unfinished); err != nil {
+		return fmt.Errorf("removing a database whose creation was interrupted: %w", err)
+	}
+	if err := os.Mkdir(unfinished, 0o700); err != nil {
+		return fmt.Errorf("the data directory can't be written to: %w; choose another with --data-dir", err)
+	}
+	if err := owner.give(unfinished); err != nil {
+		return fmt.Errorf("giving the database to the user %s: %w", owner.name, err)
+	}
+	// Whoever reaches the socket is trusted, and only the owner and root do.
+	initdb := b.command(ctx, dirs, owner, "initdb",
+		"--pgdata", unfinished, "--username", UserName, "--auth", "trust",
+		"--encoding", "UTF8", "--locale", "C", "--data-checksums")
+	if output, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("creating the database: %w:\n%s", err, output)
+	}
+	_ = os.Remove(dirs.data) // an empty folder would be in the way
+	if err := os.Rename(unfinished, dirs.data); err != nil {
+		return fmt.Errorf("creating the database: %w", err)
+	}
+	return nil
+}
+
+// stopOrphan stops the server that a process which died left behind, if its
+// system couldn't do that: this process holds the lock, so it is nobody's.
+func (b binaries) stopOrphan(ctx context.Context, dirs layout, owner owner) error {
+	if !dirs.hasPIDFile() || b.command(ctx, dirs, owner, "pg_ctl", "status", "--pgdata", dirs.data).Run() != nil {
+		return nil
+	}
+	stop := b.command(ctx, dirs, owner, "pg_ctl", "stop", "--pgdata", dirs.data, "--mode", "fast", "--wait", "--timeout", "60")
+	output, err := stop.CombinedOutput()
+	if err != nil && b.command(ctx, dirs, owner, "pg_ctl", "status", "--pgdata", dirs.data).Run() == nil {
+		return fmt.Errorf("a PostgreSQL server still runs in %s and can't be stopped: %w: %s", dirs.data, err, output)
+	}
+	return nil
+}
+
+// startServer starts the server's process.
+func (b binaries) startServer(dirs layout, owner owner, settings []string) (*process, error) {
+	log, err := os.OpenFile(dirs.log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = log.Close() }()
+	if err := owner.give(dirs.log); err != nil {
+		return nil, err
+	}
+	// Not bound to a context: the server outlives whatever started it.
+	command := b.command(context.Background(), dirs, owner, "postgres", append([]string{"-D", dirs.data}, settings...)...)
+	command.Stdout, command.Stderr = log, log
+	return startProcess(command)
+}
+
+// command returns a command that runs as the owner, in a place that it can
+// enter, and that the caller's own PG… variables don't reach.
+func (b binaries) command(ctx context.Context, dirs layout, owner owner, name string, arguments ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, filepath.Join(b.dir, name), arguments...) //nolint:gosec // PostgreSQL's own binaries
+	command.Dir = dirs.root
+	command.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
+	if runtime.GOOS == "darwin" {
+		command.Env = append(command.Env, "LC_ALL=en_US.UTF-8") // or it says that it "became multithreaded during startup"
+	}
+	command.SysProcAttr = attributes(owner)
+	return command
+}

@@ -1,0 +1,114 @@
+package embeddedpg
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// ErrInUse is the error of a data directory whose server another process runs.
+var ErrInUse = errors.New("the data directory is in use by another learninglog: " +
+	"stop that one, or choose another with --data-dir")
+
+// longestSocketDir is what a Unix socket's address has room for, on the system
+// with the least, beside the socket's own name.
+const longestSocketDir = 103 - len("/.s.PGSQL.5432")
+
+// layout has the absolute paths of what is in a data directory.
+type layout struct {
+	root, data, run, log, lock string
+}
+
+func layoutOf(root string) layout {
+	if absolute, err := filepath.Abs(root); err == nil {
+		root = absolute
+	}
+	run := filepath.Join(root, "run")
+	return layout{
+		root: root,
+		data: filepath.Join(root, "data"),
+		run:  run,
+		log:  filepath.Join(run, "postgres.log"),
+		lock: filepath.Join(root, "lock"),
+	}
+}
+
+func (l layout) check() error {
+	if len(l.run) > longestSocketDir {
+		return fmt.Errorf("the path of the data directory is too long for a socket: %s has %d bytes, and %d is the most; "+
+			"choose a shorter one with --data-dir", l.run, len(l.run), longestSocketDir)
+	}
+	return nil
+}
+
+// create makes the directories that aren't there. data/ is left to initdb.
+func (l layout) create(owner owner) error {
+	if err := os.MkdirAll(l.root, 0o755); err != nil { //nolint:gosec // the server's user has to pass through it
+		return fmt.Errorf("the data directory can't be created: %w; choose another with --data-dir", err)
+	}
+	if err := os.Mkdir(l.run, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("the data directory can't be written to: %w; choose another with --data-dir", err)
+	}
+	if err := owner.give(l.run); err != nil {
+		return fmt.Errorf("giving %s to the user %s: %w", l.run, owner.name, err)
+	}
+	return owner.checkAccess(l.root)
+}
+
+// clusterMajor returns the major version of PostgreSQL that created the cluster,
+// or 0 if there is none yet.
+func (l layout) clusterMajor() (int, error) {
+	version, err := os.ReadFile(filepath.Join(l.data, "PG_VERSION"))
+	if errors.Is(err, os.ErrNotExist) {
+		if entries, _ := os.ReadDir(l.data); len(entries) > 0 {
+			return 0, fmt.Errorf("%s is not empty and is no PostgreSQL cluster: choose another --data-dir, or move it away", l.data)
+		}
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("reading the version of the database: %w", err)
+	}
+	major, err := strconv.Atoi(strings.TrimSpace(string(version)))
+	if err != nil {
+		return 0, fmt.Errorf("reading the version of the database in %s: %w", l.data, err)
+	}
+	return major, nil
+}
+
+func (l layout) hasPIDFile() bool {
+	_, err := os.Stat(filepath.Join(l.data, "postmaster.pid"))
+	return err == nil
+}
+
+// lockFile takes the lock that says that this process runs the server. The
+// system gives it free when the process ends, however it ends.
+func lockFile(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE, 0o644) //nolint:gosec // another user who may not use it is to be told so
+	if err != nil {
+		return nil, fmt.Errorf("the data directory can't be written to: %w; choose another with --data-dir", err)
+	}
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a file descriptor is small
+	if err == nil {
+		return file, nil
+	}
+	_ = file.Close()
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, ErrInUse
+	}
+	return nil, fmt.Errorf("locking the data directory: %w", err)
+}
+
+// lastLines returns the end of a log, for a person to read.
+func lastLines(path string) string {
+	const count = 8
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(lines[max(0, len(lines)-count):], "\n")
+}

@@ -1,0 +1,93 @@
+package embeddedpg
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"strconv"
+	"syscall"
+)
+
+// owner is the user whose the cluster is and as whom the server runs. PostgreSQL
+// refuses to run as root.
+type owner struct {
+	name string
+	// credential is nil where that is the user of this process.
+	credential *syscall.Credential
+}
+
+// ownerOf returns this process's user, or for root the user who owns the cluster
+// already, or else the user postgres or nobody.
+func ownerOf(dirs layout) (owner, error) {
+	info, err := os.Stat(dirs.data)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return owner{}, fmt.Errorf("looking at the data directory: %w", err)
+	}
+	var existing *uint32
+	if err == nil {
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+			existing = &stat.Uid
+		}
+	}
+
+	if os.Geteuid() != 0 {
+		current := strconv.Itoa(os.Geteuid())
+		if existing != nil && strconv.Itoa(int(*existing)) != current {
+			return owner{}, fmt.Errorf("%s belongs to the user with the id %d: run as that user, or choose another --data-dir",
+				dirs.data, *existing)
+		}
+		return owner{name: current}, nil
+	}
+	if existing != nil && *existing != 0 {
+		found, err := user.LookupId(strconv.Itoa(int(*existing)))
+		if err != nil {
+			return owner{}, fmt.Errorf("%s belongs to a user without a name: %w", dirs.data, err)
+		}
+		return ownerFrom(found)
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		if found, err := user.Lookup(name); err == nil {
+			return ownerFrom(found)
+		}
+	}
+	return owner{}, errors.New("PostgreSQL doesn't run as root, and there is neither a user postgres nor nobody: " +
+		"run as another user, or set DATABASE_URL")
+}
+
+func ownerFrom(found *user.User) (owner, error) {
+	uid, uidErr := strconv.ParseUint(found.Uid, 10, 32)
+	gid, gidErr := strconv.ParseUint(found.Gid, 10, 32)
+	if err := errors.Join(uidErr, gidErr); err != nil {
+		return owner{}, fmt.Errorf("reading the ids of the user %s: %w", found.Username, err)
+	}
+	return owner{
+		name:       found.Username,
+		credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)},
+	}, nil
+}
+
+// give makes the owner own a file or directory.
+func (o owner) give(path string) error {
+	if o.credential == nil {
+		return nil
+	}
+	return os.Chown(path, int(o.credential.Uid), int(o.credential.Gid))
+}
+
+// checkAccess returns an error if the owner can't enter a directory: for root's
+// home, say, whose parents let only root pass.
+func (o owner) checkAccess(dir string) error {
+	if o.credential == nil {
+		return nil
+	}
+	enter := exec.Command("/bin/sh", "-c", `cd "$1"`, "sh", dir)
+	enter.Dir = "/"
+	enter.SysProcAttr = &syscall.SysProcAttr{Credential: o.credential}
+	if err := enter.Run(); err != nil {
+		return fmt.Errorf("PostgreSQL would run as the user %s, who can't enter %s: "+
+			"choose a --data-dir that everybody may pass to, such as /var/lib/learninglog", o.name, dir)
+	}
+	return nil
+}

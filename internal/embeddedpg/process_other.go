@@ -1,0 +1,12 @@
+//go:build unix && !linux
+
+package embeddedpg
+
+import "syscall"
+
+// attributes makes a command run as the owner, out of reach of the terminal's
+// Ctrl-C, which the service handles for both. A server that outlives its service
+// is stopped at the next start.
+func attributes(owner owner) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Credential: owner.credential, Setpgid: true}
+}

@@ -1,0 +1,153 @@
+// Package pgtest gives every test a PostgreSQL database of its own.
+//
+// A test binary has one server, found or started when the first test asks:
+// TEST_DATABASE_URL if that is set, else a container if a Docker engine answers,
+// else the embedded server. Databases are copied from a migrated template, which
+// takes some ten milliseconds, so every test can run in parallel.
+package pgtest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/postgres"
+)
+
+// server is this test binary's, shared by its tests.
+var server shared //nolint:gochecknoglobals // testing has no other place to keep it between TestMain and the tests
+
+type shared struct {
+	once sync.Once
+	err  error
+	// url is that of a database to connect to while creating others.
+	url      string
+	template string
+	stop     func() error
+}
+
+// Main runs the tests of a package and then stops the server that they used. Call
+// it from TestMain.
+func Main(m *testing.M) {
+	code := m.Run()
+	if err := server.close(); err != nil {
+		fmt.Fprintln(os.Stderr, "stopping the test server:", err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+// URL returns the address of a new, migrated database. It is dropped when the
+// test ends.
+func URL(t testing.TB) string {
+	t.Helper()
+	server.once.Do(server.open)
+	require.NoError(t, server.err, "starting PostgreSQL for the tests")
+	return server.create(t, fmt.Sprintf("TEMPLATE %s STRATEGY file_copy", server.template))
+}
+
+// EmptyURL returns the address of a new database without tables.
+func EmptyURL(t testing.TB) string {
+	t.Helper()
+	server.once.Do(server.open)
+	require.NoError(t, server.err, "starting PostgreSQL for the tests")
+	return server.create(t, "")
+}
+
+// Pool returns a pool of connections to a new, migrated database.
+func Pool(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	return Open(t, URL(t))
+}
+
+// Open returns a pool of connections that is closed when the test ends.
+func Open(t testing.TB, url string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := postgres.Open(context.Background(), url, 0)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+func (s *shared) open() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	if s.url, s.stop, s.err = startServer(ctx); s.err == nil {
+		s.err = s.createTemplate(ctx)
+	}
+}
+
+func (s *shared) createTemplate(ctx context.Context) error {
+	s.template = uniqueName("template")
+	if err := s.execute(ctx, "CREATE DATABASE "+s.template); err != nil {
+		return err
+	}
+	pool, err := postgres.Open(ctx, withDatabase(s.url, s.template), 0)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	migrator, err := postgres.NewMigrator(pool, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	return migrator.Up(ctx)
+}
+
+func (s *shared) create(t testing.TB, options string) string {
+	t.Helper()
+	ctx := context.Background()
+	name := uniqueName("test")
+	require.NoError(t, s.execute(ctx, "CREATE DATABASE "+name+" "+options))
+	t.Cleanup(func() {
+		require.NoError(t, s.execute(ctx, "DROP DATABASE "+name+" WITH (FORCE)"))
+	})
+	return withDatabase(s.url, name)
+}
+
+func (s *shared) execute(ctx context.Context, statement string) error {
+	connection, err := pgx.Connect(ctx, s.url)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = connection.Close(ctx) }()
+	_, err = connection.Exec(ctx, statement)
+	return err
+}
+
+func (s *shared) close() error {
+	if s.stop == nil {
+		return nil
+	}
+	if s.template != "" {
+		if err := s.execute(context.Background(), "DROP DATABASE "+s.template+" WITH (FORCE)"); err != nil {
+			return err
+		}
+	}
+	return s.stop()
+}
+
+func uniqueName(kind string) string {
+	return "learninglog_" + kind + "_" + strings.ReplaceAll(uuid.NewString(), "-", "")
+}
+
+// withDatabase returns the address of another database of the same server.
+func withDatabase(address, name string) string {
+	parsed, err := url.Parse(address)
+	if err != nil {
+		panic(fmt.Sprintf("pgtest: %v", err)) // pgx has read it before
+	}
+	parsed.Path = "/" + name
+	return parsed.String()
+}

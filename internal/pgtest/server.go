@@ -1,0 +1,96 @@
+package pgtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/testcontainers/testcontainers-go"
+	container "github.com/testcontainers/testcontainers-go/modules/postgres"
+
+	"learninglog/internal/embeddedpg"
+)
+
+// Image is the container image of the tests' server.
+const Image = "postgres:18"
+
+// startServer returns the address of a server and what stops it.
+func startServer(ctx context.Context) (url string, stop func() error, err error) {
+	if url := os.Getenv("TEST_DATABASE_URL"); url != "" {
+		return url, func() error { return nil }, nil
+	}
+	if dockerAnswers(ctx) {
+		return startContainer(ctx)
+	}
+	return startEmbedded(ctx)
+}
+
+// settings make a server fast and forgetful: a test that is interrupted starts
+// with a new one.
+func settings() map[string]string {
+	return map[string]string{
+		"fsync":              "off",
+		"synchronous_commit": "off",
+		"full_page_writes":   "off",
+		"max_connections":    "500",
+	}
+}
+
+func dockerAnswers(ctx context.Context) (answers bool) {
+	// Without an engine, testcontainers panics rather than telling.
+	defer func() {
+		if recover() != nil {
+			answers = false
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	provider, err := testcontainers.ProviderDocker.GetProvider()
+	if err != nil {
+		return false
+	}
+	defer func() { _ = provider.Close() }()
+	return provider.Health(ctx) == nil
+}
+
+func startContainer(ctx context.Context) (string, func() error, error) {
+	command := []string{"postgres"}
+	for name, value := range settings() {
+		command = append(command, "-c", name+"="+value)
+	}
+	running, err := container.Run(ctx, Image,
+		container.BasicWaitStrategies(),
+		testcontainers.WithCmd(command...))
+	if err != nil {
+		return "", nil, fmt.Errorf("starting %s in Docker: %w", Image, err)
+	}
+	stop := func() error { return testcontainers.TerminateContainer(running) }
+	url, err := running.ConnectionString(ctx, "sslmode=disable")
+	if err != nil {
+		return "", nil, errors.Join(err, stop())
+	}
+	return url, stop, nil
+}
+
+func startEmbedded(ctx context.Context) (string, func() error, error) {
+	dir, err := os.MkdirTemp("", "learninglog-test-")
+	if err != nil {
+		return "", nil, err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // the server's user has to pass through it
+		return "", nil, err
+	}
+	running, err := embeddedpg.Start(ctx, embeddedpg.Config{
+		DataDir:  dir,
+		Settings: settings(),
+		Logger:   slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	stop := func() error { return errors.Join(running.Stop(), os.RemoveAll(dir)) }
+	return running.URL(), stop, nil
+}

@@ -1,0 +1,87 @@
+// Package postgres connects to PostgreSQL, migrates it and tells its failures apart.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	connectTimeout = 5 * time.Second
+	oldestVersion  = 15
+	// maxConnections is more than pgx's default of one a core: most of a
+	// connection's time is spent waiting for the disk. The URL's
+	// pool_max_conns overrides it.
+	maxConnections = 16
+)
+
+// Open returns a pool of connections to the database at url, once it answers.
+// It keeps trying for as long as patience, so that a service and its database
+// may start together.
+func Open(ctx context.Context, url string, patience time.Duration) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("the database URL can't be read (expected postgres://user:password@host:5432/database): %w", err)
+	}
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	if _, ok := config.ConnConfig.RuntimeParams["application_name"]; !ok {
+		config.ConnConfig.RuntimeParams["application_name"] = "learninglog"
+	}
+	if !strings.Contains(url, "pool_max_conns") {
+		config.MaxConns = maxConnections
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("opening the connection pool: %w", err)
+	}
+	if err := waitUntilReady(ctx, pool, patience); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return pool, nil
+}
+
+func waitUntilReady(ctx context.Context, pool *pgxpool.Pool, patience time.Duration) error {
+	const pause = 250 * time.Millisecond
+	deadline := time.Now().Add(patience)
+	for {
+		err := checkVersion(ctx, pool)
+		if err == nil || !worthWaitingFor(err) || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// worthWaitingFor says whether a database that is starting up may fail so. A
+// wrong password or a database that doesn't exist won't mend itself.
+func worthWaitingFor(err error) bool {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) {
+		return passes(refused.Code)
+	}
+	return Unavailable(err)
+}
+
+func checkVersion(ctx context.Context, pool *pgxpool.Pool) error {
+	var version int
+	if err := pool.QueryRow(ctx, `SELECT current_setting('server_version_num')::int / 10000`).Scan(&version); err != nil {
+		return fmt.Errorf("the database can't be reached: %w", err)
+	}
+	if version < oldestVersion {
+		return fmt.Errorf("the database is PostgreSQL %d, but %d or newer is needed", version, oldestVersion)
+	}
+	return nil
+}

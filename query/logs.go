@@ -1,0 +1,85 @@
+package query
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// MaxPage is the most logs that one page may have.
+const MaxPage = 1_000
+
+// LogsRequest says which page of a user's logs is meant.
+type LogsRequest struct {
+	UserID uuid.UUID
+	// From is the first instant of the range, Until the first after it. Nil is
+	// no bound.
+	From, Until *time.Time
+	// After is the cursor of the page before, or nil for the first page.
+	After *Cursor
+	// Limit is the most logs to return, from 1 to [MaxPage].
+	Limit int
+}
+
+// LogsPage is a part of a user's logs, newest first.
+type LogsPage struct {
+	Logs []Log
+	// Next is where the next page begins, or nil if this is the last.
+	Next *Cursor
+}
+
+// Logs returns a page of a user's logs, newest first, logs of the same instant
+// by request id. Pages hold together while logs are being recorded: none is
+// shown twice, and none that was there at the first page is missing.
+//
+// It fails with [ErrEmptyRange] where Until is before From.
+func (r *Reader) Logs(ctx context.Context, request LogsRequest) (LogsPage, error) {
+	if request.From != nil && request.Until != nil && request.Until.Before(*request.From) {
+		return LogsPage{}, ErrEmptyRange
+	}
+	const query = `
+		SELECT request_id, user_id, word_count, "timestamp", recorded_at
+		FROM learning_log
+		WHERE user_id = $1
+		  AND "timestamp" >= $2 AND "timestamp" < $3
+		  AND "timestamp" <= $4 AND ("timestamp", request_id) < ($4, $5)
+		ORDER BY "timestamp" DESC, request_id DESC
+		LIMIT $6`
+	after, afterID := pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}, uuid.Max
+	if request.After != nil {
+		after, afterID = finite(request.After.Timestamp), request.After.RequestID
+	}
+	from := pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}
+	if request.From != nil {
+		from = finite(*request.From)
+	}
+	until := pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
+	if request.Until != nil {
+		until = finite(*request.Until)
+	}
+
+	// One more than asked for tells whether there is a next page.
+	rows, err := r.db.Query(ctx, query, request.UserID, from, until, after, afterID, request.Limit+1)
+	if err != nil {
+		return LogsPage{}, fmt.Errorf("reading logs: %w", err)
+	}
+	logs, err := pgx.CollectRows(rows, toLog)
+	if err != nil {
+		return LogsPage{}, fmt.Errorf("reading logs: %w", err)
+	}
+	page := LogsPage{Logs: logs}
+	if len(logs) > request.Limit {
+		page.Logs = logs[:request.Limit]
+		last := page.Logs[request.Limit-1]
+		page.Next = &Cursor{Timestamp: last.Timestamp, RequestID: last.RequestID}
+	}
+	return page, nil
+}
+
+func finite(t time.Time) pgtype.Timestamptz {
+	return pgtype.Timestamptz{Time: t, Valid: true}
+}

@@ -1,0 +1,115 @@
+package query
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"learninglog/rollup"
+)
+
+// MaxPeriods is the most periods that one summary may have.
+const MaxPeriods = 10_000
+
+// ErrTooManyPeriods is the error of a summary of more than [MaxPeriods].
+var ErrTooManyPeriods = rollup.ErrTooManyPeriods
+
+// SummaryRequest says which summary is meant.
+type SummaryRequest struct {
+	UserID      uuid.UUID
+	Granularity rollup.Granularity
+	// From and To are any instants within the first and the last period; both
+	// periods are in the summary, each whole.
+	From, To time.Time
+	// Zone is the zone of the periods.
+	Zone *time.Location
+	// OnlyWithLogs leaves periods without a log out, instead of answering zeros.
+	OnlyWithLogs bool
+}
+
+// Summary is what a user learned in a range of periods.
+type Summary struct {
+	UserID      uuid.UUID
+	Granularity rollup.Granularity
+	// From and To are the starts of the first and of the last period, both
+	// included. Asked for again, they give the same summary.
+	From, To time.Time
+	Zone     *time.Location
+	// Totals are the sums over the whole range.
+	Totals rollup.Sums
+	// Periods are in time order.
+	Periods []PeriodSummary
+}
+
+// PeriodSummary is what a user learned in one period.
+type PeriodSummary struct {
+	// Period is the instant at which the period starts, in the summary's zone.
+	Period time.Time
+	rollup.Sums
+}
+
+// Summary answers from the rollups: it costs what its periods cost, however
+// many logs there are.
+//
+// It fails with [ErrEmptyRange] where From is after To, and with
+// [ErrTooManyPeriods].
+func (r *Reader) Summary(ctx context.Context, request SummaryRequest) (Summary, error) {
+	if request.From.After(request.To) {
+		return Summary{}, ErrEmptyRange
+	}
+	starts, err := request.Granularity.Starts(request.From, request.To, request.Zone, MaxPeriods)
+	if err != nil {
+		return Summary{}, err
+	}
+	sums, err := r.sums(ctx, request.UserID, request.Granularity, starts[0], starts[len(starts)-1])
+	if err != nil {
+		return Summary{}, fmt.Errorf("reading a summary: %w", err)
+	}
+
+	summary := Summary{
+		UserID:      request.UserID,
+		Granularity: request.Granularity,
+		From:        starts[0].In(request.Zone),
+		To:          starts[len(starts)-1].In(request.Zone),
+		Zone:        request.Zone,
+		Periods:     make([]PeriodSummary, 0, len(starts)),
+	}
+	for _, start := range starts {
+		period := PeriodSummary{Period: start.In(request.Zone), Sums: sums[start.UnixMicro()]}
+		summary.Totals = summary.Totals.Plus(period.Sums)
+		if request.OnlyWithLogs && period.EntryCount == 0 {
+			continue
+		}
+		summary.Periods = append(summary.Periods, period)
+	}
+	return summary, nil
+}
+
+// sums reads the rollup of the periods that start from first through last, by
+// the microsecond at which each starts.
+func (r *Reader) sums(
+	ctx context.Context, userID uuid.UUID, granularity rollup.Granularity, first, last time.Time,
+) (map[int64]rollup.Sums, error) {
+	const query = `
+		SELECT period, total_word_count, entry_count
+		FROM learning_log_aggregates
+		WHERE user_id = $1 AND granularity = $2 AND period BETWEEN $3 AND $4`
+	rows, err := r.db.Query(ctx, query, userID, string(granularity), first, last)
+	if err != nil {
+		return nil, err
+	}
+	sums := make(map[int64]rollup.Sums)
+	var (
+		period time.Time
+		sum    rollup.Sums
+	)
+	_, err = pgx.ForEachRow(rows, []any{&period, &sum.TotalWordCount, &sum.EntryCount}, func() error {
+		sums[period.UnixMicro()] = sum
+		return nil
+	})
+	return sums, err
+}
+

@@ -1,0 +1,127 @@
+package rollup
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+)
+
+// DefaultChunkLogs is how many logs a rebuild reads in one transaction.
+const DefaultChunkLogs = 50_000
+
+// JobsConfig says how rebuilds are worked. The zero value of a field is its
+// default.
+type JobsConfig struct {
+	// Schema is the schema of River's tables. There is no default.
+	Schema string
+	// Zone is the zone of the periods. Default: UTC.
+	Zone *time.Location
+	// ChunkLogs bounds the logs of one transaction. Default: [DefaultChunkLogs].
+	ChunkLogs int
+	// Logger is for River and for rebuilds. Default: [slog.Default].
+	Logger *slog.Logger
+}
+
+func (c JobsConfig) withDefaults() JobsConfig {
+	if c.Zone == nil {
+		c.Zone = time.UTC
+	}
+	if c.ChunkLogs == 0 {
+		c.ChunkLogs = DefaultChunkLogs
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c
+}
+
+// Jobs is the queue of rebuilds. Its client inserts and reads jobs at any time;
+// they are worked between Start and Stop, by any number of processes.
+type Jobs struct {
+	client *river.Client[pgx.Tx]
+	pool   *pgxpool.Pool
+	logger *slog.Logger
+
+	stopRescuing context.CancelFunc
+	rescuing     sync.WaitGroup
+}
+
+// NewJobs returns the queue in the database of pool, which must be migrated by
+// the time it is used.
+func NewJobs(pool *pgxpool.Pool, config JobsConfig) (*Jobs, error) {
+	config = config.withDefaults()
+
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &RebuildWorker{
+		Pool:      pool,
+		Zone:      config.Zone,
+		Logger:    config.Logger,
+		ChunkLogs: config.ChunkLogs,
+	})
+	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
+		Schema:  config.Schema,
+		Logger:  config.Logger,
+		Workers: workers,
+		// Rebuilds take turns at every chunk, so more workers would only wait;
+		// the second lets a small one pass a big one.
+		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 2}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("setting up the job queue: %w", err)
+	}
+	return &Jobs{client: client, pool: pool, logger: config.Logger}, nil
+}
+
+// Client returns River's client.
+func (j *Jobs) Client() *river.Client[pgx.Tx] { return j.client }
+
+// Start works jobs until Stop. ctx bounds the start alone.
+func (j *Jobs) Start(ctx context.Context) error {
+	running := context.WithoutCancel(ctx)
+	if err := j.client.Start(running); err != nil {
+		return fmt.Errorf("starting the job queue: %w", err)
+	}
+	rescuing, stop := context.WithCancel(running)
+	j.stopRescuing = stop
+	j.rescuing.Go(func() { j.keepRescuing(rescuing) })
+	return nil
+}
+
+// Stop interrupts the jobs that this process works and returns when they have
+// been handed on: each goes on at its last chunk, here or elsewhere.
+func (j *Jobs) Stop(ctx context.Context) error {
+	j.stopRescuing()
+	j.rescuing.Wait()
+	if err := j.client.StopAndCancel(ctx); err != nil {
+		return fmt.Errorf("stopping the job queue: %w", err)
+	}
+	return nil
+}
+
+func (j *Jobs) keepRescuing(ctx context.Context) {
+	tick := time.NewTicker(rescueEvery)
+	defer tick.Stop()
+	for {
+		rescued, err := rescue(ctx, j.pool, j.client)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			j.logger.WarnContext(ctx, "rescuing rebuilds failed", "error", err)
+		case rescued > 0:
+			j.logger.InfoContext(ctx, "rescued rebuilds whose process is gone", "rebuilds", rescued)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
