@@ -18,9 +18,9 @@ type Rebuild struct {
 	ID int64
 	// State is as River names it: available, running, retryable, completed,
 	// cancelled or discarded, and rarely pending or scheduled.
-	State  rivertype.JobState
-	Args   rollup.RebuildArgs
-	Output rollup.RebuildProgress
+	State    rivertype.JobState
+	Args     rollup.RebuildArgs
+	Progress rollup.RebuildProgress
 	// RequestedAt, StartedAt and FinishedAt are in UTC; nil is not yet.
 	RequestedAt time.Time
 	StartedAt   *time.Time
@@ -86,7 +86,7 @@ func toRebuild(job *rivertype.JobRow) (Rebuild, error) {
 		return Rebuild{}, fmt.Errorf("decoding the arguments of rebuild %d: %w", job.ID, err)
 	}
 	if output := job.Output(); len(output) > 0 {
-		if err := json.Unmarshal(output, &rebuild.Output); err != nil {
+		if err := json.Unmarshal(output, &rebuild.Progress); err != nil {
 			return Rebuild{}, fmt.Errorf("decoding the progress of rebuild %d: %w", job.ID, err)
 		}
 	}

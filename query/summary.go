@@ -112,4 +112,3 @@ func (r *Reader) sums(
 	})
 	return sums, err
 }
-

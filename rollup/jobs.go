@@ -105,11 +105,17 @@ func (j *Jobs) Stop(ctx context.Context) error {
 	return nil
 }
 
+// Rescue makes the rebuilds available again whose process is gone, and returns
+// how many. Between Start and Stop it happens by itself, every few seconds.
+func (j *Jobs) Rescue(ctx context.Context) (int, error) {
+	return rescue(ctx, j.pool, j.client)
+}
+
 func (j *Jobs) keepRescuing(ctx context.Context) {
 	tick := time.NewTicker(rescueEvery)
 	defer tick.Stop()
 	for {
-		rescued, err := rescue(ctx, j.pool, j.client)
+		rescued, err := j.Rescue(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return

@@ -66,6 +66,12 @@ func URL(dataDir string) string {
 	return databaseURL(layoutOf(dataDir), DatabaseName)
 }
 
+// Exists says whether dataDir has a database.
+func Exists(dataDir string) bool {
+	major, err := layoutOf(dataDir).clusterMajor()
+	return err != nil || major != 0
+}
+
 // Start starts the server in config.DataDir and returns when its database can be
 // used. Nobody else's server is touched: it fails with [ErrInUse] if another
 // process runs one in this directory, and refuses a cluster that its binaries

@@ -1,0 +1,18 @@
+# The service as one static binary, run by a user who may do nothing else.
+
+FROM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /learninglog ./cmd/learninglog
+
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /learninglog /learninglog
+USER 65532:65532
+ENV LEARNINGLOG_ADDR=0.0.0.0:8080 LEARNINGLOG_LOG_FORMAT=json
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=6s --start-period=30s CMD ["/learninglog", "health"]
+ENTRYPOINT ["/learninglog"]
+CMD ["serve"]

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+type healthCommand struct {
+	Addr string `env:"LEARNINGLOG_ADDR" default:"127.0.0.1:8080" help:"Where the service listens."`
+}
+
+// Run succeeds if the service is ready.
+func (c *healthCommand) Run(ctx context.Context) error {
+	address, err := net.ResolveTCPAddr("tcp", c.Addr)
+	if err != nil {
+		return fmt.Errorf("reading --addr: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second) //nolint:mnd // less than a health check's usual interval
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+reachable(address)+"/readyz", nil)
+	if err != nil {
+		return fmt.Errorf("asking the service: %w", err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("the service can't be reached: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the service is not ready: %s", response.Status)
+	}
+	return nil
+}

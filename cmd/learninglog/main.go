@@ -1,0 +1,87 @@
+// Learninglog records what people learn and shows it back to them.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/adrg/xdg"
+	"github.com/alecthomas/kong"
+)
+
+// The exit statuses: as with grep, one says that something was found, the other
+// that it couldn't be looked for.
+const (
+	exitDrift   = 1
+	exitFailure = 2
+)
+
+// errDrift is the error of a verify that found drift, and has said so.
+var errDrift = errors.New("drift found")
+
+type commandLine struct {
+	Serve   serveCommand   `cmd:"" help:"Run the service."`
+	Migrate migrateCommand `cmd:"" help:"Bring the database's tables to this version, or remove them."`
+	Rebuild rebuildCommand `cmd:"" help:"Repair the rollups while the service goes on."`
+	Verify  verifyCommand  `cmd:"" help:"Compare the rollups with the logs. Exits with 1 where they differ."`
+	Health  healthCommand  `cmd:"" help:"Ask a running service whether it is ready, as a container's health check does."`
+	OpenAPI openAPICommand `cmd:"" name:"openapi" help:"Print the OpenAPI document."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run returns the exit status of the command that the arguments name.
+func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int {
+	var line commandLine
+	parser, err := kong.New(&line,
+		kong.Name("learninglog"),
+		kong.Description("Records what people learn and shows it back to them: every acknowledged log is counted "+
+			"exactly once, in every period, at every commit."),
+		kong.Vars{"data_dir": defaultDataDir()},
+		kong.Writers(stdout, stderr),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.BindTo(stdout, (*io.Writer)(nil)),
+	)
+	if err != nil {
+		return fail(stderr, err)
+	}
+	command, err := parser.Parse(arguments)
+	if err != nil {
+		return fail(stderr, fmt.Errorf("%w\nSee: learninglog --help", err))
+	}
+	err = command.Run()
+	if errors.Is(err, errDrift) {
+		return exitDrift
+	}
+	if err != nil {
+		return fail(stderr, err)
+	}
+	return 0
+}
+
+func fail(stderr io.Writer, err error) int {
+	_, _ = fmt.Fprintln(stderr, "learninglog:", err)
+	return exitFailure
+}
+
+// defaultDataDir is in the user's data directory; root's is not below its home,
+// which PostgreSQL, that doesn't run as root, couldn't enter.
+func defaultDataDir() string {
+	if os.Geteuid() == 0 {
+		return "/var/lib/learninglog"
+	}
+	return filepath.Join(xdg.DataHome, "learninglog")
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"learninglog/internal/postgres"
+)
+
+type migrateCommand struct {
+	Up     migrateUpCommand     `cmd:"" default:"withargs" help:"Bring the tables to this version (the default)."`
+	Down   migrateDownCommand   `cmd:"" help:"Remove all tables, with everything in them."`
+	Status migrateStatusCommand `cmd:"" help:"Print the versions of the tables. Exits with 2 unless they are this program's."`
+}
+
+type migrateUpCommand struct {
+	databaseFlags
+}
+
+// Run migrates up. Unlike other commands it creates an embedded database that
+// isn't there.
+func (c *migrateUpCommand) Run(ctx context.Context, stdout io.Writer) error {
+	return c.withMigrator(ctx, c.open, func(_ *database, migrator *postgres.Migrator) error {
+		if err := migrator.Up(ctx); err != nil {
+			return err
+		}
+		return printVersions(ctx, stdout, migrator)
+	})
+}
+
+type migrateDownCommand struct {
+	databaseFlags
+
+	Yes bool `help:"Remove the tables even if there are learning logs in them."`
+}
+
+// Run migrates down, but doesn't throw logs away unless it is told to.
+func (c *migrateDownCommand) Run(ctx context.Context, stdout io.Writer) error {
+	return c.withMigrator(ctx, c.openExisting, func(database *database, migrator *postgres.Migrator) error {
+		versions, err := migrator.Versions(ctx)
+		if err != nil {
+			return err
+		}
+		if versions.Schema > 0 && !c.Yes {
+			var hasLogs bool
+			if err := database.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM learning_log)`).Scan(&hasLogs); err != nil {
+				return fmt.Errorf("looking for learning logs: %w", err)
+			}
+			if hasLogs {
+				return errors.New("there are learning logs in the database, which this would delete for good: " +
+					"back them up, and say --yes")
+			}
+		}
+		if err := migrator.Down(ctx); err != nil {
+			return err
+		}
+		return printVersions(ctx, stdout, migrator)
+	})
+}
+
+type migrateStatusCommand struct {
+	databaseFlags
+}
+
+// Run prints the versions.
+func (c *migrateStatusCommand) Run(ctx context.Context, stdout io.Writer) error {
+	return c.withMigrator(ctx, c.openExisting, func(_ *database, migrator *postgres.Migrator) error {
+		if err := printVersions(ctx, stdout, migrator); err != nil {
+			return err
+		}
+		return migrator.Check(ctx)
+	})
+}
+
+func (f databaseFlags) withMigrator(
+	ctx context.Context,
+	open func(context.Context, *slog.Logger) (*database, error),
+	work func(*database, *postgres.Migrator) error,
+) (err error) {
+	logger := commandLogger()
+	opened, err := open(ctx, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, opened.close()) }()
+	migrator, err := postgres.NewMigrator(opened.pool, logger)
+	if err != nil {
+		return err
+	}
+	return work(opened, migrator)
+}
+
+func printVersions(ctx context.Context, stdout io.Writer, migrator *postgres.Migrator) error {
+	versions, err := migrator.Versions(ctx)
+	if err != nil {
+		return err
+	}
+	interrupted := ""
+	if versions.Interrupted {
+		interrupted = ", interrupted"
+	}
+	_, err = fmt.Fprintf(stdout, "tables     version %d of %d%s\njob queue  version %d of %d\n",
+		versions.Schema, versions.LatestSchema, interrupted, versions.Queue, versions.LatestQueue)
+	return err
+}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+
+	"learninglog/command"
+	"learninglog/internal/api"
+	"learninglog/internal/postgres"
+	"learninglog/query"
+	"learninglog/rollup"
+)
+
+type serveCommand struct {
+	databaseFlags
+
+	Addr              string        `env:"LEARNINGLOG_ADDR" default:"127.0.0.1:8080" help:"Where to listen: host:port. Port 0 takes a free one."`
+	LogLevel          slog.Level    `env:"LEARNINGLOG_LOG_LEVEL" default:"info" help:"What to log: debug, info, warn or error."`
+	LogFormat         string        `env:"LEARNINGLOG_LOG_FORMAT" enum:"text,json" default:"text" help:"How to log, on standard error: text or json."`
+	RequestTimeout    time.Duration `env:"LEARNINGLOG_REQUEST_TIMEOUT" default:"15s" help:"How long a request may wait for the database."`
+	ShutdownTimeout   time.Duration `env:"LEARNINGLOG_SHUTDOWN_TIMEOUT" default:"20s" help:"How long requests may take to finish when the service stops."`
+	MaxWordCount      int           `env:"LEARNINGLOG_MAX_WORD_COUNT" default:"1000000" help:"The most words that a log may have."`
+	EarliestTimestamp time.Time     `env:"LEARNINGLOG_EARLIEST_TIMESTAMP" default:"2000-01-01T00:00:00Z" help:"The first timestamp that a log may have."`
+	MaxAhead          time.Duration `env:"LEARNINGLOG_MAX_AHEAD" default:"24h" help:"How far a log's timestamp may be in the future."`
+	RebuildChunkLogs  int           `env:"LEARNINGLOG_REBUILD_CHUNK_LOGS" default:"50000" help:"How many logs a rebuild reads in one transaction."`
+}
+
+// Validate is called by kong.
+func (c *serveCommand) Validate() error {
+	const maxInt32 = 1<<31 - 1
+	switch {
+	case c.MaxWordCount < 1 || c.MaxWordCount > maxInt32:
+		return fmt.Errorf("--max-word-count must be from 1 to %d", maxInt32)
+	case c.EarliestTimestamp.Year() < 1 || c.EarliestTimestamp.Year() > 9000:
+		return errors.New("--earliest-timestamp must be in the years 1 to 9000")
+	case c.MaxAhead < 0 || c.MaxAhead > 24*366*100*time.Hour:
+		return errors.New("--max-ahead must be from 0 to 100 years")
+	case c.RebuildChunkLogs < 1:
+		return errors.New("--rebuild-chunk-logs must be at least 1")
+	case c.RequestTimeout <= 0 || c.ShutdownTimeout <= 0:
+		return errors.New("--request-timeout and --shutdown-timeout must be more than 0")
+	}
+	return nil
+}
+
+// zone is the zone of all periods, until users have their own.
+func zone() *time.Location { return time.UTC }
+
+// Run serves until ctx ends. What was started is stopped in reverse: no more
+// requests, those under way finish, rebuilds are handed on, the pool is closed,
+// the embedded database stops.
+func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
+	logger := c.logger()
+	var started shutdown
+	defer func() { err = errors.Join(err, started.stop(logger, c.ShutdownTimeout)) }()
+
+	// First, as it is the likeliest to fail and the quickest.
+	listener, err := listen(ctx, c.Addr)
+	if err != nil {
+		return err
+	}
+	started.add("listening", func(context.Context) error { return ignoreClosed(listener.Close()) })
+
+	database, err := c.databaseFlags.run(ctx, logger)
+	if err != nil {
+		return err
+	}
+	started.add("database", func(context.Context) error { return database.close() })
+
+	migrator, err := postgres.NewMigrator(database.pool, logger)
+	if err != nil {
+		return err
+	}
+	if err := migrator.Up(ctx); err != nil {
+		return err
+	}
+
+	jobs, err := rollup.NewJobs(database.pool, rollup.JobsConfig{
+		Schema:    postgres.RiverSchema,
+		Zone:      zone(),
+		ChunkLogs: c.RebuildChunkLogs,
+		Logger:    logger,
+	})
+	if err != nil {
+		return err
+	}
+	if err := jobs.Start(ctx); err != nil {
+		return err
+	}
+	started.add("rebuilds", jobs.Stop)
+
+	limits := command.Limits{MaxWordCount: c.MaxWordCount, Earliest: c.EarliestTimestamp, MaxAhead: c.MaxAhead}
+	handler, err := api.New(api.Config{
+		Recorder:       command.NewRecorder(database.pool, limits, zone()),
+		Reader:         query.NewReader(database.pool),
+		Jobs:           jobs.Client(),
+		Limits:         limits,
+		Zone:           zone(),
+		Ready:          migrator.Check,
+		Unavailable:    postgres.Unavailable,
+		RequestTimeout: c.RequestTimeout,
+		Logger:         logger,
+	})
+	if err != nil {
+		return err
+	}
+	server := c.httpServer(handler, logger)
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	started.add("requests", server.Shutdown)
+
+	greet(stdout, listener.Addr(), database)
+	select {
+	case <-ctx.Done():
+		logger.Info("stopping")
+		return nil
+	case err := <-failed:
+		return fmt.Errorf("serving requests: %w", err)
+	}
+}
+
+func (c *serveCommand) logger() *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, options))
+}
+
+// httpServer bounds every phase of a request, so that no client, slow or
+// malicious, holds a connection for ever.
+func (c *serveCommand) httpServer(handler http.Handler, logger *slog.Logger) *http.Server {
+	const (
+		readHeader = 5 * time.Second
+		read       = 30 * time.Second
+		write      = 30 * time.Second // beside the time that the request itself may take
+		idle       = 2 * time.Minute
+		maxHeader  = 64 << 10
+	)
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeader,
+		ReadTimeout:       read,
+		WriteTimeout:      read + c.RequestTimeout + write,
+		IdleTimeout:       idle,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+}
+
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("the address %s is in use by another process: stop that one, or choose another with --addr", address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listening on %s: %w; choose another address with --addr", address, err)
+	}
+	return listener, nil
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// greet tells a person where to look.
+func greet(stdout io.Writer, address net.Addr, database *database) {
+	base := "http://" + reachable(address)
+	user := uuid.NewString()
+	_, _ = fmt.Fprintf(stdout, `learninglog is ready.
+
+  address  %[1]s
+  docs     %[1]s/docs
+  data     %[2]s
+
+Record a log, and read it back:
+
+  curl -i %[1]s/v1/learning-logs -H 'Content-Type: application/json' -d '{"request_id":"%[3]s","user_id":"%[4]s","word_count":12}'
+  curl '%[1]s/v1/users/%[4]s/summary?fill=false'
+
+`, base, database.where, uuid.NewString(), user)
+}
+
+// reachable returns an address that a client on this machine can connect to.
+func reachable(address net.Addr) string {
+	host, port, err := net.SplitHostPort(address.String())
+	if err != nil {
+		return address.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// shutdown is the steps that undo a start.
+type shutdown struct {
+	steps []shutdownStep
+}
+
+type shutdownStep struct {
+	name string
+	stop func(context.Context) error
+}
+
+func (s *shutdown) add(name string, stop func(context.Context) error) {
+	s.steps = append(s.steps, shutdownStep{name: name, stop: stop})
+}
+
+// stop undoes the steps, the last first, each within timeout. One that fails
+// does not keep the others from being undone.
+func (s *shutdown) stop(logger *slog.Logger, timeout time.Duration) error {
+	var failures []error
+	for i := len(s.steps) - 1; i >= 0; i-- {
+		step := s.steps[i]
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		err := step.stop(ctx)
+		cancel()
+		logger.Debug("stopped", "what", step.name, "error", err)
+		if err != nil {
+			failures = append(failures, fmt.Errorf("stopping the %s: %w", strings.ToLower(step.name), err))
+		}
+	}
+	return errors.Join(failures...)
+}

@@ -1,0 +1,213 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"learninglog/command"
+)
+
+const (
+	// maxBatch is the most logs that one batch may have, and maxBatchBytes the
+	// most that its body may have: 800 bytes a log.
+	maxBatch      = 10_000
+	maxBatchBytes = 8 << 20
+)
+
+// BatchOutcome is what became of one log of a batch.
+type BatchOutcome struct {
+	Index     int            `json:"index" doc:"The log's place in the batch, from 0."`
+	RequestID *string        `json:"request_id,omitempty" format:"uuid" doc:"The log's request id, if it could be read."`
+	Outcome   command.Status `json:"outcome" enum:"recorded,already_recorded,request_id_reused,invalid" doc:"Treat recorded and already_recorded as done. The other two are mistakes that sending again doesn't mend."`
+	// LearningLog is what is recorded under a request id that was taken.
+	LearningLog *LearningLog   `json:"learning_log,omitempty" doc:"For already_recorded and request_id_reused: the log that is recorded under this request id, if it is this user's."`
+	Errors      []FieldProblem `json:"errors,omitempty" doc:"For invalid: what is wrong."`
+}
+
+// BatchOutcomes is what became of a batch.
+type BatchOutcomes struct {
+	Recorded        int            `json:"recorded" doc:"How many logs have this outcome."`
+	AlreadyRecorded int            `json:"already_recorded"`
+	RequestIDReused int            `json:"request_id_reused"`
+	Invalid         int            `json:"invalid"`
+	Outcomes        []BatchOutcome `json:"outcomes" doc:"One for each log, in their order."`
+}
+
+type batchInput struct {
+	payload
+}
+
+func (s *server) registerBatch() {
+	schema := schemaOf[NewLearningLog](s)
+	most := maxBatch
+	register(s, huma.Operation{
+		OperationID: "record-learning-logs",
+		Method:      http.MethodPost,
+		Path:        "/v1/learning-logs/batch",
+		Summary:     "Record many learning logs",
+		Description: fmt.Sprintf("Up to %d logs, as a JSON array or as NDJSON, one log a line. "+
+			"Each log has an outcome of its own: a bad one does not keep the others from being recorded. "+
+			"The answer has the format of the request. Posting a batch again is safe.", maxBatch),
+		Tags: []string{tagLogs},
+		RequestBody: requestBody(true, "The logs.", map[string]*huma.MediaType{
+			mediaJSON:   {Schema: &huma.Schema{Type: huma.TypeArray, Items: schema, MaxItems: &most}},
+			mediaNDJSON: {Schema: schema},
+		}),
+		Responses: map[string]*huma.Response{
+			"200": {
+				Description: "What became of each log",
+				Content: map[string]*huma.MediaType{
+					mediaJSON:   {Schema: schemaOf[BatchOutcomes](s)},
+					mediaNDJSON: {Schema: schemaOf[BatchOutcome](s)},
+				},
+			},
+		},
+	}, []int{
+		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge,
+		http.StatusUnsupportedMediaType, http.StatusServiceUnavailable,
+	}, s.recordBatch)
+}
+
+func (s *server) recordBatch(ctx context.Context, input *batchInput) (*huma.StreamResponse, error) {
+	mediaType, err := input.mediaType(mediaJSON, mediaNDJSON)
+	if err != nil {
+		return nil, err
+	}
+	body, err := input.read(maxBatchBytes)
+	if err != nil {
+		return nil, err
+	}
+	split := splitArray
+	if mediaType == mediaNDJSON {
+		split = splitLines
+	}
+	texts, err := split(body)
+	if err != nil {
+		return nil, err
+	}
+	outcomes, err := s.recordEntries(ctx, texts)
+	if err != nil {
+		return nil, err
+	}
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		ctx.SetHeader("Content-Type", mediaType)
+		encoder := json.NewEncoder(ctx.BodyWriter())
+		if mediaType == mediaJSON {
+			_ = encoder.Encode(count(outcomes)) // a client that is gone can ask again
+			return
+		}
+		for _, outcome := range outcomes {
+			_ = encoder.Encode(outcome)
+		}
+	}}, nil
+}
+
+// recordEntries records those of texts that are logs, and returns an outcome for
+// every one.
+func (s *server) recordEntries(ctx context.Context, texts [][]byte) ([]BatchOutcome, error) {
+	outcomes := make([]BatchOutcome, len(texts))
+	logs := make([]command.Log, 0, len(texts))
+	places := make([]int, 0, len(texts)) // of logs in texts
+	for i, text := range texts {
+		log, wrong, err := decodeLog(entryLocation(i), text, s.Limits)
+		var problem *Problem
+		if errors.As(err, &problem) {
+			wrong = []FieldProblem{{Location: entryLocation(i), Message: problem.Detail, Value: short(string(text))}}
+		}
+		outcomes[i] = BatchOutcome{Index: i, Outcome: command.Invalid, Errors: wrong}
+		if log.RequestID != uuid.Nil {
+			id := log.RequestID.String()
+			outcomes[i].RequestID = &id
+		}
+		if wrong == nil {
+			logs, places = append(logs, log), append(places, i)
+		}
+	}
+
+	recorded, err := s.Recorder.Record(ctx, logs)
+	if err != nil {
+		return nil, err
+	}
+	for i, outcome := range recorded {
+		entry := &outcomes[places[i]]
+		entry.Outcome = outcome.Status
+		switch outcome.Status {
+		case command.Recorded:
+		case command.AlreadyRecorded, command.RequestIDReused:
+			entry.LearningLog = fromRecorded(outcome.Log)
+		case command.Invalid:
+			entry.Errors = fieldProblems(entryLocation(entry.Index), outcome.Errors)
+		}
+	}
+	return outcomes, nil
+}
+
+func entryLocation(index int) string { return fmt.Sprintf("body[%d]", index) }
+
+func count(outcomes []BatchOutcome) BatchOutcomes {
+	counts := make(map[command.Status]int)
+	for _, outcome := range outcomes {
+		counts[outcome.Outcome]++
+	}
+	return BatchOutcomes{
+		Recorded:        counts[command.Recorded],
+		AlreadyRecorded: counts[command.AlreadyRecorded],
+		RequestIDReused: counts[command.RequestIDReused],
+		Invalid:         counts[command.Invalid],
+		Outcomes:        outcomes,
+	}
+}
+
+// splitArray returns the elements of a JSON array, each a valid JSON value.
+func splitArray(body []byte) ([][]byte, error) {
+	var elements []json.RawMessage
+	if err := json.Unmarshal(body, &elements); err != nil {
+		var wrongType *json.UnmarshalTypeError
+		if errors.As(err, &wrongType) {
+			return nil, notAnArray(body)
+		}
+		return nil, unreadable.problem(explainSyntax(body, err))
+	}
+	if elements == nil { // null
+		return nil, notAnArray(body)
+	}
+	texts := make([][]byte, len(elements))
+	for i, element := range elements {
+		texts[i] = element
+	}
+	return texts, checkCount(len(texts))
+}
+
+func notAnArray(body []byte) *Problem {
+	return invalid.problem("", FieldProblem{
+		Location: "body", Message: "must be a JSON array of learning logs", Value: short(string(body)),
+	})
+}
+
+// splitLines returns the lines of NDJSON that aren't empty.
+func splitLines(body []byte) ([][]byte, error) {
+	var texts [][]byte
+	for line := range bytes.Lines(body) {
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			texts = append(texts, line)
+		}
+	}
+	return texts, checkCount(len(texts))
+}
+
+func checkCount(logs int) error {
+	if logs <= maxBatch {
+		return nil
+	}
+	return invalid.problem("", FieldProblem{
+		Location: "body",
+		Message:  fmt.Sprintf("must have at most %d learning logs, but has %d: split it into several batches", maxBatch, logs),
+	})
+}

@@ -1,0 +1,177 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"learninglog/internal/timerange"
+	"learninglog/query"
+)
+
+func fromStored(log query.Log) LearningLog {
+	return LearningLog{
+		RequestID:  log.RequestID.String(),
+		UserID:     log.UserID.String(),
+		WordCount:  log.WordCount,
+		Timestamp:  log.Timestamp,
+		RecordedAt: log.RecordedAt,
+	}
+}
+
+type logInput struct {
+	UserID    string `path:"user_id" format:"uuid" doc:"Who learned."`
+	RequestID string `path:"request_id" format:"uuid" doc:"The client's name for the log."`
+}
+
+type logOutput struct {
+	Body LearningLog
+}
+
+// LearningLogs is a page of a user's logs.
+type LearningLogs struct {
+	LearningLogs []LearningLog `json:"learning_logs" doc:"Newest first."`
+	NextCursor   string        `json:"next_cursor,omitempty" doc:"The cursor of the next page, if there is one."`
+}
+
+type logsInput struct {
+	UserID string `path:"user_id" format:"uuid" doc:"Who learned."`
+	From   string `query:"from" example:"2026-11-01" doc:"Only logs from then on: a date, or an RFC 3339 date-time."`
+	To     string `query:"to" example:"2026-11-30" doc:"Only logs until then, included: a date (the whole day), or an RFC 3339 date-time."`
+	Cursor string `query:"cursor" doc:"The next_cursor of the page before."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The most logs in a page."`
+}
+
+type logsOutput struct {
+	Link string `header:"Link" doc:"The next page, if there is one: rel=next."`
+	Body LearningLogs
+}
+
+func (s *server) registerLogs() {
+	register(s, huma.Operation{
+		OperationID: "get-learning-log",
+		Method:      http.MethodGet,
+		Path:        "/v1/users/{user_id}/learning-logs/{request_id}",
+		Summary:     "Was it recorded?",
+		Tags:        []string{tagLogs},
+	}, []int{http.StatusNotFound, http.StatusServiceUnavailable}, s.getLog)
+
+	register(s, huma.Operation{
+		OperationID: "list-learning-logs",
+		Method:      http.MethodGet,
+		Path:        "/v1/users/{user_id}/learning-logs",
+		Summary:     "List a user's learning logs",
+		Description: "Newest first, in pages. No log is shown twice, and none that was there at the first page is left out, however many are being recorded.",
+		Tags:        []string{tagLogs},
+	}, []int{http.StatusServiceUnavailable}, s.listLogs)
+}
+
+func (s *server) getLog(ctx context.Context, input *logInput) (*logOutput, error) {
+	userID, err := pathUUID("user_id", input.UserID)
+	if err != nil {
+		return nil, err
+	}
+	requestID, err := pathUUID("request_id", input.RequestID)
+	if err != nil {
+		return nil, err
+	}
+	log, err := s.Reader.Log(ctx, userID, requestID)
+	if err != nil {
+		return nil, err
+	}
+	return &logOutput{Body: fromStored(log)}, nil
+}
+
+func (s *server) listLogs(ctx context.Context, input *logsInput) (*logsOutput, error) {
+	request, err := s.logsRequest(input)
+	if err != nil {
+		return nil, err
+	}
+	page, err := s.Reader.Logs(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	output := &logsOutput{Body: LearningLogs{LearningLogs: make([]LearningLog, len(page.Logs))}}
+	for i, log := range page.Logs {
+		output.Body.LearningLogs[i] = fromStored(log)
+	}
+	if page.Next != nil {
+		output.Body.NextCursor = page.Next.String()
+		output.Link = nextLink(input, output.Body.NextCursor)
+	}
+	return output, nil
+}
+
+func (s *server) logsRequest(input *logsInput) (query.LogsRequest, error) {
+	userID, err := pathUUID("user_id", input.UserID)
+	if err != nil {
+		return query.LogsRequest{}, err
+	}
+	request := query.LogsRequest{UserID: userID, Limit: input.Limit}
+	from, err := s.queryBound("from", input.From)
+	if err != nil {
+		return query.LogsRequest{}, err
+	}
+	if from != nil {
+		request.From = &from.At
+	}
+	to, err := s.queryBound("to", input.To)
+	if err != nil {
+		return query.LogsRequest{}, err
+	}
+	if to != nil {
+		until := to.Until(s.Zone)
+		request.Until = &until
+	}
+	if from != nil && to != nil && !request.From.Before(*request.Until) {
+		return query.LogsRequest{}, query.ErrEmptyRange
+	}
+	if input.Cursor != "" {
+		cursor, err := query.ParseCursor(input.Cursor)
+		if err != nil {
+			return query.LogsRequest{}, err
+		}
+		request.After = &cursor
+	}
+	return request, nil
+}
+
+// nextLink repeats the request with another cursor (RFC 8288).
+func nextLink(input *logsInput, cursor string) string {
+	parameters := url.Values{"cursor": {cursor}, "limit": {strconv.Itoa(input.Limit)}}
+	if input.From != "" {
+		parameters.Set("from", input.From)
+	}
+	if input.To != "" {
+		parameters.Set("to", input.To)
+	}
+	return "</v1/users/" + input.UserID + "/learning-logs?" + parameters.Encode() + `>; rel="next"`
+}
+
+func pathUUID(name, text string) (uuid.UUID, error) {
+	id, err := parseUUID(text)
+	if err != nil {
+		return uuid.Nil, invalid.problem("", FieldProblem{
+			Location: "path." + name,
+			Message:  "must be a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22",
+			Value:    short(text),
+		})
+	}
+	return id, nil
+}
+
+// queryBound reads an end of a range from the query; absent is nil.
+func (s *server) queryBound(name, text string) (*timerange.Bound, error) {
+	if text == "" {
+		return nil, nil //nolint:nilnil // absent
+	}
+	parsed, err := timerange.Parse(text, s.Zone)
+	if err != nil {
+		return nil, invalid.problem("", FieldProblem{Location: "query." + name, Message: err.Error(), Value: short(text)})
+	}
+	return &parsed, nil
+}

@@ -1,0 +1,137 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/google/uuid"
+)
+
+// middleware wraps the whole surface. The first is the outermost.
+func (s *server) middleware(handler http.Handler) http.Handler {
+	return chi.Chain(
+		identify,
+		s.logAccess,
+		s.recoverPanics,
+		s.limitTime,
+	).Handler(handler)
+}
+
+const requestIDHeader = "X-Request-Id"
+
+type requestIDKey struct{}
+
+// identify gives the request an id, under which it is logged and which the
+// client is told: the one that it came with, or a new one. It has nothing to do
+// with the request id of a learning log.
+func identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := r.Header.Get(requestIDHeader)
+		if !isReasonableID(id) {
+			id = uuid.NewString()
+		}
+		w.Header().Set(requestIDHeader, id)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
+	})
+}
+
+func isReasonableID(id string) bool {
+	const longest = 128
+	isOdd := func(r rune) bool { return r <= ' ' || r > '~' }
+	return id != "" && len(id) <= longest && !strings.ContainsFunc(id, isOdd)
+}
+
+func requestIDAttr(ctx context.Context) slog.Attr {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return slog.String("http_request_id", id)
+}
+
+func (s *server) logAccess(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		started := time.Now()
+		answer := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		defer func() {
+			level := slog.LevelInfo
+			if strings.HasSuffix(r.URL.Path, "z") && answer.Status() < http.StatusBadRequest {
+				level = slog.LevelDebug // healthz and readyz, every few seconds
+			}
+			s.Logger.LogAttrs(r.Context(), level, "request",
+				slog.String("method", r.Method),
+				slog.String("path", r.URL.Path),
+				slog.Int("status", answer.Status()),
+				slog.Int("bytes", answer.BytesWritten()),
+				slog.Duration("took", time.Since(started)),
+				slog.String("remote", r.RemoteAddr),
+				requestIDAttr(r.Context()))
+		}()
+		next.ServeHTTP(answer, r)
+	})
+}
+
+// recoverPanics answers a mistake of the program with a problem instead of a
+// connection that breaks off.
+func (s *server) recoverPanics(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			cause := recover()
+			if cause == nil {
+				return
+			}
+			if cause == http.ErrAbortHandler { //nolint:errorlint,err113 // a sentinel that is never wrapped
+				panic(cause)
+			}
+			s.Logger.ErrorContext(r.Context(), "a request panicked",
+				"panic", cause, "stack", string(debug.Stack()), requestIDAttr(r.Context()))
+			writeProblem(w, internal.problem(""))
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *server) limitTime(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), s.RequestTimeout)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+func (s *server) notFound(w http.ResponseWriter, _ *http.Request) {
+	writeProblem(w, notFound.problem("What there is stands in /docs."))
+}
+
+// methodNotAllowed answers 405 and, as chi's own handler would, which methods
+// are allowed.
+func (s *server) methodNotAllowed(routes chi.Routes) http.HandlerFunc {
+	methods := []string{
+		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		var allowed []string
+		for _, method := range methods {
+			get := method == http.MethodHead && routes.Match(chi.NewRouteContext(), http.MethodGet, r.URL.Path)
+			if get || routes.Match(chi.NewRouteContext(), method, r.URL.Path) {
+				allowed = append(allowed, method)
+			}
+		}
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		writeProblem(w, methodNotAllowed.problem("Allowed are: "+strings.Join(allowed, ", ")+"."))
+	}
+}
+
+// writeProblem is for what huma doesn't see.
+func writeProblem(w http.ResponseWriter, problem *Problem) {
+	var body bytes.Buffer
+	_ = json.NewEncoder(&body).Encode(problem) // of strings and numbers alone
+	w.Header().Set("Content-Type", problemMediaType)
+	w.WriteHeader(problem.Status)
+	_, _ = w.Write(body.Bytes()) // a client that is gone needs no answer
+}

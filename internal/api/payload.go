@@ -1,0 +1,76 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"os"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+const (
+	mediaJSON   = "application/json"
+	mediaNDJSON = "application/x-ndjson"
+)
+
+// payload is the body of a request, unread. An operation's input embeds it to
+// read the body itself: huma would read NDJSON as JSON, match the names of
+// fields in any case, and answer a body that breaks off with 500.
+type payload struct {
+	reader      io.Reader
+	contentType string
+}
+
+// Resolve is called by huma before the operation's handler.
+func (p *payload) Resolve(ctx huma.Context) []error {
+	p.reader = ctx.BodyReader()
+	p.contentType = ctx.Header("Content-Type")
+	return nil
+}
+
+// mediaType returns which of the supported media types the body has. A body that
+// doesn't say is taken for the first.
+func (p *payload) mediaType(supported ...string) (string, error) {
+	if p.contentType == "" {
+		return supported[0], nil
+	}
+	mediaType, parameters, err := mime.ParseMediaType(p.contentType)
+	charset := strings.ToLower(parameters["charset"])
+	if err == nil && (charset == "" || charset == "utf-8") {
+		for _, candidate := range supported {
+			if mediaType == candidate {
+				return mediaType, nil
+			}
+		}
+	}
+	return "", unsupported.problem("", FieldProblem{
+		Location: "header.Content-Type",
+		Message:  "must be " + strings.Join(supported, " or ") + ", in UTF-8",
+		Value:    short(p.contentType),
+	})
+}
+
+// read returns the whole body, of at most limit bytes.
+func (p *payload) read(limit int64) ([]byte, error) {
+	if p.reader == nil {
+		return nil, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(p.reader, limit+1))
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, timedOut.problem("")
+	case err != nil:
+		return nil, unreadable.problem("The body broke off.")
+	case int64(len(body)) > limit:
+		return nil, tooLarge.problem(fmt.Sprintf("The body may have at most %d bytes.", limit))
+	}
+	return body, nil
+}
+
+// requestBody documents a body that an operation reads itself.
+func requestBody(required bool, description string, content map[string]*huma.MediaType) *huma.RequestBody {
+	return &huma.RequestBody{Required: required, Description: description, Content: content}
+}

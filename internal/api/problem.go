@@ -1,0 +1,187 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"learninglog/command"
+	"learninglog/query"
+)
+
+// Problem is the body of every error: RFC 9457.
+type Problem struct {
+	Type   string `json:"type" format:"uri-reference" example:"/problems/invalid-request" doc:"Which kind of problem this is: a stable name to decide on, and a page that explains it."`
+	Title  string `json:"title" example:"The request is not valid" doc:"What the kind of problem is called."`
+	Status int    `json:"status" example:"422" doc:"The HTTP status."`
+	Detail string `json:"detail,omitempty" doc:"What happened this time and what to do about it."`
+	// Errors names the fields that are wrong.
+	Errors []FieldProblem `json:"errors,omitempty" doc:"What is wrong with which field."`
+	// LearningLog is the log that was recorded under the request id.
+	LearningLog *LearningLog `json:"learning_log,omitempty" doc:"The log that is recorded under this request id, if it is this user's."`
+
+	retryAfter time.Duration
+}
+
+// FieldProblem says what is wrong with one part of a request.
+type FieldProblem struct {
+	Location string `json:"location" example:"body.word_count" doc:"Where: body, path, query or header, and the field."`
+	Message  string `json:"message" example:"must be a whole number from 0 to 1000000" doc:"What would be right."`
+	Value    any    `json:"value,omitempty" doc:"What was sent, if it is short."`
+}
+
+// A problem is an error that huma can answer with.
+var (
+	_ huma.StatusError       = (*Problem)(nil)
+	_ huma.HeadersError      = (*Problem)(nil)
+	_ huma.ContentTypeFilter = (*Problem)(nil)
+)
+
+const problemMediaType = "application/problem+json"
+
+var problemType = reflect.TypeFor[Problem]() //nolint:gochecknoglobals // a constant
+
+// GetStatus is the HTTP status.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// Error says what happened.
+func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
+
+// ContentType makes it problem+json.
+func (*Problem) ContentType(string) string { return problemMediaType }
+
+// GetHeaders tells the client when to try again.
+func (p *Problem) GetHeaders() http.Header {
+	headers := make(http.Header)
+	if p.retryAfter > 0 {
+		headers.Set("Retry-After", strconv.Itoa(int(p.retryAfter.Seconds())))
+	}
+	return headers
+}
+
+// kind is a kind of problem: its stable name, and what its page says.
+type kind struct {
+	name   string
+	status int
+	title  string
+	help   string
+}
+
+// The kinds of problems that there are.
+//
+//nolint:gochecknoglobals // constants
+var (
+	unreadable = kind{"unreadable-body", http.StatusBadRequest, "The body can't be read",
+		"The body is not what its content type says, or it broke off. Don't send it again unchanged."}
+	notFound = kind{"not-found", http.StatusNotFound, "There is nothing here",
+		"The path, or what it names, does not exist. A log may exist under another user."}
+	methodNotAllowed = kind{"method-not-allowed", http.StatusMethodNotAllowed, "The method is not allowed here",
+		"The Allow header lists the methods that are."}
+	timedOut = kind{"request-timeout", http.StatusRequestTimeout, "The request took too long to arrive",
+		"The body did not arrive in time. Send it again, or in smaller parts."}
+	alreadyRecorded = kind{"already-recorded", http.StatusConflict, "The log is already recorded",
+		"A log with the same request id and the same fields was recorded before: treat this one as done. " +
+			"With ?on_duplicate=return the same request is answered 200 and the recorded log instead."}
+	requestIDReused = kind{"request-id-reused", http.StatusConflict, "The request id belongs to another log",
+		"A log with the same request id but other fields was recorded before, and this one was not. " +
+			"That is a mistake in the client: every log needs a request id of its own."}
+	tooLarge = kind{"too-large", http.StatusRequestEntityTooLarge, "The body is too large",
+		"Split it into several requests."}
+	unsupported = kind{"unsupported-media-type", http.StatusUnsupportedMediaType, "The content type is not supported",
+		"Send the body in a supported format, and say so in the Content-Type header."}
+	invalid = kind{"invalid-request", http.StatusUnprocessableEntity, "The request is not valid",
+		"The errors say which fields are wrong and what would be right. Don't send it again unchanged."}
+	unavailable = kind{"unavailable", http.StatusServiceUnavailable, "The service can't do that just now",
+		"Send the same request again after the time in the Retry-After header. A log that was being posted may or may " +
+			"not have been recorded: posting it again with the same request id finds out, and never counts it twice."}
+	internal = kind{"internal-error", http.StatusInternalServerError, "Something went wrong on this side",
+		"The reason is in the service's log, under the id in the X-Request-Id header."}
+)
+
+// kinds lists them all, for the pages that explain them.
+func kinds() []kind {
+	return []kind{
+		unreadable, notFound, methodNotAllowed, timedOut, alreadyRecorded, requestIDReused,
+		tooLarge, unsupported, invalid, unavailable, internal,
+	}
+}
+
+func (k kind) problem(detail string, errors ...FieldProblem) *Problem {
+	return &Problem{
+		Type:   "/problems/" + k.name,
+		Title:  k.title,
+		Status: k.status,
+		Detail: detail,
+		Errors: errors,
+	}
+}
+
+// retryAfter is what a client is told to wait when the database is away. A
+// restart takes about as long.
+const retryAfter = 2 * time.Second
+
+// problem is the one place where errors become statuses. What it doesn't know
+// becomes a 500 that tells the client nothing, and is logged.
+func (s *server) problem(ctx context.Context, err error) *Problem {
+	var known *Problem
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.Is(err, query.ErrNotFound):
+		return notFound.problem("")
+	case errors.Is(err, query.ErrEmptyRange), errors.Is(err, command.ErrEmptyRange):
+		return invalid.problem("The range ends before it begins.",
+			FieldProblem{Location: "from", Message: "must not be after to"})
+	case errors.Is(err, query.ErrTooManyPeriods):
+		return invalid.problem("The range has too many periods.", FieldProblem{
+			Location: "query.to",
+			Message: fmt.Sprintf("must be at most %d periods after from: ask for a shorter range or a longer granularity",
+				query.MaxPeriods),
+		})
+	case errors.Is(err, query.ErrBadCursor):
+		return invalid.problem("", FieldProblem{Location: "query.cursor", Message: "must be the next_cursor of a page, unchanged"})
+	case errors.Is(err, context.Canceled):
+		return unavailable.problem("The request was cancelled.") // nobody is listening
+	case s.Unavailable(err):
+		s.Logger.WarnContext(ctx, "the database is unavailable", "error", err, requestIDAttr(ctx))
+		problem := unavailable.problem("The database does not answer.")
+		problem.retryAfter = retryAfter
+		return problem
+	default:
+		s.Logger.ErrorContext(ctx, "a request failed", "error", err, requestIDAttr(ctx))
+		return internal.problem("")
+	}
+}
+
+// asProblem turns huma's own errors, which are about parameters, into problems.
+func asProblem(_ huma.Context, _ string, body any) (any, error) {
+	theirs, ok := body.(*huma.ErrorModel)
+	if !ok {
+		return body, nil
+	}
+	ours := kindOf(theirs.Status).problem("")
+	ours.Status = theirs.Status
+	for _, detail := range theirs.Errors {
+		ours.Errors = append(ours.Errors, FieldProblem{
+			Location: detail.Location,
+			Message:  detail.Message,
+			Value:    detail.Value,
+		})
+	}
+	return ours, nil
+}
+
+func kindOf(status int) kind {
+	for _, kind := range kinds() {
+		if kind.status == status {
+			return kind
+		}
+	}
+	return internal
+}

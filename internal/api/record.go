@@ -1,0 +1,146 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"learninglog/command"
+)
+
+// maxLogBytes is the most that the body of one log may have.
+const maxLogBytes = 64 << 10
+
+// NewLearningLog is a learning log as a client posts it. It documents what
+// decodeLog reads.
+type NewLearningLog struct {
+	RequestID string     `json:"request_id" format:"uuid" example:"6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11" doc:"The client's own, unique name for this log. Make one per log and keep it when posting again."`
+	UserID    string     `json:"user_id" format:"uuid" example:"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22" doc:"Who learned."`
+	WordCount int        `json:"word_count" minimum:"0" example:"12" doc:"How many words were learned."`
+	Timestamp *time.Time `json:"timestamp,omitempty" required:"false" example:"2026-11-22T08:30:00Z" doc:"When they were learned, to the microsecond. Left out, it is the time of recording."`
+}
+
+// LearningLog is a learning log as it is recorded.
+type LearningLog struct {
+	RequestID  string    `json:"request_id" format:"uuid" example:"6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11"`
+	UserID     string    `json:"user_id" format:"uuid" example:"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22"`
+	WordCount  int       `json:"word_count" example:"12"`
+	Timestamp  time.Time `json:"timestamp" example:"2026-11-22T08:30:00Z"`
+	RecordedAt time.Time `json:"recorded_at" example:"2026-11-22T08:30:01.250317Z" doc:"When the service recorded it."`
+}
+
+func fromRecorded(log *command.RecordedLog) *LearningLog {
+	if log == nil {
+		return nil
+	}
+	return &LearningLog{
+		RequestID:  log.RequestID.String(),
+		UserID:     log.UserID.String(),
+		WordCount:  log.WordCount,
+		Timestamp:  log.Timestamp,
+		RecordedAt: log.RecordedAt,
+	}
+}
+
+type recordInput struct {
+	payload
+
+	OnDuplicate string `query:"on_duplicate" enum:"conflict,return" default:"conflict" doc:"How to answer a log that is already recorded with the same fields: 409, or 200 and the recorded log."`
+}
+
+type recordOutput struct {
+	Status   int
+	Location string `header:"Location" doc:"Where the log can be read."`
+	Body     LearningLog
+}
+
+func (s *server) registerRecord() {
+	documented := s.newLogSchema()
+	register(s, huma.Operation{
+		OperationID:   "record-learning-log",
+		Method:        http.MethodPost,
+		Path:          "/v1/learning-logs",
+		Summary:       "Record a learning log",
+		Description:   "When this is answered, the log is durable and counted in its day, week and month. Post again, with the same request_id, whatever was not answered.",
+		Tags:          []string{tagLogs},
+		DefaultStatus: http.StatusCreated,
+		RequestBody:   requestBody(true, "The log.", map[string]*huma.MediaType{mediaJSON: {Schema: documented}}),
+		Responses: map[string]*huma.Response{
+			"200": {
+				Description: "It was recorded before, and on_duplicate=return was asked for",
+				Content: map[string]*huma.MediaType{
+					mediaJSON: {Schema: schemaOf[LearningLog](s)},
+				},
+			},
+		},
+	}, []int{
+		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict, http.StatusRequestEntityTooLarge,
+		http.StatusUnsupportedMediaType, http.StatusServiceUnavailable,
+	}, s.record)
+}
+
+func (s *server) record(ctx context.Context, input *recordInput) (*recordOutput, error) {
+	if _, err := input.mediaType(mediaJSON); err != nil {
+		return nil, err
+	}
+	text, err := input.read(maxLogBytes)
+	if err != nil {
+		return nil, err
+	}
+	log, wrong, err := decodeLog("body", text, s.Limits)
+	if err != nil {
+		return nil, err
+	}
+	if wrong != nil {
+		return nil, invalid.problem("", wrong...)
+	}
+	outcomes, err := s.Recorder.Record(ctx, []command.Log{log})
+	if err != nil {
+		return nil, err
+	}
+
+	outcome := outcomes[0]
+	recorded := fromRecorded(outcome.Log)
+	switch {
+	case outcome.Status == command.Recorded:
+		return &recordOutput{Status: http.StatusCreated, Location: locationOf(recorded), Body: *recorded}, nil
+	case outcome.Status == command.AlreadyRecorded && input.OnDuplicate == "return":
+		return &recordOutput{Status: http.StatusOK, Location: locationOf(recorded), Body: *recorded}, nil
+	case outcome.Status == command.AlreadyRecorded:
+		problem := alreadyRecorded.problem("A log with this request_id and the same fields is recorded.")
+		problem.LearningLog = recorded
+		return nil, problem
+	case outcome.Status == command.RequestIDReused:
+		problem := requestIDReused.problem("A log with this request_id and other fields is recorded; this one is not.",
+			FieldProblem{Location: "body.request_id", Message: "must be another one for every log", Value: log.RequestID.String()})
+		problem.LearningLog = recorded
+		return nil, problem
+	case outcome.Status == command.Invalid:
+		return nil, invalid.problem("", fieldProblems("body", outcome.Errors)...)
+	default:
+		return nil, fmt.Errorf("unknown outcome %q", outcome.Status)
+	}
+}
+
+func locationOf(log *LearningLog) string {
+	return "/v1/users/" + log.UserID + "/learning-logs/" + log.RequestID
+}
+
+func fieldProblems(location string, errors []command.FieldError) []FieldProblem {
+	problems := make([]FieldProblem, len(errors))
+	for i, err := range errors {
+		problems[i] = FieldProblem{Location: location + "." + err.Field, Message: err.Expected}
+	}
+	return problems
+}
+
+// newLogSchema documents a posted log with the limits that are in force.
+func (s *server) newLogSchema() *huma.Schema {
+	reference := schemaOf[NewLearningLog](s)
+	most := float64(s.Limits.MaxWordCount)
+	s.api.OpenAPI().Components.Schemas.SchemaFromRef(reference.Ref).Properties["word_count"].Maximum = &most
+	return reference
+}

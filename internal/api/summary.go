@@ -1,0 +1,141 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"learninglog/query"
+	"learninglog/rollup"
+)
+
+// Summary is what a user learned in a range of periods.
+type Summary struct {
+	UserID      string             `json:"user_id" format:"uuid"`
+	Granularity rollup.Granularity `json:"granularity" enum:"day,week,month"`
+	Zone        string             `json:"zone" example:"UTC" doc:"The time zone of the periods."`
+	From        time.Time          `json:"from" doc:"The start of the first period."`
+	To          time.Time          `json:"to" doc:"The start of the last period, which is included as a whole."`
+	Sums
+	Periods []Period `json:"periods" doc:"In time order; without fill=false, every period of the range."`
+}
+
+// Period is what a user learned in one period.
+type Period struct {
+	Period time.Time `json:"period" example:"2026-11-22T00:00:00Z" doc:"The instant at which the period starts. A week starts on Monday."`
+	Sums
+}
+
+// Sums are the figures of one period, or of a whole range.
+type Sums struct {
+	TotalWordCount      int64   `json:"total_word_count" doc:"The words of all logs."`
+	EntryCount          int64   `json:"entry_count" doc:"The number of logs."`
+	AverageWordsLearned float64 `json:"average_words_learned" doc:"Words per log: the exact quotient, or 0 without logs."`
+}
+
+func fromSums(sums rollup.Sums) Sums {
+	return Sums{
+		TotalWordCount:      sums.TotalWordCount,
+		EntryCount:          sums.EntryCount,
+		AverageWordsLearned: sums.Average(),
+	}
+}
+
+type summaryInput struct {
+	UserID      string `path:"user_id" format:"uuid" doc:"Who learned."`
+	Granularity string `query:"granularity" enum:"day,week,month" default:"day" doc:"The length of a period."`
+	From        string `query:"from" example:"2026-11-01" doc:"A date, or an RFC 3339 date-time, in the first period. Default: 30 days, 12 weeks or 12 months in all."`
+	To          string `query:"to" example:"2026-11-30" doc:"A date, or an RFC 3339 date-time, in the last period. Default: now."`
+	Fill        bool   `query:"fill" default:"true" doc:"Whether periods without a log are in the answer, with zeros."`
+}
+
+type summaryOutput struct {
+	Body Summary
+}
+
+func (s *server) registerSummary() {
+	register(s, huma.Operation{
+		OperationID: "get-summary",
+		Method:      http.MethodGet,
+		Path:        "/v1/users/{user_id}/summary",
+		Summary:     "What did a user learn?",
+		Description: "Every period from the one that contains from through the one that contains to, both included, each whole. At most 10,000 periods. Shows every log that was acknowledged before.",
+		Tags:        []string{tagSummaries},
+	}, []int{http.StatusServiceUnavailable}, s.getSummary)
+}
+
+func (s *server) getSummary(ctx context.Context, input *summaryInput) (*summaryOutput, error) {
+	request, err := s.summaryRequest(input, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	summary, err := s.Reader.Summary(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	body := Summary{
+		UserID:      summary.UserID.String(),
+		Granularity: summary.Granularity,
+		Zone:        summary.Zone.String(),
+		From:        summary.From,
+		To:          summary.To,
+		Sums:        fromSums(summary.Totals),
+		Periods:     make([]Period, len(summary.Periods)),
+	}
+	for i, period := range summary.Periods {
+		body.Periods[i] = Period{Period: period.Period, Sums: fromSums(period.Sums)}
+	}
+	return &summaryOutput{Body: body}, nil
+}
+
+func (s *server) summaryRequest(input *summaryInput, now time.Time) (query.SummaryRequest, error) {
+	userID, err := pathUUID("user_id", input.UserID)
+	if err != nil {
+		return query.SummaryRequest{}, err
+	}
+	granularity, err := rollup.ParseGranularity(input.Granularity)
+	if err != nil {
+		return query.SummaryRequest{}, invalid.problem("", FieldProblem{Location: "query.granularity", Message: err.Error()})
+	}
+	request := query.SummaryRequest{
+		UserID:       userID,
+		Granularity:  granularity,
+		To:           now,
+		Zone:         s.Zone,
+		OnlyWithLogs: !input.Fill,
+	}
+	to, err := s.queryBound("to", input.To)
+	if err != nil {
+		return query.SummaryRequest{}, err
+	}
+	if to != nil {
+		request.To = to.At
+	}
+	from, err := s.queryBound("from", input.From)
+	if err != nil {
+		return query.SummaryRequest{}, err
+	}
+	if from != nil {
+		request.From = from.At
+	} else {
+		request.From = defaultFrom(request.To.In(s.Zone), granularity)
+	}
+	return request, nil
+}
+
+// defaultFrom makes a range of as many periods as a dashboard shows at a time.
+func defaultFrom(to time.Time, granularity rollup.Granularity) time.Time {
+	const days, weeks, months = 30, 12, 12
+	year, month, day := to.Date()
+	switch granularity {
+	case rollup.Week:
+		day -= 7 * (weeks - 1)
+	case rollup.Month:
+		month, day = month-(months-1), 1
+	case rollup.Day:
+		day -= days - 1
+	}
+	return time.Date(year, month, day, 12, 0, 0, 0, to.Location()) //nolint:mnd // noon, which every day has
+}

@@ -1,0 +1,57 @@
+// Package timerange reads the ends of time ranges as people write them.
+package timerange
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"learninglog/rollup"
+)
+
+// Expected says what [Parse] reads.
+const Expected = "must be a date such as 2026-11-22, or an RFC 3339 date-time such as 2026-11-22T08:30:00Z"
+
+// Bound is an end of a range: an instant, or a whole day.
+type Bound struct {
+	// At is the instant, or the start of the day, in UTC.
+	At time.Time
+	// WholeDay says that it was a date without a time.
+	WholeDay bool
+}
+
+// Parse reads an RFC 3339 date-time, or a date in zone, of the years 1 to 9998.
+// Its error completes a sentence that begins with the name of the field.
+func Parse(text string, zone *time.Location) (Bound, error) {
+	if date, err := time.Parse(time.DateOnly, text); err == nil {
+		noon := time.Date(date.Year(), date.Month(), date.Day(), 12, 0, 0, 0, zone) // which every day has
+		return checkYear(Bound{At: rollup.Day.StartOf(noon, zone), WholeDay: true})
+	}
+	var at time.Time
+	if err := at.UnmarshalText([]byte(text)); err != nil {
+		if strings.Contains(text, " ") && at.UnmarshalText([]byte(strings.Replace(text, " ", "+", 1))) == nil {
+			return Bound{}, errors.New(Expected + "; in a URL, + must be written %2B")
+		}
+		return Bound{}, errors.New(Expected)
+	}
+	return checkYear(Bound{At: at.UTC()})
+}
+
+// checkYear keeps to the years whose periods, and those beside them, can be
+// written in four digits.
+func checkYear(bound Bound) (Bound, error) {
+	const first, last = 1, 9998
+	if year := bound.At.Year(); year < first || year > last {
+		return Bound{}, errors.New("must be in the years 1 to 9998")
+	}
+	return bound, nil
+}
+
+// Until returns the first instant after the bound, for a range that includes its
+// end.
+func (b Bound) Until(zone *time.Location) time.Time {
+	if b.WholeDay {
+		return rollup.Day.Next(b.At, zone)
+	}
+	return b.At.Add(time.Microsecond)
+}
