@@ -80,6 +80,32 @@ func Open(t testing.TB, url string) *pgxpool.Pool {
 	return pool
 }
 
+// ExamplePool is Pool for an Example function, which has no testing.TB. It panics
+// where that would fail the test.
+func ExamplePool() (pool *pgxpool.Pool, closePool func()) {
+	example := new(exampleTB)
+	pool = Pool(example)
+	return pool, example.end
+}
+
+// exampleTB is the testing.TB of an Example function.
+type exampleTB struct {
+	testing.TB // nil: what isn't below isn't used
+
+	cleanups []func()
+}
+
+func (*exampleTB) Helper()                        {}
+func (*exampleTB) Errorf(format string, a ...any) { panic(fmt.Sprintf(format, a...)) }
+func (*exampleTB) FailNow()                       { panic("failed") }
+func (e *exampleTB) Cleanup(cleanup func())       { e.cleanups = append(e.cleanups, cleanup) }
+
+func (e *exampleTB) end() {
+	for i := len(e.cleanups) - 1; i >= 0; i-- {
+		e.cleanups[i]()
+	}
+}
+
 func (s *shared) open() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()

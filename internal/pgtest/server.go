@@ -23,7 +23,10 @@ func startServer(ctx context.Context) (url string, stop func() error, err error)
 		return url, func() error { return nil }, nil
 	}
 	if dockerAnswers(ctx) {
-		return startContainer(ctx)
+		if url, stop, err = startContainer(ctx); err == nil {
+			return url, stop, nil
+		}
+		fmt.Fprintln(os.Stderr, "Docker answers, but the tests use the embedded server:", err)
 	}
 	return startEmbedded(ctx)
 }

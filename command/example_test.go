@@ -1,0 +1,61 @@
+package command_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+
+	"learninglog/command"
+	"learninglog/internal/pgtest"
+	"learninglog/internal/postgres"
+	"learninglog/rollup"
+)
+
+func ExampleRecorder_Record() {
+	pool, closePool := pgtest.ExamplePool()
+	defer closePool()
+	recorder := command.NewRecorder(pool, command.DefaultLimits(), time.UTC)
+
+	log := command.Log{
+		RequestID: uuid.MustParse("6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11"),
+		UserID:    uuid.MustParse("0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22"),
+		WordCount: 12,
+	}
+	for range 2 { // the network is bad, so the client posts again
+		outcomes, err := recorder.Record(context.Background(), []command.Log{log})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(outcomes[0].Status, outcomes[0].Log.WordCount)
+	}
+	// Output:
+	// recorded 12
+	// already_recorded 12
+}
+
+func ExampleRequestRebuild() {
+	pool, closePool := pgtest.ExamplePool()
+	defer closePool()
+	jobs, err := rollup.NewJobs(pool, rollup.JobsConfig{
+		Schema: postgres.RiverSchema,
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	user := uuid.MustParse("0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22")
+	id, err := command.RequestRebuild(context.Background(), jobs.Client(), rollup.Scope{UserID: &user}, false)
+	fmt.Println(id, err)
+	again, err := command.RequestRebuild(context.Background(), jobs.Client(), rollup.Scope{UserID: &user}, false)
+	fmt.Println(again, err)
+	// Output:
+	// 1 <nil>
+	// 1 <nil>
+}

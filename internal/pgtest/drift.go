@@ -1,0 +1,37 @@
+package pgtest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+)
+
+// Drift returns a line for every row of the rollups that its logs don't account
+// for, in one snapshot. It is the tests' oracle, and shares nothing with the
+// statement that it judges: each granularity is counted from the logs by itself,
+// and compared by a FULL JOIN.
+func Drift(t testing.TB, pool *pgxpool.Pool, zone *time.Location) []string {
+	t.Helper()
+	const query = `
+		SELECT format('%s %s %s: rollup (%s words, %s entries), logs (%s words, %s entries)',
+		              user_id, granularity, period AT TIME ZONE 'UTC',
+		              coalesce(total_word_count, 0), coalesce(entry_count, 0), coalesce(words, 0), coalesce(entries, 0))
+		FROM learning_log_aggregates
+		FULL JOIN (
+		    SELECT user_id, granularity, date_trunc(granularity, "timestamp", $1) AS period,
+		           sum(word_count) AS words, count(*) AS entries
+		    FROM learning_log, unnest(ARRAY['day', 'week', 'month']) AS granularity
+		    GROUP BY 1, 2, 3
+		) AS truth USING (user_id, granularity, period)
+		WHERE coalesce(total_word_count, 0) <> coalesce(words, 0) OR coalesce(entry_count, 0) <> coalesce(entries, 0)
+		ORDER BY 1`
+	rows, err := pool.Query(context.Background(), query, zone.String())
+	require.NoError(t, err)
+	drift, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	return drift
+}

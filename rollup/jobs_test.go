@@ -1,0 +1,244 @@
+package rollup_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river/rivertype"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/pgtest"
+	"learninglog/internal/postgres"
+	"learninglog/rollup"
+)
+
+// newJobs returns a queue that works in chunks of a log at a time.
+func newJobs(t *testing.T, pool *pgxpool.Pool) *rollup.Jobs {
+	t.Helper()
+	jobs, err := rollup.NewJobs(pool, rollup.JobsConfig{
+		Schema:    postgres.RiverSchema,
+		ChunkLogs: 1,
+		Logger:    slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	return jobs
+}
+
+func start(t *testing.T, jobs *rollup.Jobs) {
+	t.Helper()
+	require.NoError(t, jobs.Start(context.Background()))
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		assert.NoError(t, jobs.Stop(ctx))
+	})
+}
+
+func insert(t *testing.T, jobs *rollup.Jobs, args rollup.RebuildArgs) *rivertype.JobInsertResult {
+	t.Helper()
+	inserted, err := jobs.Client().Insert(context.Background(), args, nil)
+	require.NoError(t, err)
+	return inserted
+}
+
+// await returns a job and its progress as soon as condition holds.
+func await(
+	t *testing.T, jobs *rollup.Jobs, id int64, what string, condition func(*rivertype.JobRow, rollup.RebuildProgress) bool,
+) rollup.RebuildProgress {
+	t.Helper()
+	var (
+		job      *rivertype.JobRow
+		progress rollup.RebuildProgress
+	)
+	require.Eventually(t, func() bool {
+		var err error
+		job, err = jobs.Client().JobGet(context.Background(), id)
+		if err != nil {
+			return false
+		}
+		progress = rollup.RebuildProgress{}
+		if output := job.Output(); len(output) > 0 && json.Unmarshal(output, &progress) != nil {
+			return false
+		}
+		return condition(job, progress)
+	}, 30*time.Second, 10*time.Millisecond, "%s", what)
+	return progress
+}
+
+func isCompleted(job *rivertype.JobRow, _ rollup.RebuildProgress) bool {
+	return job.State == rivertype.JobStateCompleted
+}
+
+func TestRebuildJob(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	for n := range 10 {
+		record(t, pool, time.UTC, newLog(user(n), 10, "2026-11-22T08:00:00Z"))
+	}
+	execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 0 WHERE granularity = 'day'`)
+	jobs := newJobs(t, pool)
+	start(t, jobs)
+
+	verify := insert(t, jobs, rollup.RebuildArgs{DryRun: true})
+	progress := await(t, jobs, verify.Job.ID, "the verification ends", isCompleted)
+	assert.Equal(t, int64(10), progress.UsersDone)
+	assert.Equal(t, int64(10), progress.LogsDone)
+	assert.Equal(t, int64(10), progress.RowsDrifted)
+	assert.Zero(t, progress.RowsRepaired)
+	assert.Len(t, progress.Examples, 10)
+	assert.Len(t, pgtest.Drift(t, pool, time.UTC), 10, "it repaired nothing")
+
+	repair := insert(t, jobs, rollup.RebuildArgs{})
+	progress = await(t, jobs, repair.Job.ID, "the rebuild ends", isCompleted)
+	assert.Equal(t, int64(10), progress.RowsRepaired)
+	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
+
+	again := insert(t, jobs, rollup.RebuildArgs{})
+	assert.NotEqual(t, repair.Job.ID, again.Job.ID, "a rebuild that has ended doesn't keep another from being asked for")
+	progress = await(t, jobs, again.Job.ID, "the second rebuild ends", isCompleted)
+	assert.Zero(t, progress.RowsDrifted)
+}
+
+func TestRebuildJobIsUniquePerScope(t *testing.T) {
+	t.Parallel()
+	jobs := newJobs(t, pgtest.Pool(t)) // not started: jobs stay available
+	one, other, from := user(1), user(2), instant(t, "2026-11-01T00:00:00Z")
+	scopes := []rollup.RebuildArgs{
+		{},
+		{DryRun: true},
+		{Scope: rollup.Scope{UserID: &one}},
+		{Scope: rollup.Scope{UserID: &other}},
+		{Scope: rollup.Scope{From: &from}},
+		{Scope: rollup.Scope{To: &from}},
+	}
+	ids := make(map[int64]bool)
+	for _, args := range scopes {
+		first, second := insert(t, jobs, args), insert(t, jobs, args)
+		assert.False(t, first.UniqueSkippedAsDuplicate, "%+v", args)
+		assert.Equal(t, first.Job.ID, second.Job.ID, "%+v", args)
+		ids[first.Job.ID] = true
+	}
+	assert.Len(t, ids, len(scopes))
+}
+
+// A deploy: the process that works a rebuild stops, and another goes on with the
+// next chunk. Nothing is done twice.
+func TestRebuildJobIsHandedOn(t *testing.T) {
+	t.Parallel()
+	const users = 300
+	pool := pgtest.Pool(t)
+	execute(t, pool, `
+		INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
+		SELECT gen_random_uuid(), gen_random_uuid(), 1, '2026-11-22Z' FROM generate_series(1, $1)`, users)
+	leaving := newJobs(t, pool)
+	require.NoError(t, leaving.Start(context.Background()))
+	id := insert(t, leaving, rollup.RebuildArgs{}).Job.ID
+	await(t, leaving, id, "the first chunks are done", func(_ *rivertype.JobRow, progress rollup.RebuildProgress) bool {
+		return progress.UsersDone > 2
+	})
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	require.NoError(t, leaving.Stop(ctx))
+
+	job, err := leaving.Client().JobGet(context.Background(), id)
+	require.NoError(t, err)
+	require.Equal(t, rivertype.JobStateAvailable, job.State, "it is there for the taking")
+	require.Empty(t, job.Errors)
+
+	coming := newJobs(t, pool)
+	start(t, coming)
+	progress := await(t, coming, id, "the rebuild ends", isCompleted)
+	assert.Equal(t, int64(users), progress.UsersDone, "no chunk was done twice, none was left out")
+	assert.Equal(t, int64(3*users), progress.RowsRepaired)
+	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
+}
+
+// A crash: River calls the job running, but its process is gone.
+func TestRebuildJobIsRescued(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	record(t, pool, time.UTC, newLog(user(1), 10, "2026-11-22T08:00:00Z"))
+	jobs := newJobs(t, pool)
+	id := insert(t, jobs, rollup.RebuildArgs{}).Job.ID
+	execute(t, pool, `
+		UPDATE river.river_job SET state = 'running', attempt = 1, attempted_by = ARRAY['gone'],
+		       attempted_at = now() - interval '1 minute' WHERE id = $1`, id)
+
+	start(t, jobs)
+
+	await(t, jobs, id, "the rebuild ends", isCompleted)
+}
+
+func TestRescueLeavesRebuildsThatAreBeingWorked(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	record(t, pool, time.UTC, newLog(user(1), 10, "2026-11-22T08:00:00Z"), newLog(user(2), 10, "2026-11-22T08:00:00Z"))
+	// The second chunk has to wait for this row.
+	blocker, err := pool.Begin(context.Background())
+	require.NoError(t, err)
+	_, err = blocker.Exec(context.Background(), `UPDATE learning_log_aggregates SET total_word_count = 0 WHERE user_id = $1`, user(2))
+	require.NoError(t, err)
+	execute(t, pool, `DELETE FROM learning_log_aggregates WHERE user_id = $1`, user(1))
+	_, err = pool.Exec(context.Background(), `UPDATE learning_log SET word_count = 11 WHERE user_id = $1`, user(2))
+	require.NoError(t, err)
+
+	jobs := newJobs(t, pool)
+	start(t, jobs)
+	id := insert(t, jobs, rollup.RebuildArgs{}).Job.ID
+	await(t, jobs, id, "the job is being worked", func(job *rivertype.JobRow, _ rollup.RebuildProgress) bool {
+		return job.State == rivertype.JobStateRunning
+	})
+	waitForLock(t, pool)
+	execute(t, pool, `UPDATE river.river_job SET attempted_at = now() - interval '1 hour' WHERE id = $1`, id)
+
+	rescued, err := jobs.Rescue(context.Background())
+	require.NoError(t, err)
+	assert.Zero(t, rescued, "it runs, however long it takes")
+
+	require.NoError(t, blocker.Rollback(context.Background()))
+	await(t, jobs, id, "the rebuild ends", isCompleted)
+	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
+}
+
+// waitForLock returns when some session waits for a row.
+func waitForLock(t *testing.T, pool *pgxpool.Pool) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var waiting bool
+		err := pool.QueryRow(context.Background(), `
+			SELECT EXISTS (SELECT FROM pg_stat_activity
+			               WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waiting)
+		return err == nil && waiting
+	}, 10*time.Second, 10*time.Millisecond)
+}
+
+func TestRebuildJobKeepsSomeExamplesAndCountsAll(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	execute(t, pool, `
+		INSERT INTO learning_log_aggregates (user_id, granularity, period, total_word_count, entry_count)
+		SELECT gen_random_uuid(), 'day', '2026-11-22Z', 1, 1 FROM generate_series(1, $1)`, rollup.MaxExamples+10)
+	jobs, err := rollup.NewJobs(pool, rollup.JobsConfig{Schema: postgres.RiverSchema, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	start(t, jobs)
+
+	id := insert(t, jobs, rollup.RebuildArgs{DryRun: true}).Job.ID
+
+	progress := await(t, jobs, id, "the verification ends", isCompleted)
+	assert.Equal(t, int64(rollup.MaxExamples+10), progress.RowsDrifted)
+	assert.Len(t, progress.Examples, rollup.MaxExamples)
+}
+
+func ExampleSums_Average() {
+	sums := rollup.Sums{TotalWordCount: 10, EntryCount: 4}.Plus(rollup.Sums{TotalWordCount: 5, EntryCount: 2})
+	fmt.Println(sums.Average(), rollup.Sums{}.Average())
+	// Output: 2.5 0
+}
+

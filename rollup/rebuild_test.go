@@ -1,0 +1,345 @@
+package rollup_test
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"learninglog/command"
+	"learninglog/internal/pgtest"
+	"learninglog/rollup"
+)
+
+// user returns a user id, the n-th in key order.
+func user(n int) uuid.UUID {
+	var id uuid.UUID
+	binary.BigEndian.PutUint32(id[:], uint32(n)) //nolint:gosec // small
+	id[15] = 1
+	return id
+}
+
+func record(t require.TestingT, pool *pgxpool.Pool, zone *time.Location, logs ...command.Log) {
+	limits := command.DefaultLimits()
+	outcomes, err := command.NewRecorder(pool, limits, zone).Record(context.Background(), logs)
+	require.NoError(t, err)
+	for _, outcome := range outcomes {
+		require.Equal(t, command.Recorded, outcome.Status)
+	}
+}
+
+func newLog(userID uuid.UUID, words int, at string) command.Log {
+	timestamp, err := time.Parse(time.RFC3339, at)
+	if err != nil {
+		panic(err)
+	}
+	return command.Log{RequestID: uuid.New(), UserID: userID, WordCount: words, Timestamp: timestamp}
+}
+
+// rebuild works a whole scope chunk by chunk and returns the chunks.
+func rebuild(t require.TestingT, pool *pgxpool.Pool, scope rollup.Scope, options rollup.ChunkOptions) []rollup.Chunk {
+	if options.MaxLogs == 0 {
+		options.MaxLogs = rollup.DefaultChunkLogs
+	}
+	if options.Zone == nil {
+		options.Zone = time.UTC
+	}
+	ctx := context.Background()
+	var chunks []rollup.Chunk
+	for from, last := uuid.Nil, false; !last; {
+		var chunk rollup.Chunk
+		err := rollup.Retry(ctx, func() error {
+			return pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) (err error) {
+				chunk, err = rollup.RebuildChunk(ctx, tx, scope, from, options)
+				return err
+			})
+		})
+		require.NoError(t, err)
+		chunks = append(chunks, chunk)
+		from, last = chunk.Next, chunk.Last
+	}
+	return chunks
+}
+
+func drifted(chunks []rollup.Chunk) []rollup.Drift {
+	var all []rollup.Drift
+	for _, chunk := range chunks {
+		all = append(all, chunk.Drift...)
+	}
+	return all
+}
+
+func execute(t require.TestingT, pool *pgxpool.Pool, statement string, arguments ...any) {
+	_, err := pool.Exec(context.Background(), statement, arguments...)
+	require.NoError(t, err)
+}
+
+// rows returns the rollup with the physical place of every row, which changes
+// with every write, even one that changes nothing.
+func rows(t require.TestingT, pool *pgxpool.Pool) []string {
+	result, err := pool.Query(context.Background(), `
+		SELECT format('%s %s %s', ctid, xmin, a) FROM learning_log_aggregates AS a ORDER BY user_id, granularity, period`)
+	require.NoError(t, err)
+	texts, err := pgx.CollectRows(result, pgx.RowTo[string])
+	require.NoError(t, err)
+	return texts
+}
+
+func TestRebuildOfHealthyDataWritesNothing(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	for n := range 20 {
+		record(t, pool, time.UTC, newLog(user(n), n, "2026-11-22T08:00:00Z"), newLog(user(n), 5, "2026-10-01T08:00:00Z"))
+	}
+	before := rows(t, pool)
+
+	chunks := rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: 6})
+
+	assert.Empty(t, drifted(chunks))
+	assert.Equal(t, before, rows(t, pool), "every row is where it was")
+	assert.Greater(t, len(chunks), 3, "it took several chunks")
+}
+
+func TestRebuildRepairsEveryKindOfDrift(t *testing.T) {
+	t.Parallel()
+	nobody := user(99)
+	for _, test := range []struct {
+		name, corruption string
+		arguments        []any
+		rows             int
+	}{
+		{"changed sums", `UPDATE learning_log_aggregates SET total_word_count = 0`, nil, 8},
+		{"changed counts", `UPDATE learning_log_aggregates SET entry_count = entry_count + 7 WHERE granularity = 'week'`, nil, 3},
+		{"deleted rows", `DELETE FROM learning_log_aggregates WHERE granularity <> 'month'`, nil, 7},
+		{"all rows deleted", `TRUNCATE learning_log_aggregates`, nil, 10},
+		{"an invented period", `INSERT INTO learning_log_aggregates VALUES ($1, 'day', '2020-02-02Z', 5, 1)`, []any{user(1)}, 1},
+		{"an instant that starts no period", `INSERT INTO learning_log_aggregates VALUES ($1, 'day', '2026-11-22 03:04:05Z', 5, 1)`, []any{user(1)}, 1},
+		{"a user without logs", `INSERT INTO learning_log_aggregates VALUES ($1, 'month', '2026-11-01Z', 5, 1)`, []any{nobody}, 1},
+		{"the first and the last user id", `INSERT INTO learning_log_aggregates VALUES ($1, 'day', '2026-11-01Z', 5, 1), ($2, 'day', '2026-11-01Z', 5, 1)`, []any{uuid.Nil, uuid.Max}, 2},
+		{"a wrong granularity", `UPDATE learning_log_aggregates SET granularity = 'week', period = period + '1 hour' WHERE granularity = 'month' AND user_id = $1`, []any{user(1)}, 4},
+		{"negative sums", `UPDATE learning_log_aggregates SET total_word_count = -5, entry_count = -1 WHERE granularity = 'day'`, nil, 4},
+		{"logs behind the service's back", `INSERT INTO learning_log (request_id, user_id, word_count, "timestamp") VALUES (gen_random_uuid(), $1, 3, '2026-11-22Z')`, []any{nobody}, 3},
+		{"logs deleted", `DELETE FROM learning_log WHERE user_id = $1`, []any{user(2)}, 3},
+	} {
+		for _, maxLogs := range []int{1, rollup.DefaultChunkLogs} {
+			t.Run(fmt.Sprintf("%s, chunks of %d", test.name, maxLogs), func(t *testing.T) {
+				t.Parallel()
+				pool := pgtest.Pool(t)
+				record(t, pool, time.UTC,
+					newLog(user(1), 10, "2026-11-22T08:00:00Z"),
+					newLog(user(1), 20, "2026-11-01T08:00:00Z"),
+					newLog(user(1), 0, "2026-10-31T08:00:00Z"),
+					newLog(user(2), 5, "2026-11-22T08:00:00Z"),
+				)
+				execute(t, pool, test.corruption, test.arguments...)
+				corrupted := rows(t, pool)
+
+				found := drifted(rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: maxLogs, DryRun: true}))
+				require.Len(t, found, test.rows, "the dry run reports every row")
+				require.Len(t, pgtest.Drift(t, pool, time.UTC), test.rows)
+				require.Equal(t, corrupted, rows(t, pool), "the dry run changes nothing")
+
+				repaired := drifted(rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: maxLogs}))
+				assert.Equal(t, found, repaired)
+				assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
+				assert.Empty(t, drifted(rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: maxLogs})))
+				var empty int
+				require.NoError(t, pool.QueryRow(context.Background(),
+					`SELECT count(*) FROM learning_log_aggregates WHERE entry_count = 0`).Scan(&empty))
+				assert.Zero(t, empty, "rows without logs are swept")
+			})
+		}
+	}
+}
+
+func TestRebuildReportsWhatWasAndWhatIs(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	record(t, pool, time.UTC, newLog(user(1), 10, "2026-11-22T08:00:00Z"), newLog(user(1), 7, "2026-11-22T09:00:00Z"))
+	execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 1 WHERE granularity = 'week'`)
+
+	chunks := rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{})
+
+	require.Len(t, chunks, 1)
+	assert.Equal(t, int64(1), chunks[0].Users)
+	assert.Equal(t, int64(2), chunks[0].Logs)
+	assert.Equal(t, []rollup.Drift{{
+		UserID:      user(1),
+		Granularity: rollup.Week,
+		Period:      instant(t, "2026-11-16T00:00:00Z"),
+		Was:         rollup.Sums{TotalWordCount: 1, EntryCount: 2},
+		Is:          rollup.Sums{TotalWordCount: 17, EntryCount: 2},
+	}}, chunks[0].Drift)
+}
+
+func TestRebuildOfOneUserLeavesTheOthers(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	for n := range 3 {
+		record(t, pool, time.UTC, newLog(user(n), 10, "2026-11-22T08:00:00Z"))
+	}
+	execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 0`)
+
+	one := user(1)
+	repaired := drifted(rebuild(t, pool, rollup.Scope{UserID: &one}, rollup.ChunkOptions{}))
+
+	assert.Len(t, repaired, 3)
+	assert.Len(t, pgtest.Drift(t, pool, time.UTC), 6)
+}
+
+// A week or a month must not be judged by the logs of a part of it.
+func TestRebuildOfARangeTakesWholePeriods(t *testing.T) {
+	t.Parallel()
+	for _, zoneName := range []string{"UTC", "America/Havana", "Pacific/Apia"} {
+		t.Run(zoneName, func(t *testing.T) {
+			t.Parallel()
+			location := zone(t, zoneName)
+			pool := pgtest.Pool(t)
+			start := time.Date(2025, 9, 1, 0, 30, 0, 0, location)
+			var logs []command.Log
+			for hours := 0; hours < 24*85; hours += 5 {
+				logs = append(logs, command.Log{
+					RequestID: uuid.New(), UserID: user(1), WordCount: 1 + hours%7,
+					Timestamp: start.Add(time.Duration(hours) * time.Hour),
+				})
+			}
+			record(t, pool, location, logs...)
+			require.Empty(t, pgtest.Drift(t, pool, location))
+
+			rapid.Check(t, func(t *rapid.T) {
+				from := start.Add(time.Duration(rapid.IntRange(-100, 24*90).Draw(t, "from")) * time.Hour)
+				to := from.Add(time.Duration(rapid.IntRange(0, 24*40).Draw(t, "hours")) * time.Hour)
+				scope := rollup.Scope{From: &from, To: &to}
+				switch rapid.IntRange(0, 3).Draw(t, "open ends") {
+				case 1:
+					scope.From = nil
+				case 2:
+					scope.To = nil
+				}
+				found := drifted(rebuild(t, pool, scope, rollup.ChunkOptions{Zone: location, DryRun: true}))
+				require.Empty(t, found, "from %v to %v", scope.From, scope.To)
+			})
+
+			// The week of Wednesday, 2025-11-05, and its month and day: nothing else.
+			execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 0`)
+			wednesday := time.Date(2025, 11, 5, 12, 0, 0, 0, location)
+			scope := rollup.Scope{From: &wednesday, To: &wednesday}
+			repaired := drifted(rebuild(t, pool, scope, rollup.ChunkOptions{Zone: location}))
+			var got []string
+			for _, drift := range repaired {
+				got = append(got, string(drift.Granularity)+" "+drift.Period.In(location).Format(time.DateOnly))
+			}
+			assert.Equal(t, []string{"day 2025-11-05", "month 2025-11-01", "week 2025-11-03"}, got)
+		})
+	}
+}
+
+// Two rebuilds that find the same drift must not both add the difference.
+func TestRebuildsTakeTurns(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	for n := range 10 {
+		record(t, pool, time.UTC, newLog(user(n), 10, "2026-11-22T08:00:00Z"))
+	}
+	for round := range 20 {
+		execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = total_word_count + $1`, round+1)
+		var rebuilders sync.WaitGroup
+		for range 4 {
+			rebuilders.Go(func() { rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: 3}) })
+		}
+		rebuilders.Wait()
+		require.Empty(t, pgtest.Drift(t, pool, time.UTC), "round %d", round)
+	}
+}
+
+// The promise of the design: whatever writers, corruption and rebuilders do at
+// the same time, one rebuild after the last corruption makes everything right,
+// and no deadlock reaches a client.
+func TestRebuildUnderLoad(t *testing.T) {
+	t.Parallel()
+	const (
+		users    = 6
+		writers  = 6
+		duration = 3 * time.Second
+	)
+	pool := pgtest.Pool(t)
+	ctx := context.Background()
+	stop := time.Now().Add(duration)
+	running := func() bool { return time.Now().Before(stop) }
+	var recorded, repaired, corrupted atomic.Int64
+	var group sync.WaitGroup
+
+	for writer := range writers {
+		group.Go(func() {
+			recorder := command.NewRecorder(pool, command.DefaultLimits(), time.UTC)
+			random := rand.New(rand.NewPCG(1, uint64(writer))) //nolint:gosec // a test
+			for running() {
+				logs := make([]command.Log, 1+random.IntN(20))
+				for i := range logs {
+					logs[i] = command.Log{
+						RequestID: uuid.New(),
+						UserID:    user(random.IntN(users)),
+						WordCount: random.IntN(50),
+						Timestamp: time.Date(2026, 1, 1+random.IntN(60), random.IntN(24), 0, 0, 0, time.UTC),
+					}
+				}
+				outcomes, err := recorder.Record(ctx, logs)
+				if !assert.NoError(t, err) {
+					return
+				}
+				for _, outcome := range outcomes {
+					assert.Equal(t, command.Recorded, outcome.Status)
+				}
+				recorded.Add(int64(len(logs)))
+			}
+		})
+	}
+	group.Go(func() { // corruption, in an order of its own
+		random := rand.New(rand.NewPCG(2, 2)) //nolint:gosec // a test
+		statements := []string{
+			`UPDATE learning_log_aggregates SET total_word_count = total_word_count + 13 WHERE user_id = $1`,
+			`UPDATE learning_log_aggregates SET entry_count = 0, total_word_count = 0 WHERE user_id = $1 AND granularity = 'day'`,
+			`DELETE FROM learning_log_aggregates WHERE user_id = $1 AND granularity = 'week'`,
+			`INSERT INTO learning_log_aggregates VALUES ($1, 'month', '1999-01-01Z', 9, 9) ON CONFLICT DO NOTHING`,
+		}
+		for running() {
+			statement, victim := statements[random.IntN(len(statements))], user(random.IntN(users))
+			err := rollup.Retry(ctx, func() error {
+				_, err := pool.Exec(ctx, statement, victim)
+				return err
+			})
+			if !assert.NoError(t, err) {
+				return
+			}
+			corrupted.Add(1)
+		}
+	})
+	for range 2 {
+		group.Go(func() {
+			for running() {
+				repaired.Add(int64(len(drifted(rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: 500})))))
+			}
+		})
+	}
+	group.Wait()
+
+	rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{})
+	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
+	var logs int64
+	require.NoError(t, pool.QueryRow(ctx, `SELECT count(*) FROM learning_log`).Scan(&logs))
+	assert.Equal(t, recorded.Load(), logs, "every acknowledged log is there")
+	assert.Positive(t, corrupted.Load())
+	assert.Positive(t, repaired.Load())
+	t.Logf("%d logs recorded, %d corruptions, %d rows repaired meanwhile", logs, corrupted.Load(), repaired.Load())
+}
