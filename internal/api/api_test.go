@@ -1,0 +1,258 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/command"
+	"learninglog/query"
+)
+
+// errAway is the error of a database that is away.
+var errAway = errors.New("the password is secret")
+
+// away is a database that is away: a request that reaches it was understood.
+type away struct{ err error }
+
+func (a away) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, a.err }
+
+// newHandler returns the surface over a database whose every query fails so.
+func newHandler(t testing.TB, failure error) http.Handler {
+	t.Helper()
+	limits := command.DefaultLimits()
+	handler, err := New(Config{
+		Recorder:       command.NewRecorder(away{failure}, limits, time.UTC),
+		Reader:         query.NewReader(away{failure}),
+		Limits:         limits,
+		Zone:           time.UTC,
+		Ready:          func(context.Context) error { return failure },
+		Unavailable:    func(err error) bool { return errors.Is(err, errAway) },
+		RequestTimeout: time.Second,
+		Logger:         slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	return handler
+}
+
+func serve(handler http.Handler, method, target, contentType string, body io.Reader) *httptest.ResponseRecorder {
+	request := httptest.NewRequest(method, "/", body)
+	path, rawQuery, _ := strings.Cut(target, "?")
+	request.URL.Path, request.URL.RawQuery = path, rawQuery
+	if contentType != "" {
+		request.Header.Set("Content-Type", contentType)
+	}
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, request)
+	return answer
+}
+
+func problemOf(t require.TestingT, answer *httptest.ResponseRecorder) Problem {
+	require.Equal(t, problemMediaType, answer.Header().Get("Content-Type"), "%s", answer.Body)
+	var problem Problem
+	require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &problem))
+	require.Equal(t, answer.Code, problem.Status)
+	require.NotEmpty(t, problem.Title)
+	require.True(t, strings.HasPrefix(problem.Type, "/problems/"), problem.Type)
+	return problem
+}
+
+const (
+	aUser = "0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22"
+	aLog  = `{"request_id":"6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11","user_id":"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22","word_count":12}`
+)
+
+func TestErrorsTellTheClientNothingThatIsNotItsBusiness(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		failure error
+		status  int
+	}{
+		{"a database that is away", errAway, http.StatusServiceUnavailable},
+		{"an error that nobody knows", errors.New("the password is secret"), http.StatusInternalServerError},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			handler := newHandler(t, test.failure)
+			for _, target := range []string{
+				"POST /v1/learning-logs", "POST /v1/learning-logs/batch",
+				"GET /v1/users/" + aUser + "/summary", "GET /v1/users/" + aUser + "/learning-logs",
+				"GET /v1/users/" + aUser + "/learning-logs/" + aUser,
+			} {
+				method, path, _ := strings.Cut(target, " ")
+				body := ""
+				switch {
+				case strings.HasSuffix(path, "batch"):
+					body = "[" + aLog + "]"
+				case method == http.MethodPost:
+					body = aLog
+				}
+				answer := serve(handler, method, path, "", strings.NewReader(body))
+				assert.Equal(t, test.status, answer.Code, target)
+				problemOf(t, answer)
+				assert.NotContains(t, answer.Body.String(), "secret")
+				assert.Equal(t, test.status == http.StatusServiceUnavailable, answer.Header().Get("Retry-After") != "", target)
+			}
+		})
+	}
+}
+
+func TestReadyTellsWhatIsWrongToTheLogOnly(t *testing.T) {
+	t.Parallel()
+	answer := serve(newHandler(t, errAway), http.MethodGet, "/readyz", "", nil)
+	assert.Equal(t, http.StatusServiceUnavailable, answer.Code)
+	assert.NotEmpty(t, answer.Header().Get("Retry-After"))
+	assert.NotContains(t, answer.Body.String(), "secret")
+
+	assert.Equal(t, http.StatusOK, serve(newHandler(t, nil), http.MethodGet, "/readyz", "", nil).Code)
+	assert.Equal(t, http.StatusOK, serve(newHandler(t, errAway), http.MethodGet, "/healthz", "", nil).Code)
+}
+
+func TestPanicsAreProblems(t *testing.T) {
+	t.Parallel()
+	s := &server{Config: Config{Logger: slog.New(slog.DiscardHandler), RequestTimeout: time.Second}}
+	handler := s.middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a secret") }))
+
+	answer := serve(handler, http.MethodGet, "/", "", nil)
+
+	assert.Equal(t, http.StatusInternalServerError, answer.Code)
+	assert.Equal(t, "/problems/internal-error", problemOf(t, answer).Type)
+	assert.NotContains(t, answer.Body.String(), "secret")
+	assert.NotEmpty(t, answer.Header().Get("X-Request-Id"))
+
+	aborting := s.middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { serve(aborting, http.MethodGet, "/", "", nil) })
+}
+
+func TestRequestIDIsTheClientsIfItIsReasonable(t *testing.T) {
+	t.Parallel()
+	handler := newHandler(t, nil)
+	for id, kept := range map[string]bool{
+		"abc-123":                true,
+		"":                       false,
+		"two words":              false,
+		"ü":                      false,
+		strings.Repeat("x", 129): false,
+	} {
+		request := httptest.NewRequest(http.MethodGet, "/healthz", nil)
+		request.Header.Set("X-Request-Id", id)
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, request)
+		assert.Equal(t, kept, answer.Header().Get("X-Request-Id") == id, "%q", id)
+		assert.NotEmpty(t, answer.Header().Get("X-Request-Id"))
+	}
+}
+
+// broken is a body that breaks off.
+type broken struct{ err error }
+
+func (b broken) Read([]byte) (int, error) { return 0, b.err }
+
+func TestABodyThatDoesNotArrive(t *testing.T) {
+	t.Parallel()
+	handler := newHandler(t, nil)
+	assert.Equal(t, http.StatusBadRequest,
+		serve(handler, http.MethodPost, "/v1/learning-logs", mediaJSON, broken{io.ErrUnexpectedEOF}).Code)
+	assert.Equal(t, http.StatusRequestTimeout,
+		serve(handler, http.MethodPost, "/v1/learning-logs", mediaJSON, broken{os.ErrDeadlineExceeded}).Code)
+}
+
+func TestEveryKindOfProblemHasAPage(t *testing.T) {
+	t.Parallel()
+	handler := newHandler(t, nil)
+	for _, kind := range kinds() {
+		answer := serve(handler, http.MethodGet, kind.problem("").Type, "", nil)
+		assert.Equal(t, http.StatusOK, answer.Code, kind.name)
+		assert.Contains(t, answer.Body.String(), kind.help)
+	}
+}
+
+func TestDocsNeedNothingFromElsewhere(t *testing.T) {
+	t.Parallel()
+	handler := newHandler(t, nil)
+	page := serve(handler, http.MethodGet, "/docs/", "", nil)
+	require.Equal(t, http.StatusOK, page.Code)
+	sources := regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllStringSubmatch(page.Body.String(), -1)
+	require.NotEmpty(t, sources)
+	for _, source := range sources {
+		answer := serve(handler, http.MethodGet, source[1], "", nil)
+		assert.Equal(t, http.StatusOK, answer.Code, "%s is served from the binary", source[1])
+	}
+	assert.Contains(t, page.Body.String(), `"/openapi.json"`)
+}
+
+// Whatever is sent is either understood, and reaches the database, or refused
+// with a problem that says why. It is never a 500.
+func assertUnderstoodOrRefused(t *testing.T, answer *httptest.ResponseRecorder, understood bool) {
+	t.Helper()
+	problem := problemOf(t, answer)
+	if understood {
+		require.Equal(t, http.StatusServiceUnavailable, answer.Code, "%s", answer.Body)
+		return
+	}
+	require.Contains(t, []int{http.StatusBadRequest, http.StatusUnprocessableEntity}, answer.Code, "%s", answer.Body)
+	require.True(t, problem.Detail != "" || len(problem.Errors) > 0, "it says what is wrong: %s", answer.Body)
+}
+
+func FuzzRecord(f *testing.F) {
+	for _, seed := range []string{
+		aLog, "", "null", "[]", "{", `"`, "\x00", "\xff", "1e999", `{"request_id":null}`,
+		`{"request_id":"x","user_id":5,"word_count":"12","timestamp":"2026-01-01"}`,
+		strings.Replace(aLog, "12", "12.0", 1), strings.Replace(aLog, "12", "1e3", 1),
+		strings.Replace(aLog, "12", "99999999999999999999", 1), strings.Replace(aLog, "12", "null", 1),
+		strings.Replace(aLog, "word_count", "Word_Count", 1), aLog + aLog,
+		strings.Replace(aLog, "12", `12,"timestamp":"0001-01-01T00:00:00Z"`, 1),
+		strings.Replace(aLog, "12", `12,"timestamp":"2026-01-01T00:00:00.123456789+05:45"`, 1),
+		strings.Replace(aLog, "12", `12,"extra":{}`, 1),
+	} {
+		f.Add(seed)
+	}
+	handler := newHandler(f, errAway)
+	f.Fuzz(func(t *testing.T, body string) {
+		answer := serve(handler, http.MethodPost, "/v1/learning-logs", mediaJSON, strings.NewReader(body))
+		assertUnderstoodOrRefused(t, answer, answer.Code == http.StatusServiceUnavailable)
+		if answer.Code == http.StatusServiceUnavailable {
+			require.True(t, json.Valid([]byte(body)))
+		}
+	})
+}
+
+func FuzzSummaryQuery(f *testing.F) {
+	for _, seed := range []string{
+		"", "from=2026-01-01&to=2026-01-31&granularity=day", "granularity=year", "from=2026-01-01T00:00:00+02:00",
+		"from=0001-01-01&to=9998-12-31", "from=2026-01-02&to=2026-01-01", "fill=maybe", "fill=false", "from=%00", "%zz", "nonsense=1",
+		"from=9998-12-31T23:59:59Z&granularity=month", "to=0001-01-01", "from=2026-01-01&from=2026-01-02",
+	} {
+		f.Add(seed)
+	}
+	handler := newHandler(f, errAway)
+	f.Fuzz(func(t *testing.T, rawQuery string) {
+		answer := serve(handler, http.MethodGet, "/v1/users/"+aUser+"/summary?"+rawQuery, "", nil)
+		assertUnderstoodOrRefused(t, answer, answer.Code == http.StatusServiceUnavailable)
+	})
+}
+
+func FuzzListQuery(f *testing.F) {
+	for _, seed := range []string{"", "limit=0", "limit=1001", "limit=5", "cursor=x", "cursor=AQAGYONQywfqIiIiIhERQRGBEREREREREQ", "from=2026-01-01&to=2026-01-01", "to=9998-12-31"} {
+		f.Add(seed)
+	}
+	handler := newHandler(f, errAway)
+	f.Fuzz(func(t *testing.T, rawQuery string) {
+		answer := serve(handler, http.MethodGet, "/v1/users/"+aUser+"/learning-logs?"+rawQuery, "", nil)
+		assertUnderstoodOrRefused(t, answer, answer.Code == http.StatusServiceUnavailable)
+	})
+}
