@@ -37,15 +37,20 @@ type shared struct {
 	stop     func() error
 }
 
-// Main runs the tests of a package and then stops the server that they used. Call
-// it from TestMain.
+// Main runs the tests of a package, stops the server that they used and exits.
+// It is a whole TestMain.
 func Main(m *testing.M) {
+	os.Exit(Run(m))
+}
+
+// Run is Main for a TestMain that has more to do: it returns the exit status.
+func Run(m *testing.M) int {
 	code := m.Run()
 	if err := server.close(); err != nil {
 		fmt.Fprintln(os.Stderr, "stopping the test server:", err)
 		code = max(code, 1)
 	}
-	os.Exit(code)
+	return code
 }
 
 // URL returns the address of a new, migrated database. It is dropped when the

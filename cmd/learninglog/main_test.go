@@ -1,0 +1,268 @@
+package main_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/pgtest"
+)
+
+// program is the path of the binary: the same that is shipped, but with the
+// race detector if the tests have it.
+var program string //nolint:gochecknoglobals // built once, by TestMain
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "learninglog-bin-")
+	if err != nil {
+		panic(err)
+	}
+	program = filepath.Join(dir, "learninglog")
+	build := exec.Command("go", "build", "-o", program)
+	if raceDetector {
+		build.Args = append(build.Args, "-race")
+	}
+	build.Args = append(build.Args, ".")
+	build.Stdout, build.Stderr = os.Stdout, os.Stderr
+	if err := build.Run(); err != nil {
+		panic(fmt.Sprintf("building the program: %v", err))
+	}
+	code := 1
+	func() {
+		defer func() { _ = os.RemoveAll(dir) }()
+		code = pgtest.Run(m)
+	}()
+	os.Exit(code)
+}
+
+// service is a running `learninglog serve`.
+type service struct {
+	t       testing.TB
+	base    string
+	command *exec.Cmd
+	done    chan struct{}
+	err     error
+	log     *lockedBuffer
+	greeted string
+}
+
+// serve starts the service with more arguments, on a free port, and returns when
+// it is ready. It is stopped, and must stop well, when the test ends.
+func serve(t testing.TB, arguments ...string) *service {
+	t.Helper()
+	s, err := tryServe(t, arguments...)
+	require.NoError(t, err)
+	return s
+}
+
+func tryServe(t testing.TB, arguments ...string) (*service, error) {
+	t.Helper()
+	s := &service{t: t, done: make(chan struct{}), log: new(lockedBuffer)}
+	s.command = exec.Command(program, append([]string{"serve", "--addr=127.0.0.1:0", "--log-level=debug"}, arguments...)...)
+	s.command.Env = environment()
+	s.command.Stderr = s.log
+	stdout, err := s.command.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, s.command.Start())
+	t.Cleanup(s.stop)
+
+	ready := make(chan string, 1)
+	go func() {
+		var text strings.Builder
+		lines := bufio.NewScanner(stdout)
+		for lines.Scan() {
+			text.WriteString(lines.Text() + "\n")
+			if strings.Contains(lines.Text(), "/summary?") {
+				ready <- text.String()
+			}
+		}
+		s.err = s.command.Wait()
+		close(s.done)
+	}()
+	select {
+	case s.greeted = <-ready:
+	case <-s.done:
+		return nil, fmt.Errorf("serve ended: %w: %s", s.err, s.log)
+	case <-time.After(time.Minute):
+		return nil, fmt.Errorf("serve is not ready: %s", s.log)
+	}
+	s.base = regexp.MustCompile(`address +(\S+)`).FindStringSubmatch(s.greeted)[1]
+	return s, nil
+}
+
+// environment is the tests' own but for what would tell the program where its
+// database is.
+func environment() []string {
+	var kept []string
+	for _, variable := range os.Environ() {
+		if !strings.HasPrefix(variable, "LEARNINGLOG_") && !strings.HasPrefix(variable, "DATABASE_URL=") {
+			kept = append(kept, variable)
+		}
+	}
+	return kept
+}
+
+// stop ends the service as Ctrl-C does. Once it has ended, nothing is done.
+func (s *service) stop() {
+	if s.ended() {
+		return
+	}
+	_ = s.command.Process.Signal(os.Interrupt)
+	select {
+	case <-s.done:
+		assert.NoError(s.t, s.err, "the service stops well: %s", s.log)
+	case <-time.After(time.Minute):
+		_ = s.command.Process.Kill()
+		assert.Fail(s.t, "the service doesn't stop", "%s", s.log)
+	}
+	assert.NotContains(s.t, s.log.String(), "DATA RACE")
+	assert.NotContains(s.t, s.log.String(), "panic")
+}
+
+func (s *service) ended() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// kill ends the service as a power failure does.
+func (s *service) kill() {
+	require.NoError(s.t, s.command.Process.Signal(syscall.SIGKILL))
+	<-s.done
+}
+
+// answer is an HTTP answer that was read.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// call sends a request. A body makes it JSON.
+func (s *service) call(method, path, body string) (answer, error) {
+	return s.send(method, path, "application/json", body)
+}
+
+func (s *service) send(method, path, contentType, body string) (answer, error) {
+	var reader io.Reader
+	if body != "" {
+		reader = strings.NewReader(body)
+	}
+	request, err := http.NewRequestWithContext(context.Background(), method, s.base+path, reader)
+	if err != nil {
+		return answer{}, err
+	}
+	if body != "" {
+		request.Header.Set("Content-Type", contentType)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	read, err := io.ReadAll(response.Body)
+	return answer{status: response.StatusCode, header: response.Header, body: read}, err
+}
+
+// mustCall is call, and fails the test unless the answer has the status.
+func (s *service) mustCall(status int, method, path, body string) answer {
+	s.t.Helper()
+	got, err := s.call(method, path, body)
+	require.NoError(s.t, err)
+	require.Equal(s.t, status, got.status, "%s %s: %s", method, path, got.body)
+	return got
+}
+
+func (a answer) decode(t testing.TB, into any) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal(a.body, into), "%s", a.body)
+}
+
+// newLog returns the JSON of a log, of today unless more fields say otherwise.
+func newLog(user uuid.UUID, words int, more ...string) string {
+	return logWithID(uuid.New(), user, words, more...)
+}
+
+func logWithID(id, user uuid.UUID, words int, more ...string) string {
+	fields := append([]string{fmt.Sprintf(`"request_id":"%s","user_id":"%s","word_count":%d`, id, user, words)}, more...)
+	return "{" + strings.Join(fields, ",") + "}"
+}
+
+// total returns the words and entries of a user's last 30 days.
+func (s *service) total(user uuid.UUID) (words, entries int) {
+	s.t.Helper()
+	var summary struct {
+		Words   int `json:"total_word_count"`
+		Entries int `json:"entry_count"`
+	}
+	s.mustCall(http.StatusOK, http.MethodGet, "/v1/users/"+user.String()+"/summary", "").decode(s.t, &summary)
+	return summary.Words, summary.Entries
+}
+
+// run runs a command of the program to its end.
+func run(t testing.TB, arguments ...string) (stdout, stderr string, status int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	command := exec.CommandContext(ctx, program, arguments...)
+	command.Env = environment()
+	var out, problems bytes.Buffer
+	command.Stdout, command.Stderr = &out, &problems
+	err := command.Run()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	assert.NotContains(t, problems.String(), "DATA RACE")
+	return out.String(), problems.String(), command.ProcessState.ExitCode()
+}
+
+// dataDir returns a new directory that the embedded server's user may pass to,
+// with a path that is short enough for a socket.
+func dataDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ll-")
+	require.NoError(t, err)
+	require.NoError(t, os.Chmod(dir, 0o755)) //nolint:gosec // see above
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// lockedBuffer is a buffer that a process writes while a test reads.
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(text []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(text)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}
