@@ -265,7 +265,7 @@ func TestRebuildOverHTTP(t *testing.T) {
 			got = rebuild{}
 			s.mustCall(http.StatusOK, http.MethodGet, path, "").decode(t, &got)
 			return got.State == "completed"
-		}, 30*time.Second, 20*time.Millisecond)
+		}, eventually, often)
 		return got
 	}
 

@@ -266,3 +266,9 @@ func (b *lockedBuffer) String() string {
 	defer b.mu.Unlock()
 	return b.buffer.String()
 }
+
+// How long a test waits for what takes a moment, and how often it looks.
+const (
+	eventually = 30 * time.Second
+	often      = 20 * time.Millisecond
+)

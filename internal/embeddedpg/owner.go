@@ -23,7 +23,7 @@ type owner struct {
 func ownerOf(dirs layout) (owner, error) {
 	info, err := os.Stat(dirs.data)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return owner{}, fmt.Errorf("looking at the data directory: %w", err)
+		return owner{}, fmt.Errorf("the data directory can't be used: %w; choose another with --data-dir", err)
 	}
 	var existing *uint32
 	if err == nil {

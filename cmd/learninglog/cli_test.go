@@ -1,0 +1,253 @@
+package main_test
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"regexp"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/embeddedpg"
+	"learninglog/internal/pgtest"
+)
+
+func emptyDatabase(t testing.TB) string {
+	t.Helper()
+	return pgtest.EmptyURL(t)
+}
+
+func execute(t testing.TB, databaseURL, statement string) {
+	t.Helper()
+	_, err := pgtest.Open(t, databaseURL).Exec(context.Background(), statement)
+	require.NoError(t, err)
+}
+
+const zeroTotals = `UPDATE learning_log_aggregates SET total_word_count = 0`
+
+// The way of an operator: verify says that all is well; something outside goes
+// wrong; verify lists it; a rebuild repairs it while writers write.
+func TestVerifyAndRebuild(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		database func(*testing.T) (flag, value, url string)
+	}{
+		{"a database by its URL", func(t *testing.T) (string, string, string) {
+			t.Helper()
+			url := pgtest.URL(t)
+			return "--database-url", url, url
+		}},
+		{"a running service's embedded one", func(t *testing.T) (string, string, string) {
+			t.Helper()
+			dir := dataDir(t)
+			return "--data-dir", dir, embeddedpg.URL(dir)
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			flag, value, url := test.database(t)
+			s := serve(t, flag, value)
+			user := uuid.New()
+			s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 12))
+
+			stdout, stderr, status := run(t, "verify", flag, value)
+			assert.Zero(t, status, stderr)
+			assert.Contains(t, stdout, "No drift")
+
+			execute(t, url, zeroTotals)
+			stdout, _, status = run(t, "verify", flag, value)
+			assert.Equal(t, 1, status)
+			assert.Contains(t, stdout, "3 rows")
+			for _, granularity := range []string{"day", "week", "month"} {
+				assert.Regexp(t, user.String()+" +"+granularity+` +\d{4}-\d{2}-\d{2} +0 +12 `, stdout)
+			}
+
+			var stop atomic.Bool
+			var writer sync.WaitGroup
+			written := 12
+			writer.Go(func() {
+				for !stop.Load() {
+					s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 1))
+					written++
+				}
+			})
+			stdout, stderr, status = run(t, "rebuild", "--wait", flag, value)
+			stop.Store(true)
+			writer.Wait()
+			assert.Zero(t, status, stderr)
+			assert.Contains(t, stdout, "repaired")
+
+			stdout, _, status = run(t, "verify", flag, value)
+			assert.Zero(t, status)
+			assert.Contains(t, stdout, "No drift")
+			words, _ := s.total(user)
+			assert.Equal(t, written, words)
+		})
+	}
+}
+
+// Without a service the command does the work.
+func TestVerifyAndRebuildAlone(t *testing.T) {
+	t.Parallel()
+	dir := dataDir(t)
+	user := uuid.New()
+	s := serve(t, "--data-dir", dir)
+	s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 12))
+	execute(t, embeddedpg.URL(dir), zeroTotals)
+	s.stop()
+
+	for _, step := range []struct {
+		status    int
+		arguments []string
+		says      string
+	}{
+		{1, []string{"verify"}, user.String()},
+		{0, []string{"verify", "--user", uuid.NewString()}, "No drift"},
+		{0, []string{"verify", "--to", "2020-01-01"}, "No drift"},
+		{0, []string{"rebuild", "--dry-run", "--wait"}, "are wrong"},
+		{0, []string{"rebuild", "--wait"}, "have been repaired"},
+		{0, []string{"verify"}, "No drift"},
+	} {
+		stdout, stderr, status := run(t, append(step.arguments, "--data-dir", dir)...)
+		assert.Equal(t, step.status, status, "%v: %s%s", step.arguments, stdout, stderr)
+		assert.Contains(t, stdout, step.says, "%v", step.arguments)
+	}
+}
+
+func TestRebuildAloneOnADatabaseByItsURL(t *testing.T) {
+	t.Parallel()
+	databaseURL := pgtest.URL(t)
+	execute(t, databaseURL, `INSERT INTO learning_log_aggregates VALUES (gen_random_uuid(), 'day', '2026-11-22Z', 1, 1)`)
+
+	stdout, _, status := run(t, "verify", "--database-url", databaseURL)
+	assert.Equal(t, 1, status, stdout)
+	stdout, stderr, status := run(t, "rebuild", "--wait", "--database-url", databaseURL)
+	assert.Zero(t, status, stderr)
+	assert.Contains(t, stdout, "1 rows of the rollups were wrong and have been repaired")
+}
+
+func TestRebuildWithoutWaitingIsQueued(t *testing.T) {
+	t.Parallel()
+	databaseURL := pgtest.URL(t)
+
+	stdout, stderr, status := run(t, "rebuild", "--database-url", databaseURL)
+
+	assert.Zero(t, status, stderr)
+	match := regexp.MustCompile(`rebuild (\d+) is queued`).FindStringSubmatch(stdout)
+	require.NotNil(t, match, stdout)
+	id, err := strconv.Atoi(match[1])
+	require.NoError(t, err)
+	s := serve(t, "--database-url", databaseURL)
+	require.Eventually(t, func() bool {
+		var rebuild struct{ State string }
+		s.mustCall(http.StatusOK, http.MethodGet, "/v1/rebuilds/"+strconv.Itoa(id), "").decode(t, &rebuild)
+		return rebuild.State == "completed"
+	}, eventually, often, "a service works it")
+}
+
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+	databaseURL := emptyDatabase(t)
+	migrate := func(wantStatus int, arguments ...string) (stdout, stderr string) {
+		t.Helper()
+		stdout, stderr, status := run(t, append(append([]string{"migrate"}, arguments...), "--database-url", databaseURL)...)
+		require.Equal(t, wantStatus, status, "%s%s", stdout, stderr)
+		return stdout, stderr
+	}
+
+	_, stderr := migrate(2, "status")
+	assert.Contains(t, stderr, "learninglog migrate")
+	_, stderr, status := run(t, "verify", "--database-url", databaseURL)
+	assert.Equal(t, 2, status)
+	assert.Contains(t, stderr, "learninglog migrate")
+
+	stdout, _ := migrate(0)
+	assert.Regexp(t, `tables +version 1 of 1`, stdout)
+	again, _ := migrate(0, "up")
+	assert.Equal(t, stdout, again, "a second time changes nothing")
+	status1, _ := migrate(0, "status")
+	assert.Equal(t, stdout, status1)
+
+	execute(t, databaseURL, `INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
+		VALUES (gen_random_uuid(), gen_random_uuid(), 1, now())`)
+	_, stderr = migrate(2, "down")
+	assert.Contains(t, stderr, "--yes")
+	stdout, _ = migrate(0, "down", "--yes")
+	assert.Regexp(t, `tables +version 0 of 1`, stdout)
+	assert.Regexp(t, `job queue +version 0 of `, stdout)
+	migrate(0, "down")
+	migrate(0, "up")
+	migrate(0, "down") // an empty database goes without --yes
+}
+
+// A process that died in the middle of a migration leaves it dirty.
+func TestMigrateAfterAnInterruption(t *testing.T) {
+	t.Parallel()
+	for _, statement := range []string{
+		`UPDATE learninglog_schema_migrations SET dirty = true`,                                                              // after its statements, before the end
+		`DROP TABLE learning_log; DROP TABLE learning_log_aggregates; UPDATE learninglog_schema_migrations SET dirty = true`, // before
+	} {
+		databaseURL := pgtest.URL(t)
+		execute(t, databaseURL, statement)
+		_, _, status := run(t, "migrate", "status", "--database-url", databaseURL)
+		assert.Equal(t, 2, status)
+
+		s := serve(t, "--database-url", databaseURL)
+		s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(uuid.New(), 1))
+	}
+}
+
+func TestSchemaThatIsNewerThanTheProgram(t *testing.T) {
+	t.Parallel()
+	databaseURL := pgtest.URL(t)
+	execute(t, databaseURL, `UPDATE learninglog_schema_migrations SET version = 1000`)
+
+	_, stderr, status := run(t, "serve", "--addr", "127.0.0.1:0", "--database-url", databaseURL)
+
+	assert.Equal(t, 2, status)
+	assert.Contains(t, stderr, "run a newer learninglog")
+}
+
+func TestCommandsThatFail(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		arguments []string
+		says      string
+	}{
+		{[]string{}, "--help"},
+		{[]string{"frobnicate"}, "--help"},
+		{[]string{"verify", "--data-dir", dataDir(t)}, "start `learninglog serve` first"},
+		{[]string{"verify", "--user", "me"}, "--user"},
+		{[]string{"verify", "--from", "yesterday", "--database-url", pgtest.URL(t)}, "--from must be a date"},
+		{[]string{"verify", "--from", "2026-01-02", "--to", "2026-01-01", "--database-url", pgtest.URL(t)}, "from must not be after to"},
+		{[]string{"health", "--addr", "127.0.0.1:1"}, "can't be reached"},
+	} {
+		_, stderr, status := run(t, test.arguments...)
+		assert.Equal(t, 2, status, "%v", test.arguments)
+		assert.Contains(t, stderr, test.says, "%v", test.arguments)
+	}
+}
+
+// openapi.yaml is what the code says: run `make schema` after changing it.
+func TestOpenAPIIsCommitted(t *testing.T) {
+	t.Parallel()
+	stdout, stderr, status := run(t, "openapi")
+	require.Zero(t, status, stderr)
+	committed, err := os.ReadFile("../../openapi.yaml")
+	require.NoError(t, err)
+	assert.Equal(t, stdout, string(committed), "run: make schema")
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	stdout, _, status := run(t, "version")
+	assert.Zero(t, status)
+	assert.Regexp(t, `^learninglog \S+.* \(go1\.\S+, \w+/\w+\)\n$`, stdout)
+}

@@ -1,0 +1,212 @@
+package main_test
+
+import (
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A newcomer's first minute: no database, no configuration, and what the service
+// prints works as pasted.
+func TestFirstStart(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Fatal("curl is needed to try what the service prints")
+	}
+	dir := filepath.Join(dataDir(t), "new")
+	s := serve(t, "--data-dir", dir)
+	assert.Contains(t, s.greeted, dir, "it says where the data lives")
+	assert.Contains(t, s.greeted, s.base+"/docs")
+
+	lines := regexp.MustCompile(`(?m)^ +(curl .*)$`).FindAllStringSubmatch(s.greeted, -1)
+	require.Len(t, lines, 2)
+	posted, err := exec.Command("sh", "-c", lines[0][1]).Output()
+	require.NoError(t, err)
+	assert.Contains(t, string(posted), "201 Created")
+	read, err := exec.Command("sh", "-c", lines[1][1]).Output()
+	require.NoError(t, err)
+	assert.Contains(t, string(read), `"total_word_count":12`)
+}
+
+// However the service ends, what it acknowledged is there when it starts again.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	dir, user := dataDir(t), uuid.New()
+	posted := 0
+	for _, end := range []func(*service){(*service).stop, (*service).kill, (*service).kill, (*service).stop} {
+		s := serve(t, "--data-dir", dir)
+		words, entries := s.total(user)
+		require.Equal(t, []int{posted, posted}, []int{words, entries})
+		s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 1))
+		posted++
+		end(s)
+	}
+	s := serve(t, "--data-dir", dir)
+	words, _ := s.total(user)
+	assert.Equal(t, posted, words)
+}
+
+// The service outlives its database: it answers 503 while that is away, and goes
+// on when it is back.
+func TestDatabaseIsKilled(t *testing.T) {
+	t.Parallel()
+	dir, user := dataDir(t), uuid.New()
+	s := serve(t, "--data-dir", dir)
+	var stop atomic.Bool
+	acknowledged, unavailable := 0, 0
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		for !stop.Load() {
+			got, err := s.call(http.MethodPost, "/v1/learning-logs", newLog(user, 1))
+			if !assert.NoError(t, err) {
+				return
+			}
+			switch got.status {
+			case http.StatusCreated:
+				acknowledged++
+			case http.StatusServiceUnavailable:
+				unavailable++
+				assert.NotEmpty(t, got.header.Get("Retry-After"))
+			default:
+				assert.Fail(t, "unexpected answer", "%d: %s", got.status, got.body)
+			}
+		}
+	}()
+
+	for range 2 {
+		killDatabase(t, dir)
+		require.Eventually(t, func() bool {
+			got, err := s.call(http.MethodPost, "/v1/learning-logs", newLog(uuid.New(), 1))
+			return err == nil && got.status == http.StatusCreated
+		}, 30*time.Second, 50*time.Millisecond, "the service recovers by itself: %s", s.log)
+	}
+	stop.Store(true)
+	<-finished
+
+	words, entries := s.total(user)
+	assert.GreaterOrEqual(t, words, acknowledged, "every acknowledged log is there")
+	assert.LessOrEqual(t, words, acknowledged+unavailable, "an unavailable one may be")
+	assert.Equal(t, words, entries)
+	assert.Positive(t, unavailable, "the outage was noticed")
+	out, problems, status := run(t, "verify", "--data-dir", dir)
+	assert.Zero(t, status, "%s%s", out, problems)
+}
+
+// killDatabase kills the postmaster of a data directory and waits until it is gone.
+func killDatabase(t testing.TB, dir string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid"))
+	require.NoError(t, err)
+	pid, err := strconv.Atoi(strings.SplitN(string(text), "\n", 2)[0])
+	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	require.Eventually(t, func() bool { return syscall.Kill(pid, 0) != nil }, 10*time.Second, 5*time.Millisecond)
+}
+
+// What can't be started says why in one sentence, and what to do about it.
+func TestStartsThatFail(t *testing.T) {
+	t.Parallel()
+	taken := dataDir(t)
+	running := serve(t, "--data-dir", taken)
+	occupied := strings.TrimPrefix(running.base, "http://")
+	file := filepath.Join(dataDir(t), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	otherMajor := dataDir(t)
+	require.NoError(t, os.Mkdir(filepath.Join(otherMajor, "data"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(otherMajor, "data", "PG_VERSION"), []byte("9\n"), 0o600))
+
+	for _, test := range []struct {
+		name      string
+		arguments []string
+		says      []string
+	}{
+		{"an occupied address", []string{"--addr", occupied, "--data-dir", dataDir(t)}, []string{occupied, "in use", "--addr"}},
+		{"an odd address", []string{"--addr", "nowhere"}, []string{"nowhere", "--addr"}},
+		{"a data directory in use", []string{"--addr", "127.0.0.1:0", "--data-dir", taken}, []string{"in use by another learninglog", "--data-dir"}},
+		{"a data directory that is a file", []string{"--addr", "127.0.0.1:0", "--data-dir", file}, []string{file, "--data-dir"}},
+		{"another PostgreSQL", []string{"--addr", "127.0.0.1:0", "--data-dir", otherMajor}, []string{"PostgreSQL 9", "nothing was changed"}},
+		{"an odd database URL", []string{"--addr", "127.0.0.1:0", "--database-url", "postgres://a b"}, []string{"postgres://user:password@host"}},
+		{"an unknown flag", []string{"--port", "80"}, []string{"--port", "--help"}},
+		{"an odd limit", []string{"--max-word-count", "0"}, []string{"--max-word-count"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, stderr, status := run(t, append([]string{"serve"}, test.arguments...)...)
+			assert.Equal(t, 2, status)
+			for _, text := range test.says {
+				assert.Contains(t, stderr, text)
+			}
+			assert.NotContains(t, stderr, "goroutine")
+		})
+	}
+}
+
+// A rebuild that a crash interrupts goes on by itself when the service is back,
+// within seconds and where it was.
+func TestRebuildSurvivesACrash(t *testing.T) {
+	t.Parallel()
+	const users = 3000
+	dir := dataDir(t)
+	s := serve(t, "--data-dir", dir, "--rebuild-chunk-logs=1")
+	batch := make([]string, users)
+	for i := range batch {
+		batch[i] = newLog(uuid.New(), 1)
+	}
+	s.mustCall(http.StatusOK, http.MethodPost, "/v1/learning-logs/batch", "["+strings.Join(batch, ",")+"]")
+	path := s.mustCall(http.StatusAccepted, http.MethodPost, "/v1/rebuilds", "").header.Get("Location")
+	type rebuild struct {
+		State    string
+		Progress struct {
+			Users int `json:"users_done"`
+		}
+	}
+	watch := func(s *service) (got rebuild) {
+		s.mustCall(http.StatusOK, http.MethodGet, path, "").decode(t, &got)
+		return got
+	}
+	require.Eventually(t, func() bool { return watch(s).Progress.Users > 10 }, 30*time.Second, 5*time.Millisecond)
+	s.kill()
+
+	s = serve(t, "--data-dir", dir)
+	before := watch(s)
+	require.NotEqual(t, "completed", before.State, "the crash came before the end")
+	require.Eventually(t, func() bool { return watch(s).State == "completed" }, 40*time.Second, 20*time.Millisecond)
+	assert.Equal(t, users, watch(s).Progress.Users, "every user once, from where it was")
+}
+
+func TestReplicasStartTogether(t *testing.T) {
+	t.Parallel()
+	databaseURL := emptyDatabase(t)
+	replicas := make([]*service, 3)
+	errs := make([]error, len(replicas))
+	done := make(chan int)
+	for i := range replicas {
+		go func() {
+			replicas[i], errs[i] = tryServe(t, "--database-url", databaseURL)
+			done <- i
+		}()
+	}
+	for range replicas {
+		i := <-done
+		require.NoError(t, errs[i])
+	}
+	user := uuid.New()
+	for i, replica := range replicas {
+		replica.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 1))
+		words, _ := replicas[(i+1)%len(replicas)].total(user)
+		assert.Equal(t, i+1, words, "a log is in every replica's next summary")
+	}
+}
