@@ -149,7 +149,7 @@ func (r *Recorder) insert(
 	ctx context.Context, logs []Log, firsts map[uuid.UUID]int, now time.Time,
 ) (map[uuid.UUID]*RecordedLog, error) {
 	if len(firsts) == 0 {
-		return nil, nil //nolint:nilnil // nothing was new
+		return nil, nil
 	}
 	var (
 		requestIDs = make([]uuid.UUID, 0, len(firsts))
@@ -185,7 +185,7 @@ func (r *Recorder) insert(
 // Each log is looked up by its user too: so nobody is shown another's.
 func (r *Recorder) find(ctx context.Context, logs []Log) (map[uuid.UUID]*RecordedLog, error) {
 	if len(logs) == 0 {
-		return nil, nil //nolint:nilnil // nothing to look up
+		return nil, nil
 	}
 	const query = `
 		SELECT request_id, user_id, word_count, "timestamp", recorded_at

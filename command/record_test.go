@@ -166,7 +166,7 @@ func TestRecordOfOverlappingBatches(t *testing.T) {
 		for client := range recorded {
 			clients.Go(func() {
 				mine := make([]command.Log, len(batch))
-				order := rand.New(rand.NewPCG(uint64(round), uint64(client))).Perm(len(batch)) //nolint:gosec // a test
+				order := rand.New(rand.NewPCG(uint64(round), uint64(client))).Perm(len(batch))
 				for i, place := range order {
 					mine[i] = batch[place]
 				}

@@ -29,7 +29,7 @@ const (
 func (c Cursor) String() string {
 	raw := make([]byte, 0, cursorSize)
 	raw = append(raw, cursorVersion)
-	raw = binary.BigEndian.AppendUint64(raw, uint64(c.Timestamp.UnixMicro())) //nolint:gosec // two's complement is meant
+	raw = binary.BigEndian.AppendUint64(raw, uint64(c.Timestamp.UnixMicro()))
 	raw = append(raw, c.RequestID[:]...)
 	return base64.RawURLEncoding.EncodeToString(raw)
 }

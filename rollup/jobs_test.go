@@ -241,4 +241,3 @@ func ExampleSums_Average() {
 	fmt.Println(sums.Average(), rollup.Sums{}.Average())
 	// Output: 2.5 0
 }
-

@@ -25,7 +25,7 @@ import (
 // user returns a user id, the n-th in key order.
 func user(n int) uuid.UUID {
 	var id uuid.UUID
-	binary.BigEndian.PutUint32(id[:], uint32(n)) //nolint:gosec // small
+	binary.BigEndian.PutUint32(id[:], uint32(n))
 	id[15] = 1
 	return id
 }
@@ -283,7 +283,7 @@ func TestRebuildUnderLoad(t *testing.T) {
 	for writer := range writers {
 		group.Go(func() {
 			recorder := command.NewRecorder(pool, command.DefaultLimits(), time.UTC)
-			random := rand.New(rand.NewPCG(1, uint64(writer))) //nolint:gosec // a test
+			random := rand.New(rand.NewPCG(1, uint64(writer)))
 			for running() {
 				logs := make([]command.Log, 1+random.IntN(20))
 				for i := range logs {
@@ -306,7 +306,7 @@ func TestRebuildUnderLoad(t *testing.T) {
 		})
 	}
 	group.Go(func() { // corruption, in an order of its own
-		random := rand.New(rand.NewPCG(2, 2)) //nolint:gosec // a test
+		random := rand.New(rand.NewPCG(2, 2))
 		statements := []string{
 			`UPDATE learning_log_aggregates SET total_word_count = total_word_count + 13 WHERE user_id = $1`,
 			`UPDATE learning_log_aggregates SET entry_count = 0, total_word_count = 0 WHERE user_id = $1 AND granularity = 'day'`,

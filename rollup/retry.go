@@ -37,7 +37,7 @@ func Retry(ctx context.Context, work func() error) error {
 // pause grows from up to 10 ms to up to 640 ms.
 func pause(try int) time.Duration {
 	const shortest = 10 * time.Millisecond
-	return rand.N(shortest << (try - 1))
+	return rand.N(shortest << (try - 1)) //nolint:gosec // no secret
 }
 
 func lostToAnother(err error) bool {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -194,7 +195,7 @@ func TestBatchOfTenThousand(t *testing.T) {
 	assert.Equal(t, len(entries), words)
 
 	refused := s.mustCall(http.StatusUnprocessableEntity, http.MethodPost, "/v1/learning-logs/batch",
-		"["+strings.Join(append(entries, newLog(user, 1)), ",")+"]").problem(t)
+		"["+strings.Join(slices.Concat(entries, []string{newLog(user, 1)}), ",")+"]").problem(t)
 	assert.Contains(t, refused.Errors[0].Message, "at most 10000")
 }
 

@@ -230,8 +230,7 @@ func run(t testing.TB, arguments ...string) (stdout, stderr string, status int) 
 	var out, problems bytes.Buffer
 	command.Stdout, command.Stderr = &out, &problems
 	err := command.Run()
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
+	if _, ok := errors.AsType[*exec.ExitError](err); !ok {
 		require.NoError(t, err)
 	}
 	assert.NotContains(t, problems.String(), "DATA RACE")
@@ -244,7 +243,7 @@ func dataDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ll-")
 	require.NoError(t, err)
-	require.NoError(t, os.Chmod(dir, 0o755)) //nolint:gosec // see above
+	require.NoError(t, os.Chmod(dir, 0o755))
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
 }

@@ -161,7 +161,7 @@ func follow(ctx context.Context, jobs *rollup.Jobs, id int64, stdout io.Writer, 
 	}
 	defer func() {
 		if working {
-			stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second) //nolint:mnd // more than a chunk takes
+			stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 			defer cancel()
 			err = errors.Join(err, jobs.Stop(stopping))
 		}

@@ -38,7 +38,7 @@ func report(stdout io.Writer, rebuild query.Rebuild) error {
 }
 
 func listDrift(stdout io.Writer, progress rollup.RebuildProgress) error {
-	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0) //nolint:mnd // two spaces between columns
+	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "user\tgranularity\tperiod\twords in rollup\twords in logs\tentries in rollup\tentries in logs")
 	for _, drift := range progress.Examples {
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%d\n",

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -72,7 +73,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	}
 	started.add("listening", func(context.Context) error { return ignoreClosed(listener.Close()) })
 
-	database, err := c.databaseFlags.run(ctx, logger)
+	database, err := c.run(ctx, logger)
 	if err != nil {
 		return err
 	}
@@ -123,7 +124,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	greet(stdout, listener.Addr(), database)
 	select {
 	case <-ctx.Done():
-		logger.Info("stopping")
+		logger.InfoContext(ctx, "stopping")
 		return nil
 	case err := <-failed:
 		return fmt.Errorf("serving requests: %w", err)
@@ -225,8 +226,8 @@ func (s *shutdown) add(name string, stop func(context.Context) error) {
 // does not keep the others from being undone.
 func (s *shutdown) stop(logger *slog.Logger, timeout time.Duration) error {
 	var failures []error
-	for i := len(s.steps) - 1; i >= 0; i-- {
-		step := s.steps[i]
+	for _, step := range slices.Backward(s.steps) {
+
 		ctx, cancel := context.WithTimeout(context.Background(), timeout)
 		err := step.stop(ctx)
 		cancel()

@@ -117,8 +117,7 @@ func (s *server) recordEntries(ctx context.Context, texts [][]byte) ([]BatchOutc
 	places := make([]int, 0, len(texts)) // of logs in texts
 	for i, text := range texts {
 		log, wrong, err := decodeLog(entryLocation(i), text, s.Limits)
-		var problem *Problem
-		if errors.As(err, &problem) {
+		if problem, ok := errors.AsType[*Problem](err); ok {
 			wrong = []FieldProblem{{Location: entryLocation(i), Message: problem.Detail, Value: short(string(text))}}
 		}
 		outcomes[i] = BatchOutcome{Index: i, Outcome: command.Invalid, Errors: wrong}
@@ -169,8 +168,7 @@ func count(outcomes []BatchOutcome) BatchOutcomes {
 func splitArray(body []byte) ([][]byte, error) {
 	var elements []json.RawMessage
 	if err := json.Unmarshal(body, &elements); err != nil {
-		var wrongType *json.UnmarshalTypeError
-		if errors.As(err, &wrongType) {
+		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			return nil, notAnArray(body)
 		}
 		return nil, unreadable.problem(explainSyntax(body, err))

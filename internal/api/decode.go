@@ -35,8 +35,7 @@ func newObject(location string, text []byte) (*object, error) {
 		return nil, unreadable.problem("The JSON is not valid UTF-8.")
 	}
 	if err := json.Unmarshal(text, &o.fields); err != nil {
-		var wrongType *json.UnmarshalTypeError
-		if !errors.As(err, &wrongType) {
+		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); !ok {
 			return nil, unreadable.problem(explainSyntax(text, err))
 		}
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -40,7 +41,7 @@ func (s *server) registerHealth() {
 
 func (s *server) ready(ctx context.Context, _ *struct{}) (*healthOutput, error) {
 	if err := s.Ready(ctx); err != nil {
-		s.Logger.WarnContext(ctx, "not ready", "error", err, requestIDAttr(ctx))
+		s.Logger.WarnContext(ctx, "not ready", slog.Any("error", err), requestIDAttr(ctx))
 		problem := unavailable.problem("The database can't be reached, or is not migrated.")
 		problem.retryAfter = retryAfter
 		return nil, problem

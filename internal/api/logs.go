@@ -167,7 +167,7 @@ func pathUUID(name, text string) (uuid.UUID, error) {
 // queryBound reads an end of a range from the query; absent is nil.
 func (s *server) queryBound(name, text string) (*timerange.Bound, error) {
 	if text == "" {
-		return nil, nil //nolint:nilnil // absent
+		return nil, nil
 	}
 	parsed, err := timerange.Parse(text, s.Zone)
 	if err != nil {

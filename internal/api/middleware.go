@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -85,11 +86,11 @@ func (s *server) recoverPanics(next http.Handler) http.Handler {
 			if cause == nil {
 				return
 			}
-			if cause == http.ErrAbortHandler { //nolint:errorlint,err113 // a sentinel that is never wrapped
+			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(cause)
 			}
 			s.Logger.ErrorContext(r.Context(), "a request panicked",
-				"panic", cause, "stack", string(debug.Stack()), requestIDAttr(r.Context()))
+				slog.Any("panic", cause), slog.String("stack", string(debug.Stack())), requestIDAttr(r.Context()))
 			writeProblem(w, internal.problem(""))
 		}()
 		next.ServeHTTP(w, r)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -40,10 +41,8 @@ func (p *payload) mediaType(supported ...string) (string, error) {
 	mediaType, parameters, err := mime.ParseMediaType(p.contentType)
 	charset := strings.ToLower(parameters["charset"])
 	if err == nil && (charset == "" || charset == "utf-8") {
-		for _, candidate := range supported {
-			if mediaType == candidate {
-				return mediaType, nil
-			}
+		if slices.Contains(supported, mediaType) {
+			return mediaType, nil
 		}
 	}
 	return "", unsupported.problem("", FieldProblem{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -77,31 +78,53 @@ type kind struct {
 //
 //nolint:gochecknoglobals // constants
 var (
-	unreadable = kind{"unreadable-body", http.StatusBadRequest, "The body can't be read",
-		"The body is not what its content type says, or it broke off. Don't send it again unchanged."}
-	notFound = kind{"not-found", http.StatusNotFound, "There is nothing here",
-		"The path, or what it names, does not exist. A log may exist under another user."}
-	methodNotAllowed = kind{"method-not-allowed", http.StatusMethodNotAllowed, "The method is not allowed here",
-		"The Allow header lists the methods that are."}
-	timedOut = kind{"request-timeout", http.StatusRequestTimeout, "The request took too long to arrive",
-		"The body did not arrive in time. Send it again, or in smaller parts."}
-	alreadyRecorded = kind{"already-recorded", http.StatusConflict, "The log is already recorded",
+	unreadable = kind{
+		"unreadable-body", http.StatusBadRequest, "The body can't be read",
+		"The body is not what its content type says, or it broke off. Don't send it again unchanged.",
+	}
+	notFound = kind{
+		"not-found", http.StatusNotFound, "There is nothing here",
+		"The path, or what it names, does not exist. A log may exist under another user.",
+	}
+	methodNotAllowed = kind{
+		"method-not-allowed", http.StatusMethodNotAllowed, "The method is not allowed here",
+		"The Allow header lists the methods that are.",
+	}
+	timedOut = kind{
+		"request-timeout", http.StatusRequestTimeout, "The request took too long to arrive",
+		"The body did not arrive in time. Send it again, or in smaller parts.",
+	}
+	alreadyRecorded = kind{
+		"already-recorded", http.StatusConflict, "The log is already recorded",
 		"A log with the same request id and the same fields was recorded before: treat this one as done. " +
-			"With ?on_duplicate=return the same request is answered 200 and the recorded log instead."}
-	requestIDReused = kind{"request-id-reused", http.StatusConflict, "The request id belongs to another log",
+			"With ?on_duplicate=return the same request is answered 200 and the recorded log instead.",
+	}
+	requestIDReused = kind{
+		"request-id-reused", http.StatusConflict, "The request id belongs to another log",
 		"A log with the same request id but other fields was recorded before, and this one was not. " +
-			"That is a mistake in the client: every log needs a request id of its own."}
-	tooLarge = kind{"too-large", http.StatusRequestEntityTooLarge, "The body is too large",
-		"Split it into several requests."}
-	unsupported = kind{"unsupported-media-type", http.StatusUnsupportedMediaType, "The content type is not supported",
-		"Send the body in a supported format, and say so in the Content-Type header."}
-	invalid = kind{"invalid-request", http.StatusUnprocessableEntity, "The request is not valid",
-		"The errors say which fields are wrong and what would be right. Don't send it again unchanged."}
-	unavailable = kind{"unavailable", http.StatusServiceUnavailable, "The service can't do that just now",
+			"That is a mistake in the client: every log needs a request id of its own.",
+	}
+	tooLarge = kind{
+		"too-large", http.StatusRequestEntityTooLarge, "The body is too large",
+		"Split it into several requests.",
+	}
+	unsupported = kind{
+		"unsupported-media-type", http.StatusUnsupportedMediaType, "The content type is not supported",
+		"Send the body in a supported format, and say so in the Content-Type header.",
+	}
+	invalid = kind{
+		"invalid-request", http.StatusUnprocessableEntity, "The request is not valid",
+		"The errors say which fields are wrong and what would be right. Don't send it again unchanged.",
+	}
+	unavailable = kind{
+		"unavailable", http.StatusServiceUnavailable, "The service can't do that just now",
 		"Send the same request again after the time in the Retry-After header. A log that was being posted may or may " +
-			"not have been recorded: posting it again with the same request id finds out, and never counts it twice."}
-	internal = kind{"internal-error", http.StatusInternalServerError, "Something went wrong on this side",
-		"The reason is in the service's log, under the id in the X-Request-Id header."}
+			"not have been recorded: posting it again with the same request id finds out, and never counts it twice.",
+	}
+	internal = kind{
+		"internal-error", http.StatusInternalServerError, "Something went wrong on this side",
+		"The reason is in the service's log, under the id in the X-Request-Id header.",
+	}
 )
 
 // kinds lists them all, for the pages that explain them.
@@ -149,12 +172,12 @@ func (s *server) problem(ctx context.Context, err error) *Problem {
 	case errors.Is(err, context.Canceled):
 		return unavailable.problem("The request was cancelled.") // nobody is listening
 	case s.Unavailable(err):
-		s.Logger.WarnContext(ctx, "the database is unavailable", "error", err, requestIDAttr(ctx))
+		s.Logger.WarnContext(ctx, "the database is unavailable", slog.Any("error", err), requestIDAttr(ctx))
 		problem := unavailable.problem("The database does not answer.")
 		problem.retryAfter = retryAfter
 		return problem
 	default:
-		s.Logger.ErrorContext(ctx, "a request failed", "error", err, requestIDAttr(ctx))
+		s.Logger.ErrorContext(ctx, "a request failed", slog.Any("error", err), requestIDAttr(ctx))
 		return internal.problem("")
 	}
 }

@@ -137,5 +137,5 @@ func defaultFrom(to time.Time, granularity rollup.Granularity) time.Time {
 	case rollup.Day:
 		day -= days - 1
 	}
-	return time.Date(year, month, day, 12, 0, 0, 0, to.Location()) //nolint:mnd // noon, which every day has
+	return time.Date(year, month, day, 12, 0, 0, 0, to.Location())
 }

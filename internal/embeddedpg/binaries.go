@@ -133,15 +133,17 @@ func (b binaries) initialize(ctx context.Context, dirs layout, owner owner) erro
 	return nil
 }
 
-// stopOrphan stops the server that a process which died left behind, if its
-// system couldn't do that: this process holds the lock, so it is nobody's.
+// stopOrphan stops the server that a process which died left behind, if the
+// system didn't do that: this process holds the lock, so it is nobody's.
 func (b binaries) stopOrphan(ctx context.Context, dirs layout, owner owner) error {
-	if !dirs.hasPIDFile() || b.command(ctx, dirs, owner, "pg_ctl", "status", "--pgdata", dirs.data).Run() != nil {
+	runs := func() bool {
+		return dirs.hasPIDFile() && b.command(ctx, dirs, owner, "pg_ctl", "status", "--pgdata", dirs.data).Run() == nil
+	}
+	if !runs() {
 		return nil
 	}
 	stop := b.command(ctx, dirs, owner, "pg_ctl", "stop", "--pgdata", dirs.data, "--mode", "fast", "--wait", "--timeout", "60")
-	output, err := stop.CombinedOutput()
-	if err != nil && b.command(ctx, dirs, owner, "pg_ctl", "status", "--pgdata", dirs.data).Run() == nil {
+	if output, err := stop.CombinedOutput(); err != nil && runs() { // it may end by itself meanwhile
 		return fmt.Errorf("a PostgreSQL server still runs in %s and can't be stopped: %w: %s", dirs.data, err, output)
 	}
 	return nil
@@ -166,7 +168,7 @@ func (b binaries) startServer(dirs layout, owner owner, settings []string) (*pro
 // command returns a command that runs as the owner, in a place that it can
 // enter, and that the caller's own PG… variables don't reach.
 func (b binaries) command(ctx context.Context, dirs layout, owner owner, name string, arguments ...string) *exec.Cmd {
-	command := exec.CommandContext(ctx, filepath.Join(b.dir, name), arguments...) //nolint:gosec // PostgreSQL's own binaries
+	command := exec.CommandContext(ctx, filepath.Join(b.dir, name), arguments...)
 	command.Dir = dirs.root
 	command.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
 	if runtime.GOOS == "darwin" {

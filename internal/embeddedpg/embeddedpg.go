@@ -25,13 +25,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-const (
-	// DatabaseName and UserName are those of the service's own database.
-	DatabaseName = "learninglog"
-	UserName     = "learninglog"
+// DatabaseName is the name of the service's own database.
+const DatabaseName = "learninglog"
 
-	port = "5432" // part of the socket's name; nothing listens on TCP
-)
+// UserName is the name of the database's owner.
+const UserName = "learninglog"
+
+// port is a part of the socket's name; nothing listens on TCP.
+const port = "5432"
 
 // Config says how to run the server.
 type Config struct {
@@ -141,7 +142,7 @@ func (s *Server) prepare(ctx context.Context) (err error) {
 	if s.owner, err = ownerOf(s.dirs); err != nil {
 		return err
 	}
-	if err = s.dirs.create(s.owner); err != nil {
+	if err = s.dirs.create(ctx, s.owner); err != nil {
 		return err
 	}
 	if s.lock, err = lockFile(s.dirs.lock); err != nil {

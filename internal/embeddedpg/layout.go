@@ -1,6 +1,7 @@
 package embeddedpg
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -46,7 +47,7 @@ func (l layout) check() error {
 }
 
 // create makes the directories that aren't there. data/ is left to initdb.
-func (l layout) create(owner owner) error {
+func (l layout) create(ctx context.Context, owner owner) error {
 	if err := os.MkdirAll(l.root, 0o755); err != nil { //nolint:gosec // the server's user has to pass through it
 		return fmt.Errorf("the data directory can't be created: %w; choose another with --data-dir", err)
 	}
@@ -56,7 +57,7 @@ func (l layout) create(owner owner) error {
 	if err := owner.give(l.run); err != nil {
 		return fmt.Errorf("giving %s to the user %s: %w", l.run, owner.name, err)
 	}
-	return owner.checkAccess(l.root)
+	return owner.checkAccess(ctx, l.root)
 }
 
 // clusterMajor returns the major version of PostgreSQL that created the cluster,
@@ -91,7 +92,7 @@ func lockFile(path string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the data directory can't be written to: %w; choose another with --data-dir", err)
 	}
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a file descriptor is small
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == nil {
 		return file, nil
 	}

@@ -1,6 +1,7 @@
 package embeddedpg
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -78,11 +79,11 @@ func (o owner) give(path string) error {
 
 // checkAccess returns an error if the owner can't enter a directory: for root's
 // home, say, whose parents let only root pass.
-func (o owner) checkAccess(dir string) error {
+func (o owner) checkAccess(ctx context.Context, dir string) error {
 	if o.credential == nil {
 		return nil
 	}
-	enter := exec.Command("/bin/sh", "-c", `cd "$1"`, "sh", dir)
+	enter := exec.CommandContext(ctx, "/bin/sh", "-c", `cd "$1"`, "sh", dir)
 	enter.Dir = "/"
 	enter.SysProcAttr = &syscall.SysProcAttr{Credential: o.credential}
 	if err := enter.Run(); err != nil {

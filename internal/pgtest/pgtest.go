@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -106,8 +107,8 @@ func (*exampleTB) FailNow()                       { panic("failed") }
 func (e *exampleTB) Cleanup(cleanup func())       { e.cleanups = append(e.cleanups, cleanup) }
 
 func (e *exampleTB) end() {
-	for i := len(e.cleanups) - 1; i >= 0; i-- {
-		e.cleanups[i]()
+	for _, v := range slices.Backward(e.cleanups) {
+		v()
 	}
 }
 

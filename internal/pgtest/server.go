@@ -83,7 +83,7 @@ func startEmbedded(ctx context.Context) (string, func() error, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // the server's user has to pass through it
+	if err := os.Chmod(dir, 0o755); err != nil {
 		return "", nil, err
 	}
 	running, err := embeddedpg.Start(ctx, embeddedpg.Config{

@@ -195,8 +195,7 @@ func (m *Migrator) migrateSchema(direction func(*migrate.Migrate) error) error {
 	defer func() { _, _ = migrator.Close() }()
 
 	err = direction(migrator)
-	var dirty migrate.ErrDirty
-	if errors.As(err, &dirty) {
+	if dirty, ok := errors.AsType[migrate.ErrDirty](err); ok {
 		m.logger.Warn("repeating a migration that was interrupted", "version", dirty.Version)
 		if err := migrator.Force(versionBefore(files, dirty.Version)); err != nil {
 			return err
@@ -217,7 +216,7 @@ func versionBefore(files source.Driver, version int) int {
 	if err != nil {
 		return database.NilVersion
 	}
-	return int(previous) //nolint:gosec // a number from a file name
+	return int(previous)
 }
 
 func latestVersion() (int, error) {
@@ -235,7 +234,7 @@ func latestVersion() (int, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return 0, err
 	}
-	return int(version), nil //nolint:gosec // a number from a file name
+	return int(version), nil
 }
 
 func isUndefinedTable(err error) bool {

@@ -17,12 +17,10 @@ import (
 // full, read-only after a failover, or too slow. What was being written may or
 // may not have been.
 func Unavailable(err error) bool {
-	var connecting *pgconn.ConnectError
-	if errors.As(err, &connecting) {
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return true // whatever the reason, nothing was asked of the database
 	}
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return passes(refused.Code)
 	}
 	var network net.Error

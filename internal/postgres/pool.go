@@ -68,8 +68,7 @@ func waitUntilReady(ctx context.Context, pool *pgxpool.Pool, patience time.Durat
 // worthWaitingFor says whether a database that is starting up may fail so. A
 // wrong password or a database that doesn't exist won't mend itself.
 func worthWaitingFor(err error) bool {
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return passes(refused.Code)
 	}
 	return Unavailable(err)

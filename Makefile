@@ -1,0 +1,59 @@
+# What a person does with this repository. `make` lists it.
+
+GO        ?= go
+GOLANGCI  ?= golangci-lint
+LINT_VERSION = v2.15.0
+
+# The race detector needs a C compiler; without one the tests run without it.
+RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Start the service, with a database of its own unless DATABASE_URL is set
+	$(GO) run ./cmd/learninglog serve
+
+.PHONY: build
+build: ## Build bin/learninglog
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/learninglog ./cmd/learninglog
+
+.PHONY: test
+test: ## Run all tests, on a PostgreSQL of their own unless TEST_DATABASE_URL is set
+	@test -n "$(RACE)" || echo "no C compiler: running without the race detector"
+	$(GO) test $(RACE) ./...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for half a minute
+	@for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime 30s $$package || exit 1; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## Measure recording and reading on a PostgreSQL of their own
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./command ./query ./rollup
+
+.PHONY: lint
+lint: ## Check the code and which package may import which
+	@command -v $(GOLANGCI) >/dev/null || { echo "golangci-lint is missing: make tools"; exit 1; }
+	$(GOLANGCI) run
+
+.PHONY: format
+format: ## Format the code
+	@command -v $(GOLANGCI) >/dev/null || { echo "golangci-lint is missing: make tools"; exit 1; }
+	$(GOLANGCI) fmt
+
+.PHONY: tools
+tools: ## Install golangci-lint, for lint and format
+	$(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+
+.PHONY: schema
+schema: ## Write openapi.yaml
+	$(GO) run ./cmd/learninglog openapi > openapi.yaml.new
+	mv openapi.yaml.new openapi.yaml

@@ -1,0 +1,44 @@
+package command_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/command"
+	"learninglog/internal/pgtest"
+)
+
+// The server of the tests doesn't wait for the disk: compare the sizes with each
+// other, not with a server that does.
+func BenchmarkRecord(b *testing.B) {
+	for _, size := range []int{1, 100, 10_000} {
+		b.Run(fmt.Sprintf("batch=%d", size), func(b *testing.B) {
+			recorder := newRecorder(pgtest.Pool(b))
+			users := newIDs(1000)
+			batch := make([]command.Log, size)
+			for b.Loop() {
+				for i := range batch {
+					batch[i] = newLog(12, "2026-11-22T08:00:00Z")
+					batch[i].UserID = users[i%len(users)]
+				}
+				_, err := recorder.Record(context.Background(), batch)
+				require.NoError(b, err)
+			}
+			b.ReportMetric(float64(size*b.N)/b.Elapsed().Seconds(), "logs/s")
+		})
+	}
+}
+
+func BenchmarkRecordDuplicate(b *testing.B) {
+	recorder := newRecorder(pgtest.Pool(b))
+	log := newLog(12, "2026-11-22T08:00:00Z")
+	log.UserID = uuid.New()
+	for b.Loop() {
+		_, err := recorder.Record(context.Background(), []command.Log{log})
+		require.NoError(b, err)
+	}
+}

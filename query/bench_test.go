@@ -1,0 +1,42 @@
+package query_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/command"
+	"learninglog/internal/pgtest"
+	"learninglog/query"
+	"learninglog/rollup"
+)
+
+// A summary costs what its periods cost, however many logs there are.
+func BenchmarkSummary(b *testing.B) {
+	for _, logs := range []int{200, 20_000} {
+		b.Run(fmt.Sprintf("logs=%d", logs), func(b *testing.B) {
+			pool, user := pgtest.Pool(b), uuid.New()
+			from := instant("2026-10-01T00:00:00Z")
+			batch := make([]command.Log, logs)
+			for i := range batch {
+				at := from.Add(time.Duration(i%(30*24)) * time.Hour)
+				batch[i] = command.Log{RequestID: uuid.New(), UserID: user, WordCount: 1, Timestamp: at}
+			}
+			_, err := command.NewRecorder(pool, command.DefaultLimits(), time.UTC).Record(context.Background(), batch)
+			require.NoError(b, err)
+			reader := query.NewReader(pool)
+			request := query.SummaryRequest{
+				UserID: user, Granularity: rollup.Day, Zone: time.UTC,
+				From: from, To: from.AddDate(0, 0, 29),
+			}
+			for b.Loop() {
+				_, err := reader.Summary(context.Background(), request)
+				require.NoError(b, err)
+			}
+		})
+	}
+}
