@@ -105,6 +105,7 @@ func (s *server) humaConfig() huma.Config {
 	config.SchemasPath = ""
 	config.CreateHooks = nil // no $schema in every answer
 	config.RejectUnknownQueryParameters = true
+	config.AllowAdditionalPropertiesByDefault = true // an answer may get more fields
 	config.Transformers = []huma.Transformer{asProblem}
 	return config
 }

@@ -28,7 +28,7 @@ type BatchOutcome struct {
 	Outcome   command.Status `json:"outcome" enum:"recorded,already_recorded,request_id_reused,invalid" doc:"Treat recorded and already_recorded as done. The other two are mistakes that sending again doesn't mend."`
 	// LearningLog is what is recorded under a request id that was taken.
 	LearningLog *LearningLog   `json:"learning_log,omitempty" doc:"For already_recorded and request_id_reused: the log that is recorded under this request id, if it is this user's."`
-	Errors      []FieldProblem `json:"errors,omitempty" doc:"For invalid: what is wrong."`
+	Errors      []FieldProblem `json:"errors,omitempty" nullable:"false" doc:"For invalid: what is wrong."`
 }
 
 // BatchOutcomes is what became of a batch.
@@ -37,7 +37,7 @@ type BatchOutcomes struct {
 	AlreadyRecorded int            `json:"already_recorded"`
 	RequestIDReused int            `json:"request_id_reused"`
 	Invalid         int            `json:"invalid"`
-	Outcomes        []BatchOutcome `json:"outcomes" doc:"One for each log, in their order."`
+	Outcomes        []BatchOutcome `json:"outcomes" nullable:"false" doc:"One for each log, in their order."`
 }
 
 type batchInput struct {

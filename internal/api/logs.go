@@ -34,7 +34,7 @@ type logOutput struct {
 
 // LearningLogs is a page of a user's logs.
 type LearningLogs struct {
-	LearningLogs []LearningLog `json:"learning_logs" doc:"Newest first."`
+	LearningLogs []LearningLog `json:"learning_logs" nullable:"false" doc:"Newest first."`
 	NextCursor   string        `json:"next_cursor,omitempty" doc:"The cursor of the next page, if there is one."`
 }
 

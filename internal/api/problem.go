@@ -23,7 +23,7 @@ type Problem struct {
 	Status int    `json:"status" example:"422" doc:"The HTTP status."`
 	Detail string `json:"detail,omitempty" doc:"What happened this time and what to do about it."`
 	// Errors names the fields that are wrong.
-	Errors []FieldProblem `json:"errors,omitempty" doc:"What is wrong with which field."`
+	Errors []FieldProblem `json:"errors,omitempty" nullable:"false" doc:"What is wrong with which field."`
 	// LearningLog is the log that was recorded under the request id.
 	LearningLog *LearningLog `json:"learning_log,omitempty" doc:"The log that is recorded under this request id, if it is this user's."`
 

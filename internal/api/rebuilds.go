@@ -17,6 +17,8 @@ const maxRebuildBytes = 64 << 10
 
 // NewRebuild says what to rebuild. It documents what decodeRebuild reads.
 type NewRebuild struct {
+	_ struct{} `additionalProperties:"false"`
+
 	UserID *string `json:"user_id,omitempty" format:"uuid" doc:"Only this user."`
 	From   *string `json:"from,omitempty" example:"2026-11-01" doc:"Only periods from the one that contains this date or RFC 3339 date-time on."`
 	To     *string `json:"to,omitempty" example:"2026-11-30" doc:"Only periods through the one that contains this date or RFC 3339 date-time."`
@@ -45,7 +47,7 @@ type RebuildProgress struct {
 	LogsDone     int64          `json:"logs_done"`
 	RowsDrifted  int64          `json:"rows_drifted" doc:"Rows of the rollup that the logs don't account for."`
 	RowsRepaired int64          `json:"rows_repaired" doc:"Those that were put right: all of them, or none in a dry run."`
-	Examples     []rollup.Drift `json:"examples" doc:"The first drifted rows, at most 200."`
+	Examples     []rollup.Drift `json:"examples" nullable:"false" doc:"The first drifted rows, at most 200."`
 }
 
 type newRebuildInput struct {
@@ -71,7 +73,7 @@ type rebuildsInput struct {
 
 // Rebuilds is a list of rebuilds.
 type Rebuilds struct {
-	Rebuilds []Rebuild `json:"rebuilds" doc:"Newest first."`
+	Rebuilds []Rebuild `json:"rebuilds" nullable:"false" doc:"Newest first."`
 }
 
 type rebuildsOutput struct {

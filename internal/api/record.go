@@ -17,6 +17,8 @@ const maxLogBytes = 64 << 10
 // NewLearningLog is a learning log as a client posts it. It documents what
 // decodeLog reads.
 type NewLearningLog struct {
+	_ struct{} `additionalProperties:"false"`
+
 	RequestID string     `json:"request_id" format:"uuid" example:"6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11" doc:"The client's own, unique name for this log. Make one per log and keep it when posting again."`
 	UserID    string     `json:"user_id" format:"uuid" example:"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22" doc:"Who learned."`
 	WordCount int        `json:"word_count" minimum:"0" example:"12" doc:"How many words were learned."`

@@ -19,7 +19,7 @@ type Summary struct {
 	From        time.Time          `json:"from" doc:"The start of the first period."`
 	To          time.Time          `json:"to" doc:"The start of the last period, which is included as a whole."`
 	Sums
-	Periods []Period `json:"periods" doc:"In time order; without fill=false, every period of the range."`
+	Periods []Period `json:"periods" nullable:"false" doc:"In time order; without fill=false, every period of the range."`
 }
 
 // Period is what a user learned in one period.

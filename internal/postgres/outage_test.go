@@ -1,0 +1,85 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/pgtest"
+	"learninglog/internal/postgres"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+func TestUnavailable(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		err  error
+		want bool
+	}{
+		{"shutting down", &pgconn.PgError{Code: "57P01"}, true},
+		{"starting up", &pgconn.PgError{Code: "57P03"}, true},
+		{"too many connections", &pgconn.PgError{Code: "53300"}, true},
+		{"disk full", &pgconn.PgError{Code: "53100"}, true},
+		{"read-only after a failover", &pgconn.PgError{Code: "25006"}, true},
+		{"deadlocked time and again", &pgconn.PgError{Code: "40P01"}, true},
+		{"statement timeout", &pgconn.PgError{Code: "57014"}, true},
+		{"connection closed", io.ErrUnexpectedEOF, true},
+		{"too slow", context.DeadlineExceeded, true},
+		{"no such table", &pgconn.PgError{Code: "42P01"}, false},
+		{"a check that fails", &pgconn.PgError{Code: "23514"}, false},
+		{"a value that doesn't fit", &pgconn.PgError{Code: "22003"}, false},
+		{"anything else", errors.New("anything else"), false},
+		{"nothing", nil, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, test.want, postgres.Unavailable(test.err))
+			if test.err != nil {
+				assert.Equal(t, test.want, postgres.Unavailable(fmt.Errorf("doing something: %w", test.err)))
+			}
+		})
+	}
+}
+
+func TestASessionThatIsEndedIsAnOutage(t *testing.T) {
+	t.Parallel()
+	url := pgtest.URL(t)
+	ctx := context.Background()
+	connection, err := pgx.Connect(ctx, url)
+	require.NoError(t, err)
+	pool := pgtest.Open(t, url)
+	_, err = pool.Exec(ctx, `SELECT pg_terminate_backend($1, 5000)`, connection.PgConn().PID())
+	require.NoError(t, err)
+
+	_, err = connection.Exec(ctx, `SELECT 1`)
+	assert.True(t, postgres.Unavailable(err), "%v", err)
+	_, err = connection.Exec(ctx, `SELECT 1`)
+	assert.True(t, postgres.Unavailable(err), "%v", err)
+}
+
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+
+	_, err := postgres.Open(ctx, "postgres://nobody@127.0.0.1:1/nothing", 0)
+	require.ErrorContains(t, err, "can't be reached")
+	assert.True(t, postgres.Unavailable(err), "%v", err)
+
+	started := time.Now()
+	_, err = postgres.Open(ctx, pgtest.EmptyURL(t)+"_that_does_not_exist", time.Minute)
+	require.Error(t, err)
+	assert.Less(t, time.Since(started), 30*time.Second, "what won't mend itself isn't waited for")
+
+	_, err = postgres.Open(ctx, "postgres://a b", time.Minute)
+	require.ErrorContains(t, err, "postgres://user:password@host")
+}
