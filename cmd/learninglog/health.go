@@ -24,7 +24,8 @@ func (c *healthCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("asking the service: %w", err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	client := &http.Client{Transport: new(http.Transport)} // by no proxy
+	response, err := client.Do(request)
 	if err != nil {
 		return fmt.Errorf("the service can't be reached: %w", err)
 	}

@@ -64,7 +64,12 @@ func zone() *time.Location { return time.UTC }
 func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	logger := c.logger()
 	var started shutdown
-	defer func() { err = errors.Join(err, started.stop(logger, c.ShutdownTimeout)) }()
+	defer func() {
+		if ctx.Err() != nil {
+			err = nil // it was told to stop, be it while it was starting
+		}
+		err = errors.Join(err, started.stop(logger, c.ShutdownTimeout))
+	}()
 
 	// First, as it is the likeliest to fail and the quickest.
 	listener, err := listen(ctx, c.Addr)
@@ -121,7 +126,10 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	go func() { failed <- server.Serve(listener) }()
 	started.add("requests", server.Shutdown)
 
-	greet(stdout, listener.Addr(), database)
+	logger.InfoContext(ctx, "ready", "address", listener.Addr().String(), "data", database.where)
+	if c.LogFormat == "text" {
+		greet(stdout, listener.Addr(), database)
+	}
 	select {
 	case <-ctx.Done():
 		logger.InfoContext(ctx, "stopping")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"runtime"
@@ -10,20 +11,25 @@ import (
 	"learninglog/internal/api"
 )
 
+// version is set by the linker where there is no repository to take it from:
+// -X main.version=1.2.3.
+var version string //nolint:gochecknoglobals // the linker sets nothing else
+
 type versionCommand struct{}
 
-// Run prints the version that the Go tool took from the repository.
+// Run prints the version that the program was built with, or else that which the
+// Go tool took from the repository.
 func (versionCommand) Run(stdout io.Writer) error {
-	version, revision := "(unknown)", ""
+	name, revision := version, ""
 	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
+		name = cmp.Or(name, info.Main.Version)
 		for _, setting := range info.Settings {
 			if setting.Key == "vcs.revision" {
 				revision = " " + setting.Value
 			}
 		}
 	}
-	_, err := fmt.Fprintf(stdout, "learninglog %s%s (%s, %s/%s)\n", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprintf(stdout, "learninglog %s%s (%s, %s/%s)\n", name, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -12,6 +13,9 @@ import (
 type Health struct {
 	Status string `json:"status" enum:"ok,ready"`
 }
+
+// readyTimeout is less than those who ask have patience for.
+const readyTimeout = 3 * time.Second
 
 type healthOutput struct {
 	Body Health
@@ -40,6 +44,8 @@ func (s *server) registerHealth() {
 }
 
 func (s *server) ready(ctx context.Context, _ *struct{}) (*healthOutput, error) {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
 	if err := s.Ready(ctx); err != nil {
 		s.Logger.WarnContext(ctx, "not ready", slog.Any("error", err), requestIDAttr(ctx))
 		problem := unavailable.problem("The database can't be reached, or is not migrated.")

@@ -49,7 +49,8 @@ func (l layout) check() error {
 // create makes the directories that aren't there. data/ is left to initdb.
 func (l layout) create(ctx context.Context, owner owner) error {
 	if err := os.MkdirAll(l.root, 0o755); err != nil { //nolint:gosec // the server's user has to pass through it
-		return fmt.Errorf("the data directory can't be created: %w; choose another with --data-dir", err)
+		return fmt.Errorf("the data directory can't be created: %w; choose another with --data-dir, "+
+			"or set DATABASE_URL to use another database", err)
 	}
 	if err := os.Mkdir(l.run, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("the data directory can't be written to: %w; choose another with --data-dir", err)

@@ -8,6 +8,7 @@ package pgtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -162,12 +163,11 @@ func (s *shared) close() error {
 	if s.stop == nil {
 		return nil
 	}
+	var err error
 	if s.template != "" {
-		if err := s.execute(context.Background(), "DROP DATABASE "+s.template+" WITH (FORCE)"); err != nil {
-			return err
-		}
+		err = s.execute(context.Background(), "DROP DATABASE IF EXISTS "+s.template+" WITH (FORCE)")
 	}
-	return s.stop()
+	return errors.Join(err, s.stop())
 }
 
 func uniqueName(kind string) string {

@@ -42,15 +42,28 @@ func settings() map[string]string {
 	}
 }
 
-func dockerAnswers(ctx context.Context) (answers bool) {
+func dockerAnswers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	// testcontainers asks the engine first without ctx: one that hangs would
+	// hold the tests for ever.
+	answers := make(chan bool, 1)
+	go func() { answers <- askDocker(ctx) }()
+	select {
+	case answer := <-answers:
+		return answer
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func askDocker(ctx context.Context) (answers bool) {
 	// Without an engine, testcontainers panics rather than telling.
 	defer func() {
 		if recover() != nil {
 			answers = false
 		}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
 	provider, err := testcontainers.ProviderDocker.GetProvider()
 	if err != nil {
 		return false
@@ -67,10 +80,10 @@ func startContainer(ctx context.Context) (string, func() error, error) {
 	running, err := container.Run(ctx, Image,
 		container.BasicWaitStrategies(),
 		testcontainers.WithCmd(command...))
-	if err != nil {
-		return "", nil, fmt.Errorf("starting %s in Docker: %w", Image, err)
-	}
 	stop := func() error { return testcontainers.TerminateContainer(running) }
+	if err != nil { // there may be a container all the same
+		return "", nil, errors.Join(fmt.Errorf("starting %s in Docker: %w", Image, err), stop())
+	}
 	url, err := running.ConnectionString(ctx, "sslmode=disable")
 	if err != nil {
 		return "", nil, errors.Join(err, stop())

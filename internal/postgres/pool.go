@@ -27,7 +27,9 @@ const (
 func Open(ctx context.Context, url string, patience time.Duration) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("the database URL can't be read (expected postgres://user:password@host:5432/database): %w", err)
+		// pgx says why, and may quote a part of the password.
+		return nil, errors.New("the database URL can't be read: expected postgres://user:password@host:5432/database, " +
+			"with %40 for @, %2F for / and so on within the password")
 	}
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = connectTimeout
