@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 const oldestMajor = 15
@@ -109,11 +110,9 @@ func inspect(ctx context.Context, dir string) (binaries, error) {
 // initialize creates the cluster: beside its place first, so that one whose
 // creation was interrupted is not mistaken for one that is whole.
 func (b binaries) initialize(ctx context.Context, dirs layout, owner owner) error {
-	unfinished := dirs.data + ".unfinished"
-	if err := os.RemoveAll(unfinished); err != nil {
-		return fmt.Errorf("removing a database whose creation was interrupted: %w", err)
-	}
-	if err := os.Mkdir(unfinished, 0o700); err != nil {
+	dirs.removeUnfinished()
+	unfinished, err := os.MkdirTemp(dirs.root, unfinishedPrefix)
+	if err != nil {
 		return fmt.Errorf("the data directory can't be written to: %w; choose another with --data-dir", err)
 	}
 	if err := owner.give(unfinished); err != nil {
@@ -123,27 +122,26 @@ func (b binaries) initialize(ctx context.Context, dirs layout, owner owner) erro
 	initdb := b.command(ctx, dirs, owner, "initdb",
 		"--pgdata", unfinished, "--username", UserName, "--auth", "trust",
 		"--encoding", "UTF8", "--locale", "C", "--data-checksums")
-	if output, err := initdb.CombinedOutput(); err != nil {
+	if output, err := finish(initdb); err != nil {
 		return fmt.Errorf("creating the database: %w:\n%s", err, output)
 	}
 	_ = os.Remove(dirs.data) // an empty folder would be in the way
 	if err := os.Rename(unfinished, dirs.data); err != nil {
 		return fmt.Errorf("creating the database: %w", err)
 	}
+	dirs.removeUnfinished()
 	return nil
 }
 
 // stopOrphan stops the server that a process which died left behind, if the
-// system didn't do that: this process holds the lock, so it is nobody's.
+// system didn't do that: this process holds the lock, so it is nobody's. Whether
+// it runs, its socket says: the process id that it left behind may be anyone's.
 func (b binaries) stopOrphan(ctx context.Context, dirs layout, owner owner) error {
-	runs := func() bool {
-		return dirs.hasPIDFile() && b.command(ctx, dirs, owner, "pg_ctl", "status", "--pgdata", dirs.data).Run() == nil
-	}
-	if !runs() {
+	if !dirs.hasPIDFile() || !dirs.socketAnswers(ctx) {
 		return nil
 	}
 	stop := b.command(ctx, dirs, owner, "pg_ctl", "stop", "--pgdata", dirs.data, "--mode", "fast", "--wait", "--timeout", "60")
-	if output, err := stop.CombinedOutput(); err != nil && runs() { // it may end by itself meanwhile
+	if output, err := finish(stop); err != nil && dirs.socketAnswers(ctx) { // it may end by itself meanwhile
 		return fmt.Errorf("a PostgreSQL server still runs in %s and can't be stopped: %w: %s", dirs.data, err, output)
 	}
 	return nil
@@ -151,12 +149,14 @@ func (b binaries) stopOrphan(ctx context.Context, dirs layout, owner owner) erro
 
 // startServer starts the server's process.
 func (b binaries) startServer(dirs layout, owner owner, settings []string) (*process, error) {
-	log, err := os.OpenFile(dirs.log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	// The owner may put anything in its place: root neither follows a link there
+	// nor gives away what one leads to.
+	log, err := os.OpenFile(dirs.log, os.O_WRONLY|os.O_CREATE|os.O_APPEND|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }()
-	if err := owner.give(dirs.log); err != nil {
+	if err := owner.giveFile(log); err != nil {
 		return nil, err
 	}
 	// Not bound to a context: the server outlives whatever started it.
@@ -176,4 +176,12 @@ func (b binaries) command(ctx context.Context, dirs layout, owner owner, name st
 	}
 	command.SysProcAttr = attributes(owner)
 	return command
+}
+
+// finish runs a command to its end, and returns what it printed. The thread that
+// starts it has to live as long: see startProcess.
+func finish(command *exec.Cmd) ([]byte, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return command.CombinedOutput()
 }

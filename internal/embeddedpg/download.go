@@ -39,25 +39,48 @@ func download(ctx context.Context, major int, logger *slog.Logger) (binaries, er
 	}
 
 	logger.InfoContext(ctx, "no PostgreSQL found on this machine; downloading it once", "version", version, "to", dir)
-	unused, err := os.MkdirTemp("", "learninglog")
-	if err != nil {
-		return binaries{}, err
+	fetched := make(chan error, 1)
+	go func() { fetched <- fetch(ctx, version, cache, dir) }()
+	select { // the library can't be interrupted
+	case err = <-fetched:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
 	}
-	defer func() { _ = os.RemoveAll(unused) }()
-	fetching := embeddedpostgres.NewDatabase(embeddedpostgres.DefaultConfig().
+	if err != nil {
+		return binaries{}, fmt.Errorf("downloading PostgreSQL %s: %w", version, err)
+	}
+	return inspect(ctx, filepath.Join(dir, "bin"))
+}
+
+// fetch downloads a version beside its place first, so that what was interrupted
+// is not mistaken for what is whole.
+func fetch(ctx context.Context, version embeddedpostgres.PostgresVersion, cache, dir string) error {
+	unfinished, err := os.MkdirTemp(cache, "unfinished-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(unfinished) }()
+	unpacked := filepath.Join(unfinished, "postgresql")
+	gaveUp := embeddedpostgres.NewDatabase(embeddedpostgres.DefaultConfig().
 		Version(version).
-		CachePath(cache).
-		BinariesPath(dir).
-		RuntimePath(filepath.Join(unused, "run")).
+		CachePath(unfinished).
+		BinariesPath(unpacked).
+		RuntimePath(filepath.Join(unfinished, "run")).
 		DataPath(filepath.Join(os.DevNull, "there is no such directory")).
 		Port(0).
 		Logger(nil)).
 		Start()
-	fetched, err := inspect(ctx, filepath.Join(dir, "bin"))
-	if err != nil {
-		return binaries{}, fmt.Errorf("downloading PostgreSQL %s: %w", version, fetching)
+	if _, err := os.Stat(filepath.Join(unpacked, "bin", "postgres")); err != nil {
+		return gaveUp
 	}
-	return fetched, nil
+	if _, err := inspect(ctx, filepath.Join(unpacked, "bin")); err != nil {
+		return fmt.Errorf("trying what was downloaded: %w", err)
+	}
+	if err := os.Rename(unpacked, dir); err != nil {
+		_, err = inspect(ctx, filepath.Join(dir, "bin")) // another process was faster
+		return err
+	}
+	return nil
 }
 
 // cacheDir is the user's, or one that every user may pass to if that is root's:

@@ -19,10 +19,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // DatabaseName is the name of the service's own database.
@@ -139,14 +142,17 @@ func (s *Server) prepare(ctx context.Context) (err error) {
 	if err = s.dirs.check(); err != nil {
 		return err
 	}
-	if s.owner, err = ownerOf(s.dirs); err != nil {
-		return err
-	}
-	if err = s.dirs.create(ctx, s.owner); err != nil {
+	if err = s.dirs.create(); err != nil {
 		return err
 	}
 	if s.lock, err = lockFile(s.dirs.lock); err != nil {
 		return fmt.Errorf("%s: %w", s.dirs.root, err)
+	}
+	if s.owner, err = ownerOf(s.dirs); err != nil {
+		return err
+	}
+	if err = s.dirs.createRun(ctx, s.owner); err != nil {
+		return err
 	}
 	major, err := s.dirs.clusterMajor()
 	if err != nil {
@@ -230,6 +236,9 @@ func (s *Server) waitUntilReady(ctx context.Context, process *process) error {
 		err := s.ensureDatabase(ctx)
 		if err == nil {
 			return nil
+		}
+		if refused := new(pgconn.PgError); errors.As(err, &refused) && pgerrcode.IsInvalidAuthorizationSpecification(refused.Code) {
+			return fmt.Errorf("the database in %s is someone else's: %w; choose another with --data-dir", s.dirs.data, refused)
 		}
 		select {
 		case <-process.done:
@@ -315,7 +324,8 @@ func (s *Server) unlock() {
 
 func databaseURL(dirs layout, database string) string {
 	query := url.Values{"host": {dirs.run}, "port": {port}, "user": {UserName}}
-	return "postgres:///" + database + "?" + query.Encode()
+	// Neither pgx nor libpq reads a + as a blank, which macOS has in its default.
+	return "postgres:///" + database + "?" + strings.ReplaceAll(query.Encode(), "+", "%20")
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -43,15 +44,24 @@ func (l layout) check() error {
 		return fmt.Errorf("the path of the data directory is too long for a socket: %s has %d bytes, and %d is the most; "+
 			"choose a shorter one with --data-dir", l.run, len(l.run), longestSocketDir)
 	}
+	if strings.Contains(l.run, ",") {
+		return fmt.Errorf("the path of the data directory has a comma, which separates sockets for PostgreSQL: %s; "+
+			"choose another with --data-dir", l.root)
+	}
 	return nil
 }
 
-// create makes the directories that aren't there. data/ is left to initdb.
-func (l layout) create(ctx context.Context, owner owner) error {
+// create makes the data directory if it isn't there.
+func (l layout) create() error {
 	if err := os.MkdirAll(l.root, 0o755); err != nil { //nolint:gosec // the server's user has to pass through it
 		return fmt.Errorf("the data directory can't be created: %w; choose another with --data-dir, "+
 			"or set DATABASE_URL to use another database", err)
 	}
+	return nil
+}
+
+// createRun makes run/ if it isn't there. data/ is left to initdb.
+func (l layout) createRun(ctx context.Context, owner owner) error {
 	if err := os.Mkdir(l.run, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("the data directory can't be written to: %w; choose another with --data-dir", err)
 	}
@@ -66,6 +76,10 @@ func (l layout) create(ctx context.Context, owner owner) error {
 func (l layout) clusterMajor() (int, error) {
 	version, err := os.ReadFile(filepath.Join(l.data, "PG_VERSION"))
 	if errors.Is(err, os.ErrNotExist) {
+		if target, err := os.Readlink(l.data); err == nil {
+			return 0, fmt.Errorf("%s leads to %s, where there is no database: mount it, remove the link, or choose another --data-dir",
+				l.data, target)
+		}
 		if entries, _ := os.ReadDir(l.data); len(entries) > 0 {
 			return 0, fmt.Errorf("%s is not empty and is no PostgreSQL cluster: choose another --data-dir, or move it away", l.data)
 		}
@@ -79,6 +93,30 @@ func (l layout) clusterMajor() (int, error) {
 		return 0, fmt.Errorf("reading the version of the database in %s: %w", l.data, err)
 	}
 	return major, nil
+}
+
+// unfinishedPrefix begins the names of clusters that are being created. Each has
+// its own, as the initdb of a process that was killed may still run for a moment.
+const unfinishedPrefix = "data.unfinished"
+
+// removeUnfinished removes, as far as it can, clusters whose creation was interrupted.
+func (l layout) removeUnfinished() {
+	entries, _ := os.ReadDir(l.root)
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), unfinishedPrefix) {
+			_ = os.RemoveAll(filepath.Join(l.root, entry.Name()))
+		}
+	}
+}
+
+// socketAnswers says whether a server runs.
+func (l layout) socketAnswers(ctx context.Context) bool {
+	connection, err := new(net.Dialer).DialContext(ctx, "unix", filepath.Join(l.run, ".s.PGSQL."+port))
+	if err != nil {
+		return false
+	}
+	_ = connection.Close()
+	return true
 }
 
 func (l layout) hasPIDFile() bool {

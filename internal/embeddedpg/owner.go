@@ -74,7 +74,15 @@ func (o owner) give(path string) error {
 	if o.credential == nil {
 		return nil
 	}
-	return os.Chown(path, int(o.credential.Uid), int(o.credential.Gid))
+	return os.Lchown(path, int(o.credential.Uid), int(o.credential.Gid))
+}
+
+// giveFile is give for a file that is open, whatever its name leads to by now.
+func (o owner) giveFile(file *os.File) error {
+	if o.credential == nil {
+		return nil
+	}
+	return file.Chown(int(o.credential.Uid), int(o.credential.Gid))
 }
 
 // checkAccess returns an error if the owner can't enter a directory: for root's
