@@ -153,7 +153,8 @@ const driftSQL = `
 	), drift AS (
 	    SELECT user_id, granularity, period,
 	           sum(was_words)::bigint AS was_words, sum(was_entries)::bigint AS was_entries,
-	           sum(is_words)::bigint  AS is_words,  sum(is_entries)::bigint  AS is_entries
+	           sum(is_words)::bigint  AS is_words,  sum(is_entries)::bigint  AS is_entries,
+	           greatest(abs(sum(is_words) - sum(was_words)), abs(sum(is_entries) - sum(was_entries))) < 2^62 AS fits
 	    FROM (
 	        SELECT user_id, granularity, period,
 	               0 AS was_words, 0 AS was_entries, words AS is_words, entries AS is_entries
@@ -169,12 +170,22 @@ const driftSQL = `
 	    HAVING sum(is_words) <> sum(was_words) OR sum(is_entries) <> sum(was_entries)
 	)`
 
-// repairSQL follows driftSQL and adds the differences.
-const repairSQL = `, repaired AS (
+// repairSQL follows driftSQL and adds the differences. A row whose difference
+// doesn't fit into a bigint, which only corruption explains, is there for sure:
+// that difference is added as a numeric.
+const repairSQL = `, repaired_extremes AS (
+	    UPDATE learning_log_aggregates AS a SET
+	        total_word_count = a.total_word_count + (is_words::numeric - was_words),
+	        entry_count = a.entry_count + (is_entries::numeric - was_entries)
+	    FROM drift
+	    WHERE NOT fits
+	      AND (a.user_id, a.granularity, a.period) = (drift.user_id, drift.granularity, drift.period)
+	), repaired AS (
 	    INSERT INTO learning_log_aggregates AS a
 	        (user_id, granularity, period, total_word_count, entry_count)
 	    SELECT user_id, granularity, period, is_words - was_words, is_entries - was_entries
 	    FROM drift
+	    WHERE fits
 	    ORDER BY 1, 2, 3
 	    ON CONFLICT (user_id, granularity, period) DO UPDATE SET
 	        total_word_count = a.total_word_count + excluded.total_word_count,
@@ -184,7 +195,8 @@ const repairSQL = `, repaired AS (
 // summarySQL ends the statement: a row per drift, and one without drift where
 // there is none.
 const summarySQL = `
-	SELECT read.users, read.logs, drift.*
+	SELECT read.users, read.logs,
+	       user_id, granularity, period, was_words, was_entries, is_words, is_entries
 	FROM (SELECT count(DISTINCT user_id) AS users, coalesce(sum(entries), 0)::bigint AS logs FROM daily) AS read
 	LEFT JOIN drift ON true
 	ORDER BY user_id, granularity, period`

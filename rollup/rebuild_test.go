@@ -129,6 +129,8 @@ func TestRebuildRepairsEveryKindOfDrift(t *testing.T) {
 		{"the first and the last user id", `INSERT INTO learning_log_aggregates VALUES ($1, 'day', '2026-11-01Z', 5, 1), ($2, 'day', '2026-11-01Z', 5, 1)`, []any{uuid.Nil, uuid.Max}, 2},
 		{"a wrong granularity", `UPDATE learning_log_aggregates SET granularity = 'week', period = period + '1 hour' WHERE granularity = 'month' AND user_id = $1`, []any{user(1)}, 4},
 		{"negative sums", `UPDATE learning_log_aggregates SET total_word_count = -5, entry_count = -1 WHERE granularity = 'day'`, nil, 4},
+		{"the least that a bigint holds", `UPDATE learning_log_aggregates SET total_word_count = -9223372036854775808`, nil, 10},
+		{"the most that a bigint holds", `UPDATE learning_log_aggregates SET entry_count = 9223372036854775807`, nil, 10},
 		{"logs behind the service's back", `INSERT INTO learning_log (request_id, user_id, word_count, "timestamp") VALUES (gen_random_uuid(), $1, 3, '2026-11-22Z')`, []any{nobody}, 3},
 		{"logs deleted", `DELETE FROM learning_log WHERE user_id = $1`, []any{user(2)}, 3},
 	} {

@@ -13,7 +13,7 @@ import (
 
 // version is set by the linker where there is no repository to take it from:
 // -X main.version=1.2.3.
-var version string //nolint:gochecknoglobals // the linker sets nothing else
+var version string
 
 type versionCommand struct{}
 

@@ -46,6 +46,8 @@ type server struct {
 	Config
 
 	api huma.API
+	// batches has a place for every batch that may be worked at the same time.
+	batches chan struct{}
 	// openAPIJSON and openAPIYAML are the document, written once.
 	openAPIJSON, openAPIYAML []byte
 }
@@ -69,7 +71,7 @@ func OpenAPI(limits command.Limits) ([]byte, error) {
 }
 
 func newServer(config Config) (*server, *chi.Mux, error) {
-	s := &server{Config: config}
+	s := &server{Config: config, batches: make(chan struct{}, maxBatches)}
 	router := chi.NewMux()
 	router.Use(middleware.GetHead)
 	s.api = humachi.New(router, s.humaConfig())

@@ -19,6 +19,9 @@ const (
 	// most that its body may have: 800 bytes a log.
 	maxBatch      = 10_000
 	maxBatchBytes = 8 << 20
+	// maxBatches bounds the batches that are worked at the same time, and with
+	// them the memory that they take. The others wait for their turn.
+	maxBatches = 16
 )
 
 // BatchOutcome is what became of one log of a batch.
@@ -79,6 +82,14 @@ func (s *server) recordBatch(ctx context.Context, input *batchInput) (*huma.Stre
 	mediaType, err := input.mediaType(mediaJSON, mediaNDJSON)
 	if err != nil {
 		return nil, err
+	}
+	select {
+	case s.batches <- struct{}{}:
+		defer func() { <-s.batches }()
+	case <-ctx.Done():
+		problem := unavailable.problem("Too many batches are being recorded.")
+		problem.retryAfter = retryAfter
+		return nil, problem
 	}
 	body, err := input.read(maxBatchBytes)
 	if err != nil {

@@ -145,8 +145,8 @@ func (k kind) problem(detail string, errors ...FieldProblem) *Problem {
 	}
 }
 
-// retryAfter is what a client is told to wait when the database is away. A
-// restart takes about as long.
+// retryAfter is what a client is told to wait when the database is away, or when
+// there is too much to do. A restart takes about as long.
 const retryAfter = 2 * time.Second
 
 // problem is the one place where errors become statuses. What it doesn't know
