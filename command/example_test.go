@@ -51,10 +51,10 @@ func ExampleRequestRebuild() {
 	}
 
 	user := uuid.MustParse("0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22")
-	id, err := command.RequestRebuild(context.Background(), jobs.Client(), rollup.Scope{UserID: &user}, false)
-	fmt.Println(id, err)
-	again, err := command.RequestRebuild(context.Background(), jobs.Client(), rollup.Scope{UserID: &user}, false)
-	fmt.Println(again, err)
+	rebuild, err := command.RequestRebuild(context.Background(), jobs.Client(), rollup.Scope{UserID: &user}, false)
+	fmt.Println(rebuild.ID, err)
+	same, err := command.RequestRebuild(context.Background(), jobs.Client(), rollup.Scope{UserID: &user}, false)
+	fmt.Println(same.ID, err)
 	// Output:
 	// 1 <nil>
 	// 1 <nil>

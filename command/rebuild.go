@@ -20,14 +20,22 @@ type jobs interface {
 	Insert(ctx context.Context, args river.JobArgs, options *river.InsertOpts) (*rivertype.JobInsertResult, error)
 }
 
+// RequestedRebuild is the rebuild that answers a request.
+type RequestedRebuild struct {
+	ID int64
+	// Begun says that it had begun before it was asked for, and may be past what
+	// has changed since. Whoever needs to know of now asks again when it has ended.
+	Begun bool
+}
+
 // RequestRebuild asks for a rebuild of scope, or for a report of its drift where
-// dryRun is true, and returns the rebuild's id. A rebuild of the same scope that
-// waits or runs already is not asked for again: its id is returned.
+// dryRun is true. A rebuild of the same scope that waits or runs already is not
+// asked for again: that one is returned.
 //
 // It fails with [ErrEmptyRange] where From is after To.
-func RequestRebuild(ctx context.Context, jobs jobs, scope rollup.Scope, dryRun bool) (id int64, err error) {
+func RequestRebuild(ctx context.Context, jobs jobs, scope rollup.Scope, dryRun bool) (RequestedRebuild, error) {
 	if scope.From != nil && scope.To != nil && scope.From.After(*scope.To) {
-		return 0, ErrEmptyRange
+		return RequestedRebuild{}, ErrEmptyRange
 	}
 	// The same instant is the same scope, in whatever zone it was written.
 	args := rollup.RebuildArgs{
@@ -36,9 +44,12 @@ func RequestRebuild(ctx context.Context, jobs jobs, scope rollup.Scope, dryRun b
 	}
 	inserted, err := jobs.Insert(ctx, args, nil)
 	if err != nil {
-		return 0, fmt.Errorf("asking for a rebuild: %w", err)
+		return RequestedRebuild{}, fmt.Errorf("asking for a rebuild: %w", err)
 	}
-	return inserted.Job.ID, nil
+	return RequestedRebuild{
+		ID:    inserted.Job.ID,
+		Begun: inserted.UniqueSkippedAsDuplicate && inserted.Job.AttemptedAt != nil,
+	}, nil
 }
 
 func inUTC(t *time.Time) *time.Time {

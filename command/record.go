@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,13 +50,12 @@ type Recorder struct {
 	db        database
 	limits    Limits
 	zone      *time.Location
-	now       func() time.Time
 	recordSQL string
 }
 
 // NewRecorder returns a recorder that counts logs in the periods of zone.
 func NewRecorder(db database, limits Limits, zone *time.Location) *Recorder {
-	return &Recorder{db: db, limits: limits, zone: zone, now: time.Now, recordSQL: recordSQL()}
+	return &Recorder{db: db, limits: limits, zone: zone, recordSQL: recordSQL()}
 }
 
 // Record records logs and returns an outcome for each, in their order. One bad
@@ -66,7 +66,7 @@ func NewRecorder(db database, limits Limits, zone *time.Location) *Recorder {
 // recorded: none, or all that could be. Record the same logs again to find out;
 // that counts none of them twice.
 func (r *Recorder) Record(ctx context.Context, logs []Log) ([]Outcome, error) {
-	now := r.now()
+	now := time.Now()
 	outcomes := make([]Outcome, len(logs))
 	firsts := make(map[uuid.UUID]int, len(logs)) // by request id, the place in logs
 	for i, log := range logs {
@@ -81,28 +81,27 @@ func (r *Recorder) Record(ctx context.Context, logs []Log) ([]Outcome, error) {
 	if err != nil {
 		return nil, fmt.Errorf("recording learning logs: %w", err)
 	}
-	var refused []Log
-	for requestID, i := range firsts {
-		if log, ok := recorded[requestID]; ok {
-			outcomes[i] = Outcome{Status: Recorded, Log: log}
-		} else {
-			refused = append(refused, logs[i])
-		}
+	for requestID, log := range recorded {
+		outcomes[firsts[requestID]] = Outcome{Status: Recorded, Log: log}
 	}
 
-	existing, err := r.find(ctx, refused)
+	// Each of the others is looked up by its own user, not by that of the first
+	// with its request id.
+	var refused []Log
+	for i, log := range logs {
+		if outcomes[i].Status == "" && recorded[log.RequestID] == nil {
+			refused = append(refused, log)
+		}
+	}
+	known, err := r.find(ctx, refused)
 	if err != nil {
 		return nil, fmt.Errorf("looking up logs that were recorded before: %w", err)
 	}
+	maps.Copy(known, recorded)
 	for i, log := range logs {
-		if outcomes[i].Status != "" {
-			continue
+		if outcomes[i].Status == "" {
+			outcomes[i] = judge(log, known[log.RequestID])
 		}
-		known := recorded[log.RequestID]
-		if known == nil {
-			known = existing[log.RequestID]
-		}
-		outcomes[i] = judge(log, known)
 	}
 	return outcomes, nil
 }
@@ -185,7 +184,7 @@ func (r *Recorder) insert(
 // Each log is looked up by its user too: so nobody is shown another's.
 func (r *Recorder) find(ctx context.Context, logs []Log) (map[uuid.UUID]*RecordedLog, error) {
 	if len(logs) == 0 {
-		return nil, nil
+		return make(map[uuid.UUID]*RecordedLog), nil
 	}
 	const query = `
 		SELECT request_id, user_id, word_count, "timestamp", recorded_at

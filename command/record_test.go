@@ -2,6 +2,7 @@ package command_test
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -111,6 +112,35 @@ func TestRecordKeepsBadLogsFromTheirNeighbours(t *testing.T) {
 	assert.Equal(t, 2, scan[int](t, pool, `SELECT count(*) FROM learning_log`))
 }
 
+// Whose log a request id is doesn't depend on who else is in the batch.
+func TestRecordJudgesEachLogByItsOwnUser(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	recorder, log := newRecorder(pool), newLog(12, "2026-11-22T08:00:00Z")
+	record(t, recorder, log)
+	others := log
+	others.UserID = uuid.New()
+
+	outcomes := record(t, recorder, others, log)
+
+	assert.Equal(t, []command.Status{command.RequestIDReused, command.AlreadyRecorded}, statuses(outcomes))
+	assert.Nil(t, outcomes[0].Log)
+	assert.Equal(t, log.RequestID, outcomes[1].Log.RequestID)
+}
+
+func TestRecordOfATimestampThatIsLeftOut(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	log := newLog(12, "2026-11-22T08:00:00Z")
+	log.Timestamp = time.Time{}
+	before := time.Now().Truncate(time.Microsecond)
+
+	outcome := record(t, newRecorder(pool), log)[0]
+
+	assert.False(t, outcome.Log.Timestamp.Before(before), "it is the time of recording")
+	assert.False(t, outcome.Log.Timestamp.After(time.Now()))
+}
+
 func TestRecordOfNothing(t *testing.T) {
 	t.Parallel()
 	assert.Empty(t, record(t, newRecorder(pgtest.Pool(t))))
@@ -160,15 +190,22 @@ func TestRecordOfOverlappingBatches(t *testing.T) {
 		for i := range batch {
 			batch[i] = newLog(i, "2026-11-22T08:00:00Z")
 			batch[i].UserID = users[i%len(users)]
+			batch[i].Timestamp = batch[i].Timestamp.AddDate(0, 0, -i%20) // many periods, so that their order matters
 		}
 		recorded := make([]int, 6)
 		var clients sync.WaitGroup
 		for client := range recorded {
 			clients.Go(func() {
 				mine := make([]command.Log, len(batch))
-				order := rand.New(rand.NewPCG(uint64(round), uint64(client))).Perm(len(batch))
+				random := rand.New(rand.NewPCG(uint64(round), uint64(client)))
+				order := random.Perm(len(batch))
 				for i, place := range order {
 					mine[i] = batch[place]
+				}
+				for range len(batch) { // and as many of its own, for the same users and days
+					log := mine[random.IntN(len(batch))]
+					log.RequestID = uuid.New()
+					mine = append(mine, log)
 				}
 				for _, status := range statuses(record(t, recorder, mine...)) {
 					switch status {
@@ -186,7 +223,7 @@ func TestRecordOfOverlappingBatches(t *testing.T) {
 		for _, n := range recorded {
 			total += n
 		}
-		require.Equal(t, len(batch), total, "each log was recorded by exactly one client")
+		require.Equal(t, len(batch)+len(recorded)*len(batch), total, "each log was recorded by exactly one client")
 	}
 	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
 	assert.Zero(t, scan[int](t, pool, `SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`))
@@ -197,9 +234,11 @@ func TestRecordFollowsItsModel(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
 	recorder := newRecorder(pool)
+	var run uint32
 	rapid.Check(t, func(t *rapid.T) {
 		// A few ids and users of this run's own, so that they meet.
-		requestIDs, users := newIDs(6), newIDs(2)
+		run++
+		requestIDs, users := drawIDs(t, run, 6), drawIDs(t, run, 2)
 		model := make(map[uuid.UUID]command.Log)
 		batches := rapid.SliceOfN(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) command.Log {
 			log := command.Log{
@@ -238,6 +277,17 @@ func newIDs(n int) []uuid.UUID {
 	ids := make([]uuid.UUID, n)
 	for i := range ids {
 		ids[i] = uuid.New()
+	}
+	return ids
+}
+
+// drawIDs draws ids that no other run has, and that have the same order in a
+// replay.
+func drawIDs(t *rapid.T, run uint32, n int) []uuid.UUID {
+	ids := make([]uuid.UUID, n)
+	for i := range ids {
+		binary.BigEndian.PutUint32(ids[i][:], run)
+		copy(ids[i][4:], rapid.SliceOfN(rapid.Byte(), 12, 12).Draw(t, "id"))
 	}
 	return ids
 }

@@ -21,7 +21,8 @@ type LogsRequest struct {
 	From, Until *time.Time
 	// After is the cursor of the page before, or nil for the first page.
 	After *Cursor
-	// Limit is the most logs to return, from 1 to [MaxPage].
+	// Limit is the most logs to return, from 1 to [MaxPage]; what is outside
+	// counts as the nearer of the two.
 	Limit int
 }
 
@@ -41,6 +42,7 @@ func (r *Reader) Logs(ctx context.Context, request LogsRequest) (LogsPage, error
 	if request.From != nil && request.Until != nil && request.Until.Before(*request.From) {
 		return LogsPage{}, ErrEmptyRange
 	}
+	limit := min(max(request.Limit, 1), MaxPage)
 	const query = `
 		SELECT request_id, user_id, word_count, "timestamp", recorded_at
 		FROM learning_log
@@ -63,7 +65,7 @@ func (r *Reader) Logs(ctx context.Context, request LogsRequest) (LogsPage, error
 	}
 
 	// One more than asked for tells whether there is a next page.
-	rows, err := r.db.Query(ctx, query, request.UserID, from, until, after, afterID, request.Limit+1)
+	rows, err := r.db.Query(ctx, query, request.UserID, from, until, after, afterID, limit+1)
 	if err != nil {
 		return LogsPage{}, fmt.Errorf("reading logs: %w", err)
 	}
@@ -72,9 +74,9 @@ func (r *Reader) Logs(ctx context.Context, request LogsRequest) (LogsPage, error
 		return LogsPage{}, fmt.Errorf("reading logs: %w", err)
 	}
 	page := LogsPage{Logs: logs}
-	if len(logs) > request.Limit {
-		page.Logs = logs[:request.Limit]
-		last := page.Logs[request.Limit-1]
+	if len(logs) > limit {
+		page.Logs = logs[:limit]
+		last := page.Logs[limit-1]
 		page.Next = &Cursor{Timestamp: last.Timestamp, RequestID: last.RequestID}
 	}
 	return page, nil

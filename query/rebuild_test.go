@@ -28,9 +28,9 @@ func TestRebuilds(t *testing.T) {
 	second, err := command.RequestRebuild(ctx, jobs.Client(), rollup.Scope{UserID: &user}, true)
 	require.NoError(t, err)
 
-	rebuild, err := query.GetRebuild(ctx, jobs.Client(), second)
+	rebuild, err := query.GetRebuild(ctx, jobs.Client(), second.ID)
 	require.NoError(t, err)
-	assert.Equal(t, second, rebuild.ID)
+	assert.Equal(t, second.ID, rebuild.ID)
 	assert.Equal(t, rivertype.JobStateAvailable, rebuild.State)
 	assert.Equal(t, rollup.RebuildArgs{Scope: rollup.Scope{UserID: &user}, DryRun: true}, rebuild.Args)
 	assert.False(t, rebuild.Ended())
@@ -39,8 +39,8 @@ func TestRebuilds(t *testing.T) {
 	rebuilds, err := query.ListRebuilds(ctx, jobs.Client(), 10)
 	require.NoError(t, err)
 	require.Len(t, rebuilds, 2)
-	assert.Equal(t, []int64{second, first}, []int64{rebuilds[0].ID, rebuilds[1].ID}, "newest first")
+	assert.Equal(t, []int64{second.ID, first.ID}, []int64{rebuilds[0].ID, rebuilds[1].ID}, "newest first")
 
-	_, err = query.GetRebuild(ctx, jobs.Client(), second+1)
+	_, err = query.GetRebuild(ctx, jobs.Client(), second.ID+1)
 	require.ErrorIs(t, err, query.ErrNotFound)
 }

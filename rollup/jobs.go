@@ -82,7 +82,8 @@ func NewJobs(pool *pgxpool.Pool, config JobsConfig) (*Jobs, error) {
 // Client returns River's client.
 func (j *Jobs) Client() *river.Client[pgx.Tx] { return j.client }
 
-// Start works jobs until Stop. ctx bounds the start alone.
+// Start works jobs until Stop, also after ctx has ended. Call Stop only if it
+// succeeds.
 func (j *Jobs) Start(ctx context.Context) error {
 	running := context.WithoutCancel(ctx)
 	if err := j.client.Start(running); err != nil {

@@ -214,27 +214,25 @@ const sweepSQL = `
 
 // driftArguments returns the arguments of driftSQL.
 func driftArguments(scope Scope, users userRange, zone *time.Location) []any {
+	// Where the clocks show midnight twice, a day has logs from before its
+	// start. The periods are cut exactly, so a few logs more do no harm.
+	const margin = 24 * time.Hour
 	var (
-		names         []string
-		lowers        []pgtype.Timestamptz
-		uppers        []pgtype.Timestamptz
-		earliest      = always(pgtype.NegativeInfinity)
-		latest        = always(pgtype.Infinity)
-		dayEitherSide = 24 * time.Hour
+		names          []string
+		lowers, uppers []pgtype.Timestamptz
+		earliest       = always(pgtype.NegativeInfinity)
+		latest         = always(pgtype.Infinity)
 	)
 	for _, granularity := range Granularities() {
 		lower, upper := scope.bounds(granularity, zone)
 		names, lowers, uppers = append(names, string(granularity)), append(lowers, lower), append(uppers, upper)
-		if scope.From != nil && (!isFinite(earliest) || lower.Time.Before(earliest.Time)) {
-			earliest = lower
+		if first := lower.Time.Add(-margin); scope.From != nil && (!isFinite(earliest) || first.Before(earliest.Time)) {
+			earliest = pgtype.Timestamptz{Time: first, Valid: true}
 		}
-		if scope.To != nil && (!isFinite(latest) || upper.Time.After(latest.Time)) {
-			latest = upper
+		if last := upper.Time.Add(margin); scope.To != nil && (!isFinite(latest) || last.After(latest.Time)) {
+			latest = pgtype.Timestamptz{Time: last, Valid: true}
 		}
 	}
-	// Where the clocks show midnight twice, a day has logs from before its
-	// start. The periods are cut exactly, so a few logs more do no harm.
-	earliest.Time, latest.Time = earliest.Time.Add(-dayEitherSide), latest.Time.Add(dayEitherSide)
 	return []any{users.first, users.last, names, lowers, uppers, earliest, latest, zone.String()}
 }
 

@@ -1,7 +1,9 @@
 package rollup
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -112,6 +114,9 @@ func (w *RebuildWorker) Work(ctx context.Context, job *river.Job[RebuildArgs]) e
 		return fmt.Errorf("starting the rebuild: %w", err)
 	}
 	defer releaseJob(ctx, connection, job.ID)
+	if mine, err := isStillMine(ctx, job); err != nil || !mine {
+		return err
+	}
 
 	river.ResumableStepCursor(ctx, "chunks", nil, func(ctx context.Context, cursor rebuildCursor) error {
 		err := w.rebuild(ctx, connection.Conn(), job, cursor)
@@ -121,6 +126,27 @@ func (w *RebuildWorker) Work(ctx context.Context, job *river.Job[RebuildArgs]) e
 		return err
 	})
 	return nil
+}
+
+// errTakenOver is the error of an attempt whose job another attempt went on with.
+var errTakenOver = errors.New("another attempt has gone on with this rebuild")
+
+// isStillMine looks again at a job that may have waited for its lock, or for a
+// database that was away. River writes down late what became of an attempt that
+// failed in an outage, and may then have ended a later one too: if the job isn't
+// running, there is nothing to do; if another attempt has gone on with it, this
+// one's cursor is old, and the next attempt will have the new one.
+func isStillMine(ctx context.Context, job *river.Job[RebuildArgs]) (bool, error) {
+	now, err := river.ClientFromContext[pgx.Tx](ctx).JobGet(ctx, job.ID)
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("looking at the job again: %w", err)
+	case now.State != rivertype.JobStateRunning:
+		return false, nil
+	case now.Attempt != job.Attempt || !bytes.Equal(now.Metadata, job.Metadata):
+		return false, errTakenOver
+	}
+	return true, nil
 }
 
 func (w *RebuildWorker) rebuild(
@@ -175,8 +201,12 @@ func (w *RebuildWorker) rebuildChunk(
 func checkpoint(ctx context.Context, tx pgx.Tx, job *river.Job[RebuildArgs], cursor rebuildCursor) error {
 	client := river.ClientFromContext[pgx.Tx](ctx)
 	output := &river.JobUpdateParams{Output: cursor.Progress}
-	if _, err := client.JobUpdateTx(ctx, tx, job.ID, output); err != nil {
+	now, err := client.JobUpdateTx(ctx, tx, job.ID, output)
+	if err != nil {
 		return fmt.Errorf("writing the progress of the rebuild: %w", err)
+	}
+	if now.State != rivertype.JobStateRunning || now.Attempt != job.Attempt {
+		return errTakenOver
 	}
 	if _, err := river.ResumableSetStepCursorTx[*riverpgxv5.Driver](ctx, tx, job, cursor); err != nil {
 		return fmt.Errorf("writing the cursor of the rebuild: %w", err)

@@ -31,7 +31,16 @@ func holdJob(ctx context.Context, pool *pgxpool.Pool, jobID int64) (*pgxpool.Con
 	if err != nil {
 		return nil, err
 	}
-	if _, err := connection.Exec(ctx, `SELECT pg_advisory_lock($1, $2)`, holdLock, lockKey(jobID)); err != nil {
+	// A machine that vanishes says nothing: the server has to ask. (On a socket
+	// of the same machine these settings do nothing.)
+	const notice = `SELECT set_config('tcp_keepalives_idle', '10', false),
+	                       set_config('tcp_keepalives_interval', '5', false),
+	                       set_config('tcp_keepalives_count', '3', false)`
+	_, err = connection.Exec(ctx, notice)
+	if err == nil {
+		_, err = connection.Exec(ctx, `SELECT pg_advisory_lock($1, $2)`, holdLock, lockKey(jobID))
+	}
+	if err != nil {
 		connection.Release()
 		return nil, err
 	}
@@ -52,8 +61,8 @@ func releaseJob(ctx context.Context, connection *pgxpool.Conn, jobID int64) {
 // thousand million jobs apart, would delay a rescue and harm nothing else.
 func lockKey(jobID int64) int32 { return int32(jobID) } //nolint:gosec // see above
 
-// rescue makes the rebuilds that nobody works any more available again, and
-// returns how many.
+// rescue takes back the rebuilds that nobody works any more, so that somebody
+// goes on with them, and returns how many.
 func rescue(ctx context.Context, pool *pgxpool.Pool, client *river.Client[pgx.Tx]) (int, error) {
 	running := river.NewJobListParams().
 		Kinds(RebuildArgs{}.Kind()).
@@ -76,7 +85,7 @@ func rescue(ctx context.Context, pool *pgxpool.Pool, client *river.Client[pgx.Tx
 		if held {
 			continue
 		}
-		if err := makeAvailable(ctx, client, job); err != nil {
+		if err := takeBack(ctx, client, job); err != nil {
 			return rescued, fmt.Errorf("rescuing rebuild %d: %w", job.ID, err)
 		}
 		rescued++
@@ -95,14 +104,29 @@ func isHeld(ctx context.Context, pool *pgxpool.Pool, jobID int64) (held bool, er
 	return held, err
 }
 
-// makeAvailable does to one job what River's own rescuer does to those that
-// exceed their timeout. It does nothing if the job was taken up meanwhile.
-func makeAvailable(ctx context.Context, client *river.Client[pgx.Tx], job *rivertype.JobRow) error {
+// takeBack does to one job what River's own rescuer does to those that exceed
+// their timeout: it is cancelled if somebody asked for that, given up after its
+// last attempt, and otherwise made available, at once. Nothing happens if the job
+// was taken up meanwhile.
+func takeBack(ctx context.Context, client *river.Client[pgx.Tx], job *rivertype.JobRow) error {
+	var metadata struct {
+		CancelAttemptedAt time.Time `json:"cancel_attempted_at"`
+	}
+	if err := json.Unmarshal(job.Metadata, &metadata); err != nil {
+		return err
+	}
 	now := time.Now()
+	state, finalizedAt := rivertype.JobStateAvailable, (*time.Time)(nil)
+	switch {
+	case !metadata.CancelAttemptedAt.IsZero():
+		state, finalizedAt = rivertype.JobStateCancelled, &now
+	case job.Attempt >= job.MaxAttempts:
+		state, finalizedAt = rivertype.JobStateDiscarded, &now
+	}
 	reason, err := json.Marshal(rivertype.AttemptError{
 		At:      now,
 		Attempt: job.Attempt,
-		Error:   "the process that worked this rebuild is gone; it goes on where it was",
+		Error:   "the process that worked this rebuild is gone",
 	})
 	if err != nil {
 		return err
@@ -110,10 +134,10 @@ func makeAvailable(ctx context.Context, client *river.Client[pgx.Tx], job *river
 	_, err = client.Driver().GetExecutor().JobRescueMany(ctx, &riverdriver.JobRescueManyParams{
 		ID:           []int64{job.ID},
 		Error:        [][]byte{reason},
-		FinalizedAt:  []*time.Time{nil},
+		FinalizedAt:  []*time.Time{finalizedAt},
 		ScheduledAt:  []time.Time{now},
 		Schema:       client.Schema(),
-		State:        []string{string(rivertype.JobStateAvailable)},
+		State:        []string{string(state)},
 		StuckHorizon: job.AttemptedAt.Add(time.Microsecond),
 	})
 	return err

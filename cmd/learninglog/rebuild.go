@@ -41,6 +41,9 @@ func (f scopeFlags) scope() (rollup.Scope, error) {
 			return rollup.Scope{}, fmt.Errorf("%s %w", end.flag, err)
 		}
 		*end.into = &bound.At
+		if end.flag == "--to" {
+			*end.into = new(bound.Last(zone()))
+		}
 	}
 	return scope, nil
 }
@@ -50,28 +53,28 @@ type rebuildCommand struct {
 	scopeFlags
 
 	DryRun bool `help:"Report the drift and leave it."`
-	Wait   bool `help:"Wait until it is done, and show the progress. A running service does the work, or this command if there is none."`
+	Wait   bool `help:"Wait until it is done, and show the progress. A running service does the work, or this command if there is none: then it works all rebuilds that are queued."`
 }
 
 // Run asks for a rebuild, and with --wait sees it through.
 func (c *rebuildCommand) Run(ctx context.Context, stdout io.Writer) error {
 	return c.withJobs(ctx, func(jobs *rollup.Jobs, ownServer bool) error {
-		id, err := c.request(ctx, jobs, c.DryRun)
-		if err != nil {
-			return err
-		}
-		if !c.Wait {
-			_, err := fmt.Fprintf(stdout, "rebuild %d is queued\n", id)
-			if err == nil && ownServer {
-				_, err = fmt.Fprintln(stdout, "No service runs: it will be worked when one does, or now with --wait.")
+		if c.Wait {
+			rebuild, err := c.seeThrough(ctx, jobs, c.DryRun, stdout, ownServer)
+			if err != nil {
+				return err
 			}
-			return err
+			return report(stdout, rebuild)
 		}
-		rebuild, err := follow(ctx, jobs, id, stdout, ownServer)
+		requested, err := c.request(ctx, jobs, c.DryRun)
 		if err != nil {
 			return err
 		}
-		return report(stdout, rebuild)
+		_, err = fmt.Fprintf(stdout, "rebuild %d is queued\n", requested.ID)
+		if err == nil && ownServer {
+			_, err = fmt.Fprintln(stdout, "No service runs: it will be worked when one does, or now with --wait.")
+		}
+		return err
 	})
 }
 
@@ -83,11 +86,7 @@ type verifyCommand struct {
 // Run is rebuild --dry-run --wait, and fails where there is drift.
 func (c *verifyCommand) Run(ctx context.Context, stdout io.Writer) error {
 	return c.withJobs(ctx, func(jobs *rollup.Jobs, ownServer bool) error {
-		id, err := c.request(ctx, jobs, true)
-		if err != nil {
-			return err
-		}
-		rebuild, err := follow(ctx, jobs, id, stdout, ownServer)
+		rebuild, err := c.seeThrough(ctx, jobs, true, stdout, ownServer)
 		if err != nil {
 			return err
 		}
@@ -101,10 +100,31 @@ func (c *verifyCommand) Run(ctx context.Context, stdout io.Writer) error {
 	})
 }
 
-func (f scopeFlags) request(ctx context.Context, jobs *rollup.Jobs, dryRun bool) (int64, error) {
+// seeThrough asks for a rebuild and returns it when it has ended. One that had
+// begun before, and may be past what is asked about, is only waited for.
+func (f scopeFlags) seeThrough(
+	ctx context.Context, jobs *rollup.Jobs, dryRun bool, stdout io.Writer, alone bool,
+) (query.Rebuild, error) {
+	for {
+		requested, err := f.request(ctx, jobs, dryRun)
+		if err != nil {
+			return query.Rebuild{}, err
+		}
+		rebuild, err := follow(ctx, jobs, requested.ID, stdout, alone)
+		if err != nil || !requested.Begun {
+			return rebuild, err
+		}
+		_, err = fmt.Fprintf(stdout, "rebuild %d of the same scope had begun before; now for one that begins now\n", requested.ID)
+		if err != nil {
+			return query.Rebuild{}, err
+		}
+	}
+}
+
+func (f scopeFlags) request(ctx context.Context, jobs *rollup.Jobs, dryRun bool) (command.RequestedRebuild, error) {
 	scope, err := f.scope()
 	if err != nil {
-		return 0, err
+		return command.RequestedRebuild{}, err
 	}
 	return command.RequestRebuild(ctx, jobs.Client(), scope, dryRun)
 }
@@ -156,8 +176,9 @@ func follow(ctx context.Context, jobs *rollup.Jobs, id int64, stdout io.Writer, 
 		if working {
 			return nil
 		}
-		working = true
-		return jobs.Start(ctx)
+		err := jobs.Start(ctx)
+		working = err == nil
+		return err
 	}
 	defer func() {
 		if working {
@@ -177,7 +198,7 @@ func follow(ctx context.Context, jobs *rollup.Jobs, id int64, stdout io.Writer, 
 		rebuild, err := query.GetRebuild(ctx, jobs.Client(), id)
 		switch {
 		case ctx.Err() != nil:
-			return query.Rebuild{}, fmt.Errorf("stopped waiting; a running service goes on with rebuild %d", id)
+			return query.Rebuild{}, fmt.Errorf("stopped waiting: a service that runs goes on with rebuild %d", id)
 		case err != nil:
 			return query.Rebuild{}, err
 		case rebuild.Ended():

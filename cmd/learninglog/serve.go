@@ -121,10 +121,18 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	requests, abandonRequests := context.WithCancel(context.WithoutCancel(ctx))
 	server := c.httpServer(handler, logger)
+	server.BaseContext = func(net.Listener) context.Context { return requests }
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	started.add("requests", server.Shutdown)
+	started.add("requests", func(ctx context.Context) error {
+		defer abandonRequests()
+		if err := server.Shutdown(ctx); err != nil {
+			return errors.Join(err, server.Close())
+		}
+		return nil
+	})
 
 	logger.InfoContext(ctx, "ready", "address", listener.Addr().String(), "data", database.where)
 	if c.LogFormat == "text" {

@@ -46,8 +46,9 @@ type server struct {
 	Config
 
 	api huma.API
-	// batches has a place for every batch that may be worked at the same time.
-	batches chan struct{}
+	// reading and recording have a place for every batch that may be read, and
+	// recorded, at the same time.
+	reading, recording chan struct{}
 	// openAPIJSON and openAPIYAML are the document, written once.
 	openAPIJSON, openAPIYAML []byte
 }
@@ -71,7 +72,11 @@ func OpenAPI(limits command.Limits) ([]byte, error) {
 }
 
 func newServer(config Config) (*server, *chi.Mux, error) {
-	s := &server{Config: config, batches: make(chan struct{}, maxBatches)}
+	s := &server{
+		Config:    config,
+		reading:   make(chan struct{}, maxReading),
+		recording: make(chan struct{}, maxRecording),
+	}
 	router := chi.NewMux()
 	router.Use(middleware.GetHead)
 	s.api = humachi.New(router, s.humaConfig())
@@ -147,6 +152,11 @@ func register[I, O any](
 	body := operation.RequestBody
 	operation.RequestBody = nil
 	huma.Register(s.api, operation, func(ctx context.Context, input *I) (*O, error) {
+		if operation.Method == http.MethodGet {
+			var cancel context.CancelFunc
+			ctx, cancel = s.limitTime(ctx)
+			defer cancel()
+		}
 		output, err := handler(ctx, input)
 		if err != nil {
 			return nil, s.problem(ctx, err)
@@ -156,6 +166,12 @@ func register[I, O any](
 	if body != nil {
 		s.api.OpenAPI().Paths[operation.Path].Post.RequestBody = body
 	}
+}
+
+// limitTime bounds what a request may wait for. One with a body is bounded once
+// that has arrived: a slow network is no outage, and has a bound of its own.
+func (s *server) limitTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, s.RequestTimeout)
 }
 
 // writeOpenAPI writes the document once all operations are registered.

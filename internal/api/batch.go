@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
@@ -19,9 +21,10 @@ const (
 	// most that its body may have: 800 bytes a log.
 	maxBatch      = 10_000
 	maxBatchBytes = 8 << 20
-	// maxBatches bounds the batches that are worked at the same time, and with
-	// them the memory that they take. The others wait for their turn.
-	maxBatches = 16
+	// maxReading bounds the batches whose bodies are in memory, maxRecording those
+	// that are being decoded and recorded. The others wait for their turn.
+	maxReading   = 64
+	maxRecording = 8
 )
 
 // BatchOutcome is what became of one log of a batch.
@@ -83,18 +86,22 @@ func (s *server) recordBatch(ctx context.Context, input *batchInput) (*huma.Stre
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case s.batches <- struct{}{}:
-		defer func() { <-s.batches }()
-	case <-ctx.Done():
-		problem := unavailable.problem("Too many batches are being recorded.")
-		problem.retryAfter = retryAfter
-		return nil, problem
+	doneReading, err := acquire(ctx, s.reading)
+	if err != nil {
+		return nil, err
 	}
+	defer doneReading()
 	body, err := input.read(maxBatchBytes)
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := s.limitTime(ctx)
+	defer cancel()
+	doneRecording, err := acquire(ctx, s.recording)
+	if err != nil {
+		return nil, err
+	}
+	defer doneRecording()
 	split := splitArray
 	if mediaType == mediaNDJSON {
 		split = splitLines
@@ -177,21 +184,31 @@ func count(outcomes []BatchOutcome) BatchOutcomes {
 
 // splitArray returns the elements of a JSON array, each a valid JSON value.
 func splitArray(body []byte) ([][]byte, error) {
-	var elements []json.RawMessage
-	if err := json.Unmarshal(body, &elements); err != nil {
-		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			return nil, notAnArray(body)
-		}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	start, err := decoder.Token()
+	if err != nil {
 		return nil, unreadable.problem(explainSyntax(body, err))
 	}
-	if elements == nil { // null
+	if start != json.Delim('[') {
 		return nil, notAnArray(body)
 	}
-	texts := make([][]byte, len(elements))
-	for i, element := range elements {
-		texts[i] = element
+	var texts [][]byte
+	for decoder.More() {
+		var element json.RawMessage
+		if err := decoder.Decode(&element); err != nil {
+			return nil, unreadable.problem(explainSyntax(body, err))
+		}
+		if texts = append(texts, element); len(texts) > maxBatch {
+			return nil, tooMany()
+		}
 	}
-	return texts, checkCount(len(texts))
+	if _, err := decoder.Token(); err != nil { // ]
+		return nil, unreadable.problem(explainSyntax(body, err))
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, unreadable.problem("The JSON is broken: there is more after the array.")
+	}
+	return texts, nil
 }
 
 func notAnArray(body []byte) *Problem {
@@ -204,19 +221,36 @@ func notAnArray(body []byte) *Problem {
 func splitLines(body []byte) ([][]byte, error) {
 	var texts [][]byte
 	for line := range bytes.Lines(body) {
-		if line = bytes.TrimSpace(line); len(line) > 0 {
-			texts = append(texts, line)
+		if line = bytes.TrimSpace(line); len(line) == 0 {
+			continue
+		}
+		if texts = append(texts, line); len(texts) > maxBatch {
+			return nil, tooMany()
 		}
 	}
-	return texts, checkCount(len(texts))
+	return texts, nil
 }
 
-func checkCount(logs int) error {
-	if logs <= maxBatch {
-		return nil
-	}
+func tooMany() *Problem {
 	return invalid.problem("", FieldProblem{
 		Location: "body",
-		Message:  fmt.Sprintf("must have at most %d learning logs, but has %d: split it into several batches", maxBatch, logs),
+		Message:  fmt.Sprintf("must have at most %d learning logs: split it into several batches", maxBatch),
 	})
 }
+
+// acquire waits for a place among those that places has room for, and returns
+// what gives it back.
+func acquire(ctx context.Context, places chan struct{}) (release func(), err error) {
+	select {
+	case places <- struct{}{}:
+		return func() { <-places }, nil
+	case <-ctx.Done():
+	case <-time.After(patience):
+	}
+	problem := unavailable.problem("Too many batches are being recorded.")
+	problem.retryAfter = retryAfter
+	return nil, problem
+}
+
+// patience is how long a batch waits for its turn.
+const patience = 10 * time.Second

@@ -39,12 +39,42 @@ func newObject(location string, text []byte) (*object, error) {
 			return nil, unreadable.problem(explainSyntax(text, err))
 		}
 	}
+	for _, name := range repeated(text, len(o.fields)) {
+		o.wrong(name, nil, "must be given once")
+	}
 	if o.fields == nil {
 		o.problems = append(o.problems, FieldProblem{
 			Location: location, Message: "must be a JSON object", Value: short(string(text)),
 		})
 	}
 	return o, nil
+}
+
+// repeated returns the keys that an object, which is valid JSON, has more than
+// once, given how many different ones it has.
+func repeated(text []byte, different int) []string {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
+		return nil
+	}
+	seen := make(map[string]bool, different)
+	var twice []string
+	for decoder.More() {
+		key, err := decoder.Token()
+		name, ok := key.(string)
+		if err != nil || !ok {
+			break
+		}
+		if seen[name] {
+			twice = append(twice, short(name))
+		}
+		seen[name] = true
+		var value json.RawMessage
+		if decoder.Decode(&value) != nil {
+			break
+		}
+	}
+	return twice
 }
 
 func explainSyntax(text []byte, err error) string {
@@ -141,8 +171,8 @@ func (o *object) takeTime(name string) *time.Time {
 	return &utc
 }
 
-// takeBound returns the instant of a date-time or of the start of a date.
-func (o *object) takeBound(name string, zone *time.Location) *time.Time {
+// takeBound returns the end of a range, or nil.
+func (o *object) takeBound(name string, zone *time.Location) *timerange.Bound {
 	text := o.take(name, false)
 	if text == nil {
 		return nil
@@ -157,7 +187,7 @@ func (o *object) takeBound(name string, zone *time.Location) *time.Time {
 		o.wrong(name, text, err.Error())
 		return nil
 	}
-	return &bound.At
+	return &bound
 }
 
 // finish returns everything that is wrong, fields that nobody took included.
@@ -204,10 +234,12 @@ func decodeRebuild(text []byte, zone *time.Location) (scope rollup.Scope, dryRun
 	if err != nil {
 		return rollup.Scope{}, false, err
 	}
-	scope = rollup.Scope{
-		UserID: o.takeUUID("user_id", false),
-		From:   o.takeBound("from", zone),
-		To:     o.takeBound("to", zone),
+	scope.UserID = o.takeUUID("user_id", false)
+	if from := o.takeBound("from", zone); from != nil {
+		scope.From = &from.At
+	}
+	if to := o.takeBound("to", zone); to != nil {
+		scope.To = new(to.Last(zone))
 	}
 	dryRun = o.takeBool("dry_run")
 	if wrong := o.finish("user_id", "from", "to", "dry_run"); wrong != nil {

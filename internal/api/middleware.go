@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ func (s *server) middleware(handler http.Handler) http.Handler {
 		identify,
 		s.logAccess,
 		s.recoverPanics,
-		s.limitTime,
+		checkQuery,
 	).Handler(handler)
 }
 
@@ -97,11 +98,24 @@ func (s *server) recoverPanics(next http.Handler) http.Handler {
 	})
 }
 
-func (s *server) limitTime(next http.Handler) http.Handler {
+// checkQuery refuses what url.Query would silently drop: parameters that can't be
+// read, and all but the first of those that are repeated.
+func checkQuery(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), s.RequestTimeout)
-		defer cancel()
-		next.ServeHTTP(w, r.WithContext(ctx))
+		parameters, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			writeProblem(w, invalid.problem("", FieldProblem{
+				Location: "query", Message: "must be pairs of name=value, joined by &, with % and ; escaped", Value: short(r.URL.RawQuery),
+			}))
+			return
+		}
+		for name, values := range parameters {
+			if len(values) > 1 {
+				writeProblem(w, invalid.problem("", FieldProblem{Location: "query." + short(name), Message: "must be given once"}))
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -158,9 +159,10 @@ func (s *server) problem(ctx context.Context, err error) *Problem {
 		return known
 	case errors.Is(err, query.ErrNotFound):
 		return notFound.problem("")
-	case errors.Is(err, query.ErrEmptyRange), errors.Is(err, command.ErrEmptyRange):
-		return invalid.problem("The range ends before it begins.",
-			FieldProblem{Location: "from", Message: "must not be after to"})
+	case errors.Is(err, query.ErrEmptyRange):
+		return invalid.problem("", FieldProblem{Location: "query.from", Message: "must not be after to"})
+	case errors.Is(err, command.ErrEmptyRange):
+		return invalid.problem("", FieldProblem{Location: "body.from", Message: "must not be after to"})
 	case errors.Is(err, query.ErrTooManyPeriods):
 		return invalid.problem("The range has too many periods.", FieldProblem{
 			Location: "query.to",
@@ -190,10 +192,15 @@ func asProblem(_ huma.Context, _ string, body any) (any, error) {
 	}
 	ours := kindOf(theirs.Status).problem("")
 	ours.Status = theirs.Status
+	better := map[string]string{
+		"invalid integer":         "must be a whole number",
+		"invalid boolean":         "must be true or false",
+		"unknown query parameter": "is no parameter of this path: see /docs",
+	}
 	for _, detail := range theirs.Errors {
 		ours.Errors = append(ours.Errors, FieldProblem{
 			Location: detail.Location,
-			Message:  detail.Message,
+			Message:  cmp.Or(better[detail.Message], detail.Message),
 			Value:    detail.Value,
 		})
 	}

@@ -127,16 +127,18 @@ func (s *server) requestRebuild(ctx context.Context, input *newRebuildInput) (*n
 	if err != nil {
 		return nil, err
 	}
-	id, err := command.RequestRebuild(ctx, s.Jobs, scope, dryRun)
+	ctx, cancel := s.limitTime(ctx)
+	defer cancel()
+	requested, err := command.RequestRebuild(ctx, s.Jobs, scope, dryRun)
 	if err != nil {
 		return nil, err
 	}
-	rebuild, err := query.GetRebuild(ctx, s.Jobs, id)
+	rebuild, err := query.GetRebuild(ctx, s.Jobs, requested.ID)
 	if err != nil {
 		return nil, err
 	}
 	return &newRebuildOutput{
-		Location: "/v1/rebuilds/" + strconv.FormatInt(id, 10),
+		Location: "/v1/rebuilds/" + strconv.FormatInt(rebuild.ID, 10),
 		Body:     fromRebuild(rebuild),
 	}, nil
 }

@@ -99,6 +99,8 @@ func (s *server) record(ctx context.Context, input *recordInput) (*recordOutput,
 	if wrong != nil {
 		return nil, invalid.problem("", wrong...)
 	}
+	ctx, cancel := s.limitTime(ctx)
+	defer cancel()
 	outcomes, err := s.Recorder.Record(ctx, []command.Log{log})
 	if err != nil {
 		return nil, err

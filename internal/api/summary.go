@@ -111,7 +111,7 @@ func (s *server) summaryRequest(input *summaryInput, now time.Time) (query.Summa
 		return query.SummaryRequest{}, err
 	}
 	if to != nil {
-		request.To = to.At
+		request.To = to.Last(s.Zone)
 	}
 	from, err := s.queryBound("from", input.From)
 	if err != nil {

@@ -87,7 +87,7 @@ func (m *Migrator) Up(ctx context.Context) error {
 			return fmt.Errorf("the database's schema has version %d, but this program only knows %d: "+
 				"run a newer learninglog", versions.Schema, m.latest)
 		}
-		if err := m.migrateSchema((*migrate.Migrate).Up); err != nil {
+		if err := m.migrateSchema((*migrate.Migrate).Up, versionBefore); err != nil {
 			return fmt.Errorf("migrating the schema: %w", err)
 		}
 		if _, err := m.pool.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+RiverSchema); err != nil {
@@ -111,7 +111,7 @@ func (m *Migrator) Down(ctx context.Context) error {
 		if _, err := m.pool.Exec(ctx, "DROP SCHEMA IF EXISTS "+RiverSchema); err != nil {
 			return fmt.Errorf("removing the schema of the job queue: %w", err)
 		}
-		if err := m.migrateSchema((*migrate.Migrate).Down); err != nil {
+		if err := m.migrateSchema((*migrate.Migrate).Down, m.latestOf); err != nil {
 			return fmt.Errorf("removing the tables: %w", err)
 		}
 		return nil
@@ -176,9 +176,12 @@ func (m *Migrator) unlock(ctx context.Context, connection *pgxpool.Conn) {
 	}
 }
 
-// migrateSchema runs golang-migrate. A migration that was interrupted, which
-// leaves it dirty, is run again: see package migrations for why it may be.
-func (m *Migrator) migrateSchema(direction func(*migrate.Migrate) error) error {
+// migrateSchema runs golang-migrate in a direction. A migration that was
+// interrupted leaves it dirty at a version; then everything from restart on, as
+// seen from there, is run again: see package migrations for why it may be.
+func (m *Migrator) migrateSchema(
+	direction func(*migrate.Migrate) error, restart func(files source.Driver, version int) int,
+) error {
 	files, err := iofs.New(migrations.FS, ".")
 	if err != nil {
 		return err
@@ -197,7 +200,7 @@ func (m *Migrator) migrateSchema(direction func(*migrate.Migrate) error) error {
 	err = direction(migrator)
 	if dirty, ok := errors.AsType[migrate.ErrDirty](err); ok {
 		m.logger.Warn("repeating a migration that was interrupted", "version", dirty.Version)
-		if err := migrator.Force(versionBefore(files, dirty.Version)); err != nil {
+		if err := migrator.Force(restart(files, dirty.Version)); err != nil {
 			return err
 		}
 		err = direction(migrator)
@@ -208,6 +211,10 @@ func (m *Migrator) migrateSchema(direction func(*migrate.Migrate) error) error {
 	return err
 }
 
+// latestOf is where going down starts again: below it, nothing need be there.
+func (m *Migrator) latestOf(source.Driver, int) int { return m.latest }
+
+// versionBefore is where going up starts again.
 func versionBefore(files source.Driver, version int) int {
 	if version < 0 {
 		return database.NilVersion

@@ -19,6 +19,7 @@ const (
 	// connection's time is spent waiting for the disk. The URL's
 	// pool_max_conns overrides it.
 	maxConnections = 16
+	minConnections = 4
 )
 
 // Open returns a pool of connections to the database at url, once it answers.
@@ -39,6 +40,10 @@ func Open(ctx context.Context, url string, patience time.Duration) (*pgxpool.Poo
 	}
 	if !strings.Contains(url, "pool_max_conns") {
 		config.MaxConns = maxConnections
+	}
+	if config.MaxConns < minConnections {
+		return nil, fmt.Errorf("pool_max_conns in the database URL must be at least %d: "+
+			"the job queue and a rebuild hold connections of their own", minConnections)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

@@ -47,6 +47,12 @@ func checkYear(bound Bound) (Bound, error) {
 	return bound, nil
 }
 
+// Last returns the last instant of the bound, to the microsecond, for a range that
+// includes its end.
+func (b Bound) Last(zone *time.Location) time.Time {
+	return b.Until(zone).Add(-time.Microsecond)
+}
+
 // Until returns the first instant after the bound, for a range that includes its
 // end.
 func (b Bound) Until(zone *time.Location) time.Time {
