@@ -1,7 +1,7 @@
 # What a person does with this repository. `make` lists it.
 
 GO        ?= go
-GOLANGCI  ?= golangci-lint
+GOLANGCI  ?= $(shell command -v golangci-lint || echo "$$($(GO) env GOPATH)/bin/golangci-lint")
 LINT_VERSION = v2.15.0
 
 # The race detector needs a C compiler; without one the tests run without it.
@@ -14,8 +14,8 @@ help: ## List what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: ## Start the service, with a database of its own unless DATABASE_URL is set
-	$(GO) run ./cmd/learninglog serve
+run: build ## Start the service, with a database of its own unless DATABASE_URL is set
+	@exec bin/learninglog serve
 
 .PHONY: build
 build: ## Build bin/learninglog

@@ -25,8 +25,10 @@ type JobsConfig struct {
 	Zone *time.Location
 	// ChunkLogs bounds the logs of one transaction. Default: [DefaultChunkLogs].
 	ChunkLogs int
-	// Logger is for River and for rebuilds. Default: [slog.Default].
+	// Logger is told of rebuilds. Default: [slog.Default].
 	Logger *slog.Logger
+	// RiverLogger is River's own, which says much. Default: Logger.
+	RiverLogger *slog.Logger
 }
 
 func (c JobsConfig) withDefaults() JobsConfig {
@@ -38,6 +40,9 @@ func (c JobsConfig) withDefaults() JobsConfig {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
+	}
+	if c.RiverLogger == nil {
+		c.RiverLogger = c.Logger
 	}
 	return c
 }
@@ -67,7 +72,7 @@ func NewJobs(pool *pgxpool.Pool, config JobsConfig) (*Jobs, error) {
 	})
 	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
 		Schema:  config.Schema,
-		Logger:  config.Logger,
+		Logger:  config.RiverLogger,
 		Workers: workers,
 		// Rebuilds take turns at every chunk, so more workers would only wait;
 		// the second lets a small one pass a big one.

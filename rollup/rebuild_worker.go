@@ -165,9 +165,15 @@ func (w *RebuildWorker) rebuild(
 		cursor = next
 	}
 
-	progress := cursor.Progress
-	w.Logger.InfoContext(ctx, "rebuild done",
-		"rebuild", job.ID, "dry_run", job.Args.DryRun,
+	progress, level, what := cursor.Progress, slog.LevelInfo, "rebuild done"
+	if job.Args.DryRun {
+		what = "verify done"
+	}
+	if progress.RowsDrifted > 0 {
+		level = slog.LevelWarn
+	}
+	w.Logger.Log(ctx, level, what,
+		"rebuild", job.ID,
 		"users", progress.UsersDone, "logs", progress.LogsDone,
 		"drifted", progress.RowsDrifted, "repaired", progress.RowsRepaired,
 		"took", time.Since(started))

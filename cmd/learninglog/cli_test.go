@@ -111,8 +111,8 @@ func TestVerifyAndRebuildAlone(t *testing.T) {
 		{1, []string{"verify"}, user.String()},
 		{0, []string{"verify", "--user", uuid.NewString()}, "No drift"},
 		{0, []string{"verify", "--to", "2020-01-01"}, "No drift"},
-		{0, []string{"rebuild", "--dry-run", "--wait"}, "are wrong"},
-		{0, []string{"rebuild", "--wait"}, "have been repaired"},
+		{0, []string{"rebuild", "--dry-run", "--wait"}, "To repair it"},
+		{0, []string{"rebuild", "--wait"}, "has been repaired"},
 		{0, []string{"verify"}, "No drift"},
 	} {
 		stdout, stderr, status := run(t, append(step.arguments, "--data-dir", dir)...)
@@ -130,7 +130,7 @@ func TestRebuildAloneOnADatabaseByItsURL(t *testing.T) {
 	assert.Equal(t, 1, status, stdout)
 	stdout, stderr, status := run(t, "rebuild", "--wait", "--database-url", databaseURL)
 	assert.Zero(t, status, stderr)
-	assert.Contains(t, stdout, "1 rows of the rollups were wrong and have been repaired")
+	assert.Contains(t, stdout, "Drift in 1 row of the rollups, which has been repaired")
 }
 
 func TestRebuildWithoutWaitingIsQueued(t *testing.T) {

@@ -27,7 +27,7 @@ func TestReadmeTour(t *testing.T) {
 	ever := regexp.MustCompile(`"recorded_at":"[^"]*"`)
 	for _, step := range steps {
 		command := strings.ReplaceAll(step[1], "http://127.0.0.1:8080", s.base)
-		command = strings.ReplaceAll(command, "go run ./cmd/learninglog verify", program+" verify --data-dir "+dir)
+		command = strings.ReplaceAll(command, "bin/learninglog verify", program+" verify --data-dir "+dir)
 		shell := exec.Command("sh", "-c", command)
 		shell.Env = environment()
 		output, err := shell.Output()

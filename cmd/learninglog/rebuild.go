@@ -70,7 +70,7 @@ func (c *rebuildCommand) Run(ctx context.Context, stdout io.Writer) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(stdout, "rebuild %d is queued\n", requested.ID)
+		_, err = fmt.Fprintf(stdout, "rebuild %[1]d is queued: GET /v1/rebuilds/%[1]d shows how far it is\n", requested.ID)
 		if err == nil && ownServer {
 			_, err = fmt.Fprintln(stdout, "No service runs: it will be worked when one does, or now with --wait.")
 		}

@@ -19,7 +19,8 @@ func report(stdout io.Writer, rebuild query.Rebuild) error {
 		return fmt.Errorf("rebuild %d was %s: %s", rebuild.ID, rebuild.State, rebuild.Error)
 	}
 	progress := rebuild.Progress
-	_, err := fmt.Fprintf(stdout, "Compared %d logs of %d users with their rollups.\n", progress.LogsDone, progress.UsersDone)
+	_, err := fmt.Fprintf(stdout, "Compared %s of %s with their rollups.\n",
+		count(progress.LogsDone, "log"), count(progress.UsersDone, "user"))
 	if err != nil {
 		return err
 	}
@@ -27,14 +28,22 @@ func report(stdout io.Writer, rebuild query.Rebuild) error {
 		_, err := fmt.Fprintln(stdout, "No drift: every total is right.")
 		return err
 	}
-	verdict := "Drift: %d rows of the rollups were wrong and have been repaired.\n\n"
+	verdict := "Drift in %s of the rollups, which has been repaired.\n\n"
 	if rebuild.Args.DryRun {
-		verdict = "Drift: %d rows of the rollups are wrong. To repair them: learninglog rebuild --wait\n\n"
+		verdict = "Drift in %s of the rollups. To repair it: learninglog rebuild --wait\n\n"
 	}
-	if _, err := fmt.Fprintf(stdout, verdict, progress.RowsDrifted); err != nil {
+	if _, err := fmt.Fprintf(stdout, verdict, count(progress.RowsDrifted, "row")); err != nil {
 		return err
 	}
 	return listDrift(stdout, progress)
+}
+
+// count returns a number and its noun.
+func count(n int64, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 func listDrift(stdout io.Writer, progress rollup.RebuildProgress) error {

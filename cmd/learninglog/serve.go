@@ -69,6 +69,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 			err = nil // it was told to stop, be it while it was starting
 		}
 		err = errors.Join(err, started.stop(logger, c.ShutdownTimeout))
+		logger.InfoContext(ctx, "stopped")
 	}()
 
 	// First, as it is the likeliest to fail and the quickest.
@@ -93,10 +94,11 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	}
 
 	jobs, err := rollup.NewJobs(database.pool, rollup.JobsConfig{
-		Schema:    postgres.RiverSchema,
-		Zone:      zone(),
-		ChunkLogs: c.RebuildChunkLogs,
-		Logger:    logger,
+		Schema:      postgres.RiverSchema,
+		Zone:        zone(),
+		ChunkLogs:   c.RebuildChunkLogs,
+		Logger:      logger,
+		RiverLogger: onlyWarnings(logger),
 	})
 	if err != nil {
 		return err

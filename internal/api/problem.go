@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -158,7 +159,7 @@ func (s *server) problem(ctx context.Context, err error) *Problem {
 	case errors.As(err, &known):
 		return known
 	case errors.Is(err, query.ErrNotFound):
-		return notFound.problem("")
+		return notFound.problem("Nothing is known under this id, or not for this user.")
 	case errors.Is(err, query.ErrEmptyRange):
 		return invalid.problem("", FieldProblem{Location: "query.from", Message: "must not be after to"})
 	case errors.Is(err, command.ErrEmptyRange):
@@ -193,14 +194,15 @@ func asProblem(_ huma.Context, _ string, body any) (any, error) {
 	ours := kindOf(theirs.Status).problem("")
 	ours.Status = theirs.Status
 	better := map[string]string{
-		"invalid integer":         "must be a whole number",
-		"invalid boolean":         "must be true or false",
-		"unknown query parameter": "is no parameter of this path: see /docs",
+		"invalid integer":                     "must be a whole number",
+		"invalid boolean":                     "must be true or false",
+		"unknown query parameter":             "is no parameter of this path: see /docs",
+		"expected string to be RFC 4122 uuid": "must be a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22",
 	}
 	for _, detail := range theirs.Errors {
 		ours.Errors = append(ours.Errors, FieldProblem{
 			Location: detail.Location,
-			Message:  cmp.Or(better[detail.Message], detail.Message),
+			Message:  cmp.Or(better[strings.SplitN(detail.Message, ":", 2)[0]], detail.Message),
 			Value:    detail.Value,
 		})
 	}

@@ -47,7 +47,7 @@ type RebuildProgress struct {
 	LogsDone     int64          `json:"logs_done"`
 	RowsDrifted  int64          `json:"rows_drifted" doc:"Rows of the rollup that the logs don't account for."`
 	RowsRepaired int64          `json:"rows_repaired" doc:"Those that were put right: all of them, or none in a dry run."`
-	Examples     []rollup.Drift `json:"examples" nullable:"false" doc:"The first drifted rows, at most 200."`
+	Examples     []rollup.Drift `json:"examples" nullable:"false" doc:"The first drifted rows, at most 200. A list of rebuilds leaves them out."`
 }
 
 type newRebuildInput struct {
@@ -150,6 +150,7 @@ func (s *server) listRebuilds(ctx context.Context, input *rebuildsInput) (*rebui
 	}
 	output := &rebuildsOutput{Body: Rebuilds{Rebuilds: make([]Rebuild, len(rebuilds))}}
 	for i, rebuild := range rebuilds {
+		rebuild.Progress.Examples = nil
 		output.Body.Rebuilds[i] = fromRebuild(rebuild)
 	}
 	return output, nil

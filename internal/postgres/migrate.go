@@ -62,7 +62,7 @@ type Versions struct {
 func NewMigrator(pool *pgxpool.Pool, logger *slog.Logger) (*Migrator, error) {
 	river, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{
 		Schema: RiverSchema,
-		Logger: logger,
+		Logger: slog.New(slog.DiscardHandler), // it tells of every step; Up tells of the whole
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up the migrations of the job queue: %w", err)
@@ -96,6 +96,9 @@ func (m *Migrator) Up(ctx context.Context) error {
 		if _, err := m.river.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 			return fmt.Errorf("migrating the job queue: %w", err)
 		}
+		if versions.Schema < versions.LatestSchema || versions.Queue < versions.LatestQueue {
+			m.logger.InfoContext(ctx, "migrated the database", "tables", versions.LatestSchema, "job_queue", versions.LatestQueue)
+		}
 		return nil
 	})
 }
@@ -104,12 +107,9 @@ func (m *Migrator) Up(ctx context.Context) error {
 // in them.
 func (m *Migrator) Down(ctx context.Context) error {
 	return m.locked(ctx, func() error {
-		everything := &rivermigrate.MigrateOpts{TargetVersion: -1}
-		if _, err := m.river.Migrate(ctx, rivermigrate.DirectionDown, everything); err != nil {
+		// Not by River's migrations: some can't go down once there are jobs.
+		if _, err := m.pool.Exec(ctx, "DROP SCHEMA IF EXISTS "+RiverSchema+" CASCADE"); err != nil {
 			return fmt.Errorf("removing the job queue: %w", err)
-		}
-		if _, err := m.pool.Exec(ctx, "DROP SCHEMA IF EXISTS "+RiverSchema); err != nil {
-			return fmt.Errorf("removing the schema of the job queue: %w", err)
 		}
 		if err := m.migrateSchema((*migrate.Migrate).Down, m.latestOf); err != nil {
 			return fmt.Errorf("removing the tables: %w", err)
