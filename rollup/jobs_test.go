@@ -131,11 +131,19 @@ func TestRebuildJobIsUniquePerScope(t *testing.T) {
 // next chunk. Nothing is done twice.
 func TestRebuildJobIsHandedOn(t *testing.T) {
 	t.Parallel()
-	const users = 300
+	const users = 30
 	pool := pgtest.Pool(t)
-	execute(t, pool, `
-		INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
-		SELECT gen_random_uuid(), gen_random_uuid(), 1, '2026-11-22Z' FROM generate_series(1, $1)`, users)
+	for n := range users {
+		execute(t, pool, `
+			INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
+			VALUES (gen_random_uuid(), $1, 1, '2026-11-22Z')`, user(n))
+	}
+	// The last user's chunk has to wait for this row, so the job can't be done.
+	execute(t, pool, `INSERT INTO learning_log_aggregates VALUES ($1, 'day', '2026-11-22Z', 5, 5)`, user(users-1))
+	blocker, err := pool.Begin(context.Background())
+	require.NoError(t, err)
+	_, err = blocker.Exec(context.Background(), `SELECT FROM learning_log_aggregates FOR UPDATE`)
+	require.NoError(t, err)
 	leaving := newJobs(t, pool)
 	require.NoError(t, leaving.Start(context.Background()))
 	id := insert(t, leaving, rollup.RebuildArgs{}).Job.ID
@@ -152,6 +160,7 @@ func TestRebuildJobIsHandedOn(t *testing.T) {
 	require.Equal(t, rivertype.JobStateAvailable, job.State, "it is there for the taking")
 	require.Empty(t, job.Errors)
 
+	require.NoError(t, blocker.Rollback(context.Background()))
 	coming := newJobs(t, pool)
 	start(t, coming)
 	progress := await(t, coming, id, "the rebuild ends", isCompleted)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -343,38 +344,41 @@ func TestBadInput(t *testing.T) {
 		{"the year 1", "POST", "/v1/learning-logs", at(`"0001-01-01T00:00:00Z"`), 422, "body.timestamp", "2000-01-01"},
 		{"too far ahead", "POST", "/v1/learning-logs", at(`"` + tooFar + `"`), 422, "body.timestamp", "ahead"},
 		{"a body of megabytes", "POST", "/v1/learning-logs", words(strings.Repeat("1", 1<<20)), 413, "", "at most"},
+		{"a field twice", "POST", "/v1/learning-logs", replaced(`}`, `,"word_count":13}`), 422, "body.word_count", "once"},
 		{"an odd on_duplicate", "POST", "/v1/learning-logs?on_duplicate=ignore", good, 422, "query.on_duplicate", "conflict"},
-		{"an unknown parameter", "POST", "/v1/learning-logs?dry=1", good, 422, "query.dry", "unknown"},
+		{"an unknown parameter", "POST", "/v1/learning-logs?dry=1", good, 422, "query.dry", "no parameter"},
 
 		{"a batch without a body", "POST", "/v1/learning-logs/batch", "", 400, "", "empty"},
 		{"a batch that isn't an array", "POST", "/v1/learning-logs/batch", good, 422, "body", "array"},
 		{"a batch that is null", "POST", "/v1/learning-logs/batch", "null", 422, "body", "array"},
 		{"a batch that breaks off", "POST", "/v1/learning-logs/batch", "[" + good, 400, "", "broken"},
 
-		{"a log of no user", "GET", "/v1/users/me/learning-logs/" + user.String(), "", 422, "path.user_id", "uuid"},
-		{"a log of no id", "GET", users + "/learning-logs/first", "", 422, "path.request_id", "uuid"},
+		{"a log of no user", "GET", "/v1/users/me/learning-logs/" + user.String(), "", 422, "path.user_id", "UUID"},
+		{"a log of no id", "GET", users + "/learning-logs/first", "", 422, "path.request_id", "UUID"},
 		{"no such log", "GET", users + "/learning-logs/" + user.String(), "", 404, "", ""},
 
-		{"a list of no user", "GET", "/v1/users/%00/learning-logs", "", 422, "path.user_id", "uuid"},
+		{"a list of no user", "GET", "/v1/users/%00/learning-logs", "", 422, "path.user_id", "UUID"},
 		{"a page of nothing", "GET", users + "/learning-logs?limit=0", "", 422, "query.limit", "1"},
 		{"a page of too much", "GET", users + "/learning-logs?limit=1001", "", 422, "query.limit", "1000"},
 		{"a limit that is no number", "GET", users + "/learning-logs?limit=all", "", 422, "query.limit", ""},
 		{"an invented cursor", "GET", users + "/learning-logs?cursor=abc", "", 422, "query.cursor", "next_cursor"},
-		{"a list that ends before it begins", "GET", users + "/learning-logs?from=2025-11-22&to=2025-11-21", "", 422, "from", "after"},
+		{"a list that ends before it begins", "GET", users + "/learning-logs?from=2025-11-22&to=2025-11-21", "", 422, "query.from", "after"},
 
-		{"a summary of no user", "GET", "/v1/users/me/summary", "", 422, "path.user_id", "uuid"},
+		{"a summary of no user", "GET", "/v1/users/me/summary", "", 422, "path.user_id", "UUID"},
 		{"an unknown granularity", "GET", users + "/summary?granularity=year", "", 422, "query.granularity", "month"},
 		{"a naive time", "GET", users + "/summary?from=2025-11-22T08:30:00", "", 422, "query.from", "RFC 3339"},
 		{"a plus that became a space", "GET", users + "/summary?from=2025-11-22T08:30:00+01:00", "", 422, "query.from", "%2B"},
 		{"a NUL byte in a date", "GET", users + "/summary?from=2025-11-22%00", "", 422, "query.from", "must be"},
-		{"a range that ends before it begins", "GET", users + "/summary?from=2025-11-22&to=2025-11-21", "", 422, "from", "after"},
+		{"a range that ends before it begins", "GET", users + "/summary?from=2025-11-22&to=2025-11-21", "", 422, "query.from", "after"},
 		{"a range without an end", "GET", users + "/summary?from=0001-01-01&to=9998-12-31", "", 422, "query.to", "10000"},
 		{"a year of five digits", "GET", users + "/summary?from=10000-01-01", "", 422, "query.from", "must be"},
 		{"an odd fill", "GET", users + "/summary?fill=perhaps", "", 422, "query.fill", ""},
-		{"a misspelt parameter", "GET", users + "/summary?form=2025-11-22", "", 422, "query.form", "unknown"},
+		{"a parameter twice", "GET", users + "/summary?from=2025-11-22&from=2025-11-21", "", 422, "query.from", "once"},
+		{"a parameter that can't be read", "GET", users + "/summary?from=%zz", "", 422, "query", "name=value"},
+		{"a misspelt parameter", "GET", users + "/summary?form=2025-11-22", "", 422, "query.form", "no parameter"},
 
 		{"a rebuild of no user", "POST", "/v1/rebuilds", `{"user_id":"me"}`, 422, "body.user_id", "UUID"},
-		{"a rebuild that ends before it begins", "POST", "/v1/rebuilds", `{"from":"2025-11-22","to":"2025-11-21"}`, 422, "from", "after"},
+		{"a rebuild that ends before it begins", "POST", "/v1/rebuilds", `{"from":"2025-11-22","to":"2025-11-21"}`, 422, "body.from", "after"},
 		{"a rebuild of an odd time", "POST", "/v1/rebuilds", `{"from":5}`, 422, "body.from", "must be"},
 		{"a rebuild that is perhaps dry", "POST", "/v1/rebuilds", `{"dry_run":"yes"}`, 422, "body.dry_run", "true or false"},
 		{"a rebuild with an unknown field", "POST", "/v1/rebuilds", `{"users":[]}`, 422, "body.users", "expected only"},
@@ -512,4 +516,61 @@ func TestStopFinishesWhatIsUnderWay(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, strings.HasPrefix(string(got), "HTTP/1.1 201 "), "%s", got)
 	<-stopped
+}
+
+// A slow network is no outage: the time that a body takes to arrive isn't counted.
+func TestASlowBody(t *testing.T) {
+	t.Parallel()
+	const timeout = 300 * time.Millisecond
+	s := serve(t, "--database-url", pgtest.URL(t), "--request-timeout", timeout.String())
+	for path, body := range map[string]string{
+		"/v1/learning-logs":       newLog(uuid.New(), 12),
+		"/v1/learning-logs/batch": "[" + newLog(uuid.New(), 12) + "]",
+	} {
+		reader, writer := io.Pipe()
+		go func() {
+			_, _ = io.WriteString(writer, body[:10])
+			time.Sleep(2 * timeout) // what is tested is that time passes
+			_, _ = io.WriteString(writer, body[10:])
+			_ = writer.Close()
+		}()
+		response, err := http.Post(s.base+path, "application/json", reader)
+		require.NoError(t, err)
+		_ = response.Body.Close()
+		assert.Less(t, response.StatusCode, 300, path)
+	}
+}
+
+// A request that the database keeps waiting is answered in time, and doesn't keep
+// the service from stopping.
+func TestARequestThatWaitsForTheDatabase(t *testing.T) {
+	t.Parallel()
+	databaseURL := pgtest.URL(t)
+	pool := pgtest.Open(t, databaseURL)
+	user := uuid.New()
+	s := serve(t, "--database-url", databaseURL, "--request-timeout", "500ms")
+	patient := serve(t, "--database-url", databaseURL, "--request-timeout", "10m", "--shutdown-timeout", "500ms")
+	s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 1))
+	blocker, err := pool.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = blocker.Exec(t.Context(), `SELECT FROM learning_log_aggregates FOR UPDATE`)
+	require.NoError(t, err)
+
+	late := s.mustCall(http.StatusServiceUnavailable, http.MethodPost, "/v1/learning-logs", newLog(user, 1))
+	assert.NotEmpty(t, late.header.Get("Retry-After"))
+
+	go func() { _, _ = patient.call(http.MethodPost, "/v1/learning-logs", newLog(user, 1)) }()
+	require.Eventually(t, func() bool {
+		var waiting int
+		err := pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting)
+		return err == nil && waiting > 0
+	}, eventually, often)
+	require.NoError(t, patient.command.Process.Signal(os.Interrupt))
+	select {
+	case <-patient.done:
+	case <-time.After(20 * time.Second):
+		assert.Fail(t, "the service doesn't stop", "%s", patient.log)
+	}
+	require.NoError(t, blocker.Rollback(t.Context()))
 }

@@ -204,6 +204,66 @@ func TestMigrateAfterAnInterruption(t *testing.T) {
 	}
 }
 
+func TestMigrateDownAfterAnInterruption(t *testing.T) {
+	t.Parallel()
+	databaseURL := pgtest.URL(t)
+	execute(t, databaseURL, `INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
+		VALUES (gen_random_uuid(), gen_random_uuid(), 1, now())`)
+	execute(t, databaseURL, `UPDATE learninglog_schema_migrations SET dirty = true`)
+
+	_, stderr, status := run(t, "migrate", "down", "--yes", "--database-url", databaseURL)
+
+	require.Zero(t, status, stderr)
+	var gone bool
+	err := pgtest.Open(t, databaseURL).QueryRow(t.Context(),
+		`SELECT to_regclass('learning_log') IS NULL AND to_regclass('learning_log_aggregates') IS NULL`).Scan(&gone)
+	require.NoError(t, err)
+	assert.True(t, gone, "what it says it removed is gone")
+}
+
+// River's own migrations can't go down once two jobs of one scope have ended.
+func TestMigrateDownAfterRebuilds(t *testing.T) {
+	t.Parallel()
+	databaseURL := pgtest.URL(t)
+	for range 2 {
+		_, stderr, status := run(t, "verify", "--database-url", databaseURL)
+		require.Zero(t, status, stderr)
+	}
+	stdout, stderr, status := run(t, "migrate", "down", "--database-url", databaseURL)
+	require.Zero(t, status, stderr)
+	assert.Regexp(t, `job queue +version 0 of `, stdout)
+	_, stderr, status = run(t, "migrate", "--database-url", databaseURL)
+	require.Zero(t, status, stderr)
+}
+
+// A verify that was interrupted, or somebody else's, may be past what has changed
+// since: its word isn't taken.
+func TestVerifyDoesNotTrustOneThatHadBegunBefore(t *testing.T) {
+	t.Parallel()
+	databaseURL := pgtest.URL(t)
+	user := uuid.New()
+	s := serve(t, "--database-url", databaseURL)
+	s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 12))
+	s.stop()
+	// A verify of everything that has passed all users but not ended.
+	s2 := pgtest.Open(t, databaseURL)
+	_, stderr, status := run(t, "rebuild", "--dry-run", "--database-url", databaseURL)
+	require.Zero(t, status, stderr)
+	_, err := s2.Exec(t.Context(), `
+		UPDATE river.river_job SET attempted_at = now(), metadata = jsonb_build_object(
+		    'river:resumable_step', 'chunks',
+		    'river:resumable_cursor', jsonb_build_object('chunks', jsonb_build_object(
+		        'from', 'ffffffff-ffff-ffff-ffff-ffffffffffff', 'done', false, 'progress', jsonb_build_object())))`)
+	require.NoError(t, err)
+	execute(t, databaseURL, zeroTotals)
+
+	stdout, _, status := run(t, "verify", "--database-url", databaseURL)
+
+	assert.Equal(t, 1, status, stdout)
+	assert.Contains(t, stdout, "had begun before")
+	assert.Contains(t, stdout, user.String())
+}
+
 func TestSchemaThatIsNewerThanTheProgram(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)

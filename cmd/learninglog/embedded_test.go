@@ -16,15 +16,15 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/embeddedpg"
 )
 
 // A newcomer's first minute: no database, no configuration, and what the service
 // prints works as pasted.
 func TestFirstStart(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Fatal("curl is needed to try what the service prints")
-	}
+	needCurl(t)
 	dir := filepath.Join(dataDir(t), "new")
 	s := serve(t, "--data-dir", dir)
 	assert.Contains(t, s.greeted, dir, "it says where the data lives")
@@ -170,7 +170,8 @@ func TestRebuildSurvivesACrash(t *testing.T) {
 	type rebuild struct {
 		State    string
 		Progress struct {
-			Users int `json:"users_done"`
+			Users    int `json:"users_done"`
+			Repaired int `json:"rows_repaired"`
 		}
 	}
 	watch := func(s *service) (got rebuild) {
@@ -178,12 +179,24 @@ func TestRebuildSurvivesACrash(t *testing.T) {
 		return got
 	}
 	require.Eventually(t, func() bool { return watch(s).Progress.Users > 10 }, 30*time.Second, 5*time.Millisecond)
+	seen := watch(s).Progress.Users
 	s.kill()
 
 	s = serve(t, "--data-dir", dir)
 	before := watch(s)
 	require.NotEqual(t, "completed", before.State, "the crash came before the end")
-	require.Eventually(t, func() bool { return watch(s).State == "completed" }, 40*time.Second, 20*time.Millisecond)
+	require.GreaterOrEqual(t, before.Progress.Users, seen)
+	// Not even the first chunk is done again: this drift, of the first user, is
+	// behind it.
+	execute(t, embeddedpg.URL(dir), `
+		UPDATE learning_log_aggregates SET total_word_count = 99
+		WHERE user_id = (SELECT user_id FROM learning_log ORDER BY user_id LIMIT 1)`)
+	require.Eventually(t, func() bool {
+		now := watch(s)
+		assert.GreaterOrEqual(t, now.Progress.Users, seen, "it goes on where it was")
+		return now.State == "completed"
+	}, 40*time.Second, 20*time.Millisecond)
+	assert.Zero(t, watch(s).Progress.Repaired)
 	assert.Equal(t, users, watch(s).Progress.Users, "every user once, from where it was")
 }
 

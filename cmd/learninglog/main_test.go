@@ -237,6 +237,15 @@ func run(t testing.TB, arguments ...string) (stdout, stderr string, status int) 
 	return out.String(), problems.String(), command.ProcessState.ExitCode()
 }
 
+// needCurl skips a test of lines that are to be pasted into a shell where there is
+// no curl.
+func needCurl(t testing.TB) {
+	t.Helper()
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("there is no curl on this machine to try what a person would paste")
+	}
+}
+
 // dataDir returns a new directory that the embedded server's user may pass to,
 // with a path that is short enough for a socket.
 func dataDir(t testing.TB) string {

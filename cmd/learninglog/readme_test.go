@@ -14,6 +14,7 @@ import (
 // The tour in the README, as pasted, gives what the README shows.
 func TestReadmeTour(t *testing.T) {
 	t.Parallel()
+	needCurl(t)
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
 	_, tour, found := strings.Cut(string(readme), "\n## Five minutes\n")
