@@ -196,13 +196,12 @@ func TestRecordOfOverlappingBatches(t *testing.T) {
 		var clients sync.WaitGroup
 		for client := range recorded {
 			clients.Go(func() {
-				mine := make([]command.Log, len(batch))
+				var mine []command.Log
 				random := rand.New(rand.NewPCG(uint64(round), uint64(client)))
-				order := random.Perm(len(batch))
-				for i, place := range order {
-					mine[i] = batch[place]
+				for _, place := range random.Perm(len(batch)) {
+					mine = append(mine, batch[place])
 				}
-				for range len(batch) { // and as many of its own, for the same users and days
+				for range batch { // and as many of its own, for the same users and days
 					log := mine[random.IntN(len(batch))]
 					log.RequestID = uuid.New()
 					mine = append(mine, log)

@@ -339,6 +339,8 @@ func TestBadInput(t *testing.T) {
 		{"a time without an offset", "POST", "/v1/learning-logs", at(`"2025-11-22T08:30:00"`), 422, "body.timestamp", "RFC 3339"},
 		{"a date for a time", "POST", "/v1/learning-logs", at(`"2025-11-22"`), 422, "body.timestamp", "RFC 3339"},
 		{"a time that is a number", "POST", "/v1/learning-logs", at(`1763800000`), 422, "body.timestamp", "RFC 3339"},
+		{"an offset of a day", "POST", "/v1/learning-logs", at(`"2025-11-22T08:30:00+24:00"`), 422, "body.timestamp", "RFC 3339"},
+		{"a comma for a point", "POST", "/v1/learning-logs", at(`"2025-11-22T08:30:00,5Z"`), 422, "body.timestamp", "RFC 3339"},
 		{"no such day", "POST", "/v1/learning-logs", at(`"2025-02-30T00:00:00Z"`), 422, "body.timestamp", "RFC 3339"},
 		{"too long ago", "POST", "/v1/learning-logs", at(`"1999-12-31T23:59:59Z"`), 422, "body.timestamp", "2000-01-01"},
 		{"the year 1", "POST", "/v1/learning-logs", at(`"0001-01-01T00:00:00Z"`), 422, "body.timestamp", "2000-01-01"},
@@ -387,6 +389,7 @@ func TestBadInput(t *testing.T) {
 		{"a rebuild that is no number", "GET", "/v1/rebuilds/first", "", 422, "path.id", ""},
 		{"too many rebuilds", "GET", "/v1/rebuilds?limit=1001", "", 422, "query.limit", "1000"},
 
+		{"no such path or method", "PATCH", "/v2/nothing", "", 404, "", "/docs"},
 		{"no such path", "GET", "/v2/nothing", "", 404, "", "/docs"},
 		{"a method that isn't allowed", "PUT", "/v1/learning-logs", good, 405, "", "POST"},
 		{"a method that isn't allowed on a user", "DELETE", users + "/summary", "", 405, "", "GET"},

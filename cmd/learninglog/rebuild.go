@@ -231,8 +231,12 @@ func showProgress(ctx context.Context, jobs *rollup.Jobs, rebuild query.Rebuild,
 	if _, err := jobs.Rescue(ctx); err != nil {
 		return err
 	}
-	progress := rebuild.Progress
-	_, err := fmt.Fprintf(stdout, "rebuild %d is %s: %d users, %d logs done, %d rows drifted, %d repaired\n",
-		rebuild.ID, rebuild.State, progress.UsersDone, progress.LogsDone, progress.RowsDrifted, progress.RowsRepaired)
+	progress, interrupted := rebuild.Progress, ""
+	if rebuild.Error != "" {
+		interrupted = "; it was interrupted: " + rebuild.Error
+	}
+	_, err := fmt.Fprintf(stdout, "rebuild %d is %s: %s, %s done, %s drifted, %d repaired%s\n",
+		rebuild.ID, rebuild.State, count(progress.UsersDone, "user"), count(progress.LogsDone, "log"),
+		count(progress.RowsDrifted, "row"), progress.RowsRepaired, interrupted)
 	return err
 }

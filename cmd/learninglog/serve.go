@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
@@ -62,6 +63,7 @@ func zone() *time.Location { return time.UTC }
 // requests, those under way finish, rebuilds are handed on, the pool is closed,
 // the embedded database stops.
 func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
+	signal.Ignore(syscall.SIGPIPE) // the end of whoever reads the log isn't ours
 	logger := c.logger()
 	var started shutdown
 	defer func() {
@@ -131,7 +133,8 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	started.add("requests", func(ctx context.Context) error {
 		defer abandonRequests()
 		if err := server.Shutdown(ctx); err != nil {
-			return errors.Join(err, server.Close())
+			logger.WarnContext(ctx, "some requests took too long and are abandoned", "error", err)
+			return server.Close()
 		}
 		return nil
 	})

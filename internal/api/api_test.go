@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -293,4 +294,30 @@ func FuzzDecodeRebuild(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The answer to nonsense is no larger than what explains it.
+func TestNonsenseIsAnsweredShortly(t *testing.T) {
+	t.Parallel()
+	handler := newHandler(t, errAway)
+	var fields strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&fields, `"%d":1,`, i)
+	}
+	many := "{" + fields.String() + aLog[1:]
+	require.Less(t, len(many), maxLogBytes)
+
+	for path, body := range map[string]string{
+		"/v1/learning-logs":       many,
+		"/v1/learning-logs/batch": "[" + many + "]",
+	} {
+		answer := serve(handler, http.MethodPost, path, mediaJSON, strings.NewReader(body))
+		assert.Less(t, answer.Body.Len(), 10_000, path)
+		assert.Contains(t, answer.Body.String(), "4990 fields more", path)
+	}
+
+	huge := `[{"` + strings.Repeat("x", maxLogBytes) + `":1}]`
+	answer := serve(handler, http.MethodPost, "/v1/learning-logs/batch", mediaJSON, strings.NewReader(huge))
+	assert.Equal(t, http.StatusOK, answer.Code)
+	assert.Contains(t, answer.Body.String(), "must have at most")
 }

@@ -134,7 +134,7 @@ func (s *server) recordEntries(ctx context.Context, texts [][]byte) ([]BatchOutc
 	logs := make([]command.Log, 0, len(texts))
 	places := make([]int, 0, len(texts)) // of logs in texts
 	for i, text := range texts {
-		log, wrong, err := decodeLog(entryLocation(i), text, s.Limits)
+		log, wrong, err := s.decodeEntry(i, text)
 		if problem, ok := errors.AsType[*Problem](err); ok {
 			wrong = []FieldProblem{{Location: entryLocation(i), Message: problem.Detail, Value: short(string(text))}}
 		}
@@ -164,6 +164,16 @@ func (s *server) recordEntries(ctx context.Context, texts [][]byte) ([]BatchOutc
 		}
 	}
 	return outcomes, nil
+}
+
+func (s *server) decodeEntry(index int, text []byte) (command.Log, []FieldProblem, error) {
+	if len(text) > maxLogBytes {
+		return command.Log{}, []FieldProblem{{
+			Location: entryLocation(index),
+			Message:  fmt.Sprintf("must have at most %d bytes", maxLogBytes),
+		}}, nil
+	}
+	return decodeLog(entryLocation(index), text, s.Limits)
 }
 
 func entryLocation(index int) string { return fmt.Sprintf("body[%d]", index) }

@@ -65,7 +65,7 @@ func repeated(text []byte, different int) []string {
 		if err != nil || !ok {
 			break
 		}
-		if seen[name] {
+		if seen[name] && len(twice) < maxUnknown {
 			twice = append(twice, short(name))
 		}
 		seen[name] = true
@@ -162,13 +162,14 @@ func (o *object) takeTime(name string) *time.Time {
 	if text == nil {
 		return nil
 	}
-	var value time.Time
-	if json.Unmarshal(text, &value) != nil {
-		o.wrong(name, text, "must be an RFC 3339 date-time with its offset, such as 2026-11-22T08:30:00Z")
-		return nil
+	var value string
+	if json.Unmarshal(text, &value) == nil {
+		if at, err := timerange.ParseInstant(value); err == nil {
+			return &at
+		}
 	}
-	utc := value.UTC()
-	return &utc
+	o.wrong(name, text, "must be an RFC 3339 date-time with its offset, such as 2026-11-22T08:30:00Z")
+	return nil
 }
 
 // takeBound returns the end of a range, or nil.
@@ -190,9 +191,21 @@ func (o *object) takeBound(name string, zone *time.Location) *timerange.Bound {
 	return &bound
 }
 
+// maxUnknown is how many unknown fields are named; what has more isn't a log with
+// a mistake in it.
+const maxUnknown = 10
+
 // finish returns everything that is wrong, fields that nobody took included.
 func (o *object) finish(known ...string) []FieldProblem {
-	for _, name := range slices.Sorted(maps.Keys(o.fields)) {
+	unknown := slices.Sorted(maps.Keys(o.fields))
+	if more := len(unknown) - maxUnknown; more > 0 {
+		o.problems = append(o.problems, FieldProblem{
+			Location: o.location,
+			Message:  fmt.Sprintf("has %d fields more that are unknown", more),
+		})
+		unknown = unknown[:maxUnknown]
+	}
+	for _, name := range unknown {
 		o.problems = append(o.problems, FieldProblem{
 			Location: o.location + "." + short(name),
 			Message:  "is not a field: expected only " + strings.Join(known, ", "),

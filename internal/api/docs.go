@@ -15,9 +15,9 @@ func (s *server) routeDocs(router chi.Router) {
 	router.Get("/openapi.yaml", static("application/openapi+yaml", s.openAPIYAML))
 
 	docs := v5emb.New("learninglog", "/openapi.json", "/docs/")
-	router.Handle("/docs", http.RedirectHandler("/docs/", http.StatusMovedPermanently))
+	router.Get("/docs", http.RedirectHandler("/docs/", http.StatusMovedPermanently).ServeHTTP)
 	router.Get("/docs/*", docs.ServeHTTP)
-	router.Handle("/", http.RedirectHandler("/docs/", http.StatusFound))
+	router.Get("/", http.RedirectHandler("/docs/", http.StatusFound).ServeHTTP)
 
 	for _, kind := range kinds() {
 		page := fmt.Sprintf("%s (%d)\n\n%s\n", kind.title, kind.status, kind.help)

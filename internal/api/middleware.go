@@ -137,6 +137,10 @@ func (s *server) methodNotAllowed(routes chi.Routes) http.HandlerFunc {
 				allowed = append(allowed, method)
 			}
 		}
+		if allowed == nil {
+			s.notFound(w, r)
+			return
+		}
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
 		writeProblem(w, methodNotAllowed.problem("Allowed are: "+strings.Join(allowed, ", ")+"."))
 	}

@@ -203,10 +203,17 @@ func asProblem(_ huma.Context, _ string, body any) (any, error) {
 		ours.Errors = append(ours.Errors, FieldProblem{
 			Location: detail.Location,
 			Message:  cmp.Or(better[strings.SplitN(detail.Message, ":", 2)[0]], detail.Message),
-			Value:    detail.Value,
+			Value:    shortValue(detail.Value),
 		})
 	}
 	return ours, nil
+}
+
+func shortValue(value any) any {
+	if text, ok := value.(string); ok {
+		return short(text)
+	}
+	return value
 }
 
 func kindOf(status int) kind {

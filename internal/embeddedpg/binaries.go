@@ -138,7 +138,7 @@ func (b binaries) initialize(ctx context.Context, dirs layout, owner owner) erro
 // it runs, its socket says: the process id that it left behind may be anyone's.
 func (b binaries) stopOrphan(ctx context.Context, dirs layout, owner owner) error {
 	if !dirs.hasPIDFile() || !dirs.socketAnswers(ctx) {
-		return nil
+		return dirs.removeEmptyPIDFile()
 	}
 	stop := b.command(ctx, dirs, owner, "pg_ctl", "stop", "--pgdata", dirs.data, "--mode", "fast", "--wait", "--timeout", "60")
 	if output, err := finish(stop); err != nil && dirs.socketAnswers(ctx) { // it may end by itself meanwhile

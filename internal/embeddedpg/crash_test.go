@@ -174,3 +174,27 @@ func logged(t *testing.T, dir, text string) bool {
 	log, err := os.ReadFile(filepath.Join(dir, "run", "postgres.log"))
 	return err == nil && strings.Contains(string(log), text)
 }
+
+// What a power failure may leave.
+func TestAnEmptyPIDFileIsNoServer(t *testing.T) {
+	t.Parallel()
+	dir := usedDir(t)
+	pidFile := filepath.Join(dir, "data", "postmaster.pid")
+	require.NoError(t, os.WriteFile(pidFile, nil, 0o600))
+	longAgo := time.Now().Add(-time.Minute)
+	require.NoError(t, os.Chtimes(pidFile, longAgo, longAgo))
+
+	assert.NoError(t, startOnce(dir))
+}
+
+func TestAServerWhoseSocketDirectoryIsGoneIsStartedAgain(t *testing.T) {
+	t.Parallel()
+	dir := usedDir(t)
+	server := mustStart(t, dir)
+	died := server.PID()
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, "run")))
+	require.NoError(t, syscall.Kill(died, syscall.SIGKILL))
+
+	require.Eventually(t, func() bool { return server.PID() != died }, 30*time.Second, time.Millisecond,
+		"the server isn't started again")
+}

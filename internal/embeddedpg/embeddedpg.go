@@ -194,6 +194,9 @@ func (s *Server) launchPatiently(ctx context.Context) error {
 
 // launch starts the server's process and waits until its database can be used.
 func (s *Server) launch(ctx context.Context) error {
+	if err := s.dirs.createRun(ctx, s.owner); err != nil { // somebody may have tidied up
+		return err
+	}
 	process, err := s.bin.startServer(s.dirs, s.owner, s.settings())
 	if err != nil {
 		return fmt.Errorf("starting PostgreSQL: %w", err)
@@ -323,7 +326,11 @@ func (s *Server) unlock() {
 }
 
 func databaseURL(dirs layout, database string) string {
-	query := url.Values{"host": {dirs.run}, "port": {port}, "user": {UserName}}
+	query := url.Values{
+		"host": {dirs.run}, "port": {port}, "user": {UserName},
+		// Said, so that the caller's PG… variables don't say otherwise.
+		"sslmode": {"disable"}, "target_session_attrs": {"any"},
+	}
 	// Neither pgx nor libpq reads a + as a blank, which macOS has in its default.
 	return "postgres:///" + database + "?" + strings.ReplaceAll(query.Encode(), "+", "%20")
 }

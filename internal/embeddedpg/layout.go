@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // ErrInUse is the error of a data directory whose server another process runs.
@@ -117,6 +118,22 @@ func (l layout) socketAnswers(ctx context.Context) bool {
 	}
 	_ = connection.Close()
 	return true
+}
+
+// removeEmptyPIDFile removes what a power failure leaves of postmaster.pid, and
+// what PostgreSQL would take for a server that is starting, for ever. A moment
+// after it was made it is still what it seems.
+func (l layout) removeEmptyPIDFile() error {
+	const moment = 10 * time.Second
+	path := filepath.Join(l.data, "postmaster.pid")
+	info, _ := os.Stat(path)
+	if info == nil || info.Size() > 0 || time.Since(info.ModTime()) < moment {
+		return nil
+	}
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("removing an empty %s: %w", path, err)
+	}
+	return nil
 }
 
 func (l layout) hasPIDFile() bool {

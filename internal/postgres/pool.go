@@ -82,6 +82,8 @@ func worthWaitingFor(err error) bool {
 }
 
 func checkVersion(ctx context.Context, pool *pgxpool.Pool) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
 	var version int
 	if err := pool.QueryRow(ctx, `SELECT current_setting('server_version_num')::int / 10000`).Scan(&version); err != nil {
 		return fmt.Errorf("the database can't be reached: %w", err)

@@ -3,6 +3,7 @@ package timerange
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"time"
 
@@ -27,14 +28,28 @@ func Parse(text string, zone *time.Location) (Bound, error) {
 		noon := time.Date(date.Year(), date.Month(), date.Day(), 12, 0, 0, 0, zone) // which every day has
 		return checkYear(Bound{At: rollup.Day.StartOf(noon, zone), WholeDay: true})
 	}
-	var at time.Time
-	if err := at.UnmarshalText([]byte(text)); err != nil {
-		if strings.Contains(text, " ") && at.UnmarshalText([]byte(strings.Replace(text, " ", "+", 1))) == nil {
+	at, err := ParseInstant(text)
+	if err != nil {
+		if _, err := ParseInstant(strings.Replace(text, " ", "+", 1)); err == nil {
 			return Bound{}, errors.New(Expected + "; in a URL, + must be written %2B")
 		}
 		return Bound{}, errors.New(Expected)
 	}
-	return checkYear(Bound{At: at.UTC()})
+	return checkYear(Bound{At: at})
+}
+
+// dateTime is the form of an RFC 3339 date-time. The time package also reads
+// offsets of 24 hours, hours of one digit and commas.
+var dateTime = regexp.MustCompile(
+	`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+
+// ParseInstant reads an RFC 3339 date-time, and returns its instant in UTC.
+func ParseInstant(text string) (time.Time, error) {
+	if !dateTime.MatchString(text) {
+		return time.Time{}, errors.New("not an RFC 3339 date-time")
+	}
+	at, err := time.Parse(time.RFC3339Nano, text)
+	return at.UTC(), err
 }
 
 // checkYear keeps to the years whose periods, and those beside them, can be
