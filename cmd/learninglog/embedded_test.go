@@ -200,6 +200,50 @@ func TestRebuildSurvivesACrash(t *testing.T) {
 	assert.Equal(t, users, watch(s).Progress.Users, "every user once, from where it was")
 }
 
+// River writes down late what became of an attempt that failed in an outage: the
+// attempts of a rebuild must not get into each other's way.
+func TestRebuildSurvivesOutages(t *testing.T) {
+	t.Parallel()
+	const users, outages = 3000, 3
+	dir := dataDir(t)
+	s := serve(t, "--data-dir", dir, "--rebuild-chunk-logs=1")
+	batch := make([]string, users)
+	for i := range batch {
+		batch[i] = newLog(uuid.New(), 1)
+	}
+	s.mustCall(http.StatusOK, http.MethodPost, "/v1/learning-logs/batch", "["+strings.Join(batch, ",")+"]")
+	path := s.mustCall(http.StatusAccepted, http.MethodPost, "/v1/rebuilds", "").header.Get("Location")
+	done, state := 0, ""
+	watch := func() bool {
+		got, err := s.call(http.MethodGet, path, "")
+		if err != nil || got.status != http.StatusOK {
+			return false // it is away
+		}
+		var now struct {
+			State    string
+			Progress struct {
+				Users int `json:"users_done"`
+			}
+		}
+		got.decode(t, &now)
+		assert.GreaterOrEqual(t, now.Progress.Users, done, "the progress goes forward only")
+		done, state = now.Progress.Users, now.State
+		return true
+	}
+
+	for range outages {
+		before := done
+		require.Eventually(t, func() bool { return watch() && (done > before+100 || state == "completed") }, time.Minute, 5*time.Millisecond)
+		require.NotEqual(t, "completed", state, "the outages came before the end")
+		killDatabase(t, dir)
+	}
+
+	require.Eventually(t, func() bool { return watch() && state == "completed" }, 2*time.Minute, often, "%s", s.log)
+	assert.Equal(t, users, done, "every user once")
+	require.Never(t, func() bool { return watch() && (done != users || state != "completed") }, 3*time.Second, 100*time.Millisecond,
+		"what has ended stays ended")
+}
+
 func TestReplicasStartTogether(t *testing.T) {
 	t.Parallel()
 	databaseURL := emptyDatabase(t)
