@@ -26,7 +26,7 @@ type Log struct {
 	Timestamp time.Time
 }
 
-// RecordedLog is a learning log as it is stored.
+// RecordedLog is a learning log as it is stored. Times are in UTC.
 type RecordedLog struct {
 	RequestID  uuid.UUID
 	UserID     uuid.UUID

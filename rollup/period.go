@@ -59,7 +59,7 @@ func (g Granularity) StartOf(t time.Time, zone *time.Location) time.Time {
 	return midnight(year, month, day, zone)
 }
 
-// Next returns the start of the period after the one that starts at start, by
+// Next returns the start, in UTC, of the period after the one that starts at start, by
 // the calendar of zone: a day may be 23 or 25 hours long. A date that the zone
 // skipped altogether has no period.
 func (g Granularity) Next(start time.Time, zone *time.Location) time.Time {

@@ -10,12 +10,8 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"slices"
-	"strings"
 	"syscall"
 	"time"
-
-	"github.com/google/uuid"
 
 	"learninglog/command"
 	"learninglog/internal/api"
@@ -197,65 +193,4 @@ func ignoreClosed(err error) error {
 		return nil
 	}
 	return err
-}
-
-// greet tells a person where to look.
-func greet(stdout io.Writer, address net.Addr, database *database) {
-	base := "http://" + reachable(address)
-	user := uuid.NewString()
-	_, _ = fmt.Fprintf(stdout, `learninglog is ready.
-
-  address  %[1]s
-  docs     %[1]s/docs
-  data     %[2]s
-
-Record a log, and read it back:
-
-  curl -i %[1]s/v1/learning-logs -H 'Content-Type: application/json' -d '{"request_id":"%[3]s","user_id":"%[4]s","word_count":12}'
-  curl '%[1]s/v1/users/%[4]s/summary?fill=false'
-
-`, base, database.where, uuid.NewString(), user)
-}
-
-// reachable returns an address that a client on this machine can connect to.
-func reachable(address net.Addr) string {
-	host, port, err := net.SplitHostPort(address.String())
-	if err != nil {
-		return address.String()
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	return net.JoinHostPort(host, port)
-}
-
-// shutdown is the steps that undo a start.
-type shutdown struct {
-	steps []shutdownStep
-}
-
-type shutdownStep struct {
-	name string
-	stop func(context.Context) error
-}
-
-func (s *shutdown) add(name string, stop func(context.Context) error) {
-	s.steps = append(s.steps, shutdownStep{name: name, stop: stop})
-}
-
-// stop undoes the steps, the last first, each within timeout. One that fails
-// does not keep the others from being undone.
-func (s *shutdown) stop(logger *slog.Logger, timeout time.Duration) error {
-	var failures []error
-	for _, step := range slices.Backward(s.steps) {
-
-		ctx, cancel := context.WithTimeout(context.Background(), timeout)
-		err := step.stop(ctx)
-		cancel()
-		logger.Debug("stopped", "what", step.name, "error", err)
-		if err != nil {
-			failures = append(failures, fmt.Errorf("stopping the %s: %w", strings.ToLower(step.name), err))
-		}
-	}
-	return errors.Join(failures...)
 }

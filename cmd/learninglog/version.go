@@ -6,9 +6,6 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
-
-	"learninglog/command"
-	"learninglog/internal/api"
 )
 
 // version is set by the linker where there is no repository to take it from:
@@ -30,17 +27,5 @@ func (versionCommand) Run(stdout io.Writer) error {
 		}
 	}
 	_, err := fmt.Fprintf(stdout, "learninglog %s%s (%s, %s/%s)\n", name, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return err
-}
-
-type openAPICommand struct{}
-
-// Run prints the document.
-func (openAPICommand) Run(stdout io.Writer) error {
-	document, err := api.OpenAPI(command.DefaultLimits())
-	if err != nil {
-		return err
-	}
-	_, err = stdout.Write(document)
 	return err
 }

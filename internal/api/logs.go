@@ -7,9 +7,7 @@ import (
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/google/uuid"
 
-	"learninglog/internal/timerange"
 	"learninglog/query"
 )
 
@@ -150,28 +148,4 @@ func nextLink(input *logsInput, cursor string) string {
 		parameters.Set("to", input.To)
 	}
 	return "</v1/users/" + input.UserID + "/learning-logs?" + parameters.Encode() + `>; rel="next"`
-}
-
-func pathUUID(name, text string) (uuid.UUID, error) {
-	id, err := parseUUID(text)
-	if err != nil {
-		return uuid.Nil, invalid.problem("", FieldProblem{
-			Location: "path." + name,
-			Message:  "must be a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22",
-			Value:    short(text),
-		})
-	}
-	return id, nil
-}
-
-// queryBound reads an end of a range from the query; absent is nil.
-func (s *server) queryBound(name, text string) (*timerange.Bound, error) {
-	if text == "" {
-		return nil, nil
-	}
-	parsed, err := timerange.Parse(text, s.Zone)
-	if err != nil {
-		return nil, invalid.problem("", FieldProblem{Location: "query." + name, Message: err.Error(), Value: short(text)})
-	}
-	return &parsed, nil
 }

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/google/uuid"
+)
+
+// greet tells a person where to look.
+func greet(stdout io.Writer, address net.Addr, database *database) {
+	base := "http://" + reachable(address)
+	user := uuid.NewString()
+	_, _ = fmt.Fprintf(stdout, `learninglog is ready.
+
+  address  %[1]s
+  docs     %[1]s/docs
+  data     %[2]s
+
+Record a log, and read it back:
+
+  curl -i %[1]s/v1/learning-logs -H 'Content-Type: application/json' -d '{"request_id":"%[3]s","user_id":"%[4]s","word_count":12}'
+  curl '%[1]s/v1/users/%[4]s/summary?fill=false'
+
+`, base, database.where, uuid.NewString(), user)
+}
+
+// reachable returns an address that a client on this machine can connect to.
+func reachable(address net.Addr) string {
+	host, port, err := net.SplitHostPort(address.String())
+	if err != nil {
+		return address.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}
