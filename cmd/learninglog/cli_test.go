@@ -282,7 +282,8 @@ func TestCommandsThatFail(t *testing.T) {
 		says      string
 	}{
 		{[]string{}, "--help"},
-		{[]string{"frobnicate"}, "--help"},
+		{[]string{"frobnicate"}, "learninglog --help"},
+		{[]string{"serve", "--log-level", "loud"}, "learninglog serve --help"},
 		{[]string{"verify", "--data-dir", dataDir(t)}, "start `learninglog serve` first"},
 		{[]string{"verify", "--user", "me"}, "--user"},
 		{[]string{"verify", "--from", "yesterday", "--database-url", pgtest.URL(t)}, "--from must be a date"},

@@ -63,7 +63,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 	}
 	command, err := parser.Parse(arguments)
 	if err != nil {
-		return fail(stderr, fmt.Errorf("%w\nSee: learninglog --help", err))
+		return fail(stderr, fmt.Errorf("%w\nSee: learninglog %s", err, helpFor(err)))
 	}
 	err = command.Run()
 	if errors.Is(err, errDrift) {
@@ -73,6 +73,14 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 		return fail(stderr, err)
 	}
 	return 0
+}
+
+// helpFor returns what to type for help with the command that was meant.
+func helpFor(err error) string {
+	if wrong, ok := errors.AsType[*kong.ParseError](err); ok && wrong.Context != nil && wrong.Context.Selected() != nil {
+		return wrong.Context.Command() + " --help"
+	}
+	return "--help"
 }
 
 func fail(stderr io.Writer, err error) int {

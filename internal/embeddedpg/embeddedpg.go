@@ -58,6 +58,7 @@ type Server struct {
 	bin    binaries
 	lock   *os.File
 
+	stopOnce sync.Once
 	stopping chan struct{}
 	stopped  chan struct{}
 
@@ -128,7 +129,7 @@ func (s *Server) PID() int {
 // Stop shuts the server down, writes everything to disk and gives the data
 // directory free. Open connections are closed.
 func (s *Server) Stop() error {
-	close(s.stopping)
+	s.stopOnce.Do(func() { close(s.stopping) })
 	<-s.stopped
 	defer s.unlock()
 	s.mu.Lock()

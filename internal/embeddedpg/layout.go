@@ -52,8 +52,13 @@ func (l layout) check() error {
 	return nil
 }
 
-// create makes the data directory if it isn't there.
+// create makes the data directory if it isn't there, so that the server's user
+// may pass through it whatever this process's umask is.
 func (l layout) create() error {
+	_, err := os.Stat(l.root)
+	if errors.Is(err, os.ErrNotExist) {
+		defer func() { _ = os.Chmod(l.root, 0o755) }() //nolint:gosec // see above
+	}
 	if err := os.MkdirAll(l.root, 0o755); err != nil { //nolint:gosec // the server's user has to pass through it
 		return fmt.Errorf("the data directory can't be created: %w; choose another with --data-dir, "+
 			"or set DATABASE_URL to use another database", err)
