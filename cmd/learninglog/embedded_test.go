@@ -154,6 +154,18 @@ func TestStartsThatFail(t *testing.T) {
 	}
 }
 
+// rebuildOf records a log of each of so many users, asks for a rebuild of them all
+// and returns where to watch it.
+func rebuildOf(s *service, users int) (path string) {
+	s.t.Helper()
+	batch := make([]string, users)
+	for i := range batch {
+		batch[i] = newLog(uuid.New(), 1)
+	}
+	s.mustCall(http.StatusOK, http.MethodPost, "/v1/learning-logs/batch", "["+strings.Join(batch, ",")+"]")
+	return s.mustCall(http.StatusAccepted, http.MethodPost, "/v1/rebuilds", "").header.Get("Location")
+}
+
 // A rebuild that a crash interrupts goes on by itself when the service is back,
 // within seconds and where it was.
 func TestRebuildSurvivesACrash(t *testing.T) {
@@ -161,12 +173,7 @@ func TestRebuildSurvivesACrash(t *testing.T) {
 	const users = 3000
 	dir := dataDir(t)
 	s := serve(t, "--data-dir", dir, "--rebuild-chunk-logs=1")
-	batch := make([]string, users)
-	for i := range batch {
-		batch[i] = newLog(uuid.New(), 1)
-	}
-	s.mustCall(http.StatusOK, http.MethodPost, "/v1/learning-logs/batch", "["+strings.Join(batch, ",")+"]")
-	path := s.mustCall(http.StatusAccepted, http.MethodPost, "/v1/rebuilds", "").header.Get("Location")
+	path := rebuildOf(s, users)
 	type rebuild struct {
 		State    string
 		Progress struct {
@@ -207,12 +214,7 @@ func TestRebuildSurvivesOutages(t *testing.T) {
 	const users, outages = 3000, 3
 	dir := dataDir(t)
 	s := serve(t, "--data-dir", dir, "--rebuild-chunk-logs=1")
-	batch := make([]string, users)
-	for i := range batch {
-		batch[i] = newLog(uuid.New(), 1)
-	}
-	s.mustCall(http.StatusOK, http.MethodPost, "/v1/learning-logs/batch", "["+strings.Join(batch, ",")+"]")
-	path := s.mustCall(http.StatusAccepted, http.MethodPost, "/v1/rebuilds", "").header.Get("Location")
+	path := rebuildOf(s, users)
 	done, state := 0, ""
 	watch := func() bool {
 		got, err := s.call(http.MethodGet, path, "")

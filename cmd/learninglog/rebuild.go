@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
+	"log/slog"
 
 	"github.com/google/uuid"
 
@@ -25,24 +25,19 @@ type scopeFlags struct {
 
 func (f scopeFlags) scope() (rollup.Scope, error) {
 	scope := rollup.Scope{UserID: f.User}
-	for _, end := range []struct {
-		flag, text string
-		into       **time.Time
-	}{
-		{"--from", f.From, &scope.From},
-		{"--to", f.To, &scope.To},
-	} {
-		if end.text == "" {
-			continue
-		}
-		bound, err := timerange.Parse(end.text, zone())
+	if f.From != "" {
+		from, err := timerange.Parse(f.From, zone())
 		if err != nil {
-			return rollup.Scope{}, fmt.Errorf("%s %w", end.flag, err)
+			return rollup.Scope{}, fmt.Errorf("--from %w", err)
 		}
-		*end.into = &bound.At
-		if end.flag == "--to" {
-			*end.into = new(bound.Last(zone()))
+		scope.From = &from.At
+	}
+	if f.To != "" {
+		to, err := timerange.Parse(f.To, zone())
+		if err != nil {
+			return rollup.Scope{}, fmt.Errorf("--to %w", err)
 		}
+		scope.To = new(to.Last(zone()))
 	}
 	return scope, nil
 }
@@ -124,9 +119,10 @@ func (f databaseFlags) withJobs(ctx context.Context, work func(jobs *rollup.Jobs
 		return err
 	}
 	jobs, err := rollup.NewJobs(opened.pool, rollup.JobsConfig{
-		Schema: postgres.RiverSchema,
-		Zone:   zone(),
-		Logger: logger,
+		Schema:      postgres.RiverSchema,
+		Zone:        zone(),
+		Logger:      slog.New(slog.DiscardHandler), // the report says it
+		RiverLogger: logger,
 	})
 	if err != nil {
 		return err

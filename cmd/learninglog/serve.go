@@ -75,7 +75,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	started.add("listening", func(context.Context) error { return ignoreClosed(listener.Close()) })
+	started.add("listener", func(context.Context) error { return ignoreClosed(listener.Close()) })
 
 	database, err := c.run(ctx, logger)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -29,13 +28,12 @@ func (s *shutdown) add(name string, stop func(context.Context) error) {
 func (s *shutdown) stop(logger *slog.Logger, timeout time.Duration) error {
 	var failures []error
 	for _, step := range slices.Backward(s.steps) {
-
 		ctx, cancel := context.WithTimeout(context.Background(), timeout)
 		err := step.stop(ctx)
 		cancel()
 		logger.Debug("stopped", "what", step.name, "error", err)
 		if err != nil {
-			failures = append(failures, fmt.Errorf("stopping the %s: %w", strings.ToLower(step.name), err))
+			failures = append(failures, fmt.Errorf("stopping the %s: %w", step.name, err))
 		}
 	}
 	return errors.Join(failures...)

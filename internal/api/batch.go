@@ -251,6 +251,7 @@ func tooMany() *Problem {
 // acquire waits for a place among those that places has room for, and returns
 // what gives it back.
 func acquire(ctx context.Context, places chan struct{}) (release func(), err error) {
+	const patience = 10 * time.Second
 	select {
 	case places <- struct{}{}:
 		return func() { <-places }, nil
@@ -261,6 +262,3 @@ func acquire(ctx context.Context, places chan struct{}) (release func(), err err
 	problem.retryAfter = retryAfter
 	return nil, problem
 }
-
-// patience is how long a batch waits for its turn.
-const patience = 10 * time.Second

@@ -112,7 +112,7 @@ func (o *object) wrong(name string, text json.RawMessage, message string) {
 	o.problems = append(o.problems, problem)
 }
 
-// takeUUID returns a required UUID in its usual form, or the nil UUID.
+// takeUUID returns a UUID in its usual form, or nil.
 func (o *object) takeUUID(name string, required bool) *uuid.UUID {
 	text := o.take(name, required)
 	if text == nil {
@@ -128,7 +128,7 @@ func (o *object) takeUUID(name string, required bool) *uuid.UUID {
 	return nil
 }
 
-// takeWholeNumber returns a required number. One that doesn't fit is wrong here,
+// takeWholeNumber returns a required number, or 0. One that doesn't fit is wrong here,
 // one outside the limits is the command's to judge.
 func (o *object) takeWholeNumber(name string, limits command.Limits) int {
 	text := o.take(name, true)
