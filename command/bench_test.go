@@ -1,12 +1,10 @@
 package command_test
 
 import (
-	"context"
 	"fmt"
 	"testing"
 
 	"github.com/google/uuid"
-	"github.com/stretchr/testify/require"
 
 	"learninglog/command"
 	"learninglog/internal/pgtest"
@@ -25,8 +23,7 @@ func BenchmarkRecord(b *testing.B) {
 					batch[i] = newLog(12, "2026-11-22T08:00:00Z")
 					batch[i].UserID = users[i%len(users)]
 				}
-				_, err := recorder.Record(context.Background(), batch)
-				require.NoError(b, err)
+				record(b, recorder, batch...)
 			}
 			b.ReportMetric(float64(size*b.N)/b.Elapsed().Seconds(), "logs/s")
 		})
@@ -38,7 +35,6 @@ func BenchmarkRecordDuplicate(b *testing.B) {
 	log := newLog(12, "2026-11-22T08:00:00Z")
 	log.UserID = uuid.New()
 	for b.Loop() {
-		_, err := recorder.Record(context.Background(), []command.Log{log})
-		require.NoError(b, err)
+		record(b, recorder, log)
 	}
 }

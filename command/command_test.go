@@ -16,7 +16,7 @@ import (
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func newRecorder(pool *pgxpool.Pool) *command.Recorder {
-	return command.NewRecorder(pool, command.DefaultLimits(), time.UTC)
+	return command.NewRecorder(pool, command.Config{})
 }
 
 func newLog(words int, at string) command.Log {
@@ -32,9 +32,11 @@ func instant(text string) time.Time {
 }
 
 func record(t require.TestingT, recorder *command.Recorder, logs ...command.Log) []command.Outcome {
-	outcomes, err := recorder.Record(context.Background(), logs)
-	require.NoError(t, err)
+	outcomes := recorder.Record(context.Background(), logs)
 	require.Len(t, outcomes, len(logs))
+	for _, outcome := range outcomes {
+		require.NoError(t, outcome.Err)
+	}
 	return outcomes
 }
 

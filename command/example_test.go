@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -18,7 +17,7 @@ import (
 func ExampleRecorder_Record() {
 	pool, closePool := pgtest.ExamplePool()
 	defer closePool()
-	recorder := command.NewRecorder(pool, command.DefaultLimits(), time.UTC)
+	recorder := command.NewRecorder(pool, command.Config{})
 
 	log := command.Log{
 		RequestID: uuid.MustParse("6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11"),
@@ -26,11 +25,7 @@ func ExampleRecorder_Record() {
 		WordCount: 12,
 	}
 	for range 2 { // the network is bad, so the client posts again
-		outcomes, err := recorder.Record(context.Background(), []command.Log{log})
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
+		outcomes := recorder.Record(context.Background(), []command.Log{log})
 		fmt.Println(outcomes[0].Status, outcomes[0].Log.WordCount)
 	}
 	// Output:

@@ -26,8 +26,9 @@ func BenchmarkSummary(b *testing.B) {
 				at := from.Add(time.Duration(i%(30*24)) * time.Hour)
 				batch[i] = command.Log{RequestID: uuid.New(), UserID: user, WordCount: 1, Timestamp: at}
 			}
-			_, err := command.NewRecorder(pool, command.DefaultLimits(), time.UTC).Record(context.Background(), batch)
-			require.NoError(b, err)
+			for _, outcome := range command.NewRecorder(pool, command.Config{}).Record(context.Background(), batch) {
+				require.Equal(b, command.Recorded, outcome.Status)
+			}
 			reader := query.NewReader(pool)
 			request := query.SummaryRequest{
 				UserID: user, Granularity: rollup.Day, Zone: time.UTC,

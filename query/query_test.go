@@ -26,9 +26,7 @@ func instant(text string) time.Time {
 // post records a log and returns its request id.
 func post(t require.TestingT, pool *pgxpool.Pool, user uuid.UUID, words int, at string) uuid.UUID {
 	log := command.Log{RequestID: uuid.New(), UserID: user, WordCount: words, Timestamp: instant(at)}
-	recorder := command.NewRecorder(pool, command.DefaultLimits(), time.UTC)
-	outcomes, err := recorder.Record(context.Background(), []command.Log{log})
-	require.NoError(t, err)
+	outcomes := command.NewRecorder(pool, command.Config{}).Record(context.Background(), []command.Log{log})
 	require.Equal(t, command.Recorded, outcomes[0].Status)
 	return log.RequestID
 }

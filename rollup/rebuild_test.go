@@ -31,10 +31,8 @@ func user(n int) uuid.UUID {
 }
 
 func record(t require.TestingT, pool *pgxpool.Pool, zone *time.Location, logs ...command.Log) {
-	limits := command.DefaultLimits()
-	outcomes, err := command.NewRecorder(pool, limits, zone).Record(context.Background(), logs)
-	require.NoError(t, err)
-	for _, outcome := range outcomes {
+	recorder := command.NewRecorder(pool, command.Config{Zone: zone, MaxWaiting: len(logs)})
+	for _, outcome := range recorder.Record(context.Background(), logs) {
 		require.Equal(t, command.Recorded, outcome.Status)
 	}
 }
@@ -284,7 +282,7 @@ func TestRebuildUnderLoad(t *testing.T) {
 
 	for writer := range writers {
 		group.Go(func() {
-			recorder := command.NewRecorder(pool, command.DefaultLimits(), time.UTC)
+			recorder := command.NewRecorder(pool, command.Config{})
 			random := rand.New(rand.NewPCG(1, uint64(writer)))
 			for running() {
 				logs := make([]command.Log, 1+random.IntN(20))
@@ -296,11 +294,7 @@ func TestRebuildUnderLoad(t *testing.T) {
 						Timestamp: time.Date(2026, 1, 1+random.IntN(60), random.IntN(24), 0, 0, 0, time.UTC),
 					}
 				}
-				outcomes, err := recorder.Record(ctx, logs)
-				if !assert.NoError(t, err) {
-					return
-				}
-				for _, outcome := range outcomes {
+				for _, outcome := range recorder.Record(ctx, logs) {
 					assert.Equal(t, command.Recorded, outcome.Status)
 				}
 				recorded.Add(int64(len(logs)))
@@ -371,11 +365,11 @@ func TestRebuildIsExactWhileWritersWrite(t *testing.T) {
 		var group sync.WaitGroup
 		for writer := range writers {
 			group.Go(func() {
-				recorder := command.NewRecorder(pool, command.DefaultLimits(), time.UTC)
+				recorder := command.NewRecorder(pool, command.Config{})
 				random := rand.New(rand.NewPCG(uint64(round), uint64(writer)))
 				for !stop.Load() {
 					log := newLog(user(random.IntN(users)), 1, fmt.Sprintf("2026-02-%02dT08:00:00Z", 1+random.IntN(28)))
-					if _, err := recorder.Record(ctx, []command.Log{log}); !assert.NoError(t, err) {
+					if outcome := recorder.Record(ctx, []command.Log{log})[0]; !assert.NoError(t, outcome.Err) {
 						return
 					}
 				}

@@ -36,7 +36,7 @@ func newHandler(t testing.TB, failure error) http.Handler {
 	t.Helper()
 	limits := command.DefaultLimits()
 	handler, err := New(Config{
-		Recorder:       command.NewRecorder(away{failure}, limits, time.UTC),
+		Recorder:       command.NewRecorder(away{failure}, command.Config{Limits: limits}),
 		Reader:         query.NewReader(away{failure}),
 		Limits:         limits,
 		Zone:           time.UTC,

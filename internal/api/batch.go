@@ -31,7 +31,8 @@ const (
 type BatchOutcome struct {
 	Index     int            `json:"index" doc:"The log's place in the batch, from 0."`
 	RequestID *string        `json:"request_id,omitempty" format:"uuid" doc:"The log's request id, if it could be read."`
-	Outcome   command.Status `json:"outcome" enum:"recorded,already_recorded,request_id_reused,invalid" doc:"Treat recorded and already_recorded as done. The other two are mistakes that sending again doesn't mend."`
+	Outcome   command.Status `json:"outcome" enum:"recorded,already_recorded,request_id_reused,invalid,failed" doc:"Treat recorded and already_recorded as done. request_id_reused and invalid are mistakes that sending again doesn't mend. failed is none of yours: send the log again, later."`
+	Retryable bool           `json:"retryable" doc:"Whether sending the same log again, later, can end differently."`
 	// LearningLog is what is recorded under a request id that was taken.
 	LearningLog *LearningLog   `json:"learning_log,omitempty" doc:"For already_recorded and request_id_reused: the log that is recorded under this request id, if it is this user's."`
 	Errors      []FieldProblem `json:"errors,omitempty" nullable:"false" doc:"For invalid: what is wrong."`
@@ -43,6 +44,7 @@ type BatchOutcomes struct {
 	AlreadyRecorded int            `json:"already_recorded"`
 	RequestIDReused int            `json:"request_id_reused"`
 	Invalid         int            `json:"invalid"`
+	Failed          int            `json:"failed"`
 	Outcomes        []BatchOutcome `json:"outcomes" nullable:"false" doc:"One for each log, in their order."`
 }
 
@@ -128,7 +130,7 @@ func (s *server) recordBatch(ctx context.Context, input *batchInput) (*huma.Stre
 }
 
 // recordEntries records those of texts that are logs, and returns an outcome for
-// every one.
+// every one. It fails where all of them failed.
 func (s *server) recordEntries(ctx context.Context, texts [][]byte) ([]BatchOutcome, error) {
 	outcomes := make([]BatchOutcome, len(texts))
 	logs := make([]command.Log, 0, len(texts))
@@ -148,22 +150,41 @@ func (s *server) recordEntries(ctx context.Context, texts [][]byte) ([]BatchOutc
 		}
 	}
 
-	recorded, err := s.Recorder.Record(ctx, logs)
-	if err != nil {
+	recorded := s.Recorder.Record(ctx, logs)
+	if err := allFailed(recorded); err != nil {
 		return nil, err
 	}
+	var failure error
 	for i, outcome := range recorded {
 		entry := &outcomes[places[i]]
-		entry.Outcome = outcome.Status
+		entry.Outcome, entry.Retryable = outcome.Status, outcome.Status.Retryable()
 		switch outcome.Status {
 		case command.Recorded:
+		case command.Failed:
+			failure = outcome.Err
 		case command.AlreadyRecorded, command.RequestIDReused:
 			entry.LearningLog = fromRecorded(outcome.Log)
 		case command.Invalid:
 			entry.Errors = fieldProblems(entryLocation(entry.Index), outcome.Errors)
 		}
 	}
+	if failure != nil {
+		_ = s.problem(ctx, failure) // which writes it into the log, once for the batch
+	}
 	return outcomes, nil
+}
+
+// allFailed returns the error of the first outcome if every one Failed.
+func allFailed(outcomes []command.Outcome) error {
+	for _, outcome := range outcomes {
+		if outcome.Status != command.Failed {
+			return nil
+		}
+	}
+	if len(outcomes) == 0 {
+		return nil
+	}
+	return outcomes[0].Err
 }
 
 func (s *server) decodeEntry(index int, text []byte) (command.Log, []FieldProblem, error) {
@@ -188,6 +209,7 @@ func count(outcomes []BatchOutcome) BatchOutcomes {
 		AlreadyRecorded: counts[command.AlreadyRecorded],
 		RequestIDReused: counts[command.RequestIDReused],
 		Invalid:         counts[command.Invalid],
+		Failed:          counts[command.Failed],
 		Outcomes:        outcomes,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -63,7 +64,7 @@ func (*Problem) ContentType(string) string { return problemMediaType }
 func (p *Problem) GetHeaders() http.Header {
 	headers := make(http.Header)
 	if p.retryAfter > 0 {
-		headers.Set("Retry-After", strconv.Itoa(int(p.retryAfter.Seconds())))
+		headers.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
 	}
 	return headers
 }
@@ -93,6 +94,14 @@ func (s *server) problem(ctx context.Context, err error) *Problem {
 		})
 	case errors.Is(err, query.ErrBadCursor):
 		return invalid.problem("", FieldProblem{Location: "query.cursor", Message: "must be the next_cursor of a page, unchanged"})
+	case errors.Is(err, command.ErrFull):
+		problem := unavailable.problem("Too many logs wait to be written.")
+		problem.retryAfter = s.Recorder.Backlog()
+		return problem
+	case errors.Is(err, command.ErrStopped):
+		problem := unavailable.problem("The service is stopping.")
+		problem.retryAfter = retryAfter
+		return problem
 	case errors.Is(err, context.Canceled):
 		return unavailable.problem("The request was cancelled.") // nobody is listening
 	case s.Unavailable(err):

@@ -101,12 +101,7 @@ func (s *server) record(ctx context.Context, input *recordInput) (*recordOutput,
 	}
 	ctx, cancel := s.limitTime(ctx)
 	defer cancel()
-	outcomes, err := s.Recorder.Record(ctx, []command.Log{log})
-	if err != nil {
-		return nil, err
-	}
-
-	outcome := outcomes[0]
+	outcome := s.Recorder.Record(ctx, []command.Log{log})[0]
 	recorded := fromRecorded(outcome.Log)
 	switch {
 	case outcome.Status == command.Recorded:
@@ -122,6 +117,8 @@ func (s *server) record(ctx context.Context, input *recordInput) (*recordOutput,
 			FieldProblem{Location: "body.request_id", Message: "must be another one for every log", Value: log.RequestID.String()})
 		problem.LearningLog = recorded
 		return nil, problem
+	case outcome.Status == command.Failed:
+		return nil, outcome.Err
 	case outcome.Status == command.Invalid:
 		return nil, invalid.problem("", fieldProblems("body", outcome.Errors)...)
 	default:

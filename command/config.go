@@ -1,0 +1,68 @@
+package command
+
+import (
+	"errors"
+	"time"
+)
+
+// Defaults of [Config].
+const (
+	DefaultMaxBatch   = 1000
+	DefaultWriters    = 2
+	DefaultMaxWaiting = 20_000
+	DefaultTimeout    = 15 * time.Second
+)
+
+// Errors of logs that were not written: see [Outcome].
+var (
+	// ErrFull: too many logs wait to be written.
+	ErrFull = errors.New("too many logs wait to be written")
+	// ErrStopped: the recorder is closed.
+	ErrStopped = errors.New("the recorder is closed")
+)
+
+// Config says how logs are recorded. The zero value of a field is its default.
+type Config struct {
+	// Limits bounds what is recorded. Default: [DefaultLimits].
+	Limits Limits
+	// Zone is the zone in whose periods logs are counted. Default: UTC.
+	Zone *time.Location
+	// MaxBatch is about how many logs share a commit, at most. 1 turns group
+	// commit off: then only the logs of one call share one.
+	MaxBatch int
+	// Writers is how many batches are written at the same time, at most, each on
+	// a connection of its own.
+	Writers int
+	// MaxWaiting is how many logs may wait to be written; calls beyond that fail
+	// with [ErrFull]. A call that finds none waiting is accepted whatever its size.
+	MaxWaiting int
+	// Timeout bounds the writing of one batch.
+	Timeout time.Duration
+	// Observer is told how writing goes. Default: nobody.
+	Observer Observer
+}
+
+func (c Config) withDefaults() Config {
+	if c.Limits == (Limits{}) {
+		c.Limits = DefaultLimits()
+	}
+	if c.Zone == nil {
+		c.Zone = time.UTC
+	}
+	if c.MaxBatch == 0 {
+		c.MaxBatch = DefaultMaxBatch
+	}
+	if c.Writers == 0 {
+		c.Writers = DefaultWriters
+	}
+	if c.MaxWaiting == 0 {
+		c.MaxWaiting = DefaultMaxWaiting
+	}
+	if c.Timeout == 0 {
+		c.Timeout = DefaultTimeout
+	}
+	if c.Observer == nil {
+		c.Observer = nobody{}
+	}
+	return c
+}

@@ -1,0 +1,43 @@
+package command
+
+import "time"
+
+// Observer is told how writing goes. Its methods may be called at the same time.
+type Observer interface {
+	// Wrote is called for every batch that was written, or that failed.
+	Wrote(Batch)
+}
+
+// Batch is logs that were written together.
+type Batch struct {
+	// Logs is how many they were, in how many Calls.
+	Logs, Calls int
+	// Waited is how long each of the calls waited for its turn.
+	Waited []time.Duration
+	// Took is how long the database took, with all tries.
+	Took time.Duration
+	// Retries is how often the batch, or a part of it, was tried again: it lost to
+	// another writer, or was split because the database refused a log.
+	Retries int
+	// Outcomes counts what became of the logs.
+	Outcomes map[Status]int
+}
+
+func report(b *batch, took time.Duration, retries int) Batch {
+	outcomes := make(map[Status]int)
+	for _, e := range b.entries {
+		outcomes[e.outcome.Status]++
+	}
+	return Batch{
+		Logs:     len(b.entries),
+		Calls:    len(b.submissions),
+		Waited:   b.waited,
+		Took:     took,
+		Retries:  retries,
+		Outcomes: outcomes,
+	}
+}
+
+type nobody struct{}
+
+func (nobody) Wrote(Batch) {}
