@@ -8,7 +8,7 @@ import (
 // Defaults of [Config].
 const (
 	DefaultMaxBatch   = 1000
-	DefaultWriters    = 2
+	DefaultLanes      = 2
 	DefaultMaxWaiting = 20_000
 	DefaultTimeout    = 15 * time.Second
 )
@@ -30,9 +30,9 @@ type Config struct {
 	// MaxBatch is about how many logs share a commit, at most. 1 turns group
 	// commit off: then only the logs of one call share one.
 	MaxBatch int
-	// Writers is how many batches are written at the same time, at most, each on
-	// a connection of its own.
-	Writers int
+	// Lanes is how many batches are written at the same time, at most, each on a
+	// connection of its own. The users are divided among them.
+	Lanes int
 	// MaxWaiting is how many logs may wait to be written; calls beyond that fail
 	// with [ErrFull]. A call that finds none waiting is accepted whatever its size.
 	MaxWaiting int
@@ -52,8 +52,8 @@ func (c Config) withDefaults() Config {
 	if c.MaxBatch == 0 {
 		c.MaxBatch = DefaultMaxBatch
 	}
-	if c.Writers == 0 {
-		c.Writers = DefaultWriters
+	if c.Lanes == 0 {
+		c.Lanes = DefaultLanes
 	}
 	if c.MaxWaiting == 0 {
 		c.MaxWaiting = DefaultMaxWaiting

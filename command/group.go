@@ -2,102 +2,101 @@ package command
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/google/uuid"
 )
 
-// maxChunk is the most entries of one submission in a batch, so that ten
-// thousand logs don't hold up those that come singly.
-const maxChunk = 500
-
 // group is group commit: logs that are submitted at the same time are written
-// by one execution of the one write statement, and share its commit. A few
-// writers work at once; while their batches are being written the next one
-// fills. Nobody waits for a timer: a submission to an idle group is written at
-// once, and under load a batch is as large as the load makes it.
+// by one execution of the one write statement, and share its commit.
+//
+// It has a few lanes, each with a batch under way at most. The logs of a user
+// are always in the same lane, so that batches don't wait for each other's
+// rollup rows.
 type group struct {
 	config Config
 	writer *writer
+	lanes  []*lane
 
-	// context is that of the writers. It ends when closing takes too long.
-	context context.Context //nolint:containedctx // the writers outlive the calls that start them
+	waiting atomic.Int64 // entries that are accepted and not being written yet
+
+	// context is that of all writing. It ends when closing takes too long.
+	context context.Context //nolint:containedctx // a batch outlives the calls that it is made of
 	abort   context.CancelFunc
 
-	mu       sync.Mutex
-	queue    []*submission // the oldest first, each with entries that aren't taken
-	queued   int           // their entries that aren't taken
-	waiting  int           // queued, and those that follow a part being written
-	writing  int           // writers at work
-	pace     time.Duration // what an entry takes, lately
-	inFlight int           // entries that they write
+	mu       sync.RWMutex // held for reading while submitting
 	closed   bool
-	idle     chan struct{} // closed once closed and nothing is queued or written
+	accepted sync.WaitGroup // submissions that aren't done
 }
 
 // submission is the logs of one call, on their way.
 type submission struct {
-	entries []entry
-	queued  time.Time
-	done    chan struct{} // closed when every entry is settled
-
-	// Entries are taken and settled in their order, each part of them after the
-	// one before: of two logs with the same request id, the first is recorded.
-	// Guarded by the group.
-	taken, settled int
-	abandoned      bool
+	entries   []entry
+	unsettled atomic.Int64
+	done      chan struct{} // closed when every entry is settled
 }
 
 // entry is a log, and what became of it.
 type entry struct {
 	log     Log
 	outcome Outcome
+	settled atomic.Bool
 }
 
-// batch is what one writer writes: parts of submissions.
-type batch struct {
-	submissions []*submission
-	entries     []*entry
-	waited      []time.Duration // of each submission
-	taken       time.Time
+// part is what a lane has of a submission. Its entries are taken in their order,
+// some of them only when those before are settled.
+type part struct {
+	submission *submission
+	entries    []*entry
+	queued     time.Time
 }
 
 func newGroup(db database, config Config) *group {
 	ctx, abort := context.WithCancel(context.Background())
-	return &group{
-		config:  config,
-		writer:  newWriter(db, config),
-		context: ctx,
-		abort:   abort,
-		idle:    make(chan struct{}),
+	g := &group{config: config, writer: newWriter(db, config), context: ctx, abort: abort}
+	for range config.Lanes {
+		g.lanes = append(g.lanes, newLane(g))
 	}
+	return g
 }
 
-// write returns an outcome for every entry.
-func (g *group) write(ctx context.Context, entries []entry) []Outcome {
-	if len(entries) == 0 {
+// write returns an outcome for every entry. If ctx ends first, those that aren't
+// settled Failed.
+func (g *group) write(ctx context.Context, logs []Log) []Outcome {
+	if len(logs) == 0 {
 		return nil
 	}
-	s := &submission{entries: entries, done: make(chan struct{})}
-	if err := g.submit(s); err != nil {
-		return s.outcomes(0, err)
+	s := newSubmission(logs)
+	err := g.submit(s)
+	if err == nil {
+		select {
+		case <-s.done:
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
 	}
-	select {
-	case <-s.done:
-		return s.outcomes(len(s.entries), nil)
-	case <-ctx.Done():
-		return s.outcomes(g.abandon(s), context.Cause(ctx))
-	}
+	return s.outcomes(err)
 }
 
-// outcomes returns those of the first entries, which are settled; the others
-// Failed.
-func (s *submission) outcomes(settled int, err error) []Outcome {
+func newSubmission(logs []Log) *submission {
+	s := &submission{entries: make([]entry, len(logs)), done: make(chan struct{})}
+	for i := range logs {
+		s.entries[i].log = logs[i]
+	}
+	s.unsettled.Store(int64(len(logs)))
+	return s
+}
+
+// outcomes returns those of the entries that are settled; the others Failed.
+func (s *submission) outcomes(err error) []Outcome {
 	outcomes := make([]Outcome, len(s.entries))
 	for i := range s.entries {
-		if i < settled {
-			outcomes[i] = s.entries[i].outcome
+		if e := &s.entries[i]; e.settled.Load() {
+			outcomes[i] = e.outcome
 		} else {
 			outcomes[i] = Outcome{Status: Failed, Err: err}
 		}
@@ -105,163 +104,95 @@ func (s *submission) outcomes(settled int, err error) []Outcome {
 	return outcomes
 }
 
+// submit accepts s, if there is room for it, and hands it to the lanes.
 func (g *group) submit(s *submission) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	switch {
-	case g.closed:
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if g.closed {
 		return ErrStopped
-	case g.waiting > 0 && g.waiting+len(s.entries) > g.config.MaxWaiting:
+	}
+	n := int64(len(s.entries))
+	if waiting := g.waiting.Add(n); waiting > int64(g.config.MaxWaiting) && waiting > n {
+		g.waiting.Add(-n)
 		return ErrFull
 	}
-	g.waiting += len(s.entries)
-	g.push(s)
-	if g.worthWriting() {
-		g.writing++
-		go g.work(g.take())
+	g.accepted.Add(1)
+	lanes := g.lanes
+	if g.config.MaxBatch == 1 {
+		lanes = []*lane{newLane(g)} // of its own: no group commit
 	}
-	return nil
-}
-
-// push puts what isn't taken yet of s at the end of the queue.
-func (g *group) push(s *submission) {
-	s.queued = time.Now()
-	g.queue = append(g.queue, s)
-	g.queued += len(s.entries) - s.taken
-}
-
-// worthWriting says whether one more writer should begin. The first begins with
-// whatever there is. Another waits until it has as much to write as those at
-// work: many small batches cost more than a few large ones, and wait for each
-// other's rows.
-func (g *group) worthWriting() bool {
-	switch {
-	case g.queued == 0 || g.writing >= g.config.Writers:
-		return false
-	case g.writing == 0:
-		return true
-	default:
-		return g.queued >= min(g.inFlight/g.writing, g.config.MaxBatch)
-	}
-}
-
-// work writes a batch, and then others until there are no more or the other
-// writers are enough.
-func (g *group) work(next *batch) {
-	for next != nil {
-		g.writer.write(g.context, next)
-		next = g.goOn(next)
-	}
-}
-
-// goOn settles what a writer has written and returns its next batch, or nil if
-// it should end.
-func (g *group) goOn(written *batch) *batch {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.settle(written)
-	g.keepPace(written)
-	g.writing--
-	if g.worthWriting() {
-		g.writing++
-		return g.take()
-	}
-	if g.closed && g.writing == 0 {
-		close(g.idle)
-	}
-	return nil
-}
-
-// take takes the next batch from the queue.
-func (g *group) take() *batch {
-	next := &batch{taken: time.Now()}
-	for len(g.queue) > 0 && len(next.entries) < g.config.MaxBatch {
-		s := g.queue[0]
-		g.queue[0] = nil
-		g.queue = g.queue[1:]
-		g.queued -= len(s.entries) - s.taken
-		next.add(s)
-	}
-	g.waiting -= len(next.entries)
-	g.inFlight += len(next.entries)
-	return next
-}
-
-// add takes a part of s.
-func (b *batch) add(s *submission) {
-	part := min(s.taken+maxChunk, len(s.entries))
-	for ; s.taken < part; s.taken++ {
-		b.entries = append(b.entries, &s.entries[s.taken])
-	}
-	b.submissions = append(b.submissions, s)
-	b.waited = append(b.waited, b.taken.Sub(s.queued))
-}
-
-// settle ends the submissions that are all written, and queues the others again.
-func (g *group) settle(written *batch) {
-	g.inFlight -= len(written.entries)
-	for _, s := range written.submissions {
-		s.settled = s.taken
-		switch {
-		case s.settled == len(s.entries):
-			close(s.done)
-		case !s.abandoned:
-			g.push(s)
+	parts := s.divide(len(lanes))
+	for i := range parts {
+		if len(parts[i].entries) > 0 {
+			lanes[i].push(&parts[i])
 		}
 	}
+	return nil
 }
 
-// abandon gives up the entries of s that aren't taken, as nobody waits for them
-// any more, and returns how many are settled.
-func (g *group) abandon(s *submission) (settled int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	s.abandoned = true
-	g.waiting -= len(s.entries) - s.taken
-	if i := slices.Index(g.queue, s); i >= 0 {
-		g.queue = slices.Delete(g.queue, i, i+1)
-		g.queued -= len(s.entries) - s.taken
+// divide puts every entry into the part of its user's lane; but logs with the
+// same request id into that of the first, so that the first is recorded.
+func (s *submission) divide(lanes int) []part {
+	parts := make([]part, lanes)
+	for i := range parts {
+		parts[i].submission = s
 	}
-	return s.settled
+	firsts := make(map[uuid.UUID]int, len(s.entries))
+	for i := range s.entries {
+		e := &s.entries[i]
+		place, repeated := firsts[e.log.RequestID]
+		if !repeated {
+			place = laneOf(e.log.UserID, lanes)
+			firsts[e.log.RequestID] = place
+		}
+		parts[place].entries = append(parts[place].entries, e)
+	}
+	return parts
+}
+
+// laneOf spreads users evenly: the end of every kind of UUID is random.
+func laneOf(user uuid.UUID, lanes int) int {
+	const end = 8
+	return int(binary.BigEndian.Uint64(user[end:]) % uint64(lanes)) //nolint:gosec // less than lanes
+}
+
+// settle is called when entries of s have got their outcomes.
+func (g *group) settle(s *submission, entries []*entry) {
+	for _, e := range entries {
+		e.settled.Store(true)
+	}
+	if s.unsettled.Add(-int64(len(entries))) == 0 {
+		close(s.done)
+		g.accepted.Done()
+	}
+}
+
+// backlog is at least a second: who was turned away should not come back at once.
+func (g *group) backlog() time.Duration {
+	longest := time.Second
+	for _, lane := range g.lanes {
+		longest = max(longest, lane.backlog())
+	}
+	return longest
 }
 
 // close accepts nothing more, and returns when everything that was accepted is
 // settled. Where ctx ends first, what is left Failed.
 func (g *group) close(ctx context.Context) error {
 	g.mu.Lock()
-	if !g.closed {
-		g.closed = true
-		if g.writing == 0 {
-			close(g.idle)
-		}
-	}
+	g.closed = true
 	g.mu.Unlock()
+	settled := make(chan struct{})
+	go func() {
+		g.accepted.Wait()
+		close(settled)
+	}()
 	select {
-	case <-g.idle:
+	case <-settled:
 		return nil
 	case <-ctx.Done():
 		g.abort()
-		<-g.idle
+		<-settled
 		return fmt.Errorf("writing what was accepted: %w", context.Cause(ctx))
 	}
-}
-
-// keepPace learns how fast batches are written, the latest the most.
-func (g *group) keepPace(written *batch) {
-	const weight = 8
-	pace := time.Since(written.taken) / time.Duration(len(written.entries)*g.writing)
-	g.pace += (pace - g.pace) / weight
-}
-
-// backlog is at least a second: who was turned away should not come back at once.
-func (g *group) backlog() time.Duration {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return max(time.Second, g.pace*time.Duration(g.waiting))
-}
-
-func (g *group) depth() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.waiting
 }

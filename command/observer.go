@@ -28,10 +28,14 @@ func report(b *batch, took time.Duration, retries int) Batch {
 	for _, e := range b.entries {
 		outcomes[e.outcome.Status]++
 	}
+	waited := make([]time.Duration, len(b.chunks))
+	for i, c := range b.chunks {
+		waited[i] = c.waited
+	}
 	return Batch{
 		Logs:     len(b.entries),
-		Calls:    len(b.submissions),
-		Waited:   b.waited,
+		Calls:    len(b.chunks),
+		Waited:   waited,
 		Took:     took,
 		Retries:  retries,
 		Outcomes: outcomes,

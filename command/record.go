@@ -64,12 +64,12 @@ func NewRecorder(db database, config Config) *Recorder {
 func (r *Recorder) Record(ctx context.Context, logs []Log) []Outcome {
 	now := time.Now()
 	outcomes := make([]Outcome, len(logs))
-	valid := make([]entry, 0, len(logs))
+	valid := make([]Log, 0, len(logs))
 	for i, log := range logs {
 		if wrong := r.limits.Check(log, now); wrong != nil {
 			outcomes[i] = Outcome{Status: Invalid, Errors: wrong}
 		} else {
-			valid = append(valid, entry{log: log})
+			valid = append(valid, log)
 		}
 	}
 	written := r.group.write(ctx, valid)
@@ -89,7 +89,7 @@ func (r *Recorder) Close(ctx context.Context) error { return r.group.close(ctx) 
 func (r *Recorder) Backlog() time.Duration { return r.group.backlog() }
 
 // Waiting returns how many logs wait to be written.
-func (r *Recorder) Waiting() int { return r.group.depth() }
+func (r *Recorder) Waiting() int { return int(r.group.waiting.Load()) }
 
 // judge compares a log with the one that has its request id, which is nil where
 // that is another user's.

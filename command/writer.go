@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"learninglog/rollup"
 )
@@ -57,7 +58,7 @@ func recordSQL() string {
 		RETURNING request_id, user_id, word_count, "timestamp", recorded_at
 	), added AS (` + rollup.AddSQL("recorded", "$5") + `
 	)
-	SELECT request_id, user_id, word_count, "timestamp", recorded_at FROM recorded`
+	SELECT request_id, recorded_at FROM recorded`
 }
 
 // write gives every entry of the batch its outcome.
@@ -73,8 +74,8 @@ func (w *writer) write(ctx context.Context, b *batch) {
 // Where the database refuses a log its neighbours are recorded all the same: the
 // entries are halved until it is alone.
 func (w *writer) record(ctx context.Context, entries []*entry) (retries int) {
-	firsts := firstOfEachID(entries)
-	recorded, retries, err := w.insert(ctx, firsts)
+	firsts, repeated := firstOfEachID(entries)
+	retries, err := w.insert(ctx, firsts)
 	if len(entries) > 1 && isRefusal(err) {
 		middle := len(entries) / 2
 		return retries + 1 + w.record(ctx, entries[:middle]) + w.record(ctx, entries[middle:])
@@ -84,28 +85,33 @@ func (w *writer) record(ctx context.Context, entries []*entry) (retries int) {
 		return retries
 	}
 	var taken []*entry
-	for _, e := range entries {
-		switch log := recorded[e.log.RequestID]; {
-		case log == nil:
+	for _, first := range firsts {
+		if first.outcome.Status == "" {
+			taken = append(taken, first)
+		}
+	}
+	for _, e := range repeated {
+		if first := firsts[e.log.RequestID]; first.outcome.Status == Recorded {
+			e.outcome = judge(&e.log, first.outcome.Log)
+		} else {
 			taken = append(taken, e)
-		case firsts[e.log.RequestID] == e:
-			e.outcome = Outcome{Status: Recorded, Log: log}
-		default:
-			e.outcome = judge(&e.log, log)
 		}
 	}
 	w.judgeTaken(ctx, taken)
 	return retries
 }
 
-func firstOfEachID(entries []*entry) map[uuid.UUID]*entry {
-	firsts := make(map[uuid.UUID]*entry, len(entries))
+// firstOfEachID returns the first entry with each request id, and all others.
+func firstOfEachID(entries []*entry) (firsts map[uuid.UUID]*entry, repeated []*entry) {
+	firsts = make(map[uuid.UUID]*entry, len(entries))
 	for _, e := range entries {
 		if firsts[e.log.RequestID] == nil {
 			firsts[e.log.RequestID] = e
+		} else {
+			repeated = append(repeated, e)
 		}
 	}
-	return firsts
+	return firsts, repeated
 }
 
 func fail(entries []*entry, err error) {
@@ -121,40 +127,86 @@ func isRefusal(err error) bool {
 	return ok && (pgerrcode.IsDataException(refused.Code) || pgerrcode.IsIntegrityConstraintViolation(refused.Code))
 }
 
-// insert records entries, in one commit, and returns what was new and how often
-// it tried again. An error means that nobody knows what was recorded: nothing,
-// or all that could be.
-func (w *writer) insert(ctx context.Context, entries map[uuid.UUID]*entry) (_ byRequestID, retries int, err error) {
-	var (
-		requestIDs = make([]uuid.UUID, 0, len(entries))
-		userIDs    = make([]uuid.UUID, 0, len(entries))
-		wordCounts = make([]int, 0, len(entries))
-		timestamps = make([]time.Time, 0, len(entries))
-		now        = time.Now()
-	)
+// insert records entries, in one commit, gives those that were new their
+// outcome, and returns how often it tried again. An error means that nobody knows
+// what was recorded: nothing, or all that could be.
+func (w *writer) insert(ctx context.Context, entries map[uuid.UUID]*entry) (retries int, err error) {
+	rows := newColumns(len(entries))
+	now := time.Now()
 	for _, e := range entries {
-		timestamp := e.log.Timestamp
-		if timestamp.IsZero() {
-			timestamp = now
-		}
-		requestIDs = append(requestIDs, e.log.RequestID)
-		userIDs = append(userIDs, e.log.UserID)
-		wordCounts = append(wordCounts, e.log.WordCount)
-		timestamps = append(timestamps, timestamp.Truncate(time.Microsecond))
+		rows.add(e.stamped(now))
 	}
-
-	var recorded byRequestID
+	var recordedAt map[uuid.UUID]time.Time
 	tries := 0
 	err = rollup.Retry(ctx, func() error {
 		tries++
-		rows, err := w.db.Query(ctx, w.sql, requestIDs, userIDs, wordCounts, timestamps, w.zone)
+		recorded, err := w.db.Query(ctx, w.sql, rows.requestIDs, rows.userIDs, rows.wordCounts, rows.timestamps, w.zone)
 		if err != nil {
 			return err
 		}
-		recorded, err = collect(rows)
+		recordedAt, err = collectTimes(recorded)
 		return err
 	})
-	return recorded, tries - 1, err
+	for requestID, at := range recordedAt {
+		e := entries[requestID]
+		stamped := e.stamped(now)
+		e.outcome = Outcome{Status: Recorded, Log: &RecordedLog{
+			RequestID:  requestID,
+			UserID:     stamped.UserID,
+			WordCount:  stamped.WordCount,
+			Timestamp:  stamped.Timestamp,
+			RecordedAt: at,
+		}}
+	}
+	return tries - 1, err
+}
+
+// stamped returns the log with its timestamp as it is stored.
+func (e *entry) stamped(now time.Time) Log {
+	log := e.log
+	if log.Timestamp.IsZero() {
+		log.Timestamp = now
+	}
+	log.Timestamp = log.Timestamp.Truncate(time.Microsecond).UTC()
+	return log
+}
+
+// columns are logs as the write statement takes them, in the types that pgx
+// writes without reflection.
+type columns struct {
+	requestIDs, userIDs pgtype.FlatArray[pgtype.UUID]
+	wordCounts          pgtype.FlatArray[pgtype.Int4]
+	timestamps          pgtype.FlatArray[pgtype.Timestamptz]
+}
+
+func newColumns(n int) *columns {
+	return &columns{
+		requestIDs: make(pgtype.FlatArray[pgtype.UUID], 0, n),
+		userIDs:    make(pgtype.FlatArray[pgtype.UUID], 0, n),
+		wordCounts: make(pgtype.FlatArray[pgtype.Int4], 0, n),
+		timestamps: make(pgtype.FlatArray[pgtype.Timestamptz], 0, n),
+	}
+}
+
+func (c *columns) add(log Log) {
+	c.requestIDs = append(c.requestIDs, pgtype.UUID{Bytes: log.RequestID, Valid: true})
+	c.userIDs = append(c.userIDs, pgtype.UUID{Bytes: log.UserID, Valid: true})
+	c.wordCounts = append(c.wordCounts, pgtype.Int4{Int32: int32(log.WordCount), Valid: true}) //nolint:gosec // Limits bounds it
+	c.timestamps = append(c.timestamps, pgtype.Timestamptz{Time: log.Timestamp, Valid: true})
+}
+
+// collectTimes returns when each request id was recorded.
+func collectTimes(rows pgx.Rows) (map[uuid.UUID]time.Time, error) {
+	recordedAt := make(map[uuid.UUID]time.Time)
+	var (
+		requestID pgtype.UUID
+		at        time.Time
+	)
+	_, err := pgx.ForEachRow(rows, []any{&requestID, &at}, func() error {
+		recordedAt[requestID.Bytes] = at.UTC()
+		return nil
+	})
+	return recordedAt, err
 }
 
 // judgeTaken gives an outcome to entries whose request ids were taken before. It

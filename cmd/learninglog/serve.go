@@ -29,7 +29,7 @@ type serveCommand struct {
 	RequestTimeout    time.Duration `env:"LEARNINGLOG_REQUEST_TIMEOUT" default:"15s" help:"How long a request may wait for the database."`
 	ShutdownTimeout   time.Duration `env:"LEARNINGLOG_SHUTDOWN_TIMEOUT" default:"20s" help:"How long requests may take to finish when the service stops."`
 	WriteBatch        int           `env:"LEARNINGLOG_WRITE_BATCH" default:"1000" help:"About how many logs of different requests may share a commit. 1: none."`
-	Writers           int           `env:"LEARNINGLOG_WRITERS" default:"2" help:"On how many connections logs are written at the same time."`
+	WriteLanes        int           `env:"LEARNINGLOG_WRITE_LANES" default:"2" help:"On how many connections logs are written at the same time."`
 	MaxWordCount      int           `env:"LEARNINGLOG_MAX_WORD_COUNT" default:"1000000" help:"The most words that a log may have."`
 	EarliestTimestamp time.Time     `env:"LEARNINGLOG_EARLIEST_TIMESTAMP" default:"2000-01-01T00:00:00Z" help:"The first timestamp that a log may have."`
 	MaxAhead          time.Duration `env:"LEARNINGLOG_MAX_AHEAD" default:"24h" help:"How far a log's timestamp may be in the future."`
@@ -113,7 +113,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 		Limits:   limits,
 		Zone:     zone(),
 		MaxBatch: c.WriteBatch,
-		Writers:  c.Writers,
+		Lanes:    c.WriteLanes,
 		Timeout:  c.RequestTimeout,
 	})
 	started.add("writes", recorder.Close)

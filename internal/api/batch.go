@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"learninglog/command"
@@ -216,31 +216,34 @@ func count(outcomes []BatchOutcome) BatchOutcomes {
 
 // splitArray returns the elements of a JSON array, each a valid JSON value.
 func splitArray(body []byte) ([][]byte, error) {
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	start, err := decoder.Token()
-	if err != nil {
-		return nil, unreadable.problem(explainSyntax(body, err))
-	}
-	if start != json.Delim('[') {
+	decoder := jsonDecoder(body)
+	defer jsonDecoders.Put(decoder)
+	if decoder.PeekKind() != '[' {
+		if err := readRest(decoder, body); err != nil {
+			return nil, err
+		}
 		return nil, notAnArray(body)
 	}
 	var texts [][]byte
-	for decoder.More() {
-		var element json.RawMessage
-		if err := decoder.Decode(&element); err != nil {
-			return nil, unreadable.problem(explainSyntax(body, err))
+	_, err := decoder.ReadToken() // [
+	for err == nil && decoder.PeekKind() != ']' {
+		var element jsontext.Value
+		if element, err = decoder.ReadValue(); err != nil {
+			break
 		}
-		if texts = append(texts, element); len(texts) > maxBatch {
+		end := decoder.InputOffset()
+		texts = append(texts, body[end-int64(len(element)):end])
+		if len(texts) > maxBatch {
 			return nil, tooMany()
 		}
 	}
-	if _, err := decoder.Token(); err != nil { // ]
+	if err == nil {
+		_, err = decoder.ReadToken() // ]
+	}
+	if err != nil {
 		return nil, unreadable.problem(explainSyntax(body, err))
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, unreadable.problem("The JSON is broken: there is more after the array.")
-	}
-	return texts, nil
+	return texts, readEnd(decoder, body)
 }
 
 func notAnArray(body []byte) *Problem {

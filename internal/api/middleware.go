@@ -61,9 +61,12 @@ func (s *server) logAccess(next http.Handler) http.Handler {
 		started := time.Now()
 		answer := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		defer func() {
-			level := slog.LevelInfo
-			if strings.HasSuffix(r.URL.Path, "z") && answer.Status() < http.StatusBadRequest {
-				level = slog.LevelDebug // healthz and readyz, every few seconds
+			level := slog.LevelDebug // tens of thousands a second
+			if answer.Status() >= http.StatusInternalServerError {
+				level = slog.LevelInfo
+			}
+			if !s.Logger.Enabled(r.Context(), level) {
+				return
 			}
 			s.Logger.LogAttrs(r.Context(), level, "request",
 				slog.String("method", r.Method),

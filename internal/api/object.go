@@ -2,16 +2,15 @@ package api
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"learninglog/command"
@@ -19,11 +18,19 @@ import (
 )
 
 // object reads the fields of a JSON object strictly: each by its exact name and
-// type, none that nobody asked for. It collects everything that is wrong.
+// type, none that nobody asked for, none twice. It collects everything that is
+// wrong.
 type object struct {
 	location string
-	fields   map[string]json.RawMessage
+	// fields is nil if the text was no object: then nothing is missed.
+	fields   []field
 	problems []FieldProblem
+}
+
+type field struct {
+	name  string
+	text  []byte
+	taken bool
 }
 
 // newObject reads text, which must be one JSON value. A syntax error is a
@@ -33,78 +40,83 @@ func newObject(location string, text []byte) (*object, error) {
 	if !utf8.Valid(text) {
 		return nil, unreadable.problem("The JSON is not valid UTF-8.")
 	}
-	if err := json.Unmarshal(text, &o.fields); err != nil {
-		if _, ok := errors.AsType[*json.UnmarshalTypeError](err); !ok {
-			return nil, unreadable.problem(explainSyntax(text, err))
-		}
-	}
-	for _, name := range repeated(text, len(o.fields)) {
-		o.wrong(name, nil, "must be given once")
-	}
-	if o.fields == nil {
+	decoder := jsonDecoder(text)
+	defer jsonDecoders.Put(decoder)
+	if decoder.PeekKind() != '{' {
 		o.problems = append(o.problems, FieldProblem{
 			Location: location, Message: "must be a JSON object", Value: short(string(text)),
 		})
+		return o, readRest(decoder, text)
 	}
-	return o, nil
+	err := o.readFields(decoder, text)
+	if twice, ok := errors.AsType[*jsontext.SyntacticError](err); ok && errors.Is(err, jsontext.ErrDuplicateName) {
+		o.fields = nil
+		o.wrong(short(twice.JSONPointer.LastToken()), nil, "must be given once")
+		return o, nil
+	}
+	if err != nil {
+		return nil, unreadable.problem(explainSyntax(text, err))
+	}
+	return o, readEnd(decoder, text)
 }
 
-// repeated returns the keys that an object, which is valid JSON, has more than
-// once, given how many different ones it has.
-func repeated(text []byte, different int) []string {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
-		return nil
+func (o *object) readFields(decoder *jsontext.Decoder, text []byte) error {
+	const usual = 4
+	o.fields = make([]field, 0, usual)
+	if _, err := decoder.ReadToken(); err != nil { // {
+		return err
 	}
-	seen := make(map[string]bool, different)
-	var twice []string
-	for decoder.More() {
-		key, err := decoder.Token()
-		name, ok := key.(string)
-		if err != nil || !ok {
-			break
+	for decoder.PeekKind() != '}' {
+		name, err := decoder.ReadToken()
+		if err != nil {
+			return err
 		}
-		if seen[name] && len(twice) < maxUnknown {
-			twice = append(twice, short(name))
+		read := field{name: name.String()}
+		value, err := decoder.ReadValue()
+		if err != nil {
+			return err
 		}
-		seen[name] = true
-		var value json.RawMessage
-		if decoder.Decode(&value) != nil {
-			break
-		}
+		end := decoder.InputOffset()
+		read.text = text[end-int64(len(value)) : end]
+		o.fields = append(o.fields, read)
 	}
-	return twice
+	_, err := decoder.ReadToken() // }
+	return err
 }
 
-func explainSyntax(text []byte, err error) string {
-	var syntax *json.SyntaxError
-	switch {
-	case len(bytes.TrimSpace(text)) == 0:
-		return "The body is empty: it must be JSON."
-	case errors.As(err, &syntax):
-		return fmt.Sprintf("The JSON is broken at byte %d: %s.", syntax.Offset, syntax)
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return "The JSON breaks off."
-	default:
-		return "The JSON is broken."
-	}
-}
-
-// take returns a field's text and removes it. An absent field is nil, and so is
+// take returns a field's text. An absent field is nil, and so is
 // a null one unless it is required.
-func (o *object) take(name string, required bool) json.RawMessage {
-	text, present := o.fields[name]
-	delete(o.fields, name)
-	if string(text) == "null" && !required {
-		return nil
+func (o *object) take(name string, required bool) []byte {
+	for i := range o.fields {
+		found := &o.fields[i]
+		if found.name != name {
+			continue
+		}
+		found.taken = true
+		if string(found.text) == "null" && !required {
+			return nil
+		}
+		return found.text
 	}
-	if !present && required && o.fields != nil {
+	if required && o.fields != nil {
 		o.wrong(name, nil, "is required")
 	}
-	return text
+	return nil
 }
 
-func (o *object) wrong(name string, text json.RawMessage, message string) {
+// unquote returns what a JSON string says.
+func unquote(value []byte) (_ string, ok bool) {
+	if value[0] != '"' {
+		return "", false
+	}
+	if inner := value[1 : len(value)-1]; bytes.IndexByte(inner, '\\') < 0 {
+		return string(inner), true
+	}
+	unquoted, err := jsontext.AppendUnquote(nil, value)
+	return string(unquoted), err == nil
+}
+
+func (o *object) wrong(name string, text []byte, message string) {
 	problem := FieldProblem{Location: o.location + "." + name, Message: message}
 	if text != nil {
 		problem.Value = short(strings.Trim(string(text), `"`))
@@ -114,77 +126,75 @@ func (o *object) wrong(name string, text json.RawMessage, message string) {
 
 // takeUUID returns a UUID in its usual form, or nil.
 func (o *object) takeUUID(name string, required bool) *uuid.UUID {
-	text := o.take(name, required)
-	if text == nil {
+	raw := o.take(name, required)
+	if raw == nil {
 		return nil
 	}
-	var value string
-	if json.Unmarshal(text, &value) == nil {
+	if value, ok := unquote(raw); ok {
 		if id, err := parseUUID(value); err == nil {
 			return &id
 		}
 	}
-	o.wrong(name, text, "must be a UUID such as 6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11")
+	o.wrong(name, raw, "must be a UUID such as 6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11")
 	return nil
 }
 
 // takeWholeNumber returns a required number, or 0. One that doesn't fit is wrong here,
 // one outside the limits is the command's to judge.
 func (o *object) takeWholeNumber(name string, limits command.Limits) int {
-	text := o.take(name, true)
-	if text == nil {
+	raw := o.take(name, true)
+	if raw == nil {
 		return 0
 	}
-	var value int
-	if string(text) == "null" || json.Unmarshal(text, &value) != nil {
-		o.wrong(name, text, fmt.Sprintf("must be a whole number from 0 to %d", limits.MaxWordCount))
+	value, err := strconv.Atoi(string(raw))
+	if err != nil {
+		o.wrong(name, raw, fmt.Sprintf("must be a whole number from 0 to %d", limits.MaxWordCount))
 		return 0
 	}
 	return value
 }
 
 func (o *object) takeBool(name string) bool {
-	text := o.take(name, false)
-	if text == nil {
-		return false
+	raw := o.take(name, false)
+	switch string(raw) {
+	case "true":
+		return true
+	case "false", "":
+	default:
+		o.wrong(name, raw, "must be true or false")
 	}
-	var value bool
-	if json.Unmarshal(text, &value) != nil {
-		o.wrong(name, text, "must be true or false")
-	}
-	return value
+	return false
 }
 
 // takeTime returns the instant of an RFC 3339 date-time, or nil.
 func (o *object) takeTime(name string) *time.Time {
-	text := o.take(name, false)
-	if text == nil {
+	raw := o.take(name, false)
+	if raw == nil {
 		return nil
 	}
-	var value string
-	if json.Unmarshal(text, &value) == nil {
+	if value, ok := unquote(raw); ok {
 		if at, err := timerange.ParseInstant(value); err == nil {
 			return &at
 		}
 	}
-	o.wrong(name, text, "must be an RFC 3339 date-time with its offset, such as 2026-11-22T08:30:00Z")
+	o.wrong(name, raw, "must be an RFC 3339 date-time with its offset, such as 2026-11-22T08:30:00Z")
 	return nil
 }
 
 // takeBound returns the end of a range, or nil.
 func (o *object) takeBound(name string, zone *time.Location) *timerange.Bound {
-	text := o.take(name, false)
-	if text == nil {
+	raw := o.take(name, false)
+	if raw == nil {
 		return nil
 	}
-	var value string
-	if json.Unmarshal(text, &value) != nil {
-		o.wrong(name, text, timerange.Expected)
+	value, ok := unquote(raw)
+	if !ok {
+		o.wrong(name, raw, timerange.Expected)
 		return nil
 	}
 	bound, err := timerange.Parse(value, zone)
 	if err != nil {
-		o.wrong(name, text, err.Error())
+		o.wrong(name, raw, err.Error())
 		return nil
 	}
 	return &bound
@@ -196,7 +206,13 @@ const maxUnknown = 10
 
 // finish returns everything that is wrong, fields that nobody took included.
 func (o *object) finish(known ...string) []FieldProblem {
-	unknown := slices.Sorted(maps.Keys(o.fields))
+	var unknown []string
+	for i := range o.fields {
+		if !o.fields[i].taken {
+			unknown = append(unknown, o.fields[i].name)
+		}
+	}
+	slices.Sort(unknown)
 	if more := len(unknown) - maxUnknown; more > 0 {
 		o.problems = append(o.problems, FieldProblem{
 			Location: o.location,

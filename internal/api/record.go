@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -53,12 +54,6 @@ type recordInput struct {
 	OnDuplicate string `query:"on_duplicate" enum:"conflict,return" default:"conflict" doc:"How to answer a log that is already recorded with the same fields: 409, or 200 and the recorded log."`
 }
 
-type recordOutput struct {
-	Status   int
-	Location string `header:"Location" doc:"Where the log can be read."`
-	Body     LearningLog
-}
-
 func (s *server) registerRecord() {
 	documented := s.newLogSchema()
 	register(s, huma.Operation{
@@ -71,12 +66,8 @@ func (s *server) registerRecord() {
 		DefaultStatus: http.StatusCreated,
 		RequestBody:   requestBody(true, "The log.", map[string]*huma.MediaType{mediaJSON: {Schema: documented}}),
 		Responses: map[string]*huma.Response{
-			"200": {
-				Description: "It was recorded before, and on_duplicate=return was asked for",
-				Content: map[string]*huma.MediaType{
-					mediaJSON: {Schema: schemaOf[LearningLog](s)},
-				},
-			},
+			"201": s.documentLog("It is recorded"),
+			"200": s.documentLog("It was recorded before, and on_duplicate=return was asked for"),
 		},
 	}, []int{
 		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict, http.StatusRequestEntityTooLarge,
@@ -84,7 +75,18 @@ func (s *server) registerRecord() {
 	}, s.record)
 }
 
-func (s *server) record(ctx context.Context, input *recordInput) (*recordOutput, error) {
+func (s *server) documentLog(description string) *huma.Response {
+	return &huma.Response{
+		Description: description,
+		Headers: map[string]*huma.Param{"Location": {
+			Description: "Where the log can be read.",
+			Schema:      &huma.Schema{Type: huma.TypeString},
+		}},
+		Content: map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf[LearningLog](s)}},
+	}
+}
+
+func (s *server) record(ctx context.Context, input *recordInput) (*huma.StreamResponse, error) {
 	if _, err := input.mediaType(mediaJSON); err != nil {
 		return nil, err
 	}
@@ -102,12 +104,13 @@ func (s *server) record(ctx context.Context, input *recordInput) (*recordOutput,
 	ctx, cancel := s.limitTime(ctx)
 	defer cancel()
 	outcome := s.Recorder.Record(ctx, []command.Log{log})[0]
+
 	recorded := fromRecorded(outcome.Log)
 	switch {
 	case outcome.Status == command.Recorded:
-		return &recordOutput{Status: http.StatusCreated, Location: locationOf(recorded), Body: *recorded}, nil
+		return answerLog(http.StatusCreated, recorded), nil
 	case outcome.Status == command.AlreadyRecorded && input.OnDuplicate == "return":
-		return &recordOutput{Status: http.StatusOK, Location: locationOf(recorded), Body: *recorded}, nil
+		return answerLog(http.StatusOK, recorded), nil
 	case outcome.Status == command.AlreadyRecorded:
 		problem := alreadyRecorded.problem("A log with this request_id and the same fields is recorded.")
 		problem.LearningLog = recorded
@@ -124,6 +127,32 @@ func (s *server) record(ctx context.Context, input *recordInput) (*recordOutput,
 	default:
 		return nil, fmt.Errorf("unknown outcome %q", outcome.Status)
 	}
+}
+
+// answerLog writes the answer itself: this is what most requests are, and what
+// huma does for an answer in general costs as much as all the rest of them.
+func answerLog(status int, log *LearningLog) *huma.StreamResponse {
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		ctx.SetHeader("Content-Type", mediaJSON)
+		ctx.SetHeader("Location", locationOf(log))
+		ctx.SetStatus(status)
+		_, _ = ctx.BodyWriter().Write(append(log.appendJSON(nil), '\n')) // a client that is gone can ask again
+	}}
+}
+
+// appendJSON appends the log as encoding/json would write it.
+func (l *LearningLog) appendJSON(to []byte) []byte {
+	to = append(to, `{"request_id":"`...)
+	to = append(to, l.RequestID...)
+	to = append(to, `","user_id":"`...)
+	to = append(to, l.UserID...)
+	to = append(to, `","word_count":`...)
+	to = strconv.AppendInt(to, int64(l.WordCount), 10)
+	to = append(to, `,"timestamp":"`...)
+	to = l.Timestamp.AppendFormat(to, time.RFC3339Nano)
+	to = append(to, `","recorded_at":"`...)
+	to = l.RecordedAt.AppendFormat(to, time.RFC3339Nano)
+	return append(to, `"}`...)
 }
 
 func locationOf(log *LearningLog) string {

@@ -113,6 +113,9 @@ func (s *Server) URL() string { return databaseURL(s.dirs, DatabaseName) }
 // Version is the major version of PostgreSQL.
 func (s *Server) Version() int { return s.bin.major }
 
+// BinDir is where PostgreSQL's programs are.
+func (s *Server) BinDir() string { return s.bin.dir }
+
 // DataDir is the absolute path of the data directory.
 func (s *Server) DataDir() string { return s.dirs.root }
 

@@ -1,0 +1,56 @@
+package api
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// jsonDecoders are those that nobody uses at the moment: every log takes one.
+//
+//nolint:gochecknoglobals // a cache without meaning of its own
+var jsonDecoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
+
+// jsonDecoder returns a decoder of text, to be put back into jsonDecoders.
+func jsonDecoder(text []byte) *jsontext.Decoder {
+	decoder, _ := jsonDecoders.Get().(*jsontext.Decoder)
+	decoder.Reset(bytes.NewBuffer(text))
+	return decoder
+}
+
+// readRest reads a value and makes sure that nothing follows it.
+func readRest(decoder *jsontext.Decoder, text []byte) error {
+	if _, err := decoder.ReadValue(); err != nil {
+		return unreadable.problem(explainSyntax(text, err))
+	}
+	return readEnd(decoder, text)
+}
+
+func readEnd(decoder *jsontext.Decoder, text []byte) error {
+	switch _, err := decoder.ReadToken(); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return unreadable.problem(explainSyntax(text, err))
+	default:
+		return unreadable.problem("The JSON is broken: there is more after its end.")
+	}
+}
+
+func explainSyntax(text []byte, err error) string {
+	syntax, ok := errors.AsType[*jsontext.SyntacticError](err)
+	switch {
+	case len(bytes.TrimSpace(text)) == 0:
+		return "The body is empty: it must be JSON."
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return "The JSON is broken: it breaks off."
+	case ok:
+		return fmt.Sprintf("The JSON is broken at byte %d: %s.", syntax.ByteOffset, syntax.Err)
+	default:
+		return "The JSON is broken."
+	}
+}

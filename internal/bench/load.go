@@ -1,0 +1,243 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/panjf2000/gnet/v2"
+)
+
+// load is a closed loop over HTTP: every client posts, waits for the answer and
+// posts again, on a connection of its own.
+type load struct {
+	address string
+	clients int
+	// batch is how many logs a post has. One is posted by itself.
+	batch    int
+	users    []uuid.UUID
+	newID    func() uuid.UUID
+	duration time.Duration
+}
+
+// result is what a measurement found.
+type result struct {
+	// rate is logs per second.
+	rate float64
+	// latencies of posts, in ascending order.
+	latencies []time.Duration
+}
+
+// warmUp is how long the load runs before it is measured.
+const warmUp = 500 * time.Millisecond
+
+// run posts for a while. One thread serves all clients from an event loop: what
+// it takes is lost to what it measures, which has the same cores.
+func (l load) run(ctx context.Context) (result, error) {
+	begin := time.Now().Add(warmUp)
+	loop := &eventLoop{begin: begin, end: begin.Add(l.duration), ended: make(chan error, l.clients)}
+	engine, err := gnet.NewClient(loop, gnet.WithNumEventLoop(1), gnet.WithTCPNoDelay(gnet.TCPNoDelay), gnet.WithLogger(silent{}))
+	if err != nil {
+		return result{}, err
+	}
+	if err := engine.Start(); err != nil {
+		return result{}, err
+	}
+	clients := make([]*client, l.clients)
+	for i := range clients {
+		clients[i] = &client{load: l, random: rand.New(rand.NewPCG(uint64(i), uint64(begin.UnixNano())))} //nolint:gosec // no secret
+		if _, err := engine.DialContext("tcp", l.address, clients[i]); err != nil {
+			return result{}, errors.Join(err, engine.Stop())
+		}
+	}
+	var failures []error
+	for range clients {
+		select {
+		case err := <-loop.ended:
+			failures = append(failures, err)
+		case <-ctx.Done():
+			return result{}, errors.Join(context.Cause(ctx), engine.Stop())
+		}
+	}
+	failures = append(failures, engine.Stop())
+	var all []time.Duration
+	for _, client := range clients {
+		all = append(all, client.latencies...)
+	}
+	slices.Sort(all)
+	return result{rate: float64(len(all)*l.batch) / l.duration.Seconds(), latencies: all}, errors.Join(failures...)
+}
+
+// eventLoop lets every client post, wait for its answer and post again.
+type eventLoop struct {
+	gnet.BuiltinEventEngine
+
+	begin, end time.Time
+	ended      chan error // of each client
+}
+
+// silent is the event loop's log: what matters is returned as an error.
+type silent struct{}
+
+func (silent) Debugf(string, ...any) {}
+func (silent) Infof(string, ...any)  {}
+func (silent) Warnf(string, ...any)  {}
+func (silent) Errorf(string, ...any) {}
+func (silent) Fatalf(string, ...any) {}
+
+// client is one of a load's clients.
+type client struct {
+	load
+
+	random    *rand.Rand
+	posted    time.Time
+	latencies []time.Duration
+	failure   error
+
+	head, body []byte
+}
+
+func (*eventLoop) OnOpen(connection gnet.Conn) ([]byte, gnet.Action) {
+	return clientOf(connection).post(time.Now()), gnet.None
+}
+
+func (e *eventLoop) OnTraffic(connection gnet.Conn) gnet.Action {
+	client := clientOf(connection)
+	received, err := connection.Peek(-1)
+	if err != nil {
+		return client.fail(err)
+	}
+	status, whole := parseAnswer(received)
+	if !whole {
+		return gnet.None
+	}
+	if status != client.expected() {
+		return client.fail(fmt.Errorf("answered: %s", received))
+	}
+	if _, err := connection.Discard(len(received)); err != nil {
+		return client.fail(err)
+	}
+	now := time.Now()
+	if now.After(e.end) {
+		return gnet.Close
+	}
+	if client.posted.After(e.begin) {
+		client.latencies = append(client.latencies, now.Sub(client.posted))
+	}
+	if _, err := connection.Write(client.post(now)); err != nil {
+		return client.fail(err)
+	}
+	return gnet.None
+}
+
+func (e *eventLoop) OnClose(connection gnet.Conn, err error) gnet.Action {
+	e.ended <- errors.Join(clientOf(connection).failure, err)
+	return gnet.None
+}
+
+func clientOf(connection gnet.Conn) *client {
+	client, _ := connection.Context().(*client)
+	return client
+}
+
+func (c *client) fail(err error) gnet.Action {
+	c.failure = err
+	return gnet.Close
+}
+
+// parseAnswer returns the status of an answer, if it has arrived as a whole.
+// There is never more than one under way.
+func parseAnswer(received []byte) (status int, whole bool) {
+	const (
+		endOfHead   = "\r\n\r\n"
+		endOfChunks = "\r\n0\r\n\r\n"
+		length      = "\r\nContent-Length: "
+		statusAt    = len("HTTP/1.1 ")
+		statusEnd   = statusAt + 3
+	)
+	head, body, ok := bytes.Cut(received, []byte(endOfHead))
+	if !ok {
+		return 0, false
+	}
+	if status, whole = 0, bytes.HasSuffix(received, []byte(endOfChunks)); !whole {
+		_, after, _ := bytes.Cut(head, []byte(length))
+		number, _, _ := bytes.Cut(after, []byte("\r"))
+		n, err := strconv.Atoi(string(number))
+		whole = err == nil && len(body) >= n
+	}
+	status, _ = strconv.Atoi(string(head[statusAt:statusEnd]))
+	return status, whole
+}
+
+func (c *client) expected() int {
+	if c.batch == 1 {
+		return http.StatusCreated
+	}
+	return http.StatusOK
+}
+
+// post returns the next request.
+func (c *client) post(now time.Time) []byte {
+	c.posted = now
+	return c.next()
+}
+
+// next returns the next request, head and body.
+func (c *client) next() []byte {
+	c.body = c.body[:0]
+	path := "/v1/learning-logs"
+	if c.batch == 1 {
+		c.body = c.appendLog(c.body)
+	} else {
+		path += "/batch"
+		for i := range c.batch {
+			c.body = append(c.body, "[,"[min(i, 1)])
+			c.body = c.appendLog(c.body)
+		}
+		c.body = append(c.body, ']')
+	}
+	c.head = append(c.head[:0], "POST "...)
+	c.head = append(c.head, path...)
+	c.head = append(c.head, " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "...)
+	c.head = strconv.AppendInt(c.head, int64(len(c.body)), 10)
+	c.head = append(c.head, "\r\n\r\n"...)
+	return append(c.head, c.body...)
+}
+
+func (c *client) appendLog(to []byte) []byte {
+	to = append(to, `{"request_id":"`...)
+	to = appendUUID(to, c.newID())
+	to = append(to, `","user_id":"`...)
+	to = appendUUID(to, c.users[c.random.IntN(len(c.users))])
+	to = append(to, `","word_count":`...)
+	to = strconv.AppendInt(to, c.random.Int64N(50), 10)
+	to = append(to, `,"timestamp":"`...)
+	to = time.Now().UTC().AppendFormat(to, time.RFC3339Nano)
+	return append(to, `"}`...)
+}
+
+func appendUUID(to []byte, id uuid.UUID) []byte {
+	text, _ := id.MarshalText() // which never fails
+	return append(to, text...)
+}
+
+func newIDs(n int) []uuid.UUID {
+	ids := make([]uuid.UUID, n)
+	for i := range ids {
+		ids[i] = uuid.New()
+	}
+	return ids
+}
+
+// randomID is what most clients make: it goes anywhere in an index.
+func randomID() uuid.UUID { return uuid.New() }
+
+// orderedID begins with the time: it goes to the end of an index.
+func orderedID() uuid.UUID { return uuid.Must(uuid.NewV7()) }

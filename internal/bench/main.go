@@ -1,0 +1,44 @@
+// Bench measures the service against bare inserts, on a scratch PostgreSQL of its own.
+//
+// What it compares runs in turns on the same server, on as many cores as the
+// machine has, load generators included: only ratios of one run mean something.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+type flags struct {
+	Binary   string        `default:"bin/learninglog" help:"The service."`
+	Dir      string        `type:"path" help:"Where the scratch database goes, and is removed from. Default: a temporary directory."`
+	Clients  []int         `default:"1,16,64,256" help:"How many clients post at the same time, each waiting for its answer."`
+	Rounds   int           `default:"3" help:"How often everything is measured, in turns."`
+	Duration time.Duration `default:"5s" help:"How long each measurement takes."`
+	Users    int           `default:"10000" help:"How many users the logs are of, at random."`
+
+	Posts   postsCommand   `cmd:"" default:"withargs" help:"Single posts and batches against pgbench's bare inserts."`
+	Profile profileCommand `cmd:"" help:"Load for a while, to look at with a profiler."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var f flags
+	parsed := kong.Parse(&f,
+		kong.Name("bench"),
+		kong.Description("Measures the service on a scratch PostgreSQL of its own."),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(&f))
+	if err := parsed.Run(); err != nil {
+		stop()
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// bareInsert is what anybody would write by hand, on a table like the service's
+// own and with no rollup to keep. Users come from a table, so that both have as
+// many.
+const bareInsert = `\set n random(1, %d)
+INSERT INTO bare_learning_log (request_id, user_id, word_count, "timestamp")
+VALUES (gen_random_uuid(), lpad(to_hex(:n::int), 32, '0')::uuid, 12, now());
+`
+
+// pgbench inserts single rows, a transaction each.
+type pgbench struct {
+	program string
+	url     string
+	users   int
+	// protocol is prepared (which is faster) or simple.
+	protocol string
+	clients  int
+	duration time.Duration
+}
+
+func (p pgbench) run(ctx context.Context) (result, error) {
+	dir, err := os.MkdirTemp("", "learninglog-pgbench-")
+	if err != nil {
+		return result{}, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	script := filepath.Join(dir, "insert.sql")
+	const onlyMine = 0o600
+	if err := os.WriteFile(script, fmt.Appendf(nil, bareInsert, p.users), onlyMine); err != nil {
+		return result{}, err
+	}
+	command := exec.CommandContext(ctx, p.program, "--no-vacuum",
+		"--protocol="+p.protocol,
+		"--client="+strconv.Itoa(p.clients),
+		"--jobs="+strconv.Itoa(min(p.clients, 2)),
+		"--time="+strconv.Itoa(int(p.duration.Seconds())),
+		"--file="+script,
+		"--log", "--log-prefix="+filepath.Join(dir, "log"), "--sampling-rate=0.1",
+		p.url)
+	var problems bytes.Buffer
+	command.Stderr = &problems
+	output, err := command.Output()
+	if err != nil {
+		return result{}, fmt.Errorf("pgbench: %w: %s", err, problems.String())
+	}
+	match := regexp.MustCompile(`tps = ([0-9.]+)`).FindSubmatch(output)
+	if match == nil {
+		return result{}, fmt.Errorf("pgbench printed no rate: %s", output)
+	}
+	rate, err := strconv.ParseFloat(string(match[1]), 64)
+	if err != nil {
+		return result{}, err
+	}
+	latencies, err := readLatencies(filepath.Join(dir, "log.*"))
+	return result{rate: rate, latencies: latencies}, err
+}
+
+// readLatencies reads pgbench's logs: the third field is in microseconds.
+func readLatencies(pattern string) ([]time.Duration, error) {
+	const third = 2
+	names, err := filepath.Glob(pattern)
+	if err != nil {
+		return nil, err
+	}
+	var latencies []time.Duration
+	for _, name := range names {
+		text, err := os.ReadFile(name) //nolint:gosec // our own
+		if err != nil {
+			return nil, err
+		}
+		lines := bufio.NewScanner(bytes.NewReader(text))
+		for lines.Scan() {
+			fields := strings.Fields(lines.Text())
+			if len(fields) <= third {
+				continue
+			}
+			took, err := strconv.Atoi(fields[third])
+			if err != nil {
+				return nil, err
+			}
+			latencies = append(latencies, time.Duration(took)*time.Microsecond)
+		}
+	}
+	slices.Sort(latencies)
+	return latencies, nil
+}

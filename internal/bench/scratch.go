@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"learninglog/internal/embeddedpg"
+)
+
+// scratch is a PostgreSQL server that is thrown away, with the durability of a
+// real one, and the services that run on it.
+type scratch struct {
+	server   *embeddedpg.Server
+	dir      string
+	services []*service
+}
+
+func newScratch(ctx context.Context, dir string) (*scratch, error) {
+	dir, err := os.MkdirTemp(dir, "learninglog-bench-")
+	if err != nil {
+		return nil, err
+	}
+	const everybodyMayPass = 0o755 // the server's user, above all
+	if err := os.Chmod(dir, everybodyMayPass); err != nil {
+		return nil, err
+	}
+	s := &scratch{dir: dir}
+	s.server, err = embeddedpg.Start(ctx, embeddedpg.Config{
+		DataDir:  filepath.Join(dir, "data"),
+		Settings: map[string]string{"max_connections": "400"},
+		Logger:   slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return s, nil
+}
+
+func (s *scratch) close() error {
+	var failures []error
+	for _, service := range s.services {
+		failures = append(failures, service.stop())
+	}
+	return errors.Join(append(failures, s.server.Stop(), os.RemoveAll(s.dir))...)
+}
+
+// database creates a database and returns its address.
+func (s *scratch) database(ctx context.Context, name string) (string, error) {
+	if err := execute(ctx, s.server.URL(), "CREATE DATABASE "+name); err != nil {
+		return "", err
+	}
+	address, err := url.Parse(s.server.URL())
+	if err != nil {
+		return "", err
+	}
+	address.Path = "/" + name
+	return address.String(), nil
+}
+
+func execute(ctx context.Context, address string, statements ...string) error {
+	connection, err := pgx.Connect(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = connection.Close(ctx) }()
+	for _, statement := range statements {
+		if _, err := connection.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("%s: %w", strings.TrimSpace(statement), err)
+		}
+	}
+	return nil
+}
+
+// service is a running `learninglog serve`.
+type service struct {
+	address string
+	command *exec.Cmd
+}
+
+// serve starts a service on a database and returns when it is ready.
+func (s *scratch) serve(ctx context.Context, binary, databaseURL string, arguments ...string) (*service, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	address := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		return nil, err
+	}
+	log, err := os.Create(filepath.Join(s.dir, "service-"+strings.ReplaceAll(address, ":", "-")+".log"))
+	if err != nil {
+		return nil, err
+	}
+	command := exec.CommandContext(ctx, binary, append([]string{"serve", "--addr", address, "--database-url", databaseURL}, arguments...)...)
+	command.Stderr = log // as in production, it goes somewhere
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
+	if err := errors.Join(command.Start(), log.Close()); err != nil {
+		return nil, err
+	}
+	running := &service{address: address, command: command}
+	s.services = append(s.services, running)
+	return running, running.waitUntilReady(ctx)
+}
+
+func (s *service) waitUntilReady(ctx context.Context) error {
+	const patience, pause = 30 * time.Second, 50 * time.Millisecond
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.address+"/readyz", nil)
+		if err != nil {
+			return err
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err == nil {
+			_ = response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the service is not ready: %w", errors.Join(err, ctx.Err()))
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (s *service) stop() error {
+	if err := s.command.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return s.command.Wait()
+}
+
+// residentBytes is the memory that the service has, on Linux.
+func (s *service) residentBytes() (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.command.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	var size, resident int64
+	if _, err := fmt.Sscan(string(text), &size, &resident); err != nil {
+		return 0, err
+	}
+	return resident * int64(os.Getpagesize()), nil
+}
