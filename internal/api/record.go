@@ -132,11 +132,12 @@ func (s *server) record(ctx context.Context, input *recordInput) (*huma.StreamRe
 // answerLog writes the answer itself: this is what most requests are, and what
 // huma does for an answer in general costs as much as all the rest of them.
 func answerLog(status int, log *LearningLog) *huma.StreamResponse {
+	const usualAnswer = 256 // bytes
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		ctx.SetHeader("Content-Type", mediaJSON)
 		ctx.SetHeader("Location", locationOf(log))
 		ctx.SetStatus(status)
-		_, _ = ctx.BodyWriter().Write(append(log.appendJSON(nil), '\n')) // a client that is gone can ask again
+		_, _ = ctx.BodyWriter().Write(append(log.appendJSON(make([]byte, 0, usualAnswer)), '\n')) // a client that is gone can ask again
 	}}
 }
 

@@ -3,7 +3,6 @@ package timerange
 
 import (
 	"errors"
-	"regexp"
 	"strings"
 	"time"
 
@@ -38,18 +37,30 @@ func Parse(text string, zone *time.Location) (Bound, error) {
 	return checkYear(Bound{At: at})
 }
 
-// dateTime is the form of an RFC 3339 date-time. The time package also reads
-// offsets of 24 hours, hours of one digit and commas.
-var dateTime = regexp.MustCompile(
-	`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
-
 // ParseInstant reads an RFC 3339 date-time, and returns its instant in UTC.
 func ParseInstant(text string) (time.Time, error) {
-	if !dateTime.MatchString(text) {
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil || !isDateTime(text) {
 		return time.Time{}, errors.New("not an RFC 3339 date-time")
 	}
-	at, err := time.Parse(time.RFC3339Nano, text)
-	return at.UTC(), err
+	return at.UTC(), nil
+}
+
+// isDateTime says whether what time.Parse has read is what RFC 3339 allows: that
+// also reads hours of one digit, commas, and offsets of a whole day.
+func isDateTime(text string) bool {
+	const (
+		hoursEnd = len("2026-11-22T08")
+		offset   = len("+00:00")
+	)
+	if text[hoursEnd] != ':' || strings.IndexByte(text, ',') >= 0 {
+		return false
+	}
+	if strings.HasSuffix(text, "Z") {
+		return true
+	}
+	hours, minutes, _ := strings.Cut(text[len(text)-offset+1:], ":")
+	return hours <= "23" && minutes <= "59"
 }
 
 // checkYear keeps to the years whose periods, and those beside them, can be

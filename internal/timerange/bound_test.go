@@ -1,6 +1,7 @@
 package timerange_test
 
 import (
+	"regexp"
 	"testing"
 	"time"
 
@@ -65,5 +66,26 @@ func FuzzParse(f *testing.F) {
 		again, err := timerange.Parse(bound.At.Format(time.RFC3339Nano), time.UTC)
 		require.NoError(t, err)
 		require.Equal(t, bound.At, again.At)
+	})
+}
+
+// ParseInstant refuses what the time package reads beside RFC 3339.
+func FuzzParseInstant(f *testing.F) {
+	for _, seed := range []string{
+		"2026-11-22T08:30:00Z", "2026-11-22T08:30:00.123456789+05:45", "2026-11-22T08:30:00-23:59",
+		"2026-11-22T8:30:00Z", "2026-11-22T08:30:00,5Z", "2026-11-22T08:30:00+24:00", "2026-11-22T08:30:00+23:60",
+		"2026-11-22t08:30:00z", "2026-11-22T08:30:00", "2026-11-22T08:30:60Z", "2026-02-29T08:30:00Z", "", "2026",
+	} {
+		f.Add(seed)
+	}
+	form := regexp.MustCompile(`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+	f.Fuzz(func(t *testing.T, text string) {
+		at, err := timerange.ParseInstant(text)
+		want, wrong := time.Parse(time.RFC3339Nano, text)
+		require.Equal(t, form.MatchString(text) && wrong == nil, err == nil, "%q", text)
+		if err == nil {
+			require.True(t, at.Equal(want))
+			require.Equal(t, time.UTC, at.Location())
+		}
 	})
 }
