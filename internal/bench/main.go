@@ -23,7 +23,10 @@ type flags struct {
 	Duration time.Duration `default:"5s" help:"How long each measurement takes."`
 	Users    int           `default:"10000" help:"How many users the logs are of, at random."`
 
+	Settings map[string]string `name:"set" placeholder:"NAME=VALUE" help:"Settings of PostgreSQL, such as shared_buffers=2GB."`
+
 	Posts   postsCommand   `cmd:"" default:"withargs" help:"Single posts and batches against pgbench's bare inserts."`
+	Size    sizeCommand    `cmd:"" help:"Single posts into a table with many logs against an empty one."`
 	Profile profileCommand `cmd:"" help:"Load for a while, to look at with a profiler."`
 }
 

@@ -21,7 +21,7 @@ type variant struct {
 
 // Run prints a table for each number of clients, and one for batches.
 func (c *postsCommand) Run(ctx context.Context, f *flags) (err error) {
-	scratch, err := newScratch(ctx, f.Dir)
+	scratch, err := newScratch(ctx, f)
 	if err != nil {
 		return err
 	}

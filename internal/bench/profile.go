@@ -15,7 +15,7 @@ type profileCommand struct {
 
 // Run prints the rate, the memory and the latencies of each round.
 func (c *profileCommand) Run(ctx context.Context, f *flags) (err error) {
-	scratch, err := newScratch(ctx, f.Dir)
+	scratch, err := newScratch(ctx, f)
 	if err != nil {
 		return err
 	}

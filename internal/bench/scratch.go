@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -28,8 +29,8 @@ type scratch struct {
 	services []*service
 }
 
-func newScratch(ctx context.Context, dir string) (*scratch, error) {
-	dir, err := os.MkdirTemp(dir, "learninglog-bench-")
+func newScratch(ctx context.Context, f *flags) (*scratch, error) {
+	dir, err := os.MkdirTemp(f.Dir, "learninglog-bench-")
 	if err != nil {
 		return nil, err
 	}
@@ -38,9 +39,11 @@ func newScratch(ctx context.Context, dir string) (*scratch, error) {
 		return nil, err
 	}
 	s := &scratch{dir: dir}
+	settings := map[string]string{"max_connections": "400"}
+	maps.Copy(settings, f.Settings)
 	s.server, err = embeddedpg.Start(ctx, embeddedpg.Config{
 		DataDir:  filepath.Join(dir, "data"),
-		Settings: map[string]string{"max_connections": "400"},
+		Settings: settings,
 		Logger:   slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

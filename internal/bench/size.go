@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// sizeCommand compares a table with many logs with an empty one.
+type sizeCommand struct {
+	Logs int `default:"10000000" help:"How many logs the full table has, of the last year."`
+}
+
+// Run prints the rates for random request ids and for ones in order of time.
+func (c *sizeCommand) Run(ctx context.Context, f *flags) (err error) {
+	scratch, err := newScratch(ctx, f)
+	if err != nil {
+		return err
+	}
+	defer func() { err = joinClose(err, scratch.close) }()
+	users := newIDs(f.Users)
+	kinds := []struct {
+		name  string
+		sql   string
+		newID func() uuid.UUID
+	}{
+		{"random", randomIDSQL, randomID},
+		{"ordered", orderedIDSQL, orderedID},
+	}
+	var full, empty [2]*service
+	for i, kind := range kinds {
+		if empty[i], _, err = scratch.newService(ctx, f.Binary, "empty_"+kind.name); err != nil {
+			return err
+		}
+		var url string
+		if full[i], url, err = scratch.newService(ctx, f.Binary, "full_"+kind.name); err != nil {
+			return err
+		}
+		fmt.Fprintf(os.Stderr, "filling a table with %d logs with %s request ids …\n", c.Logs, kind.name)
+		if err := fill(ctx, url, c.Logs, users, kind.sql); err != nil {
+			return err
+		}
+	}
+	rows := [][]string{{"clients", "request ids", "empty table, logs/s", fmt.Sprintf("%d logs, logs/s", c.Logs), "full / empty"}}
+	for _, clients := range f.Clients {
+		for i, kind := range kinds {
+			var inEmpty, inFull series
+			for range f.Rounds {
+				for _, turn := range []struct {
+					service *service
+					found   *series
+				}{{empty[i], &inEmpty}, {full[i], &inFull}} {
+					load := load{
+						address: turn.service.address, clients: clients, batch: 1,
+						users: users, newID: kind.newID, duration: f.Duration,
+					}
+					found, err := load.run(ctx)
+					if err != nil {
+						return err
+					}
+					*turn.found = append(*turn.found, found)
+				}
+			}
+			rows = append(rows, []string{fmt.Sprint(clients), kind.name, inEmpty.rates(), inFull.rates(), inFull.over(inEmpty)})
+		}
+	}
+	return table(os.Stdout, rows)
+}
+
+// newService starts a service on a new database, and returns its address too.
+func (s *scratch) newService(ctx context.Context, binary, name string) (*service, string, error) {
+	url, err := s.database(ctx, name)
+	if err != nil {
+		return nil, "", err
+	}
+	running, err := s.serve(ctx, binary, url)
+	return running, url, err
+}
+
+const (
+	randomIDSQL  = `gen_random_uuid()`
+	orderedIDSQL = `(lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' ||
+	    substr(md5(random()::text), 1, 3) || '8' || substr(md5(random()::text), 1, 15))::uuid`
+)
+
+// fill records logs of the last year, in order of time, and their rollups. The
+// indexes are made afterwards, which is faster.
+func fill(ctx context.Context, url string, logs int, users []uuid.UUID, idSQL string) error {
+	connection, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = connection.Close(ctx) }()
+	if _, err := connection.Exec(ctx, `CREATE TEMPORARY TABLE users AS
+		SELECT row_number() OVER () AS n, id FROM unnest($1::uuid[]) AS id`, users); err != nil {
+		return err
+	}
+	for _, statement := range []string{
+		`ALTER TABLE learning_log DROP CONSTRAINT learning_log_pkey`,
+		`DROP INDEX learning_log_user_id_timestamp_idx`,
+		fmt.Sprintf(`INSERT INTO learning_log (request_id, user_id, word_count, "timestamp", recorded_at)
+			SELECT %s, users.id, random() * 50, at, at
+			FROM (
+			    SELECT now() - (%d - i) * interval '365 days' / %d AS at, 1 + floor(random() * %d)::int AS n
+			    FROM generate_series(1, %d) AS i
+			) AS generated JOIN users USING (n)
+			ORDER BY at`, idSQL, logs, logs, len(users), logs),
+		`ALTER TABLE learning_log ADD PRIMARY KEY (request_id)`,
+		`CREATE INDEX learning_log_user_id_timestamp_idx ON learning_log (user_id, "timestamp") INCLUDE (word_count)`,
+		`INSERT INTO learning_log_aggregates
+			SELECT user_id, granularity, date_trunc(granularity, "timestamp", 'UTC'), sum(word_count), count(*)
+			FROM learning_log, unnest(ARRAY['day', 'week', 'month']) AS granularity
+			GROUP BY 1, 2, 3 ORDER BY 3`,
+		`VACUUM (ANALYZE) learning_log, learning_log_aggregates`,
+		`CHECKPOINT`,
+	} {
+		if _, err := connection.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("%s: %w", statement, err)
+		}
+	}
+	return nil
+}
