@@ -81,13 +81,18 @@ func (g *group) write(ctx context.Context, entries []entry) []Outcome {
 	}
 	s := &submission{entries: entries, done: make(chan struct{})}
 	if err := g.submit(s); err != nil {
+		g.config.Observer.Refused(Failed, len(s.entries))
 		return s.outcomes(0, err)
 	}
 	select {
 	case <-s.done:
 		return s.outcomes(len(s.entries), nil)
 	case <-ctx.Done():
-		return s.outcomes(g.abandon(s), context.Cause(ctx))
+		settled := g.abandon(s)
+		if untaken := len(s.entries) - s.taken; untaken > 0 { // the others have a batch
+			g.config.Observer.Refused(Failed, untaken)
+		}
+		return s.outcomes(settled, context.Cause(ctx))
 	}
 }
 
