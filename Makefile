@@ -36,8 +36,8 @@ fuzz: ## Run every fuzz target for half a minute
 	done
 
 .PHONY: bench
-bench: ## Measure recording and reading on a PostgreSQL of their own
-	$(GO) test -run '^$$' -bench . -benchtime 2s ./command ./query ./rollup
+bench: ## Measure recording and reading on a PostgreSQL of their own, and observing requests
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./command ./query ./rollup ./internal/api
 
 .PHONY: lint
 lint: ## Check the code and which package may import which

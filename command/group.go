@@ -71,15 +71,16 @@ func (g *group) write(ctx context.Context, logs []Log) []Outcome {
 		return nil
 	}
 	s := newSubmission(logs)
-	err := g.submit(s)
-	if err == nil {
-		select {
-		case <-s.done:
-		case <-ctx.Done():
-			err = context.Cause(ctx)
-		}
+	if err := g.submit(s); err != nil {
+		g.config.Observer.Refused(Failed, len(logs))
+		return s.outcomes(err)
 	}
-	return s.outcomes(err)
+	select {
+	case <-s.done:
+		return s.outcomes(nil)
+	case <-ctx.Done():
+		return s.outcomes(context.Cause(ctx))
+	}
 }
 
 func newSubmission(logs []Log) *submission {

@@ -4,15 +4,20 @@ import "time"
 
 // Observer is told how writing goes. Its methods may be called at the same time.
 type Observer interface {
-	// Wrote is called for every batch that was written, or that failed.
+	// Wrote is called for every batch that was written, or that failed, before
+	// the calls in it return.
 	Wrote(Batch)
+	// Refused is called for logs that end without a batch: Invalid ones, and those
+	// that Failed before it was their turn.
+	Refused(status Status, logs int)
 }
 
 // Batch is logs that were written together.
 type Batch struct {
 	// Logs is how many they were, in how many Calls.
 	Logs, Calls int
-	// Waited is how long each of the calls waited for its turn.
+	// Waited is how long each of the calls waited for its turn: a large one does so
+	// once for each part of it.
 	Waited []time.Duration
 	// Took is how long the database took, with all tries.
 	Took time.Duration
@@ -44,4 +49,5 @@ func report(b *batch, took time.Duration, retries int) Batch {
 
 type nobody struct{}
 
-func (nobody) Wrote(Batch) {}
+func (nobody) Wrote(Batch)         {}
+func (nobody) Refused(Status, int) {}

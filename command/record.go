@@ -44,14 +44,15 @@ type Outcome struct {
 
 // Recorder records learning logs. It is safe for concurrent use.
 type Recorder struct {
-	limits Limits
-	group  *group
+	limits   Limits
+	observer Observer
+	group    *group
 }
 
 // NewRecorder returns a recorder that writes to db.
 func NewRecorder(db database, config Config) *Recorder {
 	config = config.withDefaults()
-	return &Recorder{limits: config.Limits, group: newGroup(db, config)}
+	return &Recorder{limits: config.Limits, observer: config.Observer, group: newGroup(db, config)}
 }
 
 // Record records logs and returns an outcome for each, in their order. One bad
@@ -72,6 +73,7 @@ func (r *Recorder) Record(ctx context.Context, logs []Log) []Outcome {
 			valid = append(valid, log)
 		}
 	}
+	r.Refuse(len(logs) - len(valid))
 	written := r.group.write(ctx, valid)
 	for i := range outcomes {
 		if outcomes[i].Status == "" {
@@ -79,6 +81,15 @@ func (r *Recorder) Record(ctx context.Context, logs []Log) []Outcome {
 		}
 	}
 	return outcomes
+}
+
+// Refuse tells the observer of so many Invalid logs. Call it for those that can't
+// be read as a [Log], and so can't be given to Record, which calls it itself for
+// those that are outside the limits.
+func (r *Recorder) Refuse(logs int) {
+	if logs > 0 {
+		r.observer.Refused(Invalid, logs)
+	}
 }
 
 // Close waits until everything that was accepted is written, and accepts
@@ -90,6 +101,9 @@ func (r *Recorder) Backlog() time.Duration { return r.group.backlog() }
 
 // Waiting returns how many logs wait to be written.
 func (r *Recorder) Waiting() int { return int(r.group.waiting.Load()) }
+
+// MaxWaiting returns how many may: see [Config].
+func (r *Recorder) MaxWaiting() int { return r.group.config.MaxWaiting }
 
 // judge compares a log with the one that has its request id, which is nil where
 // that is another user's.

@@ -15,6 +15,7 @@ import (
 
 	"learninglog/command"
 	"learninglog/internal/api"
+	"learninglog/internal/metrics"
 	"learninglog/internal/postgres"
 	"learninglog/query"
 	"learninglog/rollup"
@@ -103,6 +104,10 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	registry := metrics.NewRegistry(build())
+	metrics.RegisterPool(registry, database.pool)
+	metrics.RegisterJobs(registry, database.pool, postgres.RiverSchema)
+	metrics.RegisterAttempts(registry, jobs.Client())
 	if err := jobs.Start(ctx); err != nil {
 		return err
 	}
@@ -115,7 +120,9 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 		MaxBatch: c.WriteBatch,
 		Lanes:    c.WriteLanes,
 		Timeout:  c.RequestTimeout,
+		Observer: metrics.NewWrites(registry),
 	})
+	metrics.RegisterQueue(registry, recorder)
 	started.add("writes", recorder.Close)
 	handler, err := api.New(api.Config{
 		Recorder:       recorder,
@@ -126,6 +133,8 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 		Ready:          migrator.Check,
 		Unavailable:    postgres.Unavailable,
 		RequestTimeout: c.RequestTimeout,
+		Requests:       metrics.NewRequests(registry),
+		Metrics:        registry,
 		Logger:         logger,
 	})
 	if err != nil {

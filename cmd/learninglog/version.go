@@ -14,18 +14,27 @@ var version string
 
 type versionCommand struct{}
 
-// Run prints the version that the program was built with, or else that which the
-// Go tool took from the repository.
+// Run prints which build this is.
 func (versionCommand) Run(stdout io.Writer) error {
-	name, revision := version, ""
+	name, revision := build()
+	if revision != "" {
+		name += " " + revision
+	}
+	_, err := fmt.Fprintf(stdout, "learninglog %s (%s, %s/%s)\n", name, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}
+
+// build returns the version that the program was built with, or else that which
+// the Go tool took from the repository, and the revision, if that is known.
+func build() (name, revision string) {
+	name = version
 	if info, ok := debug.ReadBuildInfo(); ok {
 		name = cmp.Or(name, info.Main.Version)
 		for _, setting := range info.Settings {
 			if setting.Key == "vcs.revision" {
-				revision = " " + setting.Value
+				revision = setting.Value
 			}
 		}
 	}
-	_, err := fmt.Fprintf(stdout, "learninglog %s%s (%s, %s/%s)\n", name, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return err
+	return name, revision
 }

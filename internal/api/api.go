@@ -12,8 +12,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
 	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/riverqueue/river"
 
 	"learninglog/command"
@@ -36,7 +36,11 @@ type Config struct {
 	Unavailable func(error) bool
 	// RequestTimeout bounds what a request may wait for, the database above all.
 	RequestTimeout time.Duration
-	Logger         *slog.Logger
+	// Requests is told of every request.
+	Requests RequestObserver
+	// Metrics is what /metrics serves.
+	Metrics prometheus.Gatherer
+	Logger  *slog.Logger
 }
 
 // version is that of the API, not of the program.
@@ -55,16 +59,16 @@ type server struct {
 
 // New returns the handler of the whole surface.
 func New(config Config) (http.Handler, error) {
-	s, router, err := newServer(config)
+	_, router, err := newServer(config)
 	if err != nil {
 		return nil, err
 	}
-	return s.middleware(router), nil
+	return router, nil
 }
 
 // OpenAPI returns the OpenAPI document in YAML, as it is served and committed.
 func OpenAPI(limits command.Limits) ([]byte, error) {
-	s, _, err := newServer(Config{Limits: limits, Zone: time.UTC})
+	s, _, err := newServer(Config{Limits: limits, Zone: time.UTC, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +82,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		recording: make(chan struct{}, maxRecording),
 	}
 	router := chi.NewMux()
-	router.Use(middleware.GetHead)
+	router.Use(s.middleware()...)
 	s.api = humachi.New(router, s.humaConfig())
 
 	s.registerRecord()
@@ -91,6 +95,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		return nil, nil, err
 	}
 	s.routeDocs(router)
+	s.routeMetrics(router)
 	router.NotFound(s.notFound)
 	router.MethodNotAllowed(s.methodNotAllowed(router))
 	return s, router, nil

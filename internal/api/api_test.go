@@ -15,7 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-chi/chi/v5"
 	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -31,11 +33,23 @@ type away struct{ err error }
 
 func (a away) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, a.err }
 
+// nobody is told of requests.
+type nobody struct{}
+
+func (nobody) Begun()                                    {}
+func (nobody) Ended(_, _ string, _ int, _ time.Duration) {}
+
 // newHandler returns the surface over a database whose every query fails so.
 func newHandler(t testing.TB, failure error) http.Handler {
 	t.Helper()
+	handler, err := New(newConfig(failure))
+	require.NoError(t, err)
+	return handler
+}
+
+func newConfig(failure error) Config {
 	limits := command.DefaultLimits()
-	handler, err := New(Config{
+	return Config{
 		Recorder:       command.NewRecorder(away{failure}, command.Config{Limits: limits}),
 		Reader:         query.NewReader(away{failure}),
 		Limits:         limits,
@@ -43,10 +57,10 @@ func newHandler(t testing.TB, failure error) http.Handler {
 		Ready:          func(context.Context) error { return failure },
 		Unavailable:    func(err error) bool { return errors.Is(err, errAway) },
 		RequestTimeout: time.Second,
+		Requests:       nobody{},
+		Metrics:        prometheus.NewRegistry(),
 		Logger:         slog.New(slog.DiscardHandler),
-	})
-	require.NoError(t, err)
-	return handler
+	}
 }
 
 func serve(handler http.Handler, method, target, contentType string, body io.Reader) *httptest.ResponseRecorder {
@@ -123,20 +137,28 @@ func TestReadyTellsWhatIsWrongToTheLogOnly(t *testing.T) {
 	assert.Equal(t, http.StatusOK, serve(newHandler(t, errAway), http.MethodGet, "/healthz", "", nil).Code)
 }
 
+// panicking is a router like the real one whose handlers panic.
+func panicking(requests RequestObserver) http.Handler {
+	s := &server{Config: Config{Requests: requests, Logger: slog.New(slog.DiscardHandler)}}
+	router := chi.NewMux()
+	router.Use(s.middleware()...)
+	router.Get("/", func(http.ResponseWriter, *http.Request) { panic("a secret") })
+	router.Get("/abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	return router
+}
+
 func TestPanicsAreProblems(t *testing.T) {
 	t.Parallel()
-	s := &server{Config: Config{Logger: slog.New(slog.DiscardHandler), RequestTimeout: time.Second}}
-	handler := s.middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a secret") }))
+	router := panicking(nobody{})
 
-	answer := serve(handler, http.MethodGet, "/", "", nil)
+	answer := serve(router, http.MethodGet, "/", "", nil)
 
 	assert.Equal(t, http.StatusInternalServerError, answer.Code)
 	assert.Equal(t, "/problems/internal-error", problemOf(t, answer).Type)
 	assert.NotContains(t, answer.Body.String(), "secret")
 	assert.NotEmpty(t, answer.Header().Get("X-Request-Id"))
 
-	aborting := s.middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
-	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { serve(aborting, http.MethodGet, "/", "", nil) })
+	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { serve(router, http.MethodGet, "/abort", "", nil) })
 }
 
 func TestRequestIDIsTheClientsIfItIsReasonable(t *testing.T) {

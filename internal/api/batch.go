@@ -150,6 +150,7 @@ func (s *server) recordEntries(ctx context.Context, texts [][]byte) ([]BatchOutc
 		}
 	}
 
+	s.Recorder.Refuse(len(texts) - len(logs))
 	recorded := s.Recorder.Record(ctx, logs)
 	if err := allFailed(recorded); err != nil {
 		return nil, err

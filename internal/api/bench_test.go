@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"learninglog/command"
@@ -39,6 +40,8 @@ func BenchmarkPost(b *testing.B) {
 		Limits:         limits,
 		Zone:           time.UTC,
 		RequestTimeout: time.Second,
+		Requests:       nobody{},
+		Metrics:        prometheus.NewRegistry(),
 		Logger:         slog.New(slog.DiscardHandler),
 	})
 	require.NoError(b, err)

@@ -10,21 +10,22 @@ import (
 	"net/url"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/google/uuid"
 )
 
-// middleware wraps the whole surface. The first is the outermost.
-func (s *server) middleware(handler http.Handler) http.Handler {
+// middleware wraps every route, and what is answered where there is none. The
+// first is the outermost.
+func (s *server) middleware() chi.Middlewares {
 	return chi.Chain(
 		identify,
-		s.logAccess,
+		s.observe,
 		s.recoverPanics,
 		checkQuery,
-	).Handler(handler)
+		middleware.GetHead,
+	)
 }
 
 const requestIDHeader = "X-Request-Id"
@@ -54,31 +55,6 @@ func isReasonableID(id string) bool {
 func requestIDAttr(ctx context.Context) slog.Attr {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	return slog.String("http_request_id", id)
-}
-
-func (s *server) logAccess(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		started := time.Now()
-		answer := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
-		defer func() {
-			level := slog.LevelDebug // tens of thousands a second
-			if answer.Status() >= http.StatusInternalServerError {
-				level = slog.LevelInfo
-			}
-			if !s.Logger.Enabled(r.Context(), level) {
-				return
-			}
-			s.Logger.LogAttrs(r.Context(), level, "request",
-				slog.String("method", r.Method),
-				slog.String("path", r.URL.Path),
-				slog.Int("status", answer.Status()),
-				slog.Int("bytes", answer.BytesWritten()),
-				slog.Duration("took", time.Since(started)),
-				slog.String("remote", r.RemoteAddr),
-				requestIDAttr(r.Context()))
-		}()
-		next.ServeHTTP(answer, r)
-	})
 }
 
 // recoverPanics answers a mistake of the program with a problem instead of a

@@ -99,6 +99,7 @@ func (s *server) record(ctx context.Context, input *recordInput) (*huma.StreamRe
 		return nil, err
 	}
 	if wrong != nil {
+		s.Recorder.Refuse(1)
 		return nil, invalid.problem("", wrong...)
 	}
 	ctx, cancel := s.limitTime(ctx)

@@ -1,0 +1,104 @@
+package command_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/command"
+	"learninglog/internal/pgtest"
+)
+
+// tally counts the logs that an observer hears of.
+type tally struct {
+	mu            sync.Mutex
+	batches, logs int
+	outcomes      map[command.Status]int
+}
+
+func (y *tally) Wrote(batch command.Batch) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.batches++
+	y.logs += batch.Logs
+	for status, logs := range batch.Outcomes {
+		y.add(status, logs)
+	}
+}
+
+func (y *tally) Refused(status command.Status, logs int) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.add(status, logs)
+}
+
+func (y *tally) add(status command.Status, logs int) {
+	if y.outcomes == nil {
+		y.outcomes = make(map[command.Status]int)
+	}
+	y.outcomes[status] += logs
+}
+
+func TestObserverHearsOfEveryLogOnce(t *testing.T) {
+	t.Parallel()
+	heard := new(tally)
+	recorder := command.NewRecorder(pgtest.Pool(t), command.Config{Observer: heard})
+	log, other := newLog(1, "2025-11-22T08:30:00Z"), newLog(2, "2025-11-22T08:30:00Z")
+	reused := log
+	reused.WordCount++
+
+	record(t, recorder, log, log, reused, newLog(-1, "2025-11-22T08:30:00Z"), other)
+	record(t, recorder, newLog(-1, "2025-11-22T08:30:00Z"))
+	recorder.Refuse(2)
+	require.NoError(t, recorder.Close(t.Context()))
+	recorder.Record(t.Context(), []command.Log{log, other})
+
+	assert.Equal(t, map[command.Status]int{
+		command.Recorded: 2, command.AlreadyRecorded: 1, command.RequestIDReused: 1,
+		command.Invalid: 4, command.Failed: 2,
+	}, heard.outcomes)
+	assert.Equal(t, []int{1, 4}, []int{heard.batches, heard.logs}, "the others never had a batch")
+}
+
+// stuck is a database that answers nothing until it is let go, and then fails.
+type stuck struct {
+	asked, letGo chan struct{}
+}
+
+func (s stuck) Query(context.Context, string, ...any) (pgx.Rows, error) {
+	s.asked <- struct{}{}
+	<-s.letGo
+	return nil, errors.New("it is away")
+}
+
+// Logs that Failed are heard of whether they had a batch or not, but not twice:
+// those whose caller gave up have one all the same.
+func TestObserverHearsOfLogsThatFailed(t *testing.T) {
+	t.Parallel()
+	heard := new(tally)
+	db := stuck{asked: make(chan struct{}, 1), letGo: make(chan struct{})}
+	recorder := command.NewRecorder(db, command.Config{Observer: heard, Lanes: 1, MaxWaiting: 3})
+	log := newLog(1, "2025-11-22T08:30:00Z")
+	impatient, giveUp := context.WithCancel(t.Context())
+	var calls sync.WaitGroup
+	calls.Go(func() { recorder.Record(impatient, []command.Log{log}) })
+	<-db.asked // for the first, which has a batch
+	calls.Go(func() { recorder.Record(impatient, []command.Log{log, log, log}) })
+	require.Eventually(t, func() bool { return recorder.Waiting() == 3 }, time.Minute, time.Millisecond)
+
+	recorder.Record(t.Context(), []command.Log{log}) // which is one too many
+	giveUp()
+	calls.Wait()
+
+	assert.Equal(t, map[command.Status]int{command.Failed: 1}, heard.outcomes)
+	close(db.letGo)
+	require.NoError(t, recorder.Close(t.Context()))
+	assert.Equal(t, map[command.Status]int{command.Failed: 5}, heard.outcomes)
+	assert.Equal(t, []int{2, 4}, []int{heard.batches, heard.logs})
+}

@@ -1,0 +1,85 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+)
+
+// RequestObserver is told of every request. Its methods may be called at the same
+// time, and each request waits for them.
+type RequestObserver interface {
+	// Begun is called when a request has arrived.
+	Begun()
+	// Ended is called when it was answered. The route is the pattern of its path,
+	// such as /v1/rebuilds/{id}, never the path itself: whatever clients send, there
+	// are only so many routes and methods. The status is 0 if the connection was
+	// broken off instead.
+	Ended(route, method string, status int, took time.Duration)
+}
+
+// observe times requests and keeps what they were answered, for the metrics and
+// the access log.
+func (s *server) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		started := time.Now()
+		answer := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		s.Requests.Begun()
+		defer func() {
+			took := time.Since(started)
+			route := routeOf(r)
+			s.Requests.Ended(route, methodOf(r), answer.Status(), took)
+			s.logAccess(r, answer, took)
+		}()
+		next.ServeHTTP(answer, r)
+		if answer.Status() == 0 {
+			answer.WriteHeader(http.StatusOK) // as net/http would
+		}
+	})
+}
+
+// What stands for all the routes and methods that there aren't.
+const (
+	unmatched   = "unmatched"
+	otherMethod = "other"
+)
+
+// routeOf returns the pattern that the router found for r, which it has only once
+// r is answered.
+func routeOf(r *http.Request) string {
+	if pattern := chi.RouteContext(r.Context()).RoutePattern(); pattern != "" {
+		return pattern
+	}
+	return unmatched
+}
+
+func methodOf(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return r.Method
+	default:
+		return otherMethod
+	}
+}
+
+func (s *server) logAccess(r *http.Request, answer middleware.WrapResponseWriter, took time.Duration) {
+	level := slog.LevelDebug // there may be tens of thousands a second
+	if answer.Status() >= http.StatusInternalServerError {
+		level = slog.LevelInfo
+	}
+	if !s.Logger.Enabled(r.Context(), level) {
+		return
+	}
+	s.Logger.LogAttrs(r.Context(), level, "request",
+		slog.String("method", r.Method),
+		slog.String("path", r.URL.Path),
+		slog.Int("status", answer.Status()),
+		slog.Int("bytes", answer.BytesWritten()),
+		slog.Duration("took", took),
+		slog.String("remote", r.RemoteAddr),
+		requestIDAttr(r.Context()))
+}

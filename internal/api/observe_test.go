@@ -1,0 +1,103 @@
+package api
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/assert"
+
+	"learninglog/internal/metrics"
+)
+
+// requests keeps what an observer is told, as "method route status".
+type requests struct {
+	begun, ended int
+	answers      []string
+}
+
+func (r *requests) Begun() { r.begun++ }
+
+func (r *requests) Ended(route, method string, status int, _ time.Duration) {
+	r.ended++
+	r.answers = append(r.answers, method+" "+route+" "+http.StatusText(status))
+}
+
+func TestRequestsAreToldApartByRoute(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ method, target, body, want string }{
+		{"POST", "/v1/learning-logs", "{", "POST /v1/learning-logs Bad Request"},
+		{"POST", "/v1/learning-logs", aLog, "POST /v1/learning-logs Service Unavailable"},
+		{"POST", "/v1/learning-logs?on_duplicate=maybe", aLog, "POST /v1/learning-logs Unprocessable Entity"},
+		{"GET", "/v1/users/" + aUser + "/summary", "", "GET /v1/users/{user_id}/summary Service Unavailable"},
+		{"GET", "/v1/users/me/summary", "", "GET /v1/users/{user_id}/summary Unprocessable Entity"},
+		{"HEAD", "/healthz", "", "HEAD /healthz OK"},
+		{"GET", "/docs/swagger-ui.css", "", "GET /docs/* OK"},
+		{"GET", "/", "", "GET / Found"},
+		{"GET", "/metrics", "", "GET /metrics OK"},
+		{"GET", "/nowhere/" + aUser, "", "GET unmatched Not Found"},
+		{"PATCH", "/healthz", "", "PATCH unmatched Method Not Allowed"},
+		{"BREW", "/healthz", "", "other unmatched Method Not Allowed"},
+		{"GET", "/healthz?a=1&a=2", "", "GET unmatched Unprocessable Entity"},
+	} {
+		t.Run(test.method+" "+test.target, func(t *testing.T) {
+			t.Parallel()
+			observed := new(requests)
+			config := newConfig(errAway)
+			config.Requests = observed
+			handler, err := New(config)
+			assert.NoError(t, err)
+
+			serve(handler, test.method, test.target, "", strings.NewReader(test.body))
+
+			assert.Equal(t, []string{test.want}, observed.answers)
+			assert.Equal(t, []int{1, 1}, []int{observed.begun, observed.ended})
+		})
+	}
+}
+
+func TestRequestsThatPanicHaveEnded(t *testing.T) {
+	t.Parallel()
+	observed := new(requests)
+	router := panicking(observed)
+
+	serve(router, http.MethodGet, "/", "", nil)
+	assert.Panics(t, func() { serve(router, http.MethodGet, "/abort", "", nil) })
+
+	assert.Equal(t, []string{"GET / Internal Server Error", "GET /abort "}, observed.answers)
+	assert.Equal(t, 2, observed.begun)
+}
+
+// BenchmarkObserve is what metrics, and a log that is off, cost a request.
+func BenchmarkObserve(b *testing.B) {
+	answer := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusCreated) })
+	for name, observer := range map[string]RequestObserver{
+		"nobody":  nobody{},
+		"metrics": metrics.NewRequests(prometheus.NewRegistry()),
+	} {
+		b.Run(name, func(b *testing.B) {
+			s := &server{Config: Config{Requests: observer, Logger: slog.New(slog.DiscardHandler)}}
+			router := chi.NewMux()
+			router.Use(s.observe)
+			router.Method(http.MethodPost, "/v1/learning-logs", answer)
+			request := httptest.NewRequest(http.MethodPost, "/v1/learning-logs", nil)
+			b.ReportAllocs()
+			for b.Loop() {
+				router.ServeHTTP(discard{}, request)
+			}
+		})
+	}
+}
+
+// discard is an answer that goes nowhere.
+type discard struct{}
+
+func (discard) Header() http.Header            { return nil }
+func (discard) Write(text []byte) (int, error) { return io.Discard.Write(text) }
+func (discard) WriteHeader(int)                {}

@@ -1,0 +1,93 @@
+package metrics
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"learninglog/command"
+)
+
+// Writes counts what becomes of logs, and times how they are written. It
+// observes a recorder.
+type Writes struct {
+	logs     *prometheus.CounterVec
+	perBatch prometheus.Histogram
+	calls    prometheus.Histogram
+	waited   prometheus.Histogram
+	took     prometheus.Histogram
+	retries  prometheus.Counter
+}
+
+var _ command.Observer = (*Writes)(nil)
+
+// NewWrites returns Writes that are registered.
+func NewWrites(registry prometheus.Registerer) *Writes {
+	w := &Writes{
+		logs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace,
+			Name:      "logs_total",
+			Help:      "Learning logs that were submitted, by what became of them.",
+		}, []string{"outcome"}),
+		perBatch: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace,
+			Name:      "batch_logs",
+			Help:      "Learning logs that were written together, in one commit.",
+			Buckets:   sizes(),
+		}),
+		calls: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace,
+			Name:      "batch_calls",
+			Help:      "Posts whose learning logs were written together.",
+			Buckets:   sizes(),
+		}),
+		waited: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace,
+			Name:      "queue_wait_seconds",
+			Help:      "How long posts, or the parts of large ones, waited for their batch to be written.",
+			Buckets:   latencies(),
+		}),
+		took: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace,
+			Name:      "batch_duration_seconds",
+			Help:      "How long the database took to write a batch, with all tries.",
+			Buckets:   latencies(),
+		}),
+		retries: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace,
+			Name:      "batch_retries_total",
+			Help:      "How often a batch, or a part of it, was tried again.",
+		}),
+	}
+	for _, status := range []command.Status{
+		command.Recorded, command.AlreadyRecorded, command.RequestIDReused, command.Invalid, command.Failed,
+	} {
+		w.logs.WithLabelValues(string(status)) // so that its rate is right from the first log on
+	}
+	registry.MustRegister(w.logs, w.perBatch, w.calls, w.waited, w.took, w.retries)
+	return w
+}
+
+// sizes is the buckets of how many are written together.
+func sizes() []float64 {
+	return []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000}
+}
+
+// Wrote counts a batch.
+func (w *Writes) Wrote(batch command.Batch) {
+	w.perBatch.Observe(float64(batch.Logs))
+	w.calls.Observe(float64(batch.Calls))
+	for _, waited := range batch.Waited {
+		w.waited.Observe(waited.Seconds())
+	}
+	w.took.Observe(batch.Took.Seconds())
+	w.retries.Add(float64(batch.Retries))
+	for status, logs := range batch.Outcomes {
+		w.count(status, logs)
+	}
+}
+
+// Refused counts logs that end without a batch.
+func (w *Writes) Refused(status command.Status, logs int) { w.count(status, logs) }
+
+func (w *Writes) count(status command.Status, logs int) {
+	w.logs.WithLabelValues(string(status)).Add(float64(logs))
+}
