@@ -185,6 +185,14 @@ func (s *service) send(method, path, contentType, body string) (answer, error) {
 	return answer{status: response.StatusCode, header: response.Header, body: read}, err
 }
 
+// mustAnswer is call, and fails the test unless there is an answer.
+func (s *service) mustAnswer(method, path, body string) answer {
+	s.t.Helper()
+	got, err := s.call(method, path, body)
+	require.NoError(s.t, err)
+	return got
+}
+
 // mustCall is call, and fails the test unless the answer has the status.
 func (s *service) mustCall(status int, method, path, body string) answer {
 	s.t.Helper()

@@ -1,0 +1,9 @@
+package main_test
+
+import (
+	"testing"
+)
+
+type smallDisk struct{}
+
+var _ testing.TB
