@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -9,25 +10,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"learninglog/internal/embeddedpg"
 	"learninglog/internal/pgtest"
 )
-
-// Whatever goes wrong while clients post: each acknowledged log is stored as it was
-// posted, none is counted twice, and the services go on by themselves when it is
-// over. `make soak` lets things go wrong for longer.
-func TestFaultsUnderLoad(t *testing.T) {
-	t.Parallel()
-	const between = 5
-	i := install(t, 2)
-	for _, f := range faults() {
-		i.load.start()
-		i.suffer(f, between)
-		i.load.stop()
-		i.load.check(i.server.URL()).assertNothingWrong(t)
-		i.load.assertSummaries(i.services[0].Load(), i.server.URL())
-		require.False(t, t.Failed(), "after: %s", f.name)
-	}
-}
 
 // Wherever its connection to the database breaks, a client that isn't told that
 // its log is recorded posts it again, and then knows; the log is counted once.
@@ -72,4 +57,24 @@ func TestAConnectionThatBreaksAtAnyStage(t *testing.T) {
 		require.Equal(t, []int{posted, posted}, []int{words, entries}, "broken %s: every log is counted once", b.name)
 	}
 	assert.Empty(t, pgtest.Drift(t, pgtest.Open(t, databaseURL), time.UTC))
+}
+
+// The embedded database goes with the service that runs it.
+func TestAServiceIsKilledWithItsDatabase(t *testing.T) {
+	t.Parallel()
+	dir := dataDir(t)
+	databaseURL := embeddedpg.URL(dir)
+	var s atomic.Pointer[service]
+	s.Store(serve(t, "--data-dir", dir))
+	l := newLoad(t, func() string { return s.Load().base })
+	l.start()
+	for range 2 {
+		l.waitForMore(10)
+		s.Load().kill()
+		s.Store(serve(t, "--data-dir", dir))
+		l.waitForMore(10)
+		l.check(databaseURL).assertNothingWrong(t)
+	}
+	l.stop()
+	l.assertSummaries(s.Load(), databaseURL)
 }

@@ -23,7 +23,7 @@ type installation struct {
 	proxy    *proxy
 	services []atomic.Pointer[service]
 	load     *load
-	disk     *smallDisk // nil where the logs are with the other data
+	disk     *disk // of the logs; nil where it is that of the other data
 }
 
 func install(t testing.TB, services int) *installation {

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math/rand/v2"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,15 +41,25 @@ type load struct {
 
 	mu     sync.Mutex
 	posted map[uuid.UUID]*postedLog
+	// acknowledgements counts logs, and checks the looks at what became of them.
+	acknowledgements, checks int
 }
 
 // postedLog is a log, and what its client knows of it.
 type postedLog struct {
-	requestID, user uuid.UUID
-	words           int
-	timestamp       string
-	posts           int
-	acknowledged    bool
+	requestID uuid.UUID
+	content   content
+	posts     int
+	// acknowledged is which acknowledgement it had, from 1, and seen which check
+	// saw it in the database last; 0 is none.
+	acknowledged, seen int
+}
+
+// content is what a log says, its timestamp in seconds.
+type content struct {
+	user      uuid.UUID
+	words     int
+	timestamp int64
 }
 
 const loadClients = 8
@@ -117,9 +125,11 @@ func (l *load) newLogs() []*postedLog {
 		daysAgo := 1 + rand.IntN(20) // within the summary's last 30 days
 		logs[i] = &postedLog{
 			requestID: uuid.New(),
-			user:      l.users[rand.IntN(len(l.users))],
-			words:     rand.IntN(100),
-			timestamp: time.Now().UTC().AddDate(0, 0, -daysAgo).Format(time.RFC3339),
+			content: content{
+				user:      l.users[rand.IntN(len(l.users))],
+				words:     rand.IntN(100),
+				timestamp: time.Now().AddDate(0, 0, -daysAgo).Unix(),
+			},
 		}
 		l.posted[logs[i].requestID] = logs[i]
 	}
@@ -144,7 +154,8 @@ func (l *load) postOnce(service int, logs []*postedLog) []*postedLog {
 	bodies := make([]string, len(logs))
 	for i, log := range logs {
 		log.posts++
-		bodies[i] = logWithID(log.requestID, log.user, log.words, fmt.Sprintf(`"timestamp":"%s"`, log.timestamp))
+		bodies[i] = logWithID(log.requestID, log.content.user, log.content.words,
+			fmt.Sprintf(`"timestamp":"%s"`, time.Unix(log.content.timestamp, 0).UTC().Format(time.RFC3339)))
 	}
 	path, body := "/v1/learning-logs", bodies[0]
 	switch {
@@ -196,7 +207,8 @@ func (l *load) learn(log *postedLog, outcome string) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	log.acknowledged = true
+	l.acknowledgements++
+	log.acknowledged = l.acknowledgements
 	return true
 }
 
@@ -258,97 +270,99 @@ func (f findings) assertNothingWrong(t testing.TB) {
 // may go on.
 func (l *load) check(databaseURL string) findings {
 	l.t.Helper()
-	ctx := context.Background()
-	pool, err := pgxpool.New(ctx, databaseURL)
-	require.NoError(l.t, err)
+	pool := openPool(l.t, databaseURL)
 	defer pool.Close()
-	acknowledged := l.acknowledgedLogs()
-	stored := storedLogs(l.t, pool)
-	posted := l.postedLogs() // all that were stored by then, and more
-	found := findings{
-		posted:       len(posted),
-		acknowledged: len(acknowledged),
-		stored:       len(stored),
-		drifted:      pgtest.Drift(l.t, pool, time.UTC),
-	}
-	for id, log := range acknowledged {
-		if stored[id] != log.content() {
-			found.lost = append(found.lost, id)
-		}
-	}
-	for id, log := range stored {
-		if posted[id] == nil || posted[id].content() != log {
+	check, found := l.beginCheck()
+	rows, err := pool.Query(context.Background(), `SELECT request_id, user_id, word_count, "timestamp" FROM learning_log`)
+	require.NoError(l.t, err)
+	var (
+		id        uuid.UUID
+		stored    content
+		timestamp time.Time
+	)
+	_, err = pgx.ForEachRow(rows, []any{&id, &stored.user, &stored.words, &timestamp}, func() error {
+		found.stored++
+		stored.timestamp = timestamp.Unix()
+		if !l.saw(id, stored, check) {
 			found.strange = append(found.strange, id)
 		}
-	}
-	const counted = `
+		return nil
+	})
+	require.NoError(l.t, err)
+	found.lost = l.notSeen(check, found.acknowledged)
+	const double = `
 		SELECT greatest(sum(entry_count) - (SELECT count(*) FROM learning_log), 0)::int
 		FROM learning_log_aggregates WHERE granularity = 'day'`
-	require.NoError(l.t, pool.QueryRow(ctx, counted).Scan(&found.double))
+	require.NoError(l.t, pool.QueryRow(context.Background(), double).Scan(&found.double))
+	found.drifted = pgtest.Drift(l.t, pool, time.UTC)
 	return found
 }
 
-// content is what is stored of a log.
-type content struct {
-	user      uuid.UUID
-	words     int
-	timestamp string
-}
-
-func (p *postedLog) content() content { return content{p.user, p.words, p.timestamp} }
-
-func (l *load) postedLogs() map[uuid.UUID]*postedLog {
+func (l *load) beginCheck() (check int, found findings) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return maps.Clone(l.posted)
+	l.checks++
+	return l.checks, findings{posted: len(l.posted), acknowledged: l.acknowledgements}
 }
 
-func (l *load) acknowledgedLogs() map[uuid.UUID]*postedLog {
+// saw notes that a log is stored, and returns whether it was posted so.
+func (l *load) saw(id uuid.UUID, stored content, check int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	acknowledged := make(map[uuid.UUID]*postedLog)
+	log := l.posted[id]
+	if log == nil || log.content != stored {
+		return false
+	}
+	log.seen = check
+	return true
+}
+
+// notSeen returns those of the logs with the first acknowledgements that a check
+// didn't see.
+func (l *load) notSeen(check, acknowledgements int) (lost []uuid.UUID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for id, log := range l.posted {
-		if log.acknowledged {
-			acknowledged[id] = log
+		if log.acknowledged > 0 && log.acknowledged <= acknowledgements && log.seen != check {
+			lost = append(lost, id)
 		}
 	}
-	return acknowledged
-}
-
-func storedLogs(t testing.TB, pool *pgxpool.Pool) map[uuid.UUID]content {
-	t.Helper()
-	rows, err := pool.Query(context.Background(), `SELECT request_id, user_id, word_count, "timestamp" FROM learning_log`)
-	require.NoError(t, err)
-	stored := make(map[uuid.UUID]content)
-	var (
-		id        uuid.UUID
-		log       content
-		timestamp time.Time
-	)
-	_, err = pgx.ForEachRow(rows, []any{&id, &log.user, &log.words, &timestamp}, func() error {
-		log.timestamp = timestamp.UTC().Format(time.RFC3339)
-		stored[id] = log
-		return nil
-	})
-	require.NoError(t, err)
-	return stored
+	return lost
 }
 
 // assertSummaries asserts that a service, when the clients have stopped, shows each
 // user the logs that are stored.
 func (l *load) assertSummaries(s *service, databaseURL string) {
 	l.t.Helper()
-	pool, err := pgxpool.New(context.Background(), databaseURL)
-	require.NoError(l.t, err)
+	pool := openPool(l.t, databaseURL)
 	defer pool.Close()
-	want, got := make(map[uuid.UUID][2]int), make(map[uuid.UUID][2]int)
-	for _, log := range storedLogs(l.t, pool) {
-		sums := want[log.user]
-		want[log.user] = [2]int{sums[0] + log.words, sums[1] + 1}
+	rows, err := pool.Query(context.Background(), `SELECT user_id, sum(word_count), count(*) FROM learning_log GROUP BY user_id`)
+	require.NoError(l.t, err)
+	var (
+		user           uuid.UUID
+		words, entries int
+	)
+	_, err = pgx.ForEachRow(rows, []any{&user, &words, &entries}, func() error {
+		shownWords, shownEntries := s.total(user)
+		assert.Equal(l.t, []int{words, entries}, []int{shownWords, shownEntries}, "the words and entries of the user %s", user)
+		return nil
+	})
+	require.NoError(l.t, err)
+}
+
+func openPool(t testing.TB, databaseURL string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(context.Background(), databaseURL)
+	require.NoError(t, err)
+	return pool
+}
+
+// waitForUnavailable waits until every service turns posts away.
+func (l *load) waitForUnavailable() {
+	l.t.Helper()
+	for i := range l.unavailable {
+		before := l.unavailable[i].Load()
+		require.Eventually(l.t, func() bool { return l.unavailable[i].Load() > before+loadClients }, eventually, often,
+			"service %d goes on as if nothing was", i)
 	}
-	for _, user := range slices.Collect(maps.Keys(want)) {
-		words, entries := s.total(user)
-		got[user] = [2]int{words, entries}
-	}
-	assert.Equal(l.t, want, got, "the words and entries of each user")
 }

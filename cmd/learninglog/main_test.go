@@ -62,6 +62,7 @@ type service struct {
 	err     error
 	log     *lockedBuffer
 	greeted string
+	started time.Time
 }
 
 // serve starts the service with more arguments, on a free port, and returns when
@@ -75,7 +76,7 @@ func serve(t testing.TB, arguments ...string) *service {
 
 func tryServe(t testing.TB, arguments ...string) (*service, error) {
 	t.Helper()
-	s := &service{t: t, done: make(chan struct{}), log: new(lockedBuffer)}
+	s := &service{t: t, done: make(chan struct{}), log: new(lockedBuffer), started: time.Now()}
 	s.command = exec.Command(program, append([]string{"serve", "--addr=127.0.0.1:0", "--log-level=debug"}, arguments...)...)
 	s.command.Env = environment()
 	s.command.Stderr = s.log
