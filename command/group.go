@@ -240,9 +240,21 @@ func (g *group) close(ctx context.Context) error {
 	case <-g.idle:
 		return nil
 	case <-ctx.Done():
+		if g.isIdle() {
+			return nil
+		}
 		g.abort()
 		<-g.idle
 		return fmt.Errorf("writing what was accepted: %w", context.Cause(ctx))
+	}
+}
+
+func (g *group) isIdle() bool {
+	select {
+	case <-g.idle:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -359,6 +359,15 @@ func TestCloseFailsWhatIsLeftWhenItsContextEnds(t *testing.T) {
 	assert.Zero(t, scan[int](t, pool, `SELECT count(*) FROM learning_log`))
 }
 
+func TestCloseOfAnIdleRecorderNeedsNoTime(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 50 { // whether it is idle or out of time must not be left to chance
+		require.NoError(t, command.NewRecorder(brokenDatabase{}, command.Config{}).Close(ctx), "nothing is left")
+	}
+}
+
 func TestMaxWaitingTurnsFurtherCallsAway(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
