@@ -26,6 +26,12 @@ test: ## Run all tests, on a PostgreSQL of their own unless TEST_DATABASE_URL is
 	@test -n "$(RACE)" || echo "no C compiler: running without the race detector"
 	$(GO) test $(RACE) ./...
 
+SOAK ?= 5m
+
+.PHONY: soak
+soak: ## Let faults happen at random while clients post, for five minutes or SOAK=15m
+	SOAK=$(SOAK) $(GO) test -count 1 -timeout 0 -v -run '^TestFaultsUnderLoad$$' ./cmd/learninglog
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for half a minute
 	@for package in $$($(GO) list ./...); do \

@@ -28,15 +28,17 @@ type group struct {
 	context context.Context //nolint:containedctx // a batch outlives the calls that it is made of
 	abort   context.CancelFunc
 
-	mu       sync.RWMutex // held for reading while submitting
-	closed   bool
-	accepted sync.WaitGroup // submissions that aren't done
+	mu     sync.Mutex
+	open   int // submissions that aren't done
+	closed bool
+	idle   chan struct{} // closed when it is closed and nothing is open
 }
 
 // submission is the logs of one call, on their way.
 type submission struct {
 	entries   []entry
 	unsettled atomic.Int64
+	abandoned atomic.Bool   // nobody waits for it any more
 	done      chan struct{} // closed when every entry is settled
 }
 
@@ -57,7 +59,7 @@ type part struct {
 
 func newGroup(db database, config Config) *group {
 	ctx, abort := context.WithCancel(context.Background())
-	g := &group{config: config, writer: newWriter(db, config), context: ctx, abort: abort}
+	g := &group{config: config, writer: newWriter(db, config), context: ctx, abort: abort, idle: make(chan struct{})}
 	for range config.Lanes {
 		g.lanes = append(g.lanes, newLane(g))
 	}
@@ -79,6 +81,7 @@ func (g *group) write(ctx context.Context, logs []Log) []Outcome {
 	case <-s.done:
 		return s.outcomes(nil)
 	case <-ctx.Done():
+		s.abandoned.Store(true)
 		return s.outcomes(context.Cause(ctx))
 	}
 }
@@ -107,17 +110,9 @@ func (s *submission) outcomes(err error) []Outcome {
 
 // submit accepts s, if there is room for it, and hands it to the lanes.
 func (g *group) submit(s *submission) error {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	if g.closed {
-		return ErrStopped
+	if err := g.accept(len(s.entries)); err != nil {
+		return err
 	}
-	n := int64(len(s.entries))
-	if waiting := g.waiting.Add(n); waiting > int64(g.config.MaxWaiting) && waiting > n {
-		g.waiting.Add(-n)
-		return ErrFull
-	}
-	g.accepted.Add(1)
 	lanes := g.lanes
 	if g.config.MaxBatch == 1 {
 		lanes = []*lane{newLane(g)} // of its own: no group commit
@@ -128,6 +123,21 @@ func (g *group) submit(s *submission) error {
 			lanes[i].push(&parts[i])
 		}
 	}
+	return nil
+}
+
+func (g *group) accept(entries int) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return ErrStopped
+	}
+	waiting := int(g.waiting.Load())
+	if waiting > 0 && waiting+entries > g.config.MaxWaiting {
+		return ErrFull
+	}
+	g.waiting.Add(int64(entries))
+	g.open++
 	return nil
 }
 
@@ -157,14 +167,32 @@ func laneOf(user uuid.UUID, lanes int) int {
 	return int(binary.BigEndian.Uint64(user[end:]) % uint64(lanes)) //nolint:gosec // less than lanes
 }
 
+// drop gives up a part that nobody waits for.
+func (g *group) drop(p *part) {
+	g.waiting.Add(-int64(len(p.entries)))
+	g.config.Observer.Refused(Failed, len(p.entries))
+	g.settle(p.submission, p.entries)
+}
+
 // settle is called when entries of s have got their outcomes.
 func (g *group) settle(s *submission, entries []*entry) {
 	for _, e := range entries {
 		e.settled.Store(true)
 	}
-	if s.unsettled.Add(-int64(len(entries))) == 0 {
-		close(s.done)
-		g.accepted.Done()
+	if s.unsettled.Add(-int64(len(entries))) > 0 {
+		return
+	}
+	close(s.done)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.open--
+	g.endIfIdle()
+}
+
+// endIfIdle is called with g.mu held.
+func (g *group) endIfIdle() {
+	if g.closed && g.open == 0 {
+		close(g.idle)
 	}
 }
 
@@ -181,19 +209,21 @@ func (g *group) backlog() time.Duration {
 // settled. Where ctx ends first, what is left Failed.
 func (g *group) close(ctx context.Context) error {
 	g.mu.Lock()
-	g.closed = true
+	if !g.closed {
+		g.closed = true
+		g.endIfIdle()
+	}
+	open := g.open
 	g.mu.Unlock()
-	settled := make(chan struct{})
-	go func() {
-		g.accepted.Wait()
-		close(settled)
-	}()
+	if open == 0 {
+		return nil
+	}
 	select {
-	case <-settled:
+	case <-g.idle:
 		return nil
 	case <-ctx.Done():
 		g.abort()
-		<-settled
+		<-g.idle
 		return fmt.Errorf("writing what was accepted: %w", context.Cause(ctx))
 	}
 }

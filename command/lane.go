@@ -86,17 +86,21 @@ func (l *lane) work() {
 func (l *lane) take() *batch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.queue) == 0 {
-		l.busy = false
-		return nil
-	}
 	next := &batch{taken: time.Now()}
 	for len(l.queue) > 0 && len(next.entries) < l.group.config.MaxBatch {
 		p := l.queue[0]
 		l.queue[0] = nil
 		l.queue = l.queue[1:]
 		l.queued -= len(p.entries)
-		next.add(p)
+		if p.submission.abandoned.Load() {
+			l.group.drop(p)
+		} else {
+			next.add(p)
+		}
+	}
+	if len(next.entries) == 0 {
+		l.busy = false
+		return nil
 	}
 	l.group.waiting.Add(-int64(len(next.entries)))
 	return next

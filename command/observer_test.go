@@ -48,7 +48,7 @@ func (y *tally) add(status command.Status, logs int) {
 func TestObserverHearsOfEveryLogOnce(t *testing.T) {
 	t.Parallel()
 	heard := new(tally)
-	recorder := command.NewRecorder(pgtest.Pool(t), command.Config{Observer: heard})
+	recorder := command.NewRecorder(pgtest.Pool(t), command.Config{Observer: heard, Lanes: 1})
 	log, other := newLog(1, "2025-11-22T08:30:00Z"), newLog(2, "2025-11-22T08:30:00Z")
 	reused := log
 	reused.WordCount++
@@ -78,7 +78,7 @@ func (s stuck) Query(context.Context, string, ...any) (pgx.Rows, error) {
 }
 
 // Logs that Failed are heard of whether they had a batch or not, but not twice:
-// those whose caller gave up have one all the same.
+// those whose caller gave up while they were being written have one.
 func TestObserverHearsOfLogsThatFailed(t *testing.T) {
 	t.Parallel()
 	heard := new(tally)
@@ -100,5 +100,5 @@ func TestObserverHearsOfLogsThatFailed(t *testing.T) {
 	close(db.letGo)
 	require.NoError(t, recorder.Close(t.Context()))
 	assert.Equal(t, map[command.Status]int{command.Failed: 5}, heard.outcomes)
-	assert.Equal(t, []int{2, 4}, []int{heard.batches, heard.logs})
+	assert.Equal(t, []int{1, 1}, []int{heard.batches, heard.logs})
 }

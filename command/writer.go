@@ -46,14 +46,15 @@ func newWriter(db database, config Config) *writer {
 // begins with the user.
 //
 // The order of the keys, here and in [rollup.AddSQL], makes concurrent batches
-// wait for each other instead of deadlocking.
+// wait for each other instead of deadlocking. Request ids come first: they are
+// what batches wait for here, even where a client reuses one for another user.
 func recordSQL() string {
 	return `
 	WITH recorded AS (
 		INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
 		SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[])
 		    AS submitted (request_id, user_id, word_count, "timestamp")
-		ORDER BY user_id, request_id
+		ORDER BY request_id, user_id
 		ON CONFLICT DO NOTHING
 		RETURNING request_id, user_id, word_count, "timestamp", recorded_at
 	), added AS (` + rollup.AddSQL("recorded", "$5") + `

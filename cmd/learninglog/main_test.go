@@ -62,6 +62,7 @@ type service struct {
 	err     error
 	log     *lockedBuffer
 	greeted string
+	started time.Time
 }
 
 // serve starts the service with more arguments, on a free port, and returns when
@@ -75,7 +76,7 @@ func serve(t testing.TB, arguments ...string) *service {
 
 func tryServe(t testing.TB, arguments ...string) (*service, error) {
 	t.Helper()
-	s := &service{t: t, done: make(chan struct{}), log: new(lockedBuffer)}
+	s := &service{t: t, done: make(chan struct{}), log: new(lockedBuffer), started: time.Now()}
 	s.command = exec.Command(program, append([]string{"serve", "--addr=127.0.0.1:0", "--log-level=debug"}, arguments...)...)
 	s.command.Env = environment()
 	s.command.Stderr = s.log
@@ -183,6 +184,14 @@ func (s *service) send(method, path, contentType, body string) (answer, error) {
 	defer func() { _ = response.Body.Close() }()
 	read, err := io.ReadAll(response.Body)
 	return answer{status: response.StatusCode, header: response.Header, body: read}, err
+}
+
+// mustAnswer is call, and fails the test unless there is an answer.
+func (s *service) mustAnswer(method, path, body string) answer {
+	s.t.Helper()
+	got, err := s.call(method, path, body)
+	require.NoError(s.t, err)
+	return got
 }
 
 // mustCall is call, and fails the test unless the answer has the status.

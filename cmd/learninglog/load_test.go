@@ -1,0 +1,368 @@
+package main_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/pgtest"
+)
+
+// load is clients that post logs, one or a few at a time. As real ones do, they
+// post again, with the same request ids, what isn't acknowledged; some lose
+// patience and never learn what became of it.
+type load struct {
+	t testing.TB
+	// bases are the addresses of the services: the clients are divided among them.
+	bases []func() string
+	users []uuid.UUID
+	http  *http.Client
+
+	stopping atomic.Bool
+	clients  sync.WaitGroup
+
+	// Of each service: how many posts it acknowledged, and turned away for now.
+	acknowledged, unavailable []atomic.Int64
+
+	mu     sync.Mutex
+	posted map[uuid.UUID]*postedLog
+	// acknowledgements counts logs, and checks the looks at what became of them.
+	acknowledgements, checks int
+}
+
+// postedLog is a log, and what its client knows of it.
+type postedLog struct {
+	requestID uuid.UUID
+	content   content
+	posts     int
+	// acknowledged is which acknowledgement it had, from 1, and seen which check
+	// saw it in the database last; 0 is none.
+	acknowledged, seen int
+}
+
+// content is what a log says, its timestamp in seconds.
+type content struct {
+	user      uuid.UUID
+	words     int
+	timestamp int64
+}
+
+const loadClients = 8
+
+// newLoad returns clients of services, which do nothing yet.
+func newLoad(t testing.TB, bases ...func() string) *load {
+	t.Helper()
+	l := &load{
+		t:            t,
+		bases:        bases,
+		users:        make([]uuid.UUID, 20), // few, so that they get into each other's way
+		http:         &http.Client{Timeout: eventually, Transport: &http.Transport{MaxIdleConnsPerHost: loadClients}},
+		acknowledged: make([]atomic.Int64, len(bases)),
+		unavailable:  make([]atomic.Int64, len(bases)),
+		posted:       make(map[uuid.UUID]*postedLog),
+	}
+	for i := range l.users {
+		l.users[i] = uuid.New()
+	}
+	t.Cleanup(l.stop)
+	return l
+}
+
+// start makes the clients begin, or go on.
+func (l *load) start() {
+	l.stopping.Store(false)
+	for i := range loadClients {
+		l.clients.Go(func() {
+			for !l.stopping.Load() {
+				l.post(i%len(l.bases), l.newLogs())
+			}
+		})
+	}
+}
+
+// stop makes the clients end, each after the post that is under way.
+func (l *load) stop() {
+	l.stopping.Store(true)
+	l.clients.Wait()
+}
+
+// waitForMore waits until every service has acknowledged so many more posts.
+func (l *load) waitForMore(posts int64) {
+	l.t.Helper()
+	for i := range l.acknowledged {
+		before := l.acknowledged[i].Load()
+		require.Eventually(l.t, func() bool { return l.acknowledged[i].Load() >= before+posts }, eventually, often,
+			"service %d acknowledges nothing more, %d posts after the start and %d that were answered 503",
+			i, before, l.unavailable[i].Load())
+	}
+}
+
+// newLogs returns one log, or now and then a few.
+func (l *load) newLogs() []*postedLog {
+	size := 1
+	if rand.IntN(4) == 0 {
+		size = 2 + rand.IntN(20)
+	}
+	logs := make([]*postedLog, size)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range logs {
+		daysAgo := 1 + rand.IntN(20) // within the summary's last 30 days
+		logs[i] = &postedLog{
+			requestID: uuid.New(),
+			content: content{
+				user:      l.users[rand.IntN(len(l.users))],
+				words:     rand.IntN(100),
+				timestamp: time.Now().AddDate(0, 0, -daysAgo).Unix(),
+			},
+		}
+		l.posted[logs[i].requestID] = logs[i]
+	}
+	return logs
+}
+
+// post posts logs to a service until they are acknowledged, or the client loses
+// patience.
+func (l *load) post(service int, logs []*postedLog) {
+	const pause = 10 * time.Millisecond
+	for tries := 1 + rand.IntN(100); tries > 0; tries-- {
+		logs = l.postOnce(service, logs)
+		if len(logs) == 0 || l.stopping.Load() {
+			return
+		}
+		time.Sleep(pause) // as a client does that was turned away
+	}
+}
+
+// postOnce returns the logs that are not acknowledged.
+func (l *load) postOnce(service int, logs []*postedLog) []*postedLog {
+	bodies := make([]string, len(logs))
+	for i, log := range logs {
+		log.posts++
+		bodies[i] = logWithID(log.requestID, log.content.user, log.content.words,
+			fmt.Sprintf(`"timestamp":"%s"`, time.Unix(log.content.timestamp, 0).UTC().Format(time.RFC3339)))
+	}
+	path, body := "/v1/learning-logs", bodies[0]
+	switch {
+	case len(logs) > 1:
+		path, body = "/v1/learning-logs/batch", "["+strings.Join(bodies, ",")+"]"
+	case rand.IntN(2) == 0:
+		path += "?on_duplicate=return"
+	}
+	response, err := l.http.Post(l.bases[service]()+path, "application/json", strings.NewReader(body))
+	if err != nil {
+		return logs
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return logs
+	}
+	if response.StatusCode == http.StatusServiceUnavailable {
+		l.unavailable[service].Add(1)
+		assert.NotEmpty(l.t, response.Header.Get("Retry-After"), "%s", text)
+		return logs
+	}
+	outcomes, err := outcomesOf(response.StatusCode, text, len(logs))
+	if !assert.NoError(l.t, err, "%s", text) {
+		return logs
+	}
+	var failed []*postedLog
+	for i, log := range logs {
+		if !l.learn(log, outcomes[i]) {
+			failed = append(failed, log)
+		}
+	}
+	l.acknowledged[service].Add(1)
+	return failed
+}
+
+// learn makes a client know what it was told of a log, and returns whether that is
+// an acknowledgement.
+func (l *load) learn(log *postedLog, outcome string) bool {
+	switch outcome {
+	case "recorded":
+	case "already_recorded":
+		assert.Greater(l.t, log.posts, 1, "the log %s is said to be recorded before, and was posted for the first time", log.requestID)
+	case "failed":
+		return false
+	default:
+		assert.Fail(l.t, "unexpected outcome", "%s of the log %s", outcome, log.requestID)
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.acknowledgements++
+	log.acknowledged = l.acknowledgements
+	return true
+}
+
+// outcomesOf returns what an answer says of each of so many logs.
+func outcomesOf(status int, body []byte, logs int) ([]string, error) {
+	if logs == 1 {
+		var problem problem
+		switch status {
+		case http.StatusCreated:
+			return []string{"recorded"}, nil
+		case http.StatusOK:
+			return []string{"already_recorded"}, nil
+		case http.StatusConflict:
+			err := json.Unmarshal(body, &problem)
+			return []string{strings.ReplaceAll(strings.TrimPrefix(problem.Type, "/problems/"), "-", "_")}, err
+		default:
+			return nil, fmt.Errorf("unexpected status %d", status)
+		}
+	}
+	var answer struct {
+		Outcomes []struct{ Outcome string }
+	}
+	if err := json.Unmarshal(body, &answer); err != nil || status != http.StatusOK || len(answer.Outcomes) != logs {
+		return nil, errors.Join(err, fmt.Errorf("status %d with %d outcomes of %d logs", status, len(answer.Outcomes), logs))
+	}
+	outcomes := make([]string, logs)
+	for i, outcome := range answer.Outcomes {
+		outcomes[i] = outcome.Outcome
+	}
+	return outcomes, nil
+}
+
+// findings is what became of the logs of a load.
+type findings struct {
+	posted, acknowledged, stored int
+	// What must not be: acknowledged logs that aren't stored, or not as they were
+	// posted; stored ones that nobody posted so; how many logs are counted more often
+	// than once; and rows of the rollups that have drifted.
+	lost, strange []uuid.UUID
+	double        int
+	drifted       []string
+}
+
+func (f findings) String() string {
+	return fmt.Sprintf("%d logs posted, %d acknowledged, %d stored; %d lost, %d strange, %d counted double, %d rows drifted",
+		f.posted, f.acknowledged, f.stored, len(f.lost), len(f.strange), f.double, len(f.drifted))
+}
+
+func (f findings) assertNothingWrong(t testing.TB) {
+	t.Helper()
+	assert.Positive(t, f.acknowledged, "nothing was tested")
+	assert.Empty(t, f.lost, "acknowledged logs that aren't stored as they were posted")
+	assert.Empty(t, f.strange, "stored logs that nobody posted")
+	assert.Zero(t, f.double, "logs are counted more often than once")
+	assert.Empty(t, f.drifted, "the rollups have drifted")
+}
+
+// check compares what the clients know with what is in the database, while they
+// may go on.
+func (l *load) check(databaseURL string) findings {
+	l.t.Helper()
+	pool := openPool(l.t, databaseURL)
+	defer pool.Close()
+	check, found := l.beginCheck()
+	rows, err := pool.Query(context.Background(), `SELECT request_id, user_id, word_count, "timestamp" FROM learning_log`)
+	require.NoError(l.t, err)
+	var (
+		id        uuid.UUID
+		stored    content
+		timestamp time.Time
+	)
+	_, err = pgx.ForEachRow(rows, []any{&id, &stored.user, &stored.words, &timestamp}, func() error {
+		found.stored++
+		stored.timestamp = timestamp.Unix()
+		if !l.saw(id, stored, check) {
+			found.strange = append(found.strange, id)
+		}
+		return nil
+	})
+	require.NoError(l.t, err)
+	found.lost = l.notSeen(check, found.acknowledged)
+	const double = `
+		SELECT greatest(sum(entry_count) - (SELECT count(*) FROM learning_log), 0)::int
+		FROM learning_log_aggregates WHERE granularity = 'day'`
+	require.NoError(l.t, pool.QueryRow(context.Background(), double).Scan(&found.double))
+	found.drifted = pgtest.Drift(l.t, pool, time.UTC)
+	return found
+}
+
+func (l *load) beginCheck() (check int, found findings) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.checks++
+	return l.checks, findings{posted: len(l.posted), acknowledged: l.acknowledgements}
+}
+
+// saw notes that a log is stored, and returns whether it was posted so.
+func (l *load) saw(id uuid.UUID, stored content, check int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	log := l.posted[id]
+	if log == nil || log.content != stored {
+		return false
+	}
+	log.seen = check
+	return true
+}
+
+// notSeen returns those of the logs with the first acknowledgements that a check
+// didn't see.
+func (l *load) notSeen(check, acknowledgements int) (lost []uuid.UUID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, log := range l.posted {
+		if log.acknowledged > 0 && log.acknowledged <= acknowledgements && log.seen != check {
+			lost = append(lost, id)
+		}
+	}
+	return lost
+}
+
+// assertSummaries asserts that a service, when the clients have stopped, shows each
+// user the logs that are stored.
+func (l *load) assertSummaries(s *service, databaseURL string) {
+	l.t.Helper()
+	pool := openPool(l.t, databaseURL)
+	defer pool.Close()
+	rows, err := pool.Query(context.Background(), `SELECT user_id, sum(word_count), count(*) FROM learning_log GROUP BY user_id`)
+	require.NoError(l.t, err)
+	var (
+		user           uuid.UUID
+		words, entries int
+	)
+	_, err = pgx.ForEachRow(rows, []any{&user, &words, &entries}, func() error {
+		shownWords, shownEntries := s.total(user)
+		assert.Equal(l.t, []int{words, entries}, []int{shownWords, shownEntries}, "the words and entries of the user %s", user)
+		return nil
+	})
+	require.NoError(l.t, err)
+}
+
+func openPool(t testing.TB, databaseURL string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(context.Background(), databaseURL)
+	require.NoError(t, err)
+	return pool
+}
+
+// waitForUnavailable waits until every service turns posts away.
+func (l *load) waitForUnavailable() {
+	l.t.Helper()
+	for i := range l.unavailable {
+		before := l.unavailable[i].Load()
+		require.Eventually(l.t, func() bool { return l.unavailable[i].Load() > before+loadClients }, eventually, often,
+			"service %d goes on as if nothing was", i)
+	}
+}

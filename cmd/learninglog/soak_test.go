@@ -1,0 +1,98 @@
+package main_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Whatever goes wrong while clients post: each acknowledged log is stored as it was
+// posted, none is counted twice, and the services go on by themselves when it is
+// over. Everything goes wrong once; then, if SOAK says for how long, as in 5m,
+// anything at random.
+func TestFaultsUnderLoad(t *testing.T) {
+	t.Parallel()
+	const between = 5
+	i := install(t, 2)
+	for _, f := range faults() {
+		i.load.start()
+		i.suffer(f, between)
+		i.load.stop()
+		i.load.check(i.server.URL()).assertNothingWrong(t)
+		i.load.assertSummaries(i.services[0].Load(), i.server.URL())
+		require.False(t, t.Failed(), "after: %s", f.name)
+	}
+	if text := os.Getenv("SOAK"); text != "" {
+		duration, err := time.ParseDuration(text)
+		require.NoError(t, err, "SOAK is for how long: 5m, say")
+		i.soak(duration)
+	}
+}
+
+// soak lets faults happen at random, says every minute what became of the logs, and
+// at the end sees that nothing is wrong.
+func (i *installation) soak(duration time.Duration) {
+	const between, reportEvery = 100, time.Minute
+	kinds := faults()
+	if err := i.mountLogs(); err != nil {
+		i.t.Logf("the disk will never be full, as none could be mounted: %v", err)
+	} else {
+		kinds = append(kinds, fault{"the disk is full", (*installation).fillDisk})
+	}
+	suffered := make(map[string]int)
+	begun := time.Now()
+	reported := begun
+	i.load.start()
+	for time.Since(begun) < duration {
+		f := kinds[rand.IntN(len(kinds))]
+		i.suffer(f, between)
+		suffered[f.name]++
+		require.False(i.t, i.t.Failed(), "after: %s", f.name)
+		if time.Since(reported) >= reportEvery {
+			reported = time.Now()
+			i.report(time.Since(begun), suffered).assertNothingWrong(i.t)
+		}
+	}
+	i.load.stop()
+	i.report(time.Since(begun), suffered).assertNothingWrong(i.t)
+	i.load.assertSummaries(i.services[0].Load(), i.server.URL())
+	out, problems, status := run(i.t, "verify", "--database-url", i.server.URL())
+	assert.Zero(i.t, status, "%s%s", out, problems)
+}
+
+// report says how the soak goes, and returns what became of the logs.
+func (i *installation) report(after time.Duration, suffered map[string]int) findings {
+	found := i.load.check(i.server.URL())
+	var text strings.Builder
+	fmt.Fprintf(&text, "after %s: %s\n", after.Round(time.Second), found)
+	for _, name := range slices.Sorted(maps.Keys(suffered)) {
+		fmt.Fprintf(&text, "%6d times: %s\n", suffered[name], name)
+	}
+	for n := range i.services {
+		s := i.services[n].Load()
+		fmt.Fprintf(&text, "  service %d: %s of memory, running for %s\n",
+			n, s.memory(), time.Since(s.started).Round(time.Second))
+	}
+	i.t.Log(text.String())
+	return found
+}
+
+// memory says how much a service has in memory (its resident set).
+func (s *service) memory() string {
+	output, err := exec.Command("ps", "-o", "rss=", "-p", strconv.Itoa(s.command.Process.Pid)).Output()
+	kilobytes, parseErr := strconv.Atoi(strings.TrimSpace(string(output)))
+	if err != nil || parseErr != nil {
+		return "an unknown amount"
+	}
+	return fmt.Sprintf("%d MB", kilobytes>>10)
+}
