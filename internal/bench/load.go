@@ -166,7 +166,7 @@ func parseAnswer(received []byte) (status int, whole bool) {
 	if !ok {
 		return 0, false
 	}
-	if status, whole = 0, bytes.HasSuffix(received, []byte(endOfChunks)); !whole {
+	if whole = bytes.HasSuffix(received, []byte(endOfChunks)); !whole {
 		_, after, _ := bytes.Cut(head, []byte(length))
 		number, _, _ := bytes.Cut(after, []byte("\r"))
 		n, err := strconv.Atoi(string(number))

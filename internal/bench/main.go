@@ -32,16 +32,20 @@ type flags struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	err := run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
 	var f flags
 	parsed := kong.Parse(&f,
 		kong.Name("bench"),
 		kong.Description("Measures the service on a scratch PostgreSQL of its own."),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(&f))
-	if err := parsed.Run(); err != nil {
-		stop()
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
+	return parsed.Run()
 }

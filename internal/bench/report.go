@@ -77,4 +77,4 @@ func table(to io.Writer, rows [][]string) error {
 	return writer.Flush()
 }
 
-func joinClose(err error, close func() error) error { return errors.Join(err, close()) }
+func joinClose(err error, closeIt func() error) error { return errors.Join(err, closeIt()) }
