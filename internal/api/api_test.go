@@ -43,6 +43,7 @@ func newHandler(t testing.TB, failure error) http.Handler {
 		Ready:          func(context.Context) error { return failure },
 		Unavailable:    func(err error) bool { return errors.Is(err, errAway) },
 		RequestTimeout: time.Second,
+		Stopping:       context.Background(),
 		Logger:         slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
