@@ -11,6 +11,7 @@ import (
 // don't hold up those that come singly.
 const maxChunk = 2000
 
+//nolint:gochecknoglobals // being tuned
 var gatherPart, gatherShare = env("GP", 0.5), env("GS", 0.9)
 
 func env(n string, d float64) float64 {

@@ -19,16 +19,20 @@ import (
 // The exit statuses: as with grep, one says that something was found, the other
 // that it couldn't be looked for.
 const (
-	exitDrift   = 1
+	exitFound   = 1
 	exitFailure = 2
 )
 
-// errDrift is the error of a verify that found drift, and has said so.
-var errDrift = errors.New("drift found")
+// Errors of commands that found something, and have said so.
+var (
+	errDrift   = errors.New("drift found")
+	errRejects = errors.New("some logs were rejected")
+)
 
 type commandLine struct {
 	Serve   serveCommand   `cmd:"" help:"Run the service."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database's tables to this version, or remove them."`
+	Import  importCommand  `cmd:"" help:"Import learning logs from a file, through a running service. Exits with 1 where some were rejected."`
 	Rebuild rebuildCommand `cmd:"" help:"Repair the rollups while the service goes on."`
 	Verify  verifyCommand  `cmd:"" help:"Compare the rollups with the logs. Exits with 1 where they differ."`
 	Health  healthCommand  `cmd:"" help:"Ask a running service whether it is ready, as a container's health check does."`
@@ -66,8 +70,8 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 		return fail(stderr, fmt.Errorf("%w\nSee: learninglog %s", err, helpFor(err)))
 	}
 	err = command.Run()
-	if errors.Is(err, errDrift) {
-		return exitDrift
+	if errors.Is(err, errDrift) || errors.Is(err, errRejects) {
+		return exitFound
 	}
 	if err != nil {
 		return fail(stderr, err)

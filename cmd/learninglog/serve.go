@@ -124,6 +124,8 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	})
 	metrics.RegisterQueue(registry, recorder)
 	started.add("writes", recorder.Close)
+	stopping, endStreams := context.WithCancel(ctx)
+	defer endStreams()
 	handler, err := api.New(api.Config{
 		Recorder:       recorder,
 		Reader:         query.NewReader(database.pool),
@@ -135,6 +137,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 		RequestTimeout: c.RequestTimeout,
 		Requests:       metrics.NewRequests(registry),
 		Metrics:        registry,
+		Stopping:       stopping,
 		Logger:         logger,
 	})
 	if err != nil {
@@ -143,6 +146,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	requests, abandonRequests := context.WithCancel(context.WithoutCancel(ctx))
 	server := c.httpServer(handler, logger)
 	server.BaseContext = func(net.Listener) context.Context { return requests }
+	server.RegisterOnShutdown(endStreams)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	started.add("requests", func(ctx context.Context) error {

@@ -40,7 +40,10 @@ type Config struct {
 	Requests RequestObserver
 	// Metrics is what /metrics serves.
 	Metrics prometheus.Gatherer
-	Logger  *slog.Logger
+	// Stopping ends when the service begins to stop: streams, which may go on for
+	// hours, then end.
+	Stopping context.Context //nolint:containedctx // it is the service's, not a call's
+	Logger   *slog.Logger
 }
 
 // version is that of the API, not of the program.
@@ -50,9 +53,12 @@ type server struct {
 	Config
 
 	api huma.API
-	// reading and recording have a place for every batch that may be read, and
-	// recorded, at the same time.
-	reading, recording chan struct{}
+	// reading, streaming and recording have a place for every array that may be
+	// read, every stream that may be open, and every array or chunk of a stream that
+	// may be recorded at the same time.
+	reading, streaming, recording chan struct{}
+	// patience is how long a stream waits for a client that makes no progress.
+	patience time.Duration
 	// openAPIJSON and openAPIYAML are the document, written once.
 	openAPIJSON, openAPIYAML []byte
 }
@@ -79,7 +85,9 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 	s := &server{
 		Config:    config,
 		reading:   make(chan struct{}, maxReading),
+		streaming: make(chan struct{}, maxStreaming),
 		recording: make(chan struct{}, maxRecording),
+		patience:  streamPatience,
 	}
 	router := chi.NewMux()
 	router.Use(s.middleware()...)

@@ -59,6 +59,7 @@ func newConfig(failure error) Config {
 		RequestTimeout: time.Second,
 		Requests:       nobody{},
 		Metrics:        prometheus.NewRegistry(),
+		Stopping:       context.Background(),
 		Logger:         slog.New(slog.DiscardHandler),
 	}
 }

@@ -1,29 +1,28 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/google/uuid"
 
 	"learninglog/command"
 )
 
 const (
-	// maxBatch is the most logs that one batch may have, and maxBatchBytes the
+	// maxBatch is the most logs that a JSON array may have, and maxBatchBytes the
 	// most that its body may have: 800 bytes a log.
 	maxBatch      = 10_000
 	maxBatchBytes = 8 << 20
-	// maxReading bounds the batches whose bodies are in memory, maxRecording those
-	// that are being decoded and recorded. The others wait for their turn.
+	// maxReading bounds the arrays that are in memory, maxStreaming the streams of
+	// NDJSON that are open, and maxRecording the arrays and the chunks of streams
+	// that are being recorded. The others wait for their turn.
 	maxReading   = 64
+	maxStreaming = 64
 	maxRecording = 8
 )
 
@@ -60,9 +59,15 @@ func (s *server) registerBatch() {
 		Method:      http.MethodPost,
 		Path:        "/v1/learning-logs/batch",
 		Summary:     "Record many learning logs",
-		Description: fmt.Sprintf("Up to %d logs, as a JSON array or as NDJSON, one log a line. "+
+		Description: fmt.Sprintf("Up to %d logs as a JSON array, or any number of them as NDJSON, one log a line. "+
 			"Each log has an outcome of its own: a bad one does not keep the others from being recorded. "+
-			"The answer has the format of the request. Posting a batch again is safe.", maxBatch),
+			"The answer has the format of the request. Posting a batch again is safe.\n\n"+
+			"NDJSON is recorded while it arrives, and the outcomes are sent while more is read, a line each, in the order of the logs: "+
+			"read them while you send, as there is room for only those of about %d logs that are not read. "+
+			"A log without an outcome line is not known to be recorded: send it again. "+
+			"The outcomes end early, after some that have failed or when the service stops, without another sign. "+
+			"A client that sends or reads nothing for %d seconds is cut off.",
+			maxBatch, maxBatch, int(streamPatience.Seconds())),
 		Tags: []string{tagLogs},
 		RequestBody: requestBody(true, "The logs.", map[string]*huma.MediaType{
 			mediaJSON:   {Schema: &huma.Schema{Type: huma.TypeArray, Items: schema, MaxItems: &most}},
@@ -88,6 +93,13 @@ func (s *server) recordBatch(ctx context.Context, input *batchInput) (*huma.Stre
 	if err != nil {
 		return nil, err
 	}
+	if mediaType == mediaNDJSON {
+		return s.recordStream(ctx, input)
+	}
+	return s.recordArray(ctx, input)
+}
+
+func (s *server) recordArray(ctx context.Context, input *batchInput) (*huma.StreamResponse, error) {
 	doneReading, err := acquire(ctx, s.reading)
 	if err != nil {
 		return nil, err
@@ -104,106 +116,33 @@ func (s *server) recordBatch(ctx context.Context, input *batchInput) (*huma.Stre
 		return nil, err
 	}
 	defer doneRecording()
-	split := splitArray
-	if mediaType == mediaNDJSON {
-		split = splitLines
-	}
-	texts, err := split(body)
+	texts, err := splitArray(body)
 	if err != nil {
 		return nil, err
 	}
-	outcomes, err := s.recordEntries(ctx, texts)
-	if err != nil {
-		return nil, err
-	}
-	return &huma.StreamResponse{Body: func(ctx huma.Context) {
-		ctx.SetHeader("Content-Type", mediaType)
-		encoder := json.NewEncoder(ctx.BodyWriter())
-		if mediaType == mediaJSON {
-			_ = encoder.Encode(count(outcomes)) // a client that is gone can ask again
-			return
-		}
-		for _, outcome := range outcomes {
-			_ = encoder.Encode(outcome)
-		}
-	}}, nil
-}
-
-// recordEntries records those of texts that are logs, and returns an outcome for
-// every one. It fails where all of them failed.
-func (s *server) recordEntries(ctx context.Context, texts [][]byte) ([]BatchOutcome, error) {
-	outcomes := make([]BatchOutcome, len(texts))
-	logs := make([]command.Log, 0, len(texts))
-	places := make([]int, 0, len(texts)) // of logs in texts
+	entries := make([]batchEntry, len(texts))
 	for i, text := range texts {
-		log, wrong, err := s.decodeEntry(i, text)
-		if problem, ok := errors.AsType[*Problem](err); ok {
-			wrong = []FieldProblem{{Location: entryLocation(i), Message: problem.Detail, Value: short(string(text))}}
-		}
-		outcomes[i] = BatchOutcome{Index: i, Outcome: command.Invalid, Errors: wrong}
-		if log.RequestID != uuid.Nil {
-			id := log.RequestID.String()
-			outcomes[i].RequestID = &id
-		}
-		if wrong == nil {
-			logs, places = append(logs, log), append(places, i)
-		}
+		entries[i] = s.readEntry(i, text)
 	}
-
-	s.Recorder.Refuse(len(texts) - len(logs))
-	recorded := s.Recorder.Record(ctx, logs)
-	if err := allFailed(recorded); err != nil {
-		return nil, err
-	}
-	var failure error
-	for i, outcome := range recorded {
-		entry := &outcomes[places[i]]
-		entry.Outcome, entry.Retryable = outcome.Status, outcome.Status.Retryable()
-		switch outcome.Status {
-		case command.Recorded:
-		case command.Failed:
-			failure = outcome.Err
-		case command.AlreadyRecorded, command.RequestIDReused:
-			entry.LearningLog = fromRecorded(outcome.Log)
-		case command.Invalid:
-			entry.Errors = fieldProblems(entryLocation(entry.Index), outcome.Errors)
-		}
+	failure := s.recordEntries(ctx, entries)
+	if failure != nil && nothingIsKnown(entries) {
+		return nil, failure
 	}
 	if failure != nil {
 		_ = s.problem(ctx, failure) // which writes it into the log, once for the batch
 	}
-	return outcomes, nil
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		ctx.SetHeader("Content-Type", mediaJSON)
+		_ = json.NewEncoder(ctx.BodyWriter()).Encode(count(entries)) // a client that is gone can ask again
+	}}, nil
 }
 
-// allFailed returns the error of the first outcome if every one Failed.
-func allFailed(outcomes []command.Outcome) error {
-	for _, outcome := range outcomes {
-		if outcome.Status != command.Failed {
-			return nil
-		}
-	}
-	if len(outcomes) == 0 {
-		return nil
-	}
-	return outcomes[0].Err
-}
-
-func (s *server) decodeEntry(index int, text []byte) (command.Log, []FieldProblem, error) {
-	if len(text) > maxLogBytes {
-		return command.Log{}, []FieldProblem{{
-			Location: entryLocation(index),
-			Message:  fmt.Sprintf("must have at most %d bytes", maxLogBytes),
-		}}, nil
-	}
-	return decodeLog(entryLocation(index), text, s.Limits)
-}
-
-func entryLocation(index int) string { return fmt.Sprintf("body[%d]", index) }
-
-func count(outcomes []BatchOutcome) BatchOutcomes {
+func count(entries []batchEntry) BatchOutcomes {
 	counts := make(map[command.Status]int)
-	for _, outcome := range outcomes {
-		counts[outcome.Outcome]++
+	outcomes := make([]BatchOutcome, len(entries))
+	for i, entry := range entries {
+		outcomes[i] = entry.outcome
+		counts[entry.outcome.Outcome]++
 	}
 	return BatchOutcomes{
 		Recorded:        counts[command.Recorded],
@@ -253,24 +192,10 @@ func notAnArray(body []byte) *Problem {
 	})
 }
 
-// splitLines returns the lines of NDJSON that aren't empty.
-func splitLines(body []byte) ([][]byte, error) {
-	var texts [][]byte
-	for line := range bytes.Lines(body) {
-		if line = bytes.TrimSpace(line); len(line) == 0 {
-			continue
-		}
-		if texts = append(texts, line); len(texts) > maxBatch {
-			return nil, tooMany()
-		}
-	}
-	return texts, nil
-}
-
 func tooMany() *Problem {
 	return invalid.problem("", FieldProblem{
 		Location: "body",
-		Message:  fmt.Sprintf("must have at most %d learning logs: split it into several batches", maxBatch),
+		Message:  fmt.Sprintf("must have at most %d learning logs: split it into several batches, or send NDJSON", maxBatch),
 	})
 }
 

@@ -41,6 +41,7 @@ func BenchmarkPost(b *testing.B) {
 		Zone:           time.UTC,
 		RequestTimeout: time.Second,
 		Requests:       nobody{},
+		Stopping:       context.Background(),
 		Metrics:        prometheus.NewRegistry(),
 		Logger:         slog.New(slog.DiscardHandler),
 	})

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -129,6 +130,7 @@ func (s *server) methodNotAllowed(routes chi.Routes) http.HandlerFunc {
 func writeProblem(w http.ResponseWriter, problem *Problem) {
 	var body bytes.Buffer
 	_ = json.NewEncoder(&body).Encode(problem) // of strings and numbers alone
+	maps.Copy(w.Header(), problem.GetHeaders())
 	w.Header().Set("Content-Type", problemMediaType)
 	w.WriteHeader(problem.Status)
 	_, _ = w.Write(body.Bytes()) // a client that is gone needs no answer

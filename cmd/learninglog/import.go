@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"time"
+
+	"learninglog/internal/importer"
+)
+
+type importCommand struct {
+	File     string        `arg:"" help:"The file, or - for standard input. It may be compressed by gzip."`
+	URL      *url.URL      `name:"url" env:"LEARNINGLOG_URL" default:"http://127.0.0.1:8080" help:"Where the service is."`
+	Format   string        `enum:"auto,ndjson,csv" default:"auto" help:"How logs are written: ndjson, csv, or auto, which goes by the name of the file and then by how it begins."`
+	Rejects  string        `type:"path" placeholder:"FILE" help:"Where to write the logs that are not recorded, if there are any: by default, beside the file."`
+	RetryFor time.Duration `default:"1m" help:"How long to go on trying while the service acknowledges nothing."`
+	Quiet    bool          `help:"Show no progress."`
+}
+
+// Help is what --help says more.
+func (*importCommand) Help() string {
+	return `NDJSON is one log a line, as it is posted:
+
+  {"request_id":"6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11","user_id":"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22","word_count":12,"timestamp":"2026-01-14T08:30:00Z"}
+
+CSV has a header that names these columns, in any order. The timestamp may be left out.
+
+Importing again is safe: every log is counted once, however often it is imported. If the service restarts meanwhile, the import goes on by itself.
+
+Logs that are invalid, or whose request id belongs to another log, are written to FILE.rejects.ndjson (import.rejects.ndjson for standard input), each with its line number, what is wrong and its text (jq -r .entry shows that alone), to be mended and imported again.
+
+Exits with 0 if every log is recorded, 1 if some were rejected, 2 if it could not be finished.`
+}
+
+// Validate is called by kong.
+func (c *importCommand) Validate() error {
+	switch {
+	case c.URL != nil && (c.URL.Scheme != "http" && c.URL.Scheme != "https" || c.URL.Host == ""):
+		return errors.New("--url must be that of the service, such as http://127.0.0.1:8080")
+	case c.RetryFor < 0:
+		return errors.New("--retry-for must not be negative")
+	}
+	return nil
+}
+
+// Run imports the file and says what became of its logs, also if it fails.
+func (c *importCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
+	file, size, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	if err := c.keepInput(file); err != nil {
+		return err
+	}
+	input, err := importer.Open(file, c.nameOfFile(), importer.Format(c.Format))
+	if err != nil {
+		return err
+	}
+	rejects := importer.NewRejectFile(c.rejectsPath())
+	imports := importer.New(importer.Config{Service: c.URL, Input: input, Reject: rejects.Write, RetryFor: c.RetryFor})
+
+	stopShowing := c.showProgress(imports, size)
+	err = errors.Join(imports.Run(ctx), rejects.Close())
+	stopShowing()
+	progress := imports.Progress()
+	if err := reportImport(stdout, progress, c.rejectsPath()); err != nil {
+		return err
+	}
+	switch {
+	case ctx.Err() != nil:
+		return errors.New("stopped before the end: importing it again is safe, and counts nothing twice")
+	case err != nil:
+		return fmt.Errorf("the import is not finished: %w; importing it again is safe, and counts nothing twice", err)
+	case progress.Rejected() > 0:
+		return errRejects
+	}
+	return nil
+}
+
+const standardInput = "-"
+
+// open returns the file and how many bytes it has, or -1 where nobody knows.
+func (c *importCommand) open() (*os.File, int64, error) {
+	file := os.Stdin
+	if c.File != standardInput {
+		var err error
+		if file, err = os.Open(c.File); err != nil {
+			return nil, 0, fmt.Errorf("opening the file: %w", err)
+		}
+	}
+	stat, err := file.Stat()
+	switch {
+	case err != nil:
+		return nil, 0, fmt.Errorf("opening the file: %w", err)
+	case stat.IsDir():
+		return nil, 0, fmt.Errorf("%s is a directory", c.File)
+	case !stat.Mode().IsRegular():
+		return file, -1, nil
+	}
+	return file, stat.Size(), nil
+}
+
+// keepInput refuses to write rejects over what is being imported.
+func (c *importCommand) keepInput(file *os.File) error {
+	input, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if rejects, err := os.Stat(c.rejectsPath()); err == nil && os.SameFile(input, rejects) {
+		return fmt.Errorf("%s can't be imported and take the rejects: name another file with --rejects", c.rejectsPath())
+	}
+	return nil
+}
+
+func (c *importCommand) nameOfFile() string {
+	if c.File == standardInput {
+		return ""
+	}
+	return c.File
+}
+
+func (c *importCommand) rejectsPath() string {
+	switch {
+	case c.Rejects != "":
+		return c.Rejects
+	case c.File == standardInput:
+		return "import.rejects.ndjson"
+	default:
+		return c.File + ".rejects.ndjson"
+	}
+}

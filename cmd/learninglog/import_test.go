@@ -1,0 +1,285 @@
+package main_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/pgtest"
+)
+
+// importing is a running `learninglog import`.
+type importing struct {
+	t      testing.TB
+	stdin  io.WriteCloser
+	stdout bytes.Buffer
+	stderr lockedBuffer
+	*exec.Cmd
+}
+
+// startImport starts an import in a directory of its own, with standard input to
+// write to.
+func startImport(t testing.TB, arguments ...string) *importing {
+	t.Helper()
+	i := &importing{t: t, Cmd: exec.Command(program, append([]string{"import"}, arguments...)...)}
+	i.Dir, i.Env = t.TempDir(), environment()
+	i.Stdout, i.Stderr = &i.stdout, &i.stderr
+	var err error
+	i.stdin, err = i.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, i.Start())
+	t.Cleanup(func() { _ = i.Process.Kill() })
+	return i
+}
+
+// end waits for the import and returns its exit status.
+func (i *importing) end() int {
+	i.t.Helper()
+	_ = i.Wait()
+	assert.NotContains(i.t, i.stderr.String(), "DATA RACE")
+	return i.ProcessState.ExitCode()
+}
+
+// counted returns how many logs the report has for each outcome.
+func counted(t testing.TB, report string) map[string]int {
+	t.Helper()
+	counts := make(map[string]int)
+	for line := range strings.Lines(report) {
+		fields := strings.Fields(line)
+		var logs int
+		if _, err := fmt.Sscan(fields[len(fields)-1], &logs); err == nil {
+			counts[strings.Join(fields[:len(fields)-1], " ")] = logs
+		}
+	}
+	require.Contains(t, counts, "recorded", report)
+	return counts
+}
+
+func writeFile(t testing.TB, name, text string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+func TestImport(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--database-url", pgtest.URL(t))
+	for name, write := range map[string]func(id, user uuid.UUID, words int) string{
+		"logs.ndjson": func(id, user uuid.UUID, words int) string { return logWithID(id, user, words) },
+		"logs.csv":    func(id, user uuid.UUID, words int) string { return fmt.Sprintf("%d,,%s,%s", words, user, id) },
+	} {
+		user := uuid.New()
+		text := map[bool]string{true: "word_count,timestamp,user_id,request_id\r\n"}[name == "logs.csv"]
+		for range 700 {
+			text += write(uuid.New(), user, 2) + "\r\n"
+		}
+		path := writeFile(t, name, text)
+		for _, outcome := range []string{"recorded", "already recorded"} {
+			stdout, stderr, status := run(t, "import", path, "--url", s.base)
+			assert.Zero(t, status, "%s: %s", name, stderr)
+			assert.Equal(t, 700, counted(t, stdout)[outcome], "%s: %s", name, stdout)
+			assert.NotContains(t, stderr, "\r", "no bar where there is no terminal")
+			words, entries := s.total(user)
+			assert.Equal(t, []int{1400, 700}, []int{words, entries}, "importing again is safe")
+		}
+		assert.NoFileExists(t, path+".rejects.ndjson", "there were none")
+	}
+}
+
+func TestImportFromStandardInputAsItArrives(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--database-url", pgtest.URL(t))
+	user := uuid.New()
+	i := startImport(t, "-", "--url", s.base)
+	for logs := 1; logs <= 2; logs++ {
+		_, err := fmt.Fprintln(i.stdin, newLog(user, 1))
+		require.NoError(t, err)
+		require.Eventually(t, func() bool {
+			words, _ := s.total(user)
+			return words == logs
+		}, eventually, often, "it is recorded before the input ends")
+	}
+	require.Eventually(t, func() bool {
+		return strings.Contains(i.stderr.String(), "2 logs, ")
+	}, eventually, often, "where there is no terminal, a line now and then tells how far it is")
+	assert.NotContains(t, i.stderr.String(), "\r")
+	require.NoError(t, i.stdin.Close())
+	assert.Zero(t, i.end(), i.stderr.String())
+	assert.Equal(t, 2, counted(t, i.stdout.String())["recorded"])
+}
+
+func TestImportWritesRejectsToBeMended(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--database-url", pgtest.URL(t))
+	user, id := uuid.New(), uuid.New()
+	bad := strings.Replace(newLog(user, 5), "5}", "-5}", 1)
+	path := writeFile(t, "logs.ndjson", strings.Join([]string{
+		logWithID(id, user, 1), "", bad, "nonsense", logWithID(id, user, 2),
+	}, "\n"))
+
+	stdout, stderr, status := run(t, "import", path, "--url", s.base)
+
+	assert.Equal(t, 1, status, stderr)
+	assert.Equal(t, map[string]int{
+		"recorded": 1, "already recorded": 0, "request id reused": 1, "invalid": 2, "failed": 0,
+	}, counted(t, stdout))
+	assert.Contains(t, stdout, path+".rejects.ndjson")
+	type reject struct {
+		Line        int
+		Outcome     string
+		Entry       string
+		Errors      []struct{ Location, Message string }
+		LearningLog *struct {
+			WordCount int `json:"word_count"`
+		} `json:"learning_log"`
+	}
+	var rejects []reject
+	text, err := os.ReadFile(path + ".rejects.ndjson")
+	require.NoError(t, err)
+	for line := range bytes.Lines(text) {
+		var r reject
+		require.NoError(t, json.Unmarshal(line, &r), "%s", line)
+		rejects = append(rejects, r)
+	}
+	require.Len(t, rejects, 3)
+	assert.Equal(t, []int{3, 4, 5}, []int{rejects[0].Line, rejects[1].Line, rejects[2].Line})
+	assert.Equal(t, "word_count", rejects[0].Errors[0].Location)
+	assert.Contains(t, rejects[0].Errors[0].Message, "from 0 to 1000000")
+	assert.Equal(t, "request_id_reused", rejects[2].Outcome)
+	assert.Equal(t, 1, rejects[2].LearningLog.WordCount, "what is recorded instead")
+
+	mended := writeFile(t, "mended", strings.Replace(rejects[0].Entry, "-5}", "5}", 1))
+	_, stderr, status = run(t, "import", mended, "--url", s.base)
+	assert.Zero(t, status, stderr)
+	words, entries := s.total(user)
+	assert.Equal(t, []int{6, 2}, []int{words, entries})
+}
+
+func TestImportRejectsOfStandardInput(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--database-url", pgtest.URL(t))
+	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+	for _, flags := range [][]string{{"--rejects", elsewhere}, {}} {
+		i := startImport(t, append(flags, "-", "--url", s.base, "--quiet")...)
+		_, err := io.WriteString(i.stdin, "{}\n")
+		require.NoError(t, err)
+		require.NoError(t, i.stdin.Close())
+		assert.Equal(t, 1, i.end())
+		assert.Empty(t, i.stderr.String())
+		if len(flags) > 0 {
+			assert.FileExists(t, elsewhere)
+		} else {
+			assert.FileExists(t, filepath.Join(i.Dir, "import.rejects.ndjson"))
+		}
+	}
+}
+
+// Whatever happens to the service in the middle of an import, all is recorded in
+// the end, and once.
+func TestImportOutlivesTheService(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*service){
+		"it is killed":  (*service).kill,
+		"it is stopped": (*service).stop,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			databaseURL := pgtest.URL(t)
+			s := serve(t, "--database-url", databaseURL)
+			user := uuid.New()
+			var text strings.Builder
+			const logs = 15_000
+			for range logs {
+				text.WriteString(newLog(user, 1) + "\n")
+			}
+			i := startImport(t, writeFile(t, "logs", text.String()), "--url", s.base)
+			require.Eventually(t, func() bool {
+				words, _ := s.total(user)
+				return words > 0
+			}, eventually, often)
+
+			end(s)
+			again := serve(t, "--database-url", databaseURL, "--addr", strings.TrimPrefix(s.base, "http://"))
+
+			assert.Zero(t, i.end(), i.stderr.String())
+			counts := counted(t, i.stdout.String())
+			assert.Equal(t, logs, counts["recorded"]+counts["already recorded"], "%v", counts)
+			words, entries := again.total(user)
+			assert.Equal(t, []int{logs, logs}, []int{words, entries})
+		})
+	}
+}
+
+func TestImportGivesUp(t *testing.T) {
+	t.Parallel()
+	path := writeFile(t, "logs", newLog(uuid.New(), 1))
+
+	stdout, stderr, status := run(t, "import", path, "--url", "http://127.0.0.1:1", "--retry-for", "300ms", "--quiet")
+
+	assert.Equal(t, 2, status)
+	assert.Equal(t, 1, counted(t, stdout)["failed"])
+	assert.Contains(t, stderr, "connection refused")
+	assert.Contains(t, stderr, "importing it again is safe")
+}
+
+func TestImportThatIsStopped(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--database-url", pgtest.URL(t))
+	user := uuid.New()
+	i := startImport(t, "-", "--url", s.base, "--quiet")
+	_, err := fmt.Fprintln(i.stdin, newLog(user, 1))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		words, _ := s.total(user)
+		return words == 1
+	}, eventually, often)
+
+	require.NoError(t, i.Process.Signal(os.Interrupt))
+
+	assert.Equal(t, 2, i.end())
+	assert.Contains(t, i.stderr.String(), "stopped before the end")
+	assert.Contains(t, i.stdout.String(), "recorded", "it says what was done so far")
+}
+
+func TestImportsThatCannotBegin(t *testing.T) {
+	t.Parallel()
+	other := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(other.Close)
+	path := writeFile(t, "logs", newLog(uuid.New(), 1))
+	for _, test := range []struct {
+		arguments []string
+		says      string
+	}{
+		{[]string{}, "learninglog import"},
+		{[]string{path + "s"}, "no such file"},
+		{[]string{filepath.Dir(path)}, "is a directory"},
+		{[]string{path, "--url", "127.0.0.1:8080"}, "--url"},
+		{[]string{path, "--url", "ftp://127.0.0.1:8080"}, "--url must be"},
+		{[]string{path, "--url", other.URL}, "404 Not Found"},
+		{[]string{path, "--format", "xml"}, "--format"},
+		{[]string{path, "--format", "csv"}, "header"},
+		{[]string{path, "--rejects", path}, "--rejects"},
+		{[]string{writeFile(t, "logs.csv", "words\n")}, `unknown column "words"`},
+		{[]string{writeFile(t, "logs.json", "[]")}, "JSON array"},
+	} {
+		_, stderr, status := run(t, append([]string{"import"}, test.arguments...)...)
+		assert.Equal(t, 2, status, "%v", test.arguments)
+		assert.Contains(t, stderr, test.says, "%v", test.arguments)
+	}
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.NotEmpty(t, text, "what was to be imported is left alone")
+}

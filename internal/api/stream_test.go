@@ -1,0 +1,319 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/command"
+)
+
+const batchPath = "/v1/learning-logs/batch"
+
+// streamServer is the surface behind a real connection. Nothing that is sent to it
+// is a log, so that it needs no database. How the requests went is in its log.
+type streamServer struct {
+	*httptest.Server
+
+	log *logBuffer
+}
+
+func newStreamServer(t testing.TB, patience time.Duration, change func(*http.Server)) streamServer {
+	t.Helper()
+	return newStreamServerOf(t, command.NewRecorder(away{errAway}, command.Config{}), patience, change)
+}
+
+func newStreamServerOf(
+	t testing.TB, recorder *command.Recorder, patience time.Duration, change func(*http.Server),
+) streamServer {
+	t.Helper()
+	log := new(logBuffer)
+	s, router, err := newServer(Config{
+		Recorder:       recorder,
+		Limits:         command.DefaultLimits(),
+		Zone:           time.UTC,
+		Unavailable:    func(err error) bool { return errors.Is(err, errAway) },
+		RequestTimeout: 10 * time.Second,
+		Requests:       nobody{},
+		Metrics:        prometheus.NewRegistry(),
+		Stopping:       context.Background(),
+		Logger:         slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	require.NoError(t, err)
+	s.patience = patience
+	server := httptest.NewUnstartedServer(router)
+	change(server.Config)
+	server.Start()
+	t.Cleanup(server.Close)
+	return streamServer{server, log}
+}
+
+func asItIs(*http.Server) {}
+
+// connect opens a connection and begins a stream of unknown length.
+func (s streamServer) connect(t testing.TB) net.Conn {
+	t.Helper()
+	connection, err := net.Dial("tcp", s.Listener.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = connection.Close() })
+	require.NoError(t, connection.SetDeadline(time.Now().Add(20*time.Second)))
+	_, err = fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n",
+		batchPath, mediaNDJSON)
+	require.NoError(t, err)
+	return connection
+}
+
+func sendLine(t testing.TB, connection net.Conn, line string) {
+	t.Helper()
+	_, err := fmt.Fprintf(connection, "%x\r\n%s\n\r\n", len(line)+1, line)
+	require.NoError(t, err)
+}
+
+type logBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *logBuffer) Write(text []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(text)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// The timeouts of the server are those of whole requests. A stream that makes
+// progress outlives them.
+func TestAStreamOutlivesTheTimeoutsOfRequests(t *testing.T) {
+	t.Parallel()
+	const timeout = 500 * time.Millisecond
+	server := newStreamServer(t, time.Minute, func(server *http.Server) {
+		server.ReadTimeout, server.WriteTimeout = timeout, timeout
+	})
+	connection := server.connect(t)
+	answer := bufio.NewReader(connection)
+	begun := time.Now()
+	for index := 0; time.Since(begun) < 2*timeout; index++ {
+		sendLine(t, connection, "nonsense")
+		expected := fmt.Sprintf(`"index":%d,`, index)
+		for line := ""; !strings.Contains(line, expected); {
+			var err error
+			line, err = answer.ReadString('\n')
+			require.NoError(t, err, "outcome %d, after %s", index, time.Since(begun))
+		}
+	}
+}
+
+func TestAClientThatStopsSendingIsCutOff(t *testing.T) {
+	t.Parallel()
+	server := newStreamServer(t, 500*time.Millisecond, asItIs)
+
+	silent := server.connect(t)
+	answer, err := io.ReadAll(silent)
+	require.NoError(t, err)
+	assert.True(t, strings.HasPrefix(string(answer), "HTTP/1.1 408 "), "nothing was sent: %s", answer)
+	assert.Contains(t, string(answer), "/problems/request-timeout")
+
+	stopping := server.connect(t)
+	sendLine(t, stopping, "nonsense")
+	answer, err = io.ReadAll(stopping)
+	require.NoError(t, err)
+	assert.True(t, strings.HasPrefix(string(answer), "HTTP/1.1 200 "), "%s", answer)
+	assert.Contains(t, string(answer), `"index":0,`)
+	assert.True(t, strings.HasSuffix(string(answer), "\r\n0\r\n\r\n"), "what was answered is whole: %s", answer)
+}
+
+func TestAClientThatStopsReadingIsCutOff(t *testing.T) {
+	t.Parallel()
+	server := newStreamServer(t, 500*time.Millisecond, asItIs)
+	connection := server.connect(t)
+	line := `{"request_id":"` + strings.Repeat("x", 90) + `"}` // the outcome is longer
+	var err error
+	for err == nil {
+		_, err = fmt.Fprintf(connection, "%x\r\n%s\n\r\n", len(line)+1, line)
+	}
+	assert.NotErrorIs(t, err, os.ErrDeadlineExceeded, "the connection is cut, not held")
+}
+
+func TestAStreamIsLoggedAndNamedLikeAnyRequest(t *testing.T) {
+	t.Parallel()
+	server := newStreamServer(t, time.Minute, asItIs)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+batchPath, strings.NewReader("nonsense\n"))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", mediaNDJSON)
+	request.Header.Set("X-Request-Id", "abc-123")
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+
+	assert.Equal(t, "abc-123", response.Header.Get("X-Request-Id"))
+	assert.Equal(t, []string{mediaNDJSON}, response.Header["Content-Type"])
+	assert.False(t, response.Close, "a body that was read whole leaves the connection to the next request")
+	require.Eventually(t, func() bool { return strings.Contains(server.log.String(), "http_request_id=abc-123") }, time.Minute, time.Millisecond)
+	assert.Contains(t, server.log.String(), fmt.Sprintf("status=200 bytes=%d", len(body)))
+}
+
+// stuck is a database that answers only when it is told to, and then that it is
+// away. It tells of every query.
+type stuck struct{ queries, answers chan struct{} }
+
+func (s stuck) Query(ctx context.Context, _ string, _ ...any) (pgx.Rows, error) {
+	select {
+	case s.queries <- struct{}{}:
+	case <-ctx.Done():
+	}
+	select {
+	case <-s.answers:
+	case <-ctx.Done():
+	}
+	return nil, errAway
+}
+
+func TestAStreamThatHasBegunWaitsWhileTooManyLogsWaitToBeWritten(t *testing.T) {
+	t.Parallel()
+	database := stuck{make(chan struct{}), make(chan struct{})}
+	recorder := command.NewRecorder(database, command.Config{Lanes: 1, MaxWaiting: 1})
+	server := newStreamServerOf(t, recorder, time.Minute, asItIs)
+	begun := server.connect(t)
+	sendLine(t, begun, "nonsense")
+	answer := bufio.NewReader(begun)
+	for line := ""; !strings.Contains(line, `"index":0,`); {
+		var err error
+		line, err = answer.ReadString('\n')
+		require.NoError(t, err)
+	}
+	// One log is being written, another waits: there is no room for a third.
+	var others sync.WaitGroup
+	others.Go(func() { recorder.Record(context.Background(), []command.Log{aReadLog()}) })
+	<-database.queries
+	others.Go(func() { recorder.Record(context.Background(), []command.Log{aReadLog()}) })
+	require.Eventually(t, func() bool { return recorder.Waiting() == 1 }, time.Minute, time.Millisecond)
+
+	fresh := server.connect(t)
+	sendLine(t, fresh, aLog)
+	refusal, err := io.ReadAll(fresh)
+	require.NoError(t, err)
+	assert.True(t, strings.HasPrefix(string(refusal), "HTTP/1.1 503 "), "one that has not begun is refused: %s", refusal)
+
+	sendLine(t, begun, aLog)
+	require.Eventually(t, func() bool { return strings.Contains(server.log.String(), "a stream waits") }, time.Minute, time.Millisecond)
+	database.answers <- struct{}{}
+	<-database.queries
+	database.answers <- struct{}{}
+	others.Wait()
+	<-database.queries // its own
+	database.answers <- struct{}{}
+	rest, err := io.ReadAll(answer)
+	require.NoError(t, err)
+	assert.Contains(t, string(rest), `"index":1,`)
+}
+
+func aReadLog() command.Log {
+	return command.Log{RequestID: uuid.New(), UserID: uuid.New(), WordCount: 1}
+}
+
+// What was not read of a body is not taken for the next request.
+func TestAProblemEndsTheConnection(t *testing.T) {
+	t.Parallel()
+	server := newStreamServer(t, time.Minute, asItIs)
+	connection := server.connect(t)
+	sendLine(t, connection, aLog)
+	answer, err := io.ReadAll(connection)
+	require.NoError(t, err)
+	assert.True(t, strings.HasPrefix(string(answer), "HTTP/1.1 503 "), "the database is away: %s", answer)
+	assert.Contains(t, string(answer), "\r\nConnection: close\r\n")
+	assert.Contains(t, string(answer), "\r\nRetry-After: ")
+	assert.NotContains(t, string(answer), "secret")
+}
+
+func TestAPanicWhileAStreamIsReadIsAProblem(t *testing.T) {
+	t.Parallel()
+	intake := newIntake(strings.NewReader("a line\n"), func(int, []byte) batchEntry { panic("a secret") })
+	_, err := intake.take()
+	require.ErrorIs(t, err, errPanicked)
+	assert.ErrorIs(t, intakeProblem(err), errPanicked, "which is logged, and tells the client nothing")
+	<-intake.done
+}
+
+// A chunk has what arrived while the one before was recorded, and no more than fits.
+func TestChunksAreBounded(t *testing.T) {
+	t.Parallel()
+	var read int
+	intake := newIntake(strings.NewReader(strings.Repeat("x\n", 5*maxChunk/2)), func(index int, _ []byte) batchEntry {
+		read++
+		return unreadableEntry(index)
+	})
+	for _, want := range []int{maxChunk, maxChunk, maxChunk / 2} {
+		chunk, err := intake.take()
+		require.NoError(t, err)
+		assert.Len(t, chunk, want)
+	}
+	_, err := intake.take()
+	assert.Equal(t, io.EOF, err)
+	<-intake.done
+	assert.Equal(t, 5*maxChunk/2, read)
+}
+
+// blocked is an answer that the client doesn't read until released is closed.
+type blocked struct {
+	*httptest.ResponseRecorder
+
+	released chan struct{}
+}
+
+func (b blocked) Write(text []byte) (int, error) {
+	<-b.released
+	return b.ResponseRecorder.Write(text)
+}
+
+// Most clients read only when they have sent everything. There is room for the
+// outcomes of as many logs as an array may have, and not for more than that.
+func TestOutcomesThatAreNotReadHaveRoom(t *testing.T) {
+	t.Parallel()
+	client := blocked{httptest.NewRecorder(), make(chan struct{})}
+	outbox := newOutbox(client, newPatience(http.NewResponseController(client), time.Minute))
+	outcome := strings.Repeat("x", 400) + "\n" // of a log that is recorded already
+	for range maxBatch {
+		require.True(t, outbox.send([]byte(outcome)), "without waiting")
+	}
+
+	tooMany := make(chan struct{})
+	go func() {
+		defer close(tooMany)
+		for range maxUnread / len(outcome) {
+			outbox.send([]byte(outcome))
+		}
+	}()
+	select {
+	case <-tooMany:
+		assert.Fail(t, "what isn't read is bounded")
+	case <-time.After(50 * time.Millisecond): // it waits
+	}
+	close(client.released)
+	<-tooMany
+	outbox.close()
+	assert.Equal(t, maxBatch+maxUnread/len(outcome), strings.Count(client.Body.String(), "\n"))
+}

@@ -1,0 +1,129 @@
+package importer
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The columns of CSV. Only the timestamp may be missing, or empty in a row.
+const (
+	requestID = "request_id"
+	userID    = "user_id"
+	wordCount = "word_count"
+	timestamp = "timestamp"
+)
+
+// rows reads CSV line by line: no field of a log has a line break in it, and so a
+// quote that is never closed spoils a row and not the rest of the file.
+type rows struct {
+	row     *row
+	reader  *csv.Reader
+	columns []string
+}
+
+// readHeader makes the input one of CSV.
+func (i *Input) readHeader() error {
+	text := []byte(nil)
+	for len(text) == 0 {
+		var err error
+		if text, err = i.lines.Next(); errors.Is(err, io.EOF) {
+			return errors.New("the CSV is empty: it must begin with a header that names the columns")
+		} else if err != nil {
+			return fmt.Errorf("reading the header of the CSV: %w", err)
+		}
+	}
+	r := &rows{row: new(row)}
+	r.reader = csv.NewReader(r.row)
+	r.reader.ReuseRecord = true
+	names, err := r.read(text)
+	if err != nil {
+		return fmt.Errorf("reading the header of the CSV: %w", err)
+	}
+	for _, name := range names {
+		r.columns = append(r.columns, strings.TrimSpace(name))
+	}
+	i.decode = r.decode
+	return checkColumns(r.columns)
+}
+
+func checkColumns(columns []string) error {
+	required := []string{requestID, userID, wordCount}
+	known := slices.Concat(required, []string{timestamp})
+	for n, name := range columns {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("the CSV has an unknown column %q: its header must name %s, separated by commas",
+				name, strings.Join(known, ", "))
+		}
+		if slices.Contains(columns[:n], name) {
+			return fmt.Errorf("the CSV has two columns %q", name)
+		}
+	}
+	for _, name := range required {
+		if !slices.Contains(columns, name) {
+			return fmt.Errorf("the CSV has no column %q: its header names %s", name, strings.Join(columns, ", "))
+		}
+	}
+	return nil
+}
+
+func (r *rows) read(text []byte) ([]string, error) {
+	r.row.set(text)
+	return r.reader.Read()
+}
+
+// decode turns a row into JSON. What isn't a number can't be one in JSON; anything
+// else is the service's to judge.
+func (r *rows) decode(text []byte) (log []byte, wrong []FieldProblem) {
+	fields, err := r.read(text)
+	switch {
+	case errors.Is(err, csv.ErrFieldCount):
+		return nil, []FieldProblem{{Message: fmt.Sprintf("must have %d fields, as the header has, and has %d", len(r.columns), len(fields))}}
+	case err != nil:
+		broken, _ := errors.AsType[*csv.ParseError](err)
+		return nil, []FieldProblem{{Message: fmt.Sprintf("is broken CSV at byte %d: %v", broken.Column, broken.Err)}}
+	}
+	var l struct {
+		RequestID string `json:"request_id"`
+		UserID    string `json:"user_id"`
+		WordCount int64  `json:"word_count"`
+		Timestamp string `json:"timestamp,omitempty"`
+	}
+	for n, name := range r.columns {
+		field := strings.TrimSpace(fields[n])
+		switch name {
+		case requestID:
+			l.RequestID = field
+		case userID:
+			l.UserID = field
+		case timestamp:
+			l.Timestamp = field
+		case wordCount:
+			if l.WordCount, err = strconv.ParseInt(field, 10, 64); err != nil {
+				return nil, []FieldProblem{{Location: wordCount, Message: "must be a whole number", Value: field}}
+			}
+		}
+	}
+	log, _ = json.Marshal(l) // of strings and a number
+	return append(log, '\n'), nil
+}
+
+// row is the text of one row, as something to read. After it comes the end: the
+// CSV reader goes on from there with the next row that is set.
+type row struct{ rest []byte }
+
+func (r *row) set(text []byte) { r.rest = append(append(r.rest[:0], text...), '\n') }
+
+func (r *row) Read(into []byte) (int, error) {
+	if len(r.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(into, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}

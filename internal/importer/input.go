@@ -1,0 +1,175 @@
+package importer
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"learninglog/internal/lines"
+)
+
+// Format is how logs are written.
+type Format string
+
+// The formats that there are.
+const (
+	// Auto is decided by the name of the file, or else by how it begins.
+	Auto Format = "auto"
+	// NDJSON is a JSON object a line.
+	NDJSON Format = "ndjson"
+	// CSV has a header that names the columns.
+	CSV Format = "csv"
+)
+
+// maxLine is the most bytes that a line may have. The service takes no longer one.
+const maxLine = 64 << 10
+
+// Input is logs that are to be imported. It is read once, and in constant memory.
+type Input struct {
+	lines  *lines.Reader
+	stored *counter
+	// decode turns the text of a line into a log to send.
+	decode func(text []byte) (log []byte, wrong []FieldProblem)
+}
+
+// entry is one log of an input.
+type entry struct {
+	line   int    // from 1
+	offset int64  // of the input, as it is stored, that was read with it
+	text   []byte // as it stands in the input
+	log    []byte // as it is sent: JSON and a line break
+	wrong  []FieldProblem
+}
+
+// Open begins to read an input that may be compressed by gzip and may begin with
+// a byte order mark. The name helps with [Auto] and may be empty.
+func Open(stored io.Reader, name string, format Format) (*Input, error) {
+	counted := &counter{reader: stored}
+	text, err := decompress(bufio.NewReader(counted))
+	if err != nil {
+		return nil, err
+	}
+	if err := passByteOrderMark(text); err != nil {
+		return nil, err
+	}
+	if format == Auto {
+		if format, err = detect(text, name); err != nil {
+			return nil, err
+		}
+	}
+	input := &Input{lines: lines.NewReader(text, maxLine), stored: counted, decode: decodeJSON}
+	if format == CSV {
+		if err := input.readHeader(); err != nil {
+			return nil, err
+		}
+	}
+	return input, nil
+}
+
+func decompress(stored *bufio.Reader) (*bufio.Reader, error) {
+	const magic = "\x1f\x8b"
+	if found, err := beginsWith(stored, magic); err != nil || !found {
+		return stored, err
+	}
+	text, err := gzip.NewReader(stored)
+	if err != nil {
+		return nil, fmt.Errorf("decompressing the input: %w", err)
+	}
+	return bufio.NewReader(text), nil
+}
+
+func passByteOrderMark(text *bufio.Reader) error {
+	const mark = "\ufeff"
+	found, err := beginsWith(text, mark)
+	if found {
+		_, err = text.Discard(len(mark))
+	}
+	return err
+}
+
+// beginsWith waits for no more bytes than it takes to know.
+func beginsWith(text *bufio.Reader, prefix string) (bool, error) {
+	for n := 1; n <= len(prefix); n++ {
+		begin, err := text.Peek(n)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return false, fmt.Errorf("reading the input: %w", err)
+		}
+		if string(begin) != prefix[:n] {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// detect tells the format by the name, or else by the first byte that isn't blank.
+func detect(text *bufio.Reader, name string) (Format, error) {
+	switch path.Ext(strings.TrimSuffix(strings.ToLower(name), ".gz")) {
+	case ".csv":
+		return CSV, nil
+	case ".ndjson", ".jsonl":
+		return NDJSON, nil
+	}
+	const mostBlank = 1024
+	for n := 1; n <= mostBlank; n++ {
+		begin, err := text.Peek(n)
+		switch {
+		case errors.Is(err, io.EOF):
+			return NDJSON, nil // of no lines
+		case err != nil:
+			return "", fmt.Errorf("reading the input: %w", err)
+		}
+		switch begin[n-1] {
+		case ' ', '\t', '\r', '\n':
+		case '{':
+			return NDJSON, nil
+		case '[':
+			return "", errors.New("the input is a JSON array: it must be NDJSON, one log a line, such as `jq -c '.[]'` makes of it")
+		default:
+			return CSV, nil
+		}
+	}
+	return NDJSON, nil
+}
+
+func decodeJSON(text []byte) (log []byte, wrong []FieldProblem) {
+	return append(bytes.Clone(text), '\n'), nil // what it says is the service's to judge
+}
+
+// next returns the next log. After the last the error is [io.EOF].
+func (i *Input) next() (entry, error) {
+	for {
+		text, err := i.lines.Next()
+		e := entry{line: i.lines.Number(), offset: i.stored.read}
+		switch {
+		case errors.Is(err, lines.ErrTooLong):
+			e.wrong = []FieldProblem{{Message: fmt.Sprintf("must have at most %d bytes", maxLine)}}
+		case errors.Is(err, io.EOF):
+			return entry{}, io.EOF
+		case err != nil:
+			return entry{}, fmt.Errorf("reading the input after line %d: %w", e.line, err)
+		case len(text) == 0:
+			continue
+		default:
+			e.text = bytes.Clone(text)
+			e.log, e.wrong = i.decode(e.text)
+		}
+		return e, nil
+	}
+}
+
+// counter counts what is read.
+type counter struct {
+	reader io.Reader
+	read   int64
+}
+
+func (c *counter) Read(into []byte) (int, error) {
+	n, err := c.reader.Read(into)
+	c.read += int64(n)
+	return n, err
+}

@@ -1,0 +1,199 @@
+package importer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const mediaType = "application/x-ndjson"
+
+// stalled is how long the service may say nothing to a request that it has not
+// answered whole. It is longer than the service itself waits for its database.
+const stalled = 30 * time.Second
+
+// The outcomes that are told apart. Of any other the service says whether it may
+// be sent again.
+const (
+	recorded        = "recorded"
+	alreadyRecorded = "already_recorded"
+	requestIDReused = "request_id_reused"
+	invalid         = "invalid"
+)
+
+// outcome is what became of a log, as the service says it.
+type outcome struct {
+	Index       int             `json:"index"`
+	Outcome     string          `json:"outcome"`
+	Retryable   bool            `json:"retryable"`
+	LearningLog json.RawMessage `json:"learning_log"`
+	Errors      []FieldProblem  `json:"errors"`
+}
+
+// Errors of a request that is to be sent again.
+var (
+	errStalled    = fmt.Errorf("the service has said nothing for %s", stalled)
+	errEndedEarly = errors.New("the service ended its answer early")
+	errFailed     = errors.New("the service could not record all logs")
+)
+
+// refusal is an answer without outcomes.
+type refusal struct {
+	status     int
+	detail     string
+	retryAfter time.Duration
+}
+
+func (r *refusal) Error() string {
+	return strings.TrimSuffix(fmt.Sprintf("the service answered %d %s: %s", r.status, http.StatusText(r.status), r.detail), ": ")
+}
+
+// passes says whether the same request may be answered otherwise later.
+func (r *refusal) passes() bool {
+	return r.status >= http.StatusInternalServerError ||
+		r.status == http.StatusTooManyRequests || r.status == http.StatusRequestTimeout
+}
+
+// errNotOurs is the error of an answer that no learninglog gives.
+var errNotOurs = errors.New("the answer is not that of a learninglog service: is the URL right?")
+
+// send sends entries in one request and returns those that have not been settled.
+func (i *Importer) send(ctx context.Context, entries []entry) (rest []entry, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watch := time.AfterFunc(stalled, func() { cancel(errStalled) })
+	defer watch.Stop()
+
+	response, err := i.post(ctx, entries)
+	if err != nil {
+		return entries, causeOf(ctx, err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if err := check(response); err != nil {
+		return entries, err
+	}
+	outcomes := json.NewDecoder(response.Body)
+	for n, e := range entries {
+		var became outcome
+		err := outcomes.Decode(&became)
+		switch {
+		case errors.Is(err, io.EOF):
+			return append(rest, entries[n:]...), errEndedEarly
+		case err != nil:
+			return append(rest, entries[n:]...), fmt.Errorf("reading the outcomes: %w", causeOf(ctx, err))
+		case became.Index != n || became.Outcome == "":
+			return append(rest, entries[n:]...), errNotOurs
+		}
+		watch.Reset(stalled)
+		if became.Retryable {
+			rest = append(rest, e)
+			continue
+		}
+		if err := i.settle(e, became); err != nil {
+			return append(rest, entries[n:]...), err
+		}
+	}
+	_, _ = io.Copy(io.Discard, response.Body) // its end, so that the connection serves the next request
+	if len(rest) > 0 {
+		return rest, errFailed
+	}
+	return nil, nil
+}
+
+// causeOf returns why ctx ended, if it has, instead of what came of that.
+func causeOf(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// post begins a request. The body is still being sent while the answer is read:
+// neither side could hold all of what the other says.
+func (i *Importer) post(ctx context.Context, entries []entry) (*http.Response, error) {
+	body := &body{entries: entries}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, i.endpoint, body)
+	if err != nil {
+		return nil, err
+	}
+	request.ContentLength = body.length()
+	request.Header.Set("Content-Type", mediaType)
+	return i.client.Do(request)
+}
+
+// body is the logs of entries, to be read.
+type body struct {
+	entries []entry
+	rest    []byte // of the entry before
+}
+
+func (b *body) length() (bytes int64) {
+	for _, e := range b.entries {
+		bytes += int64(len(e.log))
+	}
+	return bytes
+}
+
+func (b *body) Read(into []byte) (n int, err error) {
+	for n < len(into) {
+		if len(b.rest) == 0 {
+			if len(b.entries) == 0 {
+				return n, io.EOF
+			}
+			b.rest, b.entries = b.entries[0].log, b.entries[1:]
+		}
+		copied := copy(into[n:], b.rest)
+		b.rest = b.rest[copied:]
+		n += copied
+	}
+	return n, nil
+}
+
+// check returns nil for an answer of outcomes.
+func check(response *http.Response) error {
+	if response.StatusCode == http.StatusOK {
+		if response.Header.Get("Content-Type") != mediaType {
+			return errNotOurs
+		}
+		return nil
+	}
+	const mostDetail = 4 << 10
+	text, _ := io.ReadAll(io.LimitReader(response.Body, mostDetail))
+	var problem struct{ Title, Detail string }
+	_ = json.Unmarshal(text, &problem) // a proxy's answer has neither
+	seconds, _ := strconv.Atoi(response.Header.Get("Retry-After"))
+	return &refusal{
+		status:     response.StatusCode,
+		detail:     strings.TrimSpace(problem.Title + ". " + problem.Detail),
+		retryAfter: time.Duration(seconds) * time.Second,
+	}
+}
+
+// settle counts what became of an entry, for good, and rejects it if it was not
+// recorded.
+func (i *Importer) settle(e entry, became outcome) error {
+	i.update(func(p *Progress) {
+		p.Bytes = max(p.Bytes, e.offset)
+		p.Trouble = nil
+		switch became.Outcome {
+		case recorded:
+			p.Recorded++
+		case alreadyRecorded:
+			p.AlreadyRecorded++
+		case requestIDReused:
+			p.RequestIDReused++
+		default:
+			p.Invalid++
+		}
+	})
+	if became.Outcome == recorded || became.Outcome == alreadyRecorded {
+		return nil
+	}
+	return i.config.Reject(rejected(e, became))
+}
