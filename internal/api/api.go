@@ -93,7 +93,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 	router.Use(s.middleware()...)
 	s.api = humachi.New(router, s.humaConfig())
 
-	s.registerRecord()
+	s.routeRecord(router)
 	s.registerBatch()
 	s.registerLogs()
 	s.registerSummary()
@@ -143,24 +143,7 @@ const (
 func register[I, O any](
 	s *server, operation huma.Operation, problems []int, handler func(context.Context, *I) (*O, error),
 ) {
-	problems = append(problems, http.StatusUnprocessableEntity, http.StatusInternalServerError)
-	schema := s.api.OpenAPI().Components.Schemas.Schema(problemType, true, "Problem")
-	if operation.Responses == nil {
-		operation.Responses = make(map[string]*huma.Response)
-	}
-	for _, status := range problems {
-		response := &huma.Response{
-			Description: http.StatusText(status),
-			Content:     map[string]*huma.MediaType{problemMediaType: {Schema: schema}},
-		}
-		if status == http.StatusServiceUnavailable {
-			response.Headers = map[string]*huma.Param{"Retry-After": {
-				Description: "Seconds to wait before the same request is sent again.",
-				Schema:      &huma.Schema{Type: huma.TypeInteger},
-			}}
-		}
-		operation.Responses[fmt.Sprint(status)] = response
-	}
+	s.documentProblems(&operation, problems)
 	// huma reads a body that is documented when the operation is registered.
 	body := operation.RequestBody
 	operation.RequestBody = nil
@@ -178,6 +161,29 @@ func register[I, O any](
 	})
 	if body != nil {
 		s.api.OpenAPI().Paths[operation.Path].Post.RequestBody = body
+	}
+}
+
+// documentProblems adds the problems of an operation, and those that can always
+// happen, to its documentation.
+func (s *server) documentProblems(operation *huma.Operation, problems []int) {
+	problems = append(problems, http.StatusUnprocessableEntity, http.StatusInternalServerError)
+	schema := s.api.OpenAPI().Components.Schemas.Schema(problemType, true, "Problem")
+	if operation.Responses == nil {
+		operation.Responses = make(map[string]*huma.Response)
+	}
+	for _, status := range problems {
+		response := &huma.Response{
+			Description: http.StatusText(status),
+			Content:     map[string]*huma.MediaType{problemMediaType: {Schema: schema}},
+		}
+		if status == http.StatusServiceUnavailable {
+			response.Headers = map[string]*huma.Param{"Retry-After": {
+				Description: "Seconds to wait before the same request is sent again.",
+				Schema:      &huma.Schema{Type: huma.TypeInteger},
+			}}
+		}
+		operation.Responses[fmt.Sprint(status)] = response
 	}
 }
 

@@ -126,7 +126,7 @@ func asProblem(_ huma.Context, _ string, body any) (any, error) {
 	better := map[string]string{
 		"invalid integer":                     "must be a whole number",
 		"invalid boolean":                     "must be true or false",
-		"unknown query parameter":             "is no parameter of this path: see /docs",
+		"unknown query parameter":             unknownParameter,
 		"expected string to be RFC 4122 uuid": "must be a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22",
 	}
 	for _, detail := range theirs.Errors {
@@ -138,6 +138,8 @@ func asProblem(_ huma.Context, _ string, body any) (any, error) {
 	}
 	return ours, nil
 }
+
+const unknownParameter = "is no parameter of this path: see /docs"
 
 func shortValue(value any) any {
 	if text, ok := value.(string); ok {

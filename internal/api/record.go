@@ -1,13 +1,15 @@
 package api
 
 import (
-	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-chi/chi/v5"
 
 	"learninglog/command"
 )
@@ -48,31 +50,35 @@ func fromRecorded(log *command.RecordedLog) *LearningLog {
 	}
 }
 
-type recordInput struct {
-	payload
-
-	OnDuplicate string `query:"on_duplicate" enum:"conflict,return" default:"conflict" doc:"How to answer a log that is already recorded with the same fields: 409, or 200 and the recorded log."`
-}
-
-func (s *server) registerRecord() {
-	documented := s.newLogSchema()
-	register(s, huma.Operation{
-		OperationID:   "record-learning-log",
-		Method:        http.MethodPost,
-		Path:          "/v1/learning-logs",
-		Summary:       "Record a learning log",
-		Description:   "When this is answered, the log is durable and counted in its day, week and month. Post again, with the same request_id, whatever was not answered.",
-		Tags:          []string{tagLogs},
-		DefaultStatus: http.StatusCreated,
-		RequestBody:   requestBody(true, "The log.", map[string]*huma.MediaType{mediaJSON: {Schema: documented}}),
+// routeRecord has huma document the operation and nothing else. Most requests are
+// posts of one log: what huma does for any request costs as much as all that they
+// need.
+func (s *server) routeRecord(router chi.Router) {
+	operation := &huma.Operation{
+		OperationID: "record-learning-log",
+		Method:      http.MethodPost,
+		Path:        "/v1/learning-logs",
+		Summary:     "Record a learning log",
+		Description: "When this is answered, the log is durable and counted in its day, week and month. Post again, with the same request_id, whatever was not answered.",
+		Tags:        []string{tagLogs},
+		Parameters: []*huma.Param{{
+			Name:        onDuplicate,
+			In:          "query",
+			Description: "How to answer a log that is already recorded with the same fields: 409, or 200 and the recorded log.",
+			Schema:      &huma.Schema{Type: huma.TypeString, Enum: []any{conflictOnDuplicate, returnOnDuplicate}, Default: conflictOnDuplicate},
+		}},
+		RequestBody: requestBody(true, "The log.", map[string]*huma.MediaType{mediaJSON: {Schema: s.newLogSchema()}}),
 		Responses: map[string]*huma.Response{
 			"201": s.documentLog("It is recorded"),
 			"200": s.documentLog("It was recorded before, and on_duplicate=return was asked for"),
 		},
-	}, []int{
+	}
+	s.documentProblems(operation, []int{
 		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict, http.StatusRequestEntityTooLarge,
 		http.StatusUnsupportedMediaType, http.StatusServiceUnavailable,
-	}, s.record)
+	})
+	s.api.OpenAPI().AddOperation(operation)
+	router.Post(operation.Path, s.record)
 }
 
 func (s *server) documentLog(description string) *huma.Response {
@@ -86,60 +92,106 @@ func (s *server) documentLog(description string) *huma.Response {
 	}
 }
 
-func (s *server) record(ctx context.Context, input *recordInput) (*huma.StreamResponse, error) {
-	if _, err := input.mediaType(mediaJSON); err != nil {
-		return nil, err
-	}
-	text, err := input.read(maxLogBytes)
+func (s *server) record(w http.ResponseWriter, r *http.Request) {
+	recorded, status, err := s.recordOne(r)
 	if err != nil {
-		return nil, err
+		writeProblem(w, s.problem(r.Context(), err))
+		return
 	}
-	log, wrong, err := decodeLog("body", text, s.Limits)
+	const usualAnswer = 256 // bytes
+	header := w.Header()
+	header.Set("Content-Type", mediaJSON)
+	header.Set("Location", locationOf(recorded))
+	w.WriteHeader(status)
+	_, _ = w.Write(append(recorded.appendJSON(make([]byte, 0, usualAnswer)), '\n')) // a client that is gone can ask again
+}
+
+// recordOne returns the recorded log and the status to answer it with.
+func (s *server) recordOne(r *http.Request) (*LearningLog, int, error) {
+	mayReturn, err := returnsDuplicates(r)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	if wrong != nil {
-		s.Recorder.Refuse(1)
-		return nil, invalid.problem("", wrong...)
+	log, err := s.readLog(r)
+	if err != nil {
+		return nil, 0, err
 	}
-	ctx, cancel := s.limitTime(ctx)
+	ctx, cancel := s.limitTime(r.Context())
 	defer cancel()
 	outcome := s.Recorder.Record(ctx, []command.Log{log})[0]
 
 	recorded := fromRecorded(outcome.Log)
 	switch {
 	case outcome.Status == command.Recorded:
-		return answerLog(http.StatusCreated, recorded), nil
-	case outcome.Status == command.AlreadyRecorded && input.OnDuplicate == "return":
-		return answerLog(http.StatusOK, recorded), nil
+		return recorded, http.StatusCreated, nil
+	case outcome.Status == command.AlreadyRecorded && mayReturn:
+		return recorded, http.StatusOK, nil
 	case outcome.Status == command.AlreadyRecorded:
 		problem := alreadyRecorded.problem("A log with this request_id and the same fields is recorded.")
 		problem.LearningLog = recorded
-		return nil, problem
+		return nil, 0, problem
 	case outcome.Status == command.RequestIDReused:
 		problem := requestIDReused.problem("A log with this request_id and other fields is recorded; this one is not.",
 			FieldProblem{Location: "body.request_id", Message: "must be another one for every log", Value: log.RequestID.String()})
 		problem.LearningLog = recorded
-		return nil, problem
+		return nil, 0, problem
 	case outcome.Status == command.Failed:
-		return nil, outcome.Err
+		return nil, 0, outcome.Err
 	case outcome.Status == command.Invalid:
-		return nil, invalid.problem("", fieldProblems("body", outcome.Errors)...)
+		return nil, 0, invalid.problem("", fieldProblems("body", outcome.Errors)...)
 	default:
-		return nil, fmt.Errorf("unknown outcome %q", outcome.Status)
+		return nil, 0, fmt.Errorf("unknown outcome %q", outcome.Status)
 	}
 }
 
-// answerLog writes the answer itself: this is what most requests are, and what
-// huma does for an answer in general costs as much as all the rest of them.
-func answerLog(status int, log *LearningLog) *huma.StreamResponse {
-	const usualAnswer = 256 // bytes
-	return &huma.StreamResponse{Body: func(ctx huma.Context) {
-		ctx.SetHeader("Content-Type", mediaJSON)
-		ctx.SetHeader("Location", locationOf(log))
-		ctx.SetStatus(status)
-		_, _ = ctx.BodyWriter().Write(append(log.appendJSON(make([]byte, 0, usualAnswer)), '\n')) // a client that is gone can ask again
-	}}
+const (
+	onDuplicate         = "on_duplicate"
+	conflictOnDuplicate = "conflict"
+	returnOnDuplicate   = "return"
+)
+
+// returnsDuplicates reads the query.
+func returnsDuplicates(r *http.Request) (bool, error) {
+	if r.URL.RawQuery == "" {
+		return false, nil
+	}
+	var wrong []FieldProblem
+	query := r.URL.Query()
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if name != onDuplicate {
+			wrong = append(wrong, FieldProblem{Location: "query." + short(name), Message: unknownParameter})
+		}
+	}
+	value := query.Get(onDuplicate)
+	if !slices.Contains([]string{"", conflictOnDuplicate, returnOnDuplicate}, value) {
+		wrong = append(wrong, FieldProblem{
+			Location: "query." + onDuplicate, Message: "must be conflict or return", Value: short(value),
+		})
+	}
+	if wrong != nil {
+		return false, invalid.problem("", wrong...)
+	}
+	return value == returnOnDuplicate, nil
+}
+
+func (s *server) readLog(r *http.Request) (command.Log, error) {
+	body := payload{reader: r.Body, contentType: r.Header.Get("Content-Type")}
+	if _, err := body.mediaType(mediaJSON); err != nil {
+		return command.Log{}, err
+	}
+	text, err := body.read(maxLogBytes)
+	if err != nil {
+		return command.Log{}, err
+	}
+	log, wrong, err := decodeLog("body", text, s.Limits)
+	if err != nil {
+		return command.Log{}, err
+	}
+	if wrong != nil {
+		s.Recorder.Refuse(1)
+		return command.Log{}, invalid.problem("", wrong...)
+	}
+	return log, nil
 }
 
 // appendJSON appends the log as encoding/json would write it.
