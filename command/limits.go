@@ -41,20 +41,24 @@ func (e FieldError) Error() string { return e.Field + " " + e.Expected }
 // Check returns what is wrong with a log at the time now, or nothing.
 func (l Limits) Check(log Log, now time.Time) []FieldError {
 	var wrong []FieldError
-	expect := func(ok bool, field, expected string, arguments ...any) {
-		if !ok {
-			wrong = append(wrong, FieldError{Field: field, Expected: fmt.Sprintf(expected, arguments...)})
-		}
+	refuse := func(field, expected string, arguments ...any) {
+		wrong = append(wrong, FieldError{Field: field, Expected: fmt.Sprintf(expected, arguments...)})
 	}
-	expect(log.RequestID != uuid.Nil, "request_id", "must not be the nil UUID: every log needs an id of its own")
-	expect(log.UserID != uuid.Nil, "user_id", "must not be the nil UUID")
-	expect(log.WordCount >= 0 && log.WordCount <= l.MaxWordCount,
-		"word_count", "must be a whole number from 0 to %d", l.MaxWordCount)
-	if !log.Timestamp.IsZero() {
-		expect(!log.Timestamp.Before(l.Earliest),
-			"timestamp", "must not be before %s", l.Earliest.Format(time.RFC3339))
-		expect(!log.Timestamp.After(now.Add(l.MaxAhead)),
-			"timestamp", "must not be more than %s ahead of the server's clock, which shows %s",
+	if log.RequestID == uuid.Nil {
+		refuse("request_id", "must not be the nil UUID: every log needs an id of its own")
+	}
+	if log.UserID == uuid.Nil {
+		refuse("user_id", "must not be the nil UUID")
+	}
+	if log.WordCount < 0 || log.WordCount > l.MaxWordCount {
+		refuse("word_count", "must be a whole number from 0 to %d", l.MaxWordCount)
+	}
+	switch {
+	case log.Timestamp.IsZero():
+	case log.Timestamp.Before(l.Earliest):
+		refuse("timestamp", "must not be before %s", l.Earliest.Format(time.RFC3339))
+	case log.Timestamp.After(now.Add(l.MaxAhead)):
+		refuse("timestamp", "must not be more than %s ahead of the server's clock, which shows %s",
 			l.MaxAhead, now.UTC().Format(time.RFC3339))
 	}
 	return wrong

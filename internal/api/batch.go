@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"learninglog/command"
 )
@@ -167,12 +166,11 @@ func splitArray(body []byte) ([][]byte, error) {
 	var texts [][]byte
 	_, err := decoder.ReadToken() // [
 	for err == nil && decoder.PeekKind() != ']' {
-		var element jsontext.Value
-		if element, err = decoder.ReadValue(); err != nil {
+		var element []byte
+		if element, err = readValue(decoder, body); err != nil {
 			break
 		}
-		end := decoder.InputOffset()
-		texts = append(texts, body[end-int64(len(element)):end])
+		texts = append(texts, element)
 		if len(texts) > maxBatch {
 			return nil, tooMany()
 		}

@@ -28,9 +28,8 @@ type object struct {
 }
 
 type field struct {
-	name  string
-	text  []byte
-	taken bool
+	name, text []byte
+	taken      bool
 }
 
 // newObject reads text, which must be one JSON value. A syntax error is a
@@ -67,18 +66,16 @@ func (o *object) readFields(decoder *jsontext.Decoder, text []byte) error {
 		return err
 	}
 	for decoder.PeekKind() != '}' {
-		name, err := decoder.ReadToken()
+		name, err := readValue(decoder, text)
 		if err != nil {
 			return err
 		}
-		read := field{name: name.String()}
-		value, err := decoder.ReadValue()
+		value, err := readValue(decoder, text)
 		if err != nil {
 			return err
 		}
-		end := decoder.InputOffset()
-		read.text = text[end-int64(len(value)) : end]
-		o.fields = append(o.fields, read)
+		name, _ = unquote(name) // which the decoder has checked
+		o.fields = append(o.fields, field{name: name, text: value})
 	}
 	_, err := decoder.ReadToken() // }
 	return err
@@ -89,7 +86,7 @@ func (o *object) readFields(decoder *jsontext.Decoder, text []byte) error {
 func (o *object) take(name string, required bool) []byte {
 	for i := range o.fields {
 		found := &o.fields[i]
-		if found.name != name {
+		if string(found.name) != name {
 			continue
 		}
 		found.taken = true
@@ -105,15 +102,15 @@ func (o *object) take(name string, required bool) []byte {
 }
 
 // unquote returns what a JSON string says.
-func unquote(value []byte) (_ string, ok bool) {
+func unquote(value []byte) (_ []byte, ok bool) {
 	if value[0] != '"' {
-		return "", false
+		return nil, false
 	}
 	if inner := value[1 : len(value)-1]; bytes.IndexByte(inner, '\\') < 0 {
-		return string(inner), true
+		return inner, true
 	}
 	unquoted, err := jsontext.AppendUnquote(nil, value)
-	return string(unquoted), err == nil
+	return unquoted, err == nil
 }
 
 func (o *object) wrong(name string, text []byte, message string) {
@@ -173,7 +170,7 @@ func (o *object) takeTime(name string) *time.Time {
 		return nil
 	}
 	if value, ok := unquote(raw); ok {
-		if at, err := timerange.ParseInstant(value); err == nil {
+		if at, err := timerange.ParseInstant(string(value)); err == nil {
 			return &at
 		}
 	}
@@ -192,7 +189,7 @@ func (o *object) takeBound(name string, zone *time.Location) *timerange.Bound {
 		o.wrong(name, raw, timerange.Expected)
 		return nil
 	}
-	bound, err := timerange.Parse(value, zone)
+	bound, err := timerange.Parse(string(value), zone)
 	if err != nil {
 		o.wrong(name, raw, err.Error())
 		return nil
@@ -209,7 +206,7 @@ func (o *object) finish(known ...string) []FieldProblem {
 	var unknown []string
 	for i := range o.fields {
 		if !o.fields[i].taken {
-			unknown = append(unknown, o.fields[i].name)
+			unknown = append(unknown, string(o.fields[i].name))
 		}
 	}
 	slices.Sort(unknown)
@@ -231,12 +228,12 @@ func (o *object) finish(known ...string) []FieldProblem {
 
 // parseUUID accepts the usual form alone, not those with braces, urn: or without
 // dashes that the library also reads.
-func parseUUID(text string) (uuid.UUID, error) {
+func parseUUID(text []byte) (uuid.UUID, error) {
 	const usualLength = 36
 	if len(text) != usualLength {
 		return uuid.Nil, errors.New("not a UUID")
 	}
-	return uuid.Parse(text)
+	return uuid.ParseBytes(text)
 }
 
 // short cuts what a client sent, for an answer that shows it.

@@ -7,7 +7,7 @@ import (
 )
 
 func pathUUID(name, text string) (uuid.UUID, error) {
-	id, err := parseUUID(text)
+	id, err := parseUUID([]byte(text))
 	if err != nil {
 		return uuid.Nil, invalid.problem("", FieldProblem{
 			Location: "path." + name,

@@ -22,6 +22,17 @@ func jsonDecoder(text []byte) *jsontext.Decoder {
 	return decoder
 }
 
+// readValue reads the next value, or the name of a field, and returns its place in
+// text: what the decoder returns is gone with the next value.
+func readValue(decoder *jsontext.Decoder, text []byte) ([]byte, error) {
+	value, err := decoder.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	end := decoder.InputOffset()
+	return text[end-int64(len(value)) : end], nil
+}
+
 // readRest reads a value and makes sure that nothing follows it.
 func readRest(decoder *jsontext.Decoder, text []byte) error {
 	if _, err := decoder.ReadValue(); err != nil {
