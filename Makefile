@@ -11,7 +11,7 @@ RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 
 .PHONY: help
 help: ## List what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## Start the service, with a database of its own unless DATABASE_URL is set
@@ -42,7 +42,11 @@ fuzz: ## Run every fuzz target for half a minute
 	done
 
 .PHONY: bench
-bench: ## Measure recording and reading on a PostgreSQL of their own, and observing requests
+bench: build ## Measure posts against bare inserts, on a scratch PostgreSQL (minutes; BENCH="size --help")
+	$(GO) run ./internal/bench $(BENCH)
+
+.PHONY: microbench
+microbench: ## Measure recording, reading and decoding by themselves
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./command ./query ./rollup ./internal/api
 
 .PHONY: lint

@@ -37,9 +37,9 @@ type group struct {
 // submission is the logs of one call, on their way.
 type submission struct {
 	entries   []entry
-	unsettled atomic.Int64
+	left      atomic.Int64  // entries that are waiting or being written
 	abandoned atomic.Bool   // nobody waits for it any more
-	done      chan struct{} // closed when every entry is settled
+	done      chan struct{} // closed when none is left
 }
 
 // entry is a log, and what became of it.
@@ -61,7 +61,7 @@ func newGroup(db database, config Config) *group {
 	ctx, abort := context.WithCancel(context.Background())
 	g := &group{config: config, writer: newWriter(db, config), context: ctx, abort: abort, idle: make(chan struct{})}
 	for range config.Lanes {
-		g.lanes = append(g.lanes, newLane(g))
+		g.lanes = append(g.lanes, &lane{group: g})
 	}
 	return g
 }
@@ -91,7 +91,7 @@ func newSubmission(logs []Log) *submission {
 	for i := range logs {
 		s.entries[i].log = logs[i]
 	}
-	s.unsettled.Store(int64(len(logs)))
+	s.left.Store(int64(len(logs)))
 	return s
 }
 
@@ -115,7 +115,7 @@ func (g *group) submit(s *submission) error {
 	}
 	lanes := g.lanes
 	if g.config.MaxBatch == 1 {
-		lanes = []*lane{newLane(g)} // of its own: no group commit
+		lanes = []*lane{{group: g}} // of its own: no group commit
 	}
 	parts := s.divide(len(lanes))
 	for i := range parts {
@@ -167,11 +167,11 @@ func laneOf(user uuid.UUID, lanes int) int {
 	return int(binary.BigEndian.Uint64(user[end:]) % uint64(lanes)) //nolint:gosec // less than lanes
 }
 
-// drop gives up a part that nobody waits for.
+// drop gives up a part that nobody waits for. Its entries stay without an outcome.
 func (g *group) drop(p *part) {
 	g.waiting.Add(-int64(len(p.entries)))
 	g.config.Observer.Refused(Failed, len(p.entries))
-	g.settle(p.submission, p.entries)
+	g.release(p.submission, len(p.entries))
 }
 
 // settle is called when entries of s have got their outcomes.
@@ -179,7 +179,12 @@ func (g *group) settle(s *submission, entries []*entry) {
 	for _, e := range entries {
 		e.settled.Store(true)
 	}
-	if s.unsettled.Add(-int64(len(entries))) > 0 {
+	g.release(s, len(entries))
+}
+
+// release ends s when none of its entries is left.
+func (g *group) release(s *submission, entries int) {
+	if s.left.Add(-int64(entries)) > 0 {
 		return
 	}
 	close(s.done)

@@ -1,8 +1,6 @@
 package command
 
 import (
-	"os"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -10,16 +8,6 @@ import (
 // maxChunk is the most entries of one call in a batch, so that ten thousand logs
 // don't hold up those that come singly.
 const maxChunk = 2000
-
-//nolint:gochecknoglobals // being tuned
-var gatherPart, gatherShare = env("GP", 0.5), env("GS", 0.9)
-
-func env(n string, d float64) float64 {
-	if f, err := strconv.ParseFloat(os.Getenv(n), 64); err == nil {
-		return f
-	}
-	return d
-}
 
 // lane writes one batch at a time. What is submitted to an idle lane is written
 // at once; what is submitted while a batch is being written makes up the next.
@@ -29,11 +17,8 @@ type lane struct {
 	mu     sync.Mutex
 	queue  []*part // the oldest first
 	queued int     // their entries
-	busy   bool    // it writes, or gathers
-	pace   time.Duration
-	// ripeAt is how many parts the lane gathers, or 0. Then it is told by ripe.
-	ripeAt int
-	ripe   chan struct{}
+	busy   bool
+	pace   time.Duration // what writing an entry takes, lately
 }
 
 // batch is what a lane writes together.
@@ -50,21 +35,13 @@ type chunk struct {
 	waited  time.Duration
 }
 
-func newLane(g *group) *lane {
-	return &lane{group: g, ripe: make(chan struct{}, 1)}
-}
-
 func (l *lane) push(p *part) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.enqueue(p)
-	switch {
-	case !l.busy:
+	if !l.busy {
 		l.busy = true
 		go l.work()
-	case l.ripeAt > 0 && len(l.queue) >= l.ripeAt:
-		l.ripeAt = 0
-		l.ripe <- struct{}{}
 	}
 }
 
@@ -79,7 +56,6 @@ func (l *lane) work() {
 	for next := l.take(); next != nil; next = l.take() {
 		l.group.writer.write(l.group.context, next)
 		l.settle(next)
-		l.gather(next)
 	}
 }
 
@@ -129,43 +105,6 @@ func (l *lane) settle(written *batch) {
 	for _, c := range written.chunks {
 		l.group.settle(c.part.submission, c.entries)
 	}
-}
-
-// gather waits for the clients that were just answered, for a moment: what they
-// post next is better written with the others than by itself. How many they are,
-// and how long a moment is, it takes from the batch before, so that a client
-// alone waits for nobody.
-func (l *lane) gather(written *batch) {
-	if !l.beginGathering(len(written.chunks)) {
-		return
-	}
-	timer := time.NewTimer(time.Duration(float64(time.Since(written.taken)) * gatherPart))
-	defer timer.Stop()
-	select {
-	case <-l.ripe:
-	case <-timer.C:
-		l.endGathering()
-	}
-}
-
-func (l *lane) beginGathering(answered int) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	enough := int(float64(answered+len(l.queue)) * gatherShare)
-	if answered <= 1 || len(l.queue) >= enough {
-		return false
-	}
-	l.ripeAt = enough
-	return true
-}
-
-func (l *lane) endGathering() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.ripeAt == 0 {
-		<-l.ripe // it became ripe meanwhile
-	}
-	l.ripeAt = 0
 }
 
 // keepPace learns how long an entry takes, from the latest batches the most.
