@@ -104,7 +104,7 @@ func fill(ctx context.Context, url string, logs int, users []uuid.UUID, idSQL st
 		fmt.Sprintf(`INSERT INTO learning_log (request_id, user_id, word_count, "timestamp", recorded_at)
 			SELECT %s, users.id, random() * 50, at, at
 			FROM (
-			    SELECT now() - (%d - i) * interval '365 days' / %d AS at, 1 + floor(random() * %d)::int AS n
+			    SELECT now() - interval '365 days' * ((%d - i) / %d::float8) AS at, 1 + floor(random() * %d)::int AS n
 			    FROM generate_series(1, %d) AS i
 			) AS generated JOIN users USING (n)
 			ORDER BY at`, idSQL, logs, logs, len(users), logs),
