@@ -148,6 +148,9 @@ func (w *writer) insert(ctx context.Context, entries map[uuid.UUID]*entry) (retr
 		recordedAt, err = collectTimes(recorded)
 		return err
 	})
+	if err != nil {
+		return tries - 1, err // rows that came before the error are not recorded
+	}
 	for requestID, at := range recordedAt {
 		e := entries[requestID]
 		stamped := e.stamped(now)
@@ -159,7 +162,7 @@ func (w *writer) insert(ctx context.Context, entries map[uuid.UUID]*entry) (retr
 			RecordedAt: at,
 		}}
 	}
-	return tries - 1, err
+	return tries - 1, nil
 }
 
 // stamped returns the log with its timestamp as it is stored.
