@@ -29,6 +29,6 @@ func reportImport(stdout io.Writer, progress importer.Progress, rejects string) 
 	if progress.Rejected() == 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(stdout, "The %s that were not recorded, and why: %s\n", count(progress.Rejected(), "log"), rejects)
+	_, err := fmt.Fprintf(stdout, "Rejected: %s; which, and why: %s\n", count(progress.Rejected(), "log"), rejects)
 	return err
 }
