@@ -46,9 +46,9 @@ func ExampleRequestRebuild() {
 	}
 
 	user := uuid.MustParse("0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22")
-	rebuild, err := command.RequestRebuild(context.Background(), jobs.Client(), rollup.Scope{UserID: &user}, false)
+	rebuild, err := command.RequestRebuild(context.Background(), jobs.Client(), rollup.RebuildArgs{Scope: rollup.Scope{Users: []uuid.UUID{user}}})
 	fmt.Println(rebuild.ID, err)
-	same, err := command.RequestRebuild(context.Background(), jobs.Client(), rollup.Scope{UserID: &user}, false)
+	same, err := command.RequestRebuild(context.Background(), jobs.Client(), rollup.RebuildArgs{Scope: rollup.Scope{Users: []uuid.UUID{user}}})
 	fmt.Println(same.ID, err)
 	// Output:
 	// 1 <nil>

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
@@ -28,19 +27,22 @@ type RequestedRebuild struct {
 	Begun bool
 }
 
-// RequestRebuild asks for a rebuild of scope, or for a report of its drift where
-// dryRun is true. A rebuild of the same scope that waits or runs already is not
-// asked for again: that one is returned.
+// DefaultRebuildPace is how many logs a rebuild reads in a second unless it is
+// told otherwise: few enough to leave a busy database to its writers.
+const DefaultRebuildPace = 100_000
+
+// MaxRebuildWorkers is the most connections that a rebuild may be worked on.
+const MaxRebuildWorkers = 8
+
+// RequestRebuild asks for a rebuild, or for a report of its drift where it is a
+// dry run. A rebuild of the same scope that waits or runs already is not asked
+// for again: that one is returned, whatever its pace.
 //
 // It fails with [ErrEmptyRange] where From is after To.
-func RequestRebuild(ctx context.Context, jobs jobs, scope rollup.Scope, dryRun bool) (RequestedRebuild, error) {
-	if scope.From != nil && scope.To != nil && scope.From.After(*scope.To) {
+func RequestRebuild(ctx context.Context, jobs jobs, args rollup.RebuildArgs) (RequestedRebuild, error) {
+	args.Scope = args.Scope.Normalized() // the same scope, however it was written
+	if args.Scope.From != nil && args.Scope.To != nil && args.Scope.From.After(*args.Scope.To) {
 		return RequestedRebuild{}, ErrEmptyRange
-	}
-	// The same instant is the same scope, in whatever zone it was written.
-	args := rollup.RebuildArgs{
-		Scope:  rollup.Scope{UserID: scope.UserID, From: inUTC(scope.From), To: inUTC(scope.To)},
-		DryRun: dryRun,
 	}
 	inserted, err := jobs.Insert(ctx, args, nil)
 	if err != nil {
@@ -50,12 +52,4 @@ func RequestRebuild(ctx context.Context, jobs jobs, scope rollup.Scope, dryRun b
 		ID:    inserted.Job.ID,
 		Begun: inserted.UniqueSkippedAsDuplicate && inserted.Job.AttemptedAt != nil,
 	}, nil
-}
-
-func inUTC(t *time.Time) *time.Time {
-	if t == nil {
-		return nil
-	}
-	utc := t.UTC()
-	return &utc
 }

@@ -22,9 +22,9 @@ func TestRequestRebuildKnowsAnInstantInEveryZone(t *testing.T) {
 	utc := instant("2026-11-22T08:00:00Z")
 	elsewhere := utc.In(time.FixedZone("", 3600))
 
-	first, err := command.RequestRebuild(context.Background(), jobs.Client(), rollup.Scope{From: &utc}, false)
+	first, err := command.RequestRebuild(context.Background(), jobs.Client(), rollup.RebuildArgs{Scope: rollup.Scope{From: &utc}})
 	require.NoError(t, err)
-	second, err := command.RequestRebuild(context.Background(), jobs.Client(), rollup.Scope{From: &elsewhere}, false)
+	second, err := command.RequestRebuild(context.Background(), jobs.Client(), rollup.RebuildArgs{Scope: rollup.Scope{From: &elsewhere}})
 	require.NoError(t, err)
 
 	assert.Equal(t, first, second)
@@ -33,6 +33,6 @@ func TestRequestRebuildKnowsAnInstantInEveryZone(t *testing.T) {
 func TestRequestRebuildRefusesAnEmptyRange(t *testing.T) {
 	t.Parallel()
 	from, to := instant("2026-11-22T08:00:00Z"), instant("2026-11-21T08:00:00Z")
-	_, err := command.RequestRebuild(context.Background(), nil, rollup.Scope{From: &from, To: &to}, false)
+	_, err := command.RequestRebuild(context.Background(), nil, rollup.RebuildArgs{Scope: rollup.Scope{From: &from, To: &to}})
 	require.ErrorIs(t, err, command.ErrEmptyRange)
 }

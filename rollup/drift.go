@@ -1,93 +1,225 @@
 package rollup
 
 import (
+	"context"
+	"fmt"
+	"maps"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
-// driftSQL counts the truth of a run of users and takes the rollup from it. The
-// logs are read once, for days; weeks and months are counted from those days.
-//
-// The difference is a grouped UNION ALL rather than a FULL JOIN, as a database
-// that is distributed by user pushes that down to its shards.
-const driftSQL = `
-	WITH scope (granularity, lower, upper) AS (
-	    SELECT * FROM unnest($3::text[], $4::timestamptz[], $5::timestamptz[])
-	), daily AS (
-	    SELECT user_id, date_trunc('day', "timestamp", $8) AS day, sum(word_count) AS words, count(*) AS entries
+// Drift is a row of the rollup that its logs don't account for. A row that is
+// missing counts as zero sums.
+type Drift struct {
+	UserID      uuid.UUID   `json:"user_id"`
+	Granularity Granularity `json:"granularity"`
+	// Period is the instant, in UTC, at which the period starts.
+	Period time.Time `json:"period"`
+	// Was is what the rollup said.
+	Was Sums `json:"was"`
+	// Is is the truth, counted from the logs.
+	Is Sums `json:"is"`
+}
+
+// truthSQL counts the truth of some users. Their logs are read once, for days;
+// weeks and months are counted from those days. It counts by the clocks of the
+// zone, which is what date_trunc does with an instant and a zone, and makes
+// instants of what came out.
+func (e extent) truthSQL() string {
+	return `
+	WITH daily AS MATERIALIZED (
+	    SELECT user_id, date_trunc('day', "timestamp" AT TIME ZONE @zone) AS day,
+	           sum(word_count) AS words, count(*) AS entries
 	    FROM learning_log
-	    WHERE user_id BETWEEN $1 AND $2 AND "timestamp" >= $6 AND "timestamp" < $7
+	    WHERE ` + e.usersSQL() + ` AND "timestamp" >= @logs_lower AND "timestamp" < @logs_upper
 	    GROUP BY 1, 2
+	), weekly AS MATERIALIZED (
+	    SELECT user_id, date_trunc('week', day) AS week, sum(words)::bigint AS words, sum(entries)::bigint AS entries
+	    FROM daily GROUP BY 1, 2
+	), monthly AS MATERIALIZED (
+	    SELECT user_id, date_trunc('month', day) AS month, sum(words)::bigint AS words, sum(entries)::bigint AS entries
+	    FROM daily GROUP BY 1, 2
 	), truth (user_id, granularity, period, words, entries) AS (
-	    SELECT user_id, 'day', day, words, entries FROM daily
+	    SELECT user_id, 'day', day AT TIME ZONE @zone, words, entries
+	    FROM daily WHERE day >= @day_first AND day < @day_end
 	    UNION ALL
-	    SELECT user_id, 'week', date_trunc('week', day, $8) AS week, sum(words), sum(entries)
-	    FROM daily GROUP BY user_id, week
+	    SELECT user_id, 'week', week AT TIME ZONE @zone, words, entries
+	    FROM weekly WHERE week >= @week_first AND week < @week_end
 	    UNION ALL
-	    SELECT user_id, 'month', date_trunc('month', day, $8) AS month, sum(words), sum(entries)
-	    FROM daily GROUP BY user_id, month
-	), drift AS (
-	    SELECT user_id, granularity, period,
-	           sum(was_words)::bigint AS was_words, sum(was_entries)::bigint AS was_entries,
-	           sum(is_words)::bigint  AS is_words,  sum(is_entries)::bigint  AS is_entries,
-	           greatest(abs(sum(is_words) - sum(was_words)), abs(sum(is_entries) - sum(was_entries))) < 2^62 AS fits
+	    SELECT user_id, 'month', month AT TIME ZONE @zone, words, entries
+	    FROM monthly WHERE month >= @month_first AND month < @month_end
+	), rollup AS (
+	    SELECT user_id, granularity, period, total_word_count AS words, entry_count AS entries
+	    FROM learning_log_aggregates
+	    WHERE ` + e.usersSQL() + ` AND CASE granularity
+	        WHEN 'day' THEN period >= @day_lower AND period < @day_upper
+	        WHEN 'week' THEN period >= @week_lower AND period < @week_upper
+	        ELSE period >= @month_lower AND period < @month_upper END
+	)`
+}
+
+func (e extent) usersSQL() string {
+	if e.users != nil {
+		return `user_id = ANY(@users)`
+	}
+	return `user_id BETWEEN @first AND @last`
+}
+
+// joinedSQL follows truthSQL, and lists where the truth and the rollup differ.
+// NULL is no row: so a row of zero sums differs from none, and is found to be
+// swept.
+const joinedSQL = `, differing AS (
+	    SELECT user_id, granularity, period, rollup.words AS was_words, rollup.entries AS was_entries,
+	           truth.words AS is_words, truth.entries AS is_entries
+	    FROM truth FULL JOIN rollup USING (user_id, granularity, period)
+	    WHERE truth.words IS DISTINCT FROM rollup.words OR truth.entries IS DISTINCT FROM rollup.entries
+	)` + driftSQL
+
+// groupedSQL finds what joinedSQL does. It takes longer, but a database that is
+// distributed by user pushes it down to its shards also where it is part of a
+// write. A group has a row of each side at most, so max picks it.
+const groupedSQL = `, differing AS (
+	    SELECT user_id, granularity, period, max(was_words) AS was_words, max(was_entries) AS was_entries,
+	           max(is_words) AS is_words, max(is_entries) AS is_entries
 	    FROM (
-	        SELECT user_id, granularity, period,
-	               0 AS was_words, 0 AS was_entries, words AS is_words, entries AS is_entries
+	        SELECT user_id, granularity, period, words AS is_words, entries AS is_entries,
+	               NULL::bigint AS was_words, NULL::bigint AS was_entries
 	        FROM truth
 	        UNION ALL
-	        SELECT user_id, granularity, period, total_word_count, entry_count, 0, 0
-	        FROM learning_log_aggregates
-	        WHERE user_id BETWEEN $1 AND $2
+	        SELECT user_id, granularity, period, NULL, NULL, words, entries FROM rollup
 	    ) AS both_sides
-	    JOIN scope USING (granularity)
-	    WHERE period >= lower AND period < upper
-	    GROUP BY 1, 2, 3
-	    HAVING sum(is_words) <> sum(was_words) OR sum(is_entries) <> sum(was_entries)
+	    GROUP BY user_id, granularity, period
+	    HAVING max(is_words) IS DISTINCT FROM max(was_words) OR max(is_entries) IS DISTINCT FROM max(was_entries)
+	)` + driftSQL
+
+// driftSQL is the rows that differ, in numbers.
+const driftSQL = `, drift AS (
+	    SELECT user_id, granularity, period,
+	           coalesce(was_words, 0) AS was_words, coalesce(was_entries, 0) AS was_entries,
+	           coalesce(is_words, 0) AS is_words, coalesce(is_entries, 0) AS is_entries
+	    FROM differing
 	)`
 
-// driftArguments returns the arguments of driftSQL.
-func driftArguments(scope Scope, users userRange, zone *time.Location) []any {
-	// Where the clocks show midnight twice, a day has logs from before its
-	// start. The periods are cut exactly, so a few logs more do no harm.
-	const margin = 24 * time.Hour
-	var (
-		names          []string
-		lowers, uppers []pgtype.Timestamptz
-		earliest       = always(pgtype.NegativeInfinity)
-		latest         = always(pgtype.Infinity)
-	)
+// summarySQL ends the statement: a row per drift, and one without drift where
+// there is none. A log is counted in the one extent that has its month.
+const summarySQL = `
+	SELECT read.users, read.logs,
+	       user_id, granularity, period, was_words, was_entries, is_words, is_entries
+	FROM (
+	    SELECT count(DISTINCT user_id) AS users, coalesce(sum(entries), 0)::bigint AS logs
+	    FROM monthly WHERE month >= @month_first AND month < @month_end
+	) AS read
+	LEFT JOIN drift ON true
+	ORDER BY user_id, granularity, period`
+
+// repairSQL follows groupedSQL and adds the differences. A row whose difference
+// doesn't fit into a bigint, which only corruption explains, is there for sure:
+// that difference is added as a numeric.
+const repairSQL = `, differences AS (
+	    SELECT user_id, granularity, period,
+	           is_words::numeric - was_words AS words, is_entries::numeric - was_entries AS entries,
+	           greatest(abs(is_words::numeric - was_words), abs(is_entries::numeric - was_entries)) < 2^62 AS fit
+	    FROM drift
+	    WHERE (is_words, is_entries) <> (was_words, was_entries)
+	), repaired_extremes AS (
+	    UPDATE learning_log_aggregates AS a SET
+	        total_word_count = a.total_word_count + words,
+	        entry_count = a.entry_count + entries
+	    FROM differences AS d
+	    WHERE NOT fit AND (a.user_id, a.granularity, a.period) = (d.user_id, d.granularity, d.period)
+	), repaired AS (
+	    INSERT INTO learning_log_aggregates AS a
+	        (user_id, granularity, period, total_word_count, entry_count)
+	    SELECT user_id, granularity, period, words::bigint, entries::bigint
+	    FROM differences
+	    WHERE fit
+	    ORDER BY user_id, granularity, period
+	    ON CONFLICT (user_id, granularity, period) DO UPDATE SET
+	        total_word_count = a.total_word_count + excluded.total_word_count,
+	        entry_count = a.entry_count + excluded.entry_count
+	)`
+
+// sweepSQL deletes rows without logs, which mean the same as no row. It skips
+// what a writer is just adding to, so it waits for nobody.
+const sweepSQL = `
+	DELETE FROM learning_log_aggregates
+	WHERE (user_id, granularity, period) IN (
+	    SELECT user_id, granularity, period
+	    FROM learning_log_aggregates
+	    WHERE user_id = ANY(@users) AND total_word_count = 0 AND entry_count = 0
+	    FOR UPDATE SKIP LOCKED
+	)`
+
+func (e extent) arguments(scope Scope, zone *time.Location) pgx.NamedArgs {
+	arguments := pgx.NamedArgs{"first": e.first, "last": e.last, "users": e.users, "zone": zone.String()}
 	for _, granularity := range Granularities() {
-		lower, upper := scope.bounds(granularity, zone)
-		names, lowers, uppers = append(names, string(granularity)), append(lowers, lower), append(uppers, upper)
-		if first := lower.Time.Add(-margin); scope.From != nil && (!isFinite(earliest) || first.Before(earliest.Time)) {
-			earliest = pgtype.Timestamptz{Time: first, Valid: true}
+		periods, name := scope.periods(granularity, zone).within(e.window), string(granularity)
+		arguments[name+"_lower"], arguments[name+"_upper"] = periods.bounds()
+		arguments[name+"_first"], arguments[name+"_end"] = periods.dates(zone)
+	}
+	arguments["logs_lower"], arguments["logs_upper"] = scope.logs(e.window, zone).bounds()
+	return arguments
+}
+
+// compared is what comparing an extent found.
+type compared struct {
+	users, logs int64
+	drift       []Drift
+	// wrong has the users of whom a row has drifted, or is empty and to be swept;
+	// empty says that there is one of the latter, or will be once it is repaired.
+	wrong map[uuid.UUID]bool
+	empty bool
+}
+
+// compare runs a statement that begins with truthSQL and ends with summarySQL.
+func compare(ctx context.Context, tx pgx.Tx, query string, arguments pgx.NamedArgs) (compared, error) {
+	found := compared{wrong: make(map[uuid.UUID]bool)}
+	rows, err := tx.Query(ctx, query, arguments)
+	if err != nil {
+		return compared{}, fmt.Errorf("comparing rollups with logs: %w", err)
+	}
+	var (
+		userID      *uuid.UUID
+		granularity *Granularity
+		period      *time.Time
+		was, is     struct{ words, entries *int64 }
+	)
+	columns := []any{
+		&found.users, &found.logs,
+		&userID, &granularity, &period,
+		&was.words, &was.entries, &is.words, &is.entries,
+	}
+	_, err = pgx.ForEachRow(rows, columns, func() error {
+		if userID == nil {
+			return nil
 		}
-		if last := upper.Time.Add(margin); scope.To != nil && (!isFinite(latest) || last.After(latest.Time)) {
-			latest = pgtype.Timestamptz{Time: last, Valid: true}
+		drift := Drift{
+			UserID:      *userID,
+			Granularity: *granularity,
+			Period:      period.UTC(),
+			Was:         Sums{TotalWordCount: *was.words, EntryCount: *was.entries},
+			Is:          Sums{TotalWordCount: *is.words, EntryCount: *is.entries},
 		}
+		found.wrong[drift.UserID] = true
+		found.empty = found.empty || drift.Is == Sums{}
+		if drift.Was != drift.Is {
+			found.drift = append(found.drift, drift)
+		}
+		return nil
+	})
+	if err != nil {
+		return compared{}, fmt.Errorf("comparing rollups with logs: %w", err)
 	}
-	return []any{users.first, users.last, names, lowers, uppers, earliest, latest, zone.String()}
+	return found, nil
 }
 
-// bounds returns the starts of the first period in scope and of the first after
-// it.
-func (s Scope) bounds(granularity Granularity, zone *time.Location) (lower, upper pgtype.Timestamptz) {
-	lower, upper = always(pgtype.NegativeInfinity), always(pgtype.Infinity)
-	if s.From != nil {
-		lower = pgtype.Timestamptz{Time: granularity.StartOf(*s.From, zone), Valid: true}
+// wrongUsers returns an extent of the users who have something to repair.
+func (e extent) wrongUsers(found compared) extent {
+	e.users = make([]uuid.UUID, 0, len(found.wrong))
+	for user := range maps.Keys(found.wrong) {
+		e.users = append(e.users, user)
 	}
-	if s.To != nil {
-		upper = pgtype.Timestamptz{Time: granularity.Next(granularity.StartOf(*s.To, zone), zone), Valid: true}
-	}
-	return lower, upper
-}
-
-func always(infinity pgtype.InfinityModifier) pgtype.Timestamptz {
-	return pgtype.Timestamptz{InfinityModifier: infinity, Valid: true}
-}
-
-func isFinite(t pgtype.Timestamptz) bool {
-	return t.InfinityModifier == pgtype.Finite
+	return e
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river/rivertype"
 	"github.com/stretchr/testify/assert"
@@ -112,8 +113,8 @@ func TestRebuildJobIsUniquePerScope(t *testing.T) {
 	scopes := []rollup.RebuildArgs{
 		{},
 		{DryRun: true},
-		{Scope: rollup.Scope{UserID: &one}},
-		{Scope: rollup.Scope{UserID: &other}},
+		{Scope: rollup.Scope{Users: []uuid.UUID{one}}},
+		{Scope: rollup.Scope{Users: []uuid.UUID{other}}},
 		{Scope: rollup.Scope{From: &from}},
 		{Scope: rollup.Scope{To: &from}},
 	}

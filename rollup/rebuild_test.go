@@ -55,17 +55,17 @@ func rebuild(t require.TestingT, pool *pgxpool.Pool, scope rollup.Scope, options
 	}
 	ctx := context.Background()
 	var chunks []rollup.Chunk
-	for from, last := uuid.Nil, false; !last; {
+	for part := new(rollup.Whole()); part != nil; {
 		var chunk rollup.Chunk
 		err := rollup.Retry(ctx, func() error {
 			return pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) (err error) {
-				chunk, err = rollup.RebuildChunk(ctx, tx, scope, from, options)
+				chunk, err = rollup.RebuildChunk(ctx, tx, scope, *part, options)
 				return err
 			})
 		})
 		require.NoError(t, err)
 		chunks = append(chunks, chunk)
-		from, last = chunk.Next, chunk.Last
+		part = chunk.Rest
 	}
 	return chunks
 }
@@ -192,7 +192,7 @@ func TestRebuildOfOneUserLeavesTheOthers(t *testing.T) {
 	execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 0`)
 
 	one := user(1)
-	repaired := drifted(rebuild(t, pool, rollup.Scope{UserID: &one}, rollup.ChunkOptions{}))
+	repaired := drifted(rebuild(t, pool, rollup.Scope{Users: []uuid.UUID{one}}, rollup.ChunkOptions{}))
 
 	assert.Len(t, repaired, 3)
 	assert.Len(t, pgtest.Drift(t, pool, time.UTC), 6)

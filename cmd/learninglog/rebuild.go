@@ -24,7 +24,10 @@ type scopeFlags struct {
 }
 
 func (f scopeFlags) scope() (rollup.Scope, error) {
-	scope := rollup.Scope{UserID: f.User}
+	var scope rollup.Scope
+	if f.User != nil {
+		scope.Users = append(scope.Users, *f.User)
+	}
 	if f.From != "" {
 		from, err := timerange.Parse(f.From, zone())
 		if err != nil {
@@ -98,7 +101,7 @@ func (f scopeFlags) request(ctx context.Context, jobs *rollup.Jobs, dryRun bool)
 	if err != nil {
 		return command.RequestedRebuild{}, err
 	}
-	return command.RequestRebuild(ctx, jobs.Client(), scope, dryRun)
+	return command.RequestRebuild(ctx, jobs.Client(), rollup.RebuildArgs{Scope: scope, DryRun: dryRun})
 }
 
 // withJobs opens the job queue. ownServer says that this process runs the

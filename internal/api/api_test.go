@@ -305,13 +305,13 @@ func FuzzDecodeRebuild(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		scope, _, err := decodeRebuild([]byte(body), time.UTC)
+		args, err := decodeRebuild([]byte(body), time.UTC)
 		if err != nil {
 			var problem *Problem
 			require.ErrorAs(t, err, &problem)
 			return
 		}
-		for _, end := range []*time.Time{scope.From, scope.To} {
+		for _, end := range []*time.Time{args.Scope.From, args.Scope.To} {
 			if end != nil {
 				require.True(t, end.Year() >= 1 && end.Year() <= 9999, "%v", end)
 			}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"math"
 	"time"
 
 	"learninglog/command"
@@ -33,24 +34,32 @@ func decodeLog(location string, text []byte, limits command.Limits) (command.Log
 }
 
 // decodeRebuild reads what to rebuild. An empty body is everything.
-func decodeRebuild(text []byte, zone *time.Location) (scope rollup.Scope, dryRun bool, err error) {
+func decodeRebuild(text []byte, zone *time.Location) (rollup.RebuildArgs, error) {
+	args := rollup.RebuildArgs{Workers: 1, MaxLogsPerSecond: command.DefaultRebuildPace}
 	if len(bytes.TrimSpace(text)) == 0 {
-		return rollup.Scope{}, false, nil
+		return args, nil
 	}
 	o, err := newObject("body", text)
 	if err != nil {
-		return rollup.Scope{}, false, err
+		return rollup.RebuildArgs{}, err
 	}
-	scope.UserID = o.takeUUID("user_id", false)
+	args.Scope.Users = o.takeUUIDs("user_ids", rollup.MaxScopeUsers)
+	if user := o.takeUUID("user_id", false); user != nil {
+		args.Scope.Users = append(args.Scope.Users, *user)
+	}
+	args.Scope.RecordedSince = o.takeTime("recorded_since")
 	if from := o.takeBound("from", zone); from != nil {
-		scope.From = &from.At
+		args.Scope.From = &from.At
 	}
 	if to := o.takeBound("to", zone); to != nil {
-		scope.To = new(to.Last(zone))
+		args.Scope.To = new(to.Last(zone))
 	}
-	dryRun = o.takeBool("dry_run")
-	if wrong := o.finish("user_id", "from", "to", "dry_run"); wrong != nil {
-		return rollup.Scope{}, false, invalid.problem("", wrong...)
+	args.DryRun = o.takeBool("dry_run")
+	args.Workers = o.takeNumber("workers", 1, command.MaxRebuildWorkers, args.Workers)
+	args.MaxLogsPerSecond = o.takeNumber("max_logs_per_second", 0, math.MaxInt32, args.MaxLogsPerSecond)
+	wrong := o.finish("user_id", "user_ids", "recorded_since", "from", "to", "dry_run", "workers", "max_logs_per_second")
+	if wrong != nil {
+		return rollup.RebuildArgs{}, invalid.problem("", wrong...)
 	}
-	return scope, dryRun, nil
+	return args, nil
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -149,6 +150,47 @@ func (o *object) takeWholeNumber(name string, limits command.Limits) int {
 		return 0
 	}
 	return value
+}
+
+// takeNumber returns a number from least to most, or otherwise where there is none.
+func (o *object) takeNumber(name string, least, most, otherwise int) int {
+	raw := o.take(name, false)
+	if raw == nil {
+		return otherwise
+	}
+	value, err := strconv.Atoi(string(raw))
+	if err != nil || value < least || value > most {
+		o.wrong(name, raw, fmt.Sprintf("must be a whole number from %d to %d", least, most))
+		return otherwise
+	}
+	return value
+}
+
+// takeUUIDs returns a list of at most so many UUIDs, or nil.
+func (o *object) takeUUIDs(name string, most int) []uuid.UUID {
+	raw := o.take(name, false)
+	if raw == nil {
+		return nil
+	}
+	var texts []string
+	if err := json.Unmarshal(raw, &texts); err != nil || len(texts) == 0 || len(texts) > most {
+		o.wrong(name, raw, fmt.Sprintf("must be a list of 1 to %d UUIDs", most))
+		return nil
+	}
+	ids := make([]uuid.UUID, len(texts))
+	for i, text := range texts {
+		id, err := parseUUID([]byte(text))
+		if err != nil {
+			o.problems = append(o.problems, FieldProblem{
+				Location: fmt.Sprintf("%s.%s[%d]", o.location, name, i),
+				Message:  "must be a UUID such as 6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11",
+				Value:    short(text),
+			})
+			return nil
+		}
+		ids[i] = id
+	}
+	return ids
 }
 
 func (o *object) takeBool(name string) bool {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -13,27 +14,35 @@ import (
 	"learninglog/rollup"
 )
 
-const maxRebuildBytes = 64 << 10
+// maxRebuildBytes is enough for as many users as a rebuild may list.
+const maxRebuildBytes = 1 << 20
 
 // NewRebuild says what to rebuild. It documents what decodeRebuild reads.
 type NewRebuild struct {
 	_ struct{} `additionalProperties:"false"`
 
-	UserID *string `json:"user_id,omitempty" format:"uuid" doc:"Only this user."`
-	From   *string `json:"from,omitempty" example:"2026-11-01" doc:"Only periods from the one that contains this date or RFC 3339 date-time on."`
-	To     *string `json:"to,omitempty" example:"2026-11-30" doc:"Only periods through the one that contains this date or RFC 3339 date-time."`
-	DryRun bool    `json:"dry_run,omitempty" doc:"Report the drift and leave it: verify."`
+	UserID           *string    `json:"user_id,omitempty" format:"uuid" doc:"Only this user."`
+	UserIDs          []string   `json:"user_ids,omitempty" format:"uuid" minItems:"1" maxItems:"10000" doc:"Only these users."`
+	RecordedSince    *time.Time `json:"recorded_since,omitempty" doc:"Only users of whom a log was recorded at this instant or later."`
+	From             *string    `json:"from,omitempty" example:"2026-11-01" doc:"Only periods from the one that contains this date or RFC 3339 date-time on."`
+	To               *string    `json:"to,omitempty" example:"2026-11-30" doc:"Only periods through the one that contains this date or RFC 3339 date-time."`
+	DryRun           bool       `json:"dry_run,omitempty" doc:"Report the drift and leave it: verify."`
+	Workers          int        `json:"workers,omitempty" minimum:"1" maximum:"8" default:"1" doc:"On how many connections to work at the same time."`
+	MaxLogsPerSecond *int       `json:"max_logs_per_second,omitempty" minimum:"0" default:"100000" doc:"How many logs to read in a second, on average. 0 is as many as it can, for when nobody else needs the database."`
 }
 
 // Rebuild is a rebuild that was asked for, and how far it has come.
 type Rebuild struct {
-	ID       int64           `json:"id"`
-	State    string          `json:"state" enum:"available,pending,scheduled,running,retryable,completed,cancelled,discarded" doc:"As River, the job queue, names it."`
-	UserID   *string         `json:"user_id,omitempty" format:"uuid" doc:"The only user in scope."`
-	From     *time.Time      `json:"from,omitempty" doc:"The scope begins with the periods that contain this instant."`
-	To       *time.Time      `json:"to,omitempty" doc:"The scope ends with the periods that contain this instant."`
-	DryRun   bool            `json:"dry_run" doc:"Whether drift is only reported."`
-	Progress RebuildProgress `json:"progress"`
+	ID               int64           `json:"id"`
+	State            string          `json:"state" enum:"available,pending,scheduled,running,retryable,completed,cancelled,discarded" doc:"As River, the job queue, names it."`
+	UserIDs          []string        `json:"user_ids,omitempty" format:"uuid" doc:"The only users in scope. A list of rebuilds leaves them out."`
+	RecordedSince    *time.Time      `json:"recorded_since,omitempty" doc:"The scope is the users of whom a log was recorded at this instant or later."`
+	From             *time.Time      `json:"from,omitempty" doc:"The scope begins with the periods that contain this instant."`
+	To               *time.Time      `json:"to,omitempty" doc:"The scope ends with the periods that contain this instant."`
+	DryRun           bool            `json:"dry_run" doc:"Whether drift is only reported."`
+	Workers          int             `json:"workers" doc:"On how many connections it is worked at the same time."`
+	MaxLogsPerSecond int             `json:"max_logs_per_second" doc:"How many logs it reads in a second at most, on average. 0 is as many as it can."`
+	Progress         RebuildProgress `json:"progress"`
 
 	RequestedAt time.Time  `json:"requested_at"`
 	StartedAt   *time.Time `json:"started_at,omitempty" doc:"When it was last taken up."`
@@ -43,11 +52,16 @@ type Rebuild struct {
 
 // RebuildProgress is how far a rebuild has come.
 type RebuildProgress struct {
-	UsersDone    int64          `json:"users_done"`
-	LogsDone     int64          `json:"logs_done"`
-	RowsDrifted  int64          `json:"rows_drifted" doc:"Rows of the rollup that the logs don't account for."`
-	RowsRepaired int64          `json:"rows_repaired" doc:"Those that were put right: all of them, or none in a dry run."`
-	Examples     []rollup.Drift `json:"examples" nullable:"false" doc:"The first drifted rows, at most 200. A list of rebuilds leaves them out."`
+	UsersDone     int64              `json:"users_done"`
+	LogsDone      int64              `json:"logs_done"`
+	LogsExpected  int64              `json:"logs_expected" doc:"About how many logs the scope has, by PostgreSQL's statistics when the rebuild began. 0 is unknown."`
+	LogsPerSecond float64            `json:"logs_per_second" doc:"How fast it has been."`
+	Seconds       float64            `json:"seconds" doc:"How long it has been worked, without interruptions."`
+	SecondsLeft   *float64           `json:"seconds_left,omitempty" doc:"About how long it will take yet, while it runs and where that can be told."`
+	RowsDrifted   int64              `json:"rows_drifted" doc:"Rows of the rollup that the logs don't account for."`
+	RowsRepaired  int64              `json:"rows_repaired" doc:"Those that were put right: all of them, or none in a dry run."`
+	Drifted       rollup.DriftedRows `json:"drifted" doc:"The rows that had drifted, by granularity."`
+	Examples      []rollup.Drift     `json:"examples" nullable:"false" doc:"The rows that were furthest from the truth, the worst first, at most 100. A list of rebuilds leaves them out."`
 }
 
 type newRebuildInput struct {
@@ -123,13 +137,13 @@ func (s *server) requestRebuild(ctx context.Context, input *newRebuildInput) (*n
 			return nil, err
 		}
 	}
-	scope, dryRun, err := decodeRebuild(text, s.Zone)
+	args, err := decodeRebuild(text, s.Zone)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := s.limitTime(ctx)
 	defer cancel()
-	requested, err := command.RequestRebuild(ctx, s.Jobs, scope, dryRun)
+	requested, err := command.RequestRebuild(ctx, s.Jobs, args)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +164,7 @@ func (s *server) listRebuilds(ctx context.Context, input *rebuildsInput) (*rebui
 	}
 	output := &rebuildsOutput{Body: Rebuilds{Rebuilds: make([]Rebuild, len(rebuilds))}}
 	for i, rebuild := range rebuilds {
-		rebuild.Progress.Examples = nil
+		rebuild.Progress.Examples, rebuild.Args.Scope.Users = nil, nil
 		output.Body.Rebuilds[i] = fromRebuild(rebuild)
 	}
 	return output, nil
@@ -165,25 +179,46 @@ func (s *server) getRebuild(ctx context.Context, input *rebuildInput) (*rebuildO
 }
 
 func fromRebuild(rebuild query.Rebuild) Rebuild {
-	scope, progress := rebuild.Args.Scope, RebuildProgress(rebuild.Progress)
-	if progress.Examples == nil {
-		progress.Examples = []rollup.Drift{}
-	}
+	args := rebuild.Args
 	body := Rebuild{
-		ID:          rebuild.ID,
-		State:       string(rebuild.State),
-		From:        scope.From,
-		To:          scope.To,
-		DryRun:      rebuild.Args.DryRun,
-		Progress:    progress,
-		RequestedAt: rebuild.RequestedAt,
-		StartedAt:   rebuild.StartedAt,
-		FinishedAt:  rebuild.FinishedAt,
-		Error:       rebuild.Error,
+		ID:               rebuild.ID,
+		State:            string(rebuild.State),
+		RecordedSince:    args.Scope.RecordedSince,
+		From:             args.Scope.From,
+		To:               args.Scope.To,
+		DryRun:           args.DryRun,
+		Workers:          max(1, args.Workers),
+		MaxLogsPerSecond: args.MaxLogsPerSecond,
+		Progress:         fromProgress(rebuild),
+		RequestedAt:      rebuild.RequestedAt,
+		StartedAt:        rebuild.StartedAt,
+		FinishedAt:       rebuild.FinishedAt,
+		Error:            rebuild.Error,
 	}
-	if scope.UserID != nil {
-		id := scope.UserID.String()
-		body.UserID = &id
+	for _, user := range args.Scope.Users {
+		body.UserIDs = append(body.UserIDs, user.String())
+	}
+	return body
+}
+
+func fromProgress(rebuild query.Rebuild) RebuildProgress {
+	progress := rebuild.Progress
+	body := RebuildProgress{
+		UsersDone:     progress.UsersDone,
+		LogsDone:      progress.LogsDone,
+		LogsExpected:  progress.LogsExpected,
+		LogsPerSecond: math.Round(progress.LogsPerSecond()),
+		Seconds:       progress.Seconds,
+		RowsDrifted:   progress.RowsDrifted,
+		RowsRepaired:  progress.RowsRepaired,
+		Drifted:       progress.Drifted,
+		Examples:      progress.Examples,
+	}
+	if left, known := progress.Remaining(); known && !rebuild.Ended() {
+		body.SecondsLeft = new(left.Seconds())
+	}
+	if body.Examples == nil {
+		body.Examples = []rollup.Drift{}
 	}
 	return body
 }

@@ -78,3 +78,24 @@ func table(to io.Writer, rows [][]string) error {
 }
 
 func joinClose(err error, closeIt func() error) error { return errors.Join(err, closeIt()) }
+
+// durations is how long one way took, round by round.
+type durations []time.Duration
+
+// seconds prints the least, the median and the most.
+func (d durations) seconds() string {
+	seconds := make([]float64, len(d))
+	for i := range d {
+		seconds[i] = d[i].Seconds()
+	}
+	return spread(seconds, "%.2f")
+}
+
+// over prints the ratio to another way, as [series.over] does.
+func (d durations) over(other durations) string {
+	ratios := make([]float64, len(d))
+	for i := range d {
+		ratios[i] = d[i].Seconds() / other[i].Seconds()
+	}
+	return spread(ratios, "%.2f")
+}

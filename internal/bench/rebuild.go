@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// rebuildCommand compares verifying and rebuilding healthy logs with counting
+// the same sums in one bare statement.
+type rebuildCommand struct {
+	Logs []int `default:"2000000" help:"How many logs there are, of the last year; several to see how time grows."`
+}
+
+// Run prints, for each number of logs, how long each takes.
+func (c *rebuildCommand) Run(ctx context.Context, f *flags) (err error) {
+	scratch, err := newScratch(ctx, f)
+	if err != nil {
+		return err
+	}
+	defer func() { err = joinClose(err, scratch.close) }()
+	rows := [][]string{{"logs", "what", "seconds", "× bare pass"}}
+	for _, logs := range c.Logs {
+		service, url, err := scratch.newService(ctx, f.Binary, fmt.Sprintf("rebuild_%d", logs))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(os.Stderr, "filling a table with %d logs …\n", logs)
+		if err := fill(ctx, url, logs, newIDs(f.Users), randomIDSQL); err != nil {
+			return err
+		}
+		ways := []struct {
+			name string
+			run  func() (time.Duration, error)
+		}{
+			{"bare pass", func() (time.Duration, error) { return barePass(ctx, url) }},
+			{"verify", func() (time.Duration, error) { return service.rebuild(ctx, true, 1, logs) }},
+			{"rebuild", func() (time.Duration, error) { return service.rebuild(ctx, false, 1, logs) }},
+			{"verify, 2 workers", func() (time.Duration, error) { return service.rebuild(ctx, true, 2, logs) }},
+		}
+		took := make([]durations, len(ways))
+		for range f.Rounds {
+			for i, way := range ways {
+				once, err := way.run()
+				if err != nil {
+					return fmt.Errorf("%s: %w", way.name, err)
+				}
+				took[i] = append(took[i], once)
+			}
+		}
+		for i, way := range ways {
+			rows = append(rows, []string{fmt.Sprint(logs), way.name, took[i].seconds(), took[i].over(took[0])})
+		}
+	}
+	return table(os.Stdout, rows)
+}
+
+// barePass counts the sums of all periods, and returns how long that took.
+func barePass(ctx context.Context, url string) (time.Duration, error) {
+	connection, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = connection.Close(ctx) }()
+	const sums = `
+		WITH daily AS (
+		    SELECT user_id, date_trunc('day', "timestamp", 'UTC') AS day, sum(word_count) AS words, count(*) AS entries
+		    FROM learning_log GROUP BY 1, 2
+		)
+		SELECT count(*) FROM (
+		    SELECT user_id, day, words, entries FROM daily
+		    UNION ALL SELECT user_id, date_trunc('week', day, 'UTC') AS week, sum(words), sum(entries) FROM daily GROUP BY 1, 2
+		    UNION ALL SELECT user_id, date_trunc('month', day, 'UTC') AS month, sum(words), sum(entries) FROM daily GROUP BY 1, 2
+		) AS sums`
+	started := time.Now()
+	_, err = connection.Exec(ctx, sums)
+	return time.Since(started), err
+}
+
+// rebuild has the service rebuild everything, unthrottled, and returns how long
+// that took. Drift is an error.
+func (s *service) rebuild(ctx context.Context, dryRun bool, workers, logs int) (time.Duration, error) {
+	asked := fmt.Sprintf(`{"dry_run": %t, "workers": %d, "max_logs_per_second": 0}`, dryRun, workers)
+	started := time.Now()
+	job, err := s.callRebuild(ctx, http.MethodPost, "", asked)
+	for err == nil && job.FinishedAt == nil {
+		const pause = 10 * time.Millisecond
+		time.Sleep(pause)
+		job, err = s.callRebuild(ctx, http.MethodGet, fmt.Sprintf("/%d", job.ID), "")
+	}
+	took := time.Since(started)
+	if err == nil && (job.State != "completed" || job.Progress.RowsDrifted != 0 || job.Progress.LogsDone != int64(logs)) {
+		err = fmt.Errorf("the rebuild of %d logs ended as %+v", logs, job)
+	}
+	return took, err
+}
+
+type rebuildAnswer struct {
+	ID         int64
+	State      string
+	FinishedAt *time.Time `json:"finished_at"`
+	Progress   struct {
+		LogsDone    int64 `json:"logs_done"`
+		RowsDrifted int64 `json:"rows_drifted"`
+	}
+}
+
+func (s *service) callRebuild(ctx context.Context, method, path, body string) (answer rebuildAnswer, err error) {
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+s.address+"/v1/rebuilds"+path, bytes.NewBufferString(body))
+	if err != nil {
+		return rebuildAnswer{}, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return rebuildAnswer{}, err
+	}
+	defer func() { err = joinClose(err, response.Body.Close) }()
+	if response.StatusCode >= http.StatusMultipleChoices {
+		return rebuildAnswer{}, fmt.Errorf("%s %s was answered %s", method, request.URL.Path, response.Status)
+	}
+	return answer, json.NewDecoder(response.Body).Decode(&answer)
+}

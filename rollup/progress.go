@@ -1,0 +1,113 @@
+package rollup
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// MaxExamples is how many drifted rows a rebuild keeps to show. It counts all.
+const MaxExamples = 100
+
+// RebuildProgress is how far a rebuild has come. It is the output of its job,
+// committed together with each chunk.
+type RebuildProgress struct {
+	UsersDone int64 `json:"users_done"`
+	LogsDone  int64 `json:"logs_done"`
+	// LogsExpected is about how many logs the scope has, by PostgreSQL's
+	// statistics when the rebuild began. 0 is unknown.
+	LogsExpected int64 `json:"logs_expected"`
+	// Seconds is how long it was worked, without interruptions.
+	Seconds float64 `json:"seconds"`
+	// RowsDrifted counts the rows of the rollup that were wrong, RowsRepaired
+	// those that were put right: as many, or none in a dry run.
+	RowsDrifted  int64 `json:"rows_drifted"`
+	RowsRepaired int64 `json:"rows_repaired"`
+	// Drifted has RowsDrifted by granularity.
+	Drifted DriftedRows `json:"drifted"`
+	// Examples has the drifted rows that were furthest from the truth, the worst
+	// first, at most [MaxExamples].
+	Examples []Drift `json:"examples"`
+}
+
+// DriftedRows counts drifted rows by granularity.
+type DriftedRows struct {
+	Day   int64 `json:"day"`
+	Week  int64 `json:"week"`
+	Month int64 `json:"month"`
+}
+
+func (r *DriftedRows) count(granularity Granularity) {
+	switch granularity {
+	case Day:
+		r.Day++
+	case Week:
+		r.Week++
+	case Month:
+		r.Month++
+	}
+}
+
+// LogsPerSecond is how fast the rebuild has been, or 0 where nobody knows yet.
+func (p RebuildProgress) LogsPerSecond() float64 {
+	if p.Seconds == 0 {
+		return 0
+	}
+	return float64(p.LogsDone) / p.Seconds
+}
+
+// Remaining is about how long the rebuild will take yet, at the rate that it has
+// had. It is false where nobody knows.
+func (p RebuildProgress) Remaining() (time.Duration, bool) {
+	rate := p.LogsPerSecond()
+	if rate == 0 || p.LogsExpected == 0 {
+		return 0, false
+	}
+	left := max(0, p.LogsExpected-p.LogsDone)
+	return time.Duration(float64(left) / rate * float64(time.Second)), true
+}
+
+// after returns the progress with a chunk more.
+func (p RebuildProgress) after(chunk Chunk, dryRun bool) RebuildProgress {
+	p.UsersDone += chunk.Users
+	p.LogsDone += chunk.Logs
+	p.RowsDrifted += int64(len(chunk.Drift))
+	if !dryRun {
+		p.RowsRepaired += int64(len(chunk.Drift))
+	}
+	for _, drift := range chunk.Drift {
+		p.Drifted.count(drift.Granularity)
+	}
+	if len(chunk.Drift) > 0 {
+		worst := slices.Concat(p.Examples, chunk.Drift)
+		slices.SortStableFunc(worst, func(a, b Drift) int { return b.distance().cmp(a.distance()) })
+		p.Examples = slices.Clone(worst[:min(MaxExamples, len(worst))])
+	}
+	return p
+}
+
+// distance is how far a row was from the truth.
+type distance struct{ words, entries uint64 }
+
+func (d Drift) distance() distance {
+	return distance{
+		words:   difference(d.Was.TotalWordCount, d.Is.TotalWordCount),
+		entries: difference(d.Was.EntryCount, d.Is.EntryCount),
+	}
+}
+
+// cmp orders by words and then by entries.
+func (d distance) cmp(other distance) int {
+	if words := cmp.Compare(d.words, other.words); words != 0 {
+		return words
+	}
+	return cmp.Compare(d.entries, other.entries)
+}
+
+// difference is exact: two int64 may be further apart than an int64 holds.
+func difference(a, b int64) uint64 {
+	if a < b {
+		a, b = b, a
+	}
+	return uint64(a) - uint64(b) //nolint:gosec // modulo 2^64, which is what is meant
+}

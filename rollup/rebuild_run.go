@@ -1,0 +1,255 @@
+package rollup
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+)
+
+// rebuildCursor is where a rebuild goes on. Its zero value is the beginning.
+type rebuildCursor struct {
+	Begun bool `json:"begun"`
+	// Parts is what is left of the parts that the scope was divided into; nil is
+	// nothing.
+	Parts []*Part `json:"parts"`
+}
+
+// rebuilding is an attempt at a rebuild. Its workers take a part each and go on
+// with the next when they are through.
+type rebuilding struct {
+	worker *RebuildWorker
+	job    *river.Job[RebuildArgs]
+	limit  *rate.Limiter
+
+	mu       sync.Mutex // held while a chunk is committed with what follows from it
+	cursor   rebuildCursor
+	progress RebuildProgress
+	counted  time.Time // until when progress.Seconds counts
+	taken    []bool    // the parts that have a worker, or need none any more
+}
+
+func (w *RebuildWorker) resume(job *river.Job[RebuildArgs], cursor rebuildCursor) (*rebuilding, error) {
+	r := &rebuilding{worker: w, job: job, limit: rate.NewLimiter(rate.Inf, 0), cursor: cursor, counted: time.Now()}
+	if perSecond := job.Args.MaxLogsPerSecond; perSecond > 0 {
+		r.limit = rate.NewLimiter(rate.Limit(perSecond), perSecond)
+	}
+	if output := job.Output(); len(output) > 0 {
+		if err := json.Unmarshal(output, &r.progress); err != nil {
+			return nil, fmt.Errorf("decoding the progress of the rebuild: %w", err)
+		}
+	}
+	return r, nil
+}
+
+func (r *rebuilding) run(ctx context.Context, first *pgx.Conn) error {
+	if !r.cursor.Begun {
+		if err := r.begin(ctx, first); err != nil {
+			return err
+		}
+	}
+	r.taken = make([]bool, len(r.cursor.Parts))
+	workers, ctx := errgroup.WithContext(ctx)
+	workers.Go(func() error { return r.work(ctx, first) })
+	for range min(r.job.Args.Workers, len(r.cursor.Parts)) - 1 {
+		workers.Go(func() error {
+			connection, err := r.worker.Pool.Acquire(ctx)
+			if err != nil {
+				return fmt.Errorf("connecting another worker: %w", err)
+			}
+			defer connection.Release()
+			return r.work(ctx, connection.Conn())
+		})
+	}
+	if err := workers.Wait(); err != nil {
+		return err
+	}
+	r.report(ctx)
+	return nil
+}
+
+// begin divides the scope among the workers. They get several parts each, as
+// parts are never quite the same work.
+func (r *rebuilding) begin(ctx context.Context, connection *pgx.Conn) error {
+	const partsPerWorker = 8
+	n := 1
+	if r.job.Args.Workers > 1 {
+		n = r.job.Args.Workers * partsPerWorker
+	}
+	return r.commit(ctx, connection, func(tx pgx.Tx) (change, error) {
+		parts, err := Split(ctx, tx, n)
+		if err != nil {
+			return nil, err
+		}
+		expected, err := r.job.Args.Scope.expectedLogs(ctx, tx, r.worker.Zone)
+		if err != nil {
+			return nil, err
+		}
+		return func(cursor *rebuildCursor, progress *RebuildProgress) {
+			*cursor = rebuildCursor{Begun: true}
+			for _, part := range parts {
+				cursor.Parts = append(cursor.Parts, &part)
+			}
+			progress.LogsExpected = expected
+		}, nil
+	})
+}
+
+// work rebuilds parts until all are taken.
+func (r *rebuilding) work(ctx context.Context, connection *pgx.Conn) error {
+	for {
+		i, ok := r.take()
+		if !ok {
+			return nil
+		}
+		for part := r.part(i); part != nil; part = r.part(i) {
+			read, err := r.chunk(ctx, connection, i, *part)
+			if err != nil {
+				return err
+			}
+			if err := r.rest(ctx, read); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (r *rebuilding) take() (part int, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.Index(r.taken, false)
+	if i < 0 {
+		return 0, false
+	}
+	r.taken[i] = true
+	return i, true
+}
+
+func (r *rebuilding) part(i int) *Part {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cursor.Parts[i]
+}
+
+// chunk rebuilds the next chunk of a part, and returns how many logs it read.
+func (r *rebuilding) chunk(ctx context.Context, connection *pgx.Conn, i int, part Part) (read int64, err error) {
+	args := r.job.Args
+	options := ChunkOptions{MaxLogs: r.chunkLogs(), DryRun: args.DryRun, Zone: r.worker.Zone}
+	err = r.commit(ctx, connection, func(tx pgx.Tx) (change, error) {
+		chunk, err := RebuildChunk(ctx, tx, args.Scope, part, options)
+		if err != nil {
+			return nil, err
+		}
+		read = chunk.Logs
+		return func(cursor *rebuildCursor, progress *RebuildProgress) {
+			cursor.Parts = slices.Clone(cursor.Parts)
+			cursor.Parts[i] = chunk.Rest
+			*progress = progress.after(chunk, args.DryRun)
+		}, nil
+	})
+	return read, err
+}
+
+// chunkLogs is how many logs a chunk has. Where the rebuild is held back, its
+// chunks are small, so that what it takes is spread evenly.
+func (r *rebuilding) chunkLogs() int {
+	const chunksPerSecond, least = 10, 1000
+	if perSecond := r.job.Args.MaxLogsPerSecond; perSecond > 0 {
+		return min(r.worker.ChunkLogs, max(least, perSecond/chunksPerSecond))
+	}
+	return r.worker.ChunkLogs
+}
+
+// rest waits for as long as the rebuild was faster than it may be.
+func (r *rebuilding) rest(ctx context.Context, read int64) error {
+	for read > 0 && r.limit.Limit() != rate.Inf {
+		n := min(int(read), r.limit.Burst())
+		if err := r.limit.WaitN(ctx, n); err != nil {
+			return err
+		}
+		read -= int64(n)
+	}
+	return nil
+}
+
+// change is what follows from a transaction, if it is committed.
+type change func(*rebuildCursor, *RebuildProgress)
+
+// commit does work in a transaction and commits it together with what follows
+// from it.
+func (r *rebuilding) commit(ctx context.Context, connection *pgx.Conn, work func(pgx.Tx) (change, error)) error {
+	return Retry(ctx, func() (err error) {
+		tx, err := connection.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if rollback := tx.Rollback(ctx); !errors.Is(rollback, pgx.ErrTxClosed) {
+				err = errors.Join(err, rollback)
+			}
+		}()
+		follows, err := work(tx)
+		if err != nil {
+			return err
+		}
+
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		now, cursor, progress := time.Now(), r.cursor, r.progress
+		follows(&cursor, &progress)
+		progress.Seconds += now.Sub(r.counted).Seconds()
+		if err := checkpoint(ctx, tx, r.job, cursor, progress); err != nil {
+			return err
+		}
+		if err := tx.Commit(ctx); err != nil {
+			return err
+		}
+		r.cursor, r.progress, r.counted = cursor, progress, now
+		return nil
+	})
+}
+
+// checkpoint writes how far the job has come: the progress for whoever watches,
+// the cursor for whoever resumes it.
+func checkpoint(
+	ctx context.Context, tx pgx.Tx, job *river.Job[RebuildArgs], cursor rebuildCursor, progress RebuildProgress,
+) error {
+	client := river.ClientFromContext[pgx.Tx](ctx)
+	now, err := client.JobUpdateTx(ctx, tx, job.ID, &river.JobUpdateParams{Output: progress})
+	if err != nil {
+		return fmt.Errorf("writing the progress of the rebuild: %w", err)
+	}
+	if now.State != rivertype.JobStateRunning || now.Attempt != job.Attempt {
+		return errTakenOver
+	}
+	if _, err := river.ResumableSetStepCursorTx[*riverpgxv5.Driver](ctx, tx, job, cursor); err != nil {
+		return fmt.Errorf("writing the cursor of the rebuild: %w", err)
+	}
+	return nil
+}
+
+func (r *rebuilding) report(ctx context.Context) {
+	progress, level, what := r.progress, slog.LevelInfo, "rebuild done"
+	if r.job.Args.DryRun {
+		what = "verify done"
+	}
+	if progress.RowsDrifted > 0 {
+		level = slog.LevelWarn
+	}
+	r.worker.Logger.Log(ctx, level, what,
+		"rebuild", r.job.ID,
+		"users", progress.UsersDone, "logs", progress.LogsDone,
+		"drifted", progress.RowsDrifted, "repaired", progress.RowsRepaired,
+		"seconds", progress.Seconds)
+}
