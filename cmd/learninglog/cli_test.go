@@ -169,7 +169,7 @@ func TestMigrate(t *testing.T) {
 	assert.Contains(t, stderr, "learninglog migrate")
 
 	stdout, _ := migrate(0)
-	assert.Regexp(t, `tables +version 1 of 1`, stdout)
+	assert.Regexp(t, `tables +version 2 of 2`, stdout)
 	again, _ := migrate(0, "up")
 	assert.Equal(t, stdout, again, "a second time changes nothing")
 	status1, _ := migrate(0, "status")
@@ -180,7 +180,7 @@ func TestMigrate(t *testing.T) {
 	_, stderr = migrate(2, "down")
 	assert.Contains(t, stderr, "--yes")
 	stdout, _ = migrate(0, "down", "--yes")
-	assert.Regexp(t, `tables +version 0 of 1`, stdout)
+	assert.Regexp(t, `tables +version 0 of 2`, stdout)
 	assert.Regexp(t, `job queue +version 0 of `, stdout)
 	migrate(0, "down")
 	migrate(0, "up")
@@ -190,9 +190,14 @@ func TestMigrate(t *testing.T) {
 // A process that died in the middle of a migration leaves it dirty.
 func TestMigrateAfterAnInterruption(t *testing.T) {
 	t.Parallel()
+	const before2 = `DROP TABLE learning_log_verifications; DROP INDEX learning_log_recorded_at_idx;`
 	for _, statement := range []string{
-		`UPDATE learninglog_schema_migrations SET dirty = true`,                                                              // after its statements, before the end
-		`DROP TABLE learning_log; DROP TABLE learning_log_aggregates; UPDATE learninglog_schema_migrations SET dirty = true`, // before
+		// After the statements of a migration, before the end; and before them.
+		`UPDATE learninglog_schema_migrations SET dirty = true`,
+		before2 + `UPDATE learninglog_schema_migrations SET dirty = true`,
+		before2 + `UPDATE learninglog_schema_migrations SET version = 1, dirty = true`,
+		before2 + `DROP TABLE learning_log; DROP TABLE learning_log_aggregates;
+			UPDATE learninglog_schema_migrations SET version = 1, dirty = true`,
 	} {
 		databaseURL := pgtest.URL(t)
 		execute(t, databaseURL, statement)
@@ -201,6 +206,7 @@ func TestMigrateAfterAnInterruption(t *testing.T) {
 
 		s := serve(t, "--database-url", databaseURL)
 		s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(uuid.New(), 1))
+		s.mustCall(http.StatusOK, http.MethodGet, "/v1/verifications", "")
 	}
 }
 
@@ -216,7 +222,8 @@ func TestMigrateDownAfterAnInterruption(t *testing.T) {
 	require.Zero(t, status, stderr)
 	var gone bool
 	err := pgtest.Open(t, databaseURL).QueryRow(t.Context(),
-		`SELECT to_regclass('learning_log') IS NULL AND to_regclass('learning_log_aggregates') IS NULL`).Scan(&gone)
+		`SELECT to_regclass('learning_log') IS NULL AND to_regclass('learning_log_aggregates') IS NULL
+		    AND to_regclass('learning_log_verifications') IS NULL`).Scan(&gone)
 	require.NoError(t, err)
 	assert.True(t, gone, "what it says it removed is gone")
 }

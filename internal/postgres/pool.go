@@ -19,7 +19,7 @@ const (
 	// connection's time is spent waiting for the disk. The URL's
 	// pool_max_conns overrides it.
 	maxConnections = 16
-	minConnections = 4
+	minConnections = 5
 )
 
 // Open returns a pool of connections to the database at url, once it answers.
@@ -43,7 +43,7 @@ func Open(ctx context.Context, url string, patience time.Duration) (*pgxpool.Poo
 	}
 	if config.MaxConns < minConnections {
 		return nil, fmt.Errorf("pool_max_conns in the database URL must be at least %d: "+
-			"the job queue and a rebuild hold connections of their own", minConnections)
+			"the job queue, rebuilds and routine verifications hold connections of their own", minConnections)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
