@@ -23,6 +23,13 @@ type Drift struct {
 	Is Sums `json:"is"`
 }
 
+// String says it in a line.
+func (d Drift) String() string {
+	return fmt.Sprintf("%s %s %s: rollup (%d words, %d entries), logs (%d words, %d entries)",
+		d.UserID, d.Granularity, d.Period.Format(time.RFC3339),
+		d.Was.TotalWordCount, d.Was.EntryCount, d.Is.TotalWordCount, d.Is.EntryCount)
+}
+
 // truthSQL counts the truth of some users. Their logs are read once, for days;
 // weeks and months are counted from those days. It counts by the clocks of the
 // zone, which is what date_trunc does with an instant and a zone, and makes

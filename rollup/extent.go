@@ -11,13 +11,20 @@ import (
 )
 
 // Part is a part of a scope that is still to be looked at: the users From
-// through Last, in key order.
+// through Last, in key order. Where Last is before From, the last user is followed
+// by the first, as on a clock.
 type Part struct {
 	From uuid.UUID `json:"from"`
 	// At is set where the user From has been looked at in part: only its periods
 	// that start at At or later are left.
 	At   *time.Time `json:"at,omitempty"`
 	Last uuid.UUID  `json:"last"`
+	// Sample, in a scope of everything, says of whom the part is; nil is all users.
+	Sample *Sample `json:"sample,omitempty"`
+
+	// listed has the next of the users, where the part isn't of all. It saves
+	// listing them for every chunk, and whoever resumes does without it.
+	listed *listing
 }
 
 // Whole is all users.
@@ -39,24 +46,20 @@ func (s Scope) cut(ctx context.Context, tx pgx.Tx, part Part, options ChunkOptio
 	if part.At != nil {
 		return s.cutUser(ctx, tx, part, options)
 	}
-	users, err := s.nextUsers(ctx, tx, part)
+	users, last, err := s.nextUsers(ctx, tx, &part)
 	if err != nil {
 		return extent{}, nil, err
 	}
 	if len(users) > 0 {
 		part.From = users[0]
 	}
-	whole, rest := extent{first: part.From, last: part.Last, users: users}, (*Part)(nil)
-	if len(users) == usersPerExtent {
-		whole.last = users[len(users)-1]
-		rest = part.after(whole.last)
-	}
+	whole := extent{first: part.From, last: last, users: users}
 	crossing, err := whole.find(ctx, tx, options.MaxLogs)
 	switch {
 	case err != nil:
 		return extent{}, nil, err
 	case crossing == nil:
-		return whole, rest, nil
+		return whole, part.after(last), nil
 	case *crossing == part.From:
 		return s.cutUser(ctx, tx, part, options)
 	}
@@ -65,43 +68,83 @@ func (s Scope) cut(ctx context.Context, tx pgx.Tx, part Part, options ChunkOptio
 		n, _ := slices.BinarySearchFunc(users, *crossing, compareIDs)
 		before.users = users[:n]
 	}
-	return before, &Part{From: *crossing, Last: part.Last}, nil
+	return before, part.restFrom(*crossing, nil), nil
 }
 
-// usersPerExtent bounds the users of an extent where they are listed.
-const usersPerExtent = 1000
+const (
+	// usersPerExtent bounds the users of an extent where they are listed.
+	usersPerExtent = 1000
+	// usersPerListing bounds those that are listed at once. To find out who was
+	// active takes about as long for one user as for all of them.
+	usersPerListing = 100_000
+)
 
-// nextUsers lists the first users of a part, at most usersPerExtent, or returns
-// nil where the scope has all users.
-func (s Scope) nextUsers(ctx context.Context, tx pgx.Tx, part Part) ([]uuid.UUID, error) {
-	if s.RecordedSince == nil {
-		if len(s.Users) == 0 {
-			return nil, nil
-		}
-		first, _ := slices.BinarySearchFunc(s.Users, part.From, compareIDs)
-		end, _ := slices.BinarySearchFunc(s.Users, userAfter(part.Last), compareIDs)
-		if part.Last == uuid.Max {
-			end = len(s.Users)
-		}
-		return s.Users[first:min(end, first+usersPerExtent)], nil
+// listing is the users of a part from first through last, in key order.
+type listing struct {
+	first, last uuid.UUID
+	users       []uuid.UUID
+}
+
+// from returns the listed users from one on, or false if it isn't between first
+// and last.
+func (l *listing) from(user uuid.UUID) (users []uuid.UUID, ok bool) {
+	if l == nil || compareIDs(user, l.first) < 0 || compareIDs(user, l.last) > 0 {
+		return nil, false
 	}
-	query := `
-		SELECT DISTINCT user_id FROM learning_log
-		WHERE recorded_at >= @since AND user_id BETWEEN @first AND @last`
-	if len(s.Users) > 0 {
+	n, _ := slices.BinarySearchFunc(l.users, user, compareIDs)
+	return l.users[n:], true
+}
+
+// nextUsers lists the first users of a part, at most usersPerExtent, and says
+// through which user those are all. The users are nil where the part has all.
+func (s Scope) nextUsers(ctx context.Context, tx pgx.Tx, part *Part) (users []uuid.UUID, last uuid.UUID, err error) {
+	if part.Sample.goesOn() || part.Sample == nil && s.RecordedSince == nil && len(s.Users) == 0 {
+		return nil, part.end(), nil
+	}
+	users, ok := part.listed.from(part.From)
+	if !ok {
+		if part.listed, err = s.list(ctx, tx, *part); err != nil {
+			return nil, uuid.Nil, err
+		}
+		users = part.listed.users
+	}
+	if len(users) > usersPerExtent {
+		return users[:usersPerExtent], users[usersPerExtent-1], nil
+	}
+	return users, part.listed.last, nil
+}
+
+// list lists the users of a part that isn't of all, from its first on.
+func (s Scope) list(ctx context.Context, tx pgx.Tx, part Part) (*listing, error) {
+	listed := listing{first: part.From, last: part.end()}
+	since, users := s.RecordedSince, s.Users
+	query := `SELECT user_id FROM learning_log WHERE recorded_at >= @since`
+	switch {
+	case part.Sample != nil:
+		since, users = part.Sample.RecordedSince, part.Sample.Users
+		query += ` UNION ALL SELECT unnest(@users::uuid[])`
+	case since == nil:
+		query = `SELECT unnest(@users::uuid[]) AS user_id`
+	case len(users) > 0:
 		query += ` AND user_id = ANY(@users)`
 	}
-	rows, err := tx.Query(ctx, query+` ORDER BY user_id LIMIT @limit`, pgx.NamedArgs{
-		"since": *s.RecordedSince, "first": part.From, "last": part.Last, "users": s.Users, "limit": usersPerExtent,
+	// MATERIALIZED keeps PostgreSQL from going through all logs in the order of
+	// their users, in the hope of a listing that is soon full.
+	query = `
+		WITH listed AS MATERIALIZED (` + query + `)
+		SELECT DISTINCT user_id FROM listed WHERE user_id BETWEEN @first AND @last
+		ORDER BY user_id LIMIT @limit`
+	rows, err := tx.Query(ctx, query, pgx.NamedArgs{
+		"since": since, "users": users, "first": listed.first, "last": listed.last, "limit": usersPerListing,
 	})
 	if err != nil {
 		return nil, err
 	}
-	users, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-	if users == nil {
-		users = []uuid.UUID{}
+	listed.users, err = pgx.AppendRows([]uuid.UUID{}, rows, pgx.RowTo[uuid.UUID])
+	if len(listed.users) == usersPerListing {
+		listed.last = listed.users[usersPerListing-1]
 	}
-	return users, err
+	return &listed, err
 }
 
 // find returns the user with whom an extent exceeds maxLogs, or nil. It reads no
@@ -160,7 +203,7 @@ func (s Scope) cutUser(ctx context.Context, tx pgx.Tx, part Part, options ChunkO
 		end = Month.Next(Month.StartOf(*first, options.Zone), options.Zone)
 	}
 	of.window.upper = &end
-	return of, &Part{From: part.From, At: &end, Last: part.Last}, nil
+	return of, part.restFrom(part.From, &end), nil
 }
 
 // logs returns the window of all logs that belong to periods of the scope that
@@ -178,12 +221,26 @@ func (s Scope) logs(w window, zone *time.Location) window {
 	return logs
 }
 
+// end returns the last user before the part, as on a clock, comes to the first.
+func (p Part) end() uuid.UUID {
+	if compareIDs(p.Last, p.From) < 0 {
+		return uuid.Max
+	}
+	return p.Last
+}
+
+// restFrom returns what is left of the part from a user on, or from an instant of its.
+func (p Part) restFrom(user uuid.UUID, instant *time.Time) *Part {
+	p.From, p.At = user, instant
+	return &p
+}
+
 // after returns what is left of the part after a user, or nil.
 func (p Part) after(user uuid.UUID) *Part {
-	if compareIDs(user, p.Last) >= 0 {
+	if user == p.Last {
 		return nil
 	}
-	return &Part{From: userAfter(user), Last: p.Last}
+	return p.restFrom(userAfter(user), nil)
 }
 
 // userAfter returns the user id that follows id in key order: the nil UUID, as

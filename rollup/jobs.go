@@ -25,6 +25,8 @@ type JobsConfig struct {
 	Zone *time.Location
 	// ChunkLogs bounds the logs of one transaction. Default: [DefaultChunkLogs].
 	ChunkLogs int
+	// Routine says what is verified by itself. Default: nothing.
+	Routine RoutineConfig
 	// Logger is told of rebuilds. Default: [slog.Default].
 	Logger *slog.Logger
 	// RiverLogger is River's own, which says much. Default: Logger.
@@ -50,12 +52,13 @@ func (c JobsConfig) withDefaults() JobsConfig {
 // Jobs is the queue of rebuilds. Its client inserts and reads jobs at any time;
 // they are worked between Start and Stop, by any number of processes.
 type Jobs struct {
-	client *river.Client[pgx.Tx]
-	pool   *pgxpool.Pool
-	logger *slog.Logger
+	client  *river.Client[pgx.Tx]
+	pool    *pgxpool.Pool
+	routine RoutineConfig
+	logger  *slog.Logger
 
-	stopRescuing context.CancelFunc
-	rescuing     sync.WaitGroup
+	stopLooking context.CancelFunc
+	rescuing    sync.WaitGroup
 }
 
 // NewJobs returns the queue in the database of pool, which must be migrated by
@@ -76,34 +79,42 @@ func NewJobs(pool *pgxpool.Pool, config JobsConfig) (*Jobs, error) {
 		Workers: workers,
 		// Rebuilds take turns at every chunk, so more workers would only wait;
 		// the second lets a small one pass a big one.
-		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 2}},
+		Queues: map[string]river.QueueConfig{
+			river.QueueDefault: {MaxWorkers: 2},
+			routineQueue:       {MaxWorkers: 1},
+		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up the job queue: %w", err)
 	}
-	return &Jobs{client: client, pool: pool, logger: config.Logger}, nil
+	return &Jobs{client: client, pool: pool, routine: config.Routine, logger: config.Logger}, nil
 }
 
 // Client returns River's client.
 func (j *Jobs) Client() *river.Client[pgx.Tx] { return j.client }
 
-// Start works jobs until Stop, also after ctx has ended. Call Stop only if it
-// succeeds.
+// Start works jobs until Stop, also after ctx has ended, and begins routines that
+// are due. Call Stop only if it succeeds.
 func (j *Jobs) Start(ctx context.Context) error {
 	running := context.WithoutCancel(ctx)
+	looking, stop := context.WithCancel(running)
+	j.client.PeriodicJobs().Clear()
+	if j.routine.Every > 0 {
+		j.client.PeriodicJobs().Add(j.periodic(looking))
+	}
 	if err := j.client.Start(running); err != nil {
+		stop()
 		return fmt.Errorf("starting the job queue: %w", err)
 	}
-	rescuing, stop := context.WithCancel(running)
-	j.stopRescuing = stop
-	j.rescuing.Go(func() { j.keepRescuing(rescuing) })
+	j.stopLooking = stop
+	j.rescuing.Go(func() { j.keepRescuing(looking) })
 	return nil
 }
 
 // Stop interrupts the jobs that this process works and returns when they have
 // been handed on: each goes on at its last chunk, here or elsewhere.
 func (j *Jobs) Stop(ctx context.Context) error {
-	j.stopRescuing()
+	j.stopLooking()
 	j.rescuing.Wait()
 	if err := j.client.StopAndCancel(ctx); err != nil {
 		return fmt.Errorf("stopping the job queue: %w", err)

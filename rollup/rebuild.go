@@ -48,6 +48,7 @@ func RebuildChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, option
 	if _, err := tx.Exec(ctx, plannerSQL); err != nil {
 		return Chunk{}, fmt.Errorf("preparing a chunk: %w", err)
 	}
+	options.MaxLogs = part.Sample.maxLogs(options.MaxLogs)
 	extent, rest, err := scope.cut(ctx, tx, part, options)
 	if err != nil {
 		return Chunk{}, fmt.Errorf("finding the logs of a chunk: %w", err)
@@ -55,6 +56,9 @@ func RebuildChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, option
 	found, err := compare(ctx, tx, extent.truthSQL()+joinedSQL+summarySQL, extent.arguments(scope, options.Zone))
 	if err != nil {
 		return Chunk{}, err
+	}
+	if rest != nil {
+		rest.Sample = part.Sample.before(*rest, found.logs)
 	}
 	chunk := Chunk{Users: found.users, Logs: found.logs, Drift: found.drift, Rest: rest}
 	if part.At != nil {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
@@ -21,9 +22,19 @@ import (
 // rebuildCursor is where a rebuild goes on. Its zero value is the beginning.
 type rebuildCursor struct {
 	Begun bool `json:"begun"`
+	// BeganAt is when that was, by the database's clock, which is also that of
+	// recorded_at.
+	BeganAt time.Time `json:"began_at"`
 	// Parts is what is left of the parts that the scope was divided into; nil is
 	// nothing.
 	Parts []*Part `json:"parts"`
+	// NextUser is, of a routine, with whom the sample of the next one begins.
+	NextUser uuid.UUID `json:"next_user"`
+}
+
+// isEnd says whether nothing is left.
+func (c rebuildCursor) isEnd() bool {
+	return c.Begun && !slices.ContainsFunc(c.Parts, func(part *Part) bool { return part != nil })
 }
 
 // rebuilding is an attempt at a rebuild. Its workers take a part each and go on
@@ -79,31 +90,46 @@ func (r *rebuilding) run(ctx context.Context, first *pgx.Conn) error {
 	return nil
 }
 
-// begin divides the scope among the workers. They get several parts each, as
-// parts are never quite the same work.
+// begin divides the scope into parts.
 func (r *rebuilding) begin(ctx context.Context, connection *pgx.Conn) error {
+	return r.commit(ctx, connection, func(tx pgx.Tx) (change, error) {
+		cursor, expected := rebuildCursor{Begun: true}, int64(0)
+		err := tx.QueryRow(ctx, `SELECT now()`).Scan(&cursor.BeganAt)
+		if err != nil {
+			return nil, fmt.Errorf("beginning the rebuild: %w", err)
+		}
+		if r.job.Args.Routine {
+			cursor.Parts, cursor.NextUser, err = beginRoutine(ctx, tx, r.job.Args)
+		} else {
+			cursor.Parts, expected, err = r.divide(ctx, tx)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return func(now *rebuildCursor, progress *RebuildProgress) {
+			*now = cursor
+			progress.LogsExpected = expected
+		}, nil
+	})
+}
+
+// divide divides the scope among the workers, and says about how many logs it has.
+// They get several parts each, as parts are never quite the same work.
+func (r *rebuilding) divide(ctx context.Context, tx pgx.Tx) (parts []*Part, expected int64, err error) {
 	const partsPerWorker = 8
 	n := 1
 	if r.job.Args.Workers > 1 {
 		n = r.job.Args.Workers * partsPerWorker
 	}
-	return r.commit(ctx, connection, func(tx pgx.Tx) (change, error) {
-		parts, err := Split(ctx, tx, n)
-		if err != nil {
-			return nil, err
-		}
-		expected, err := r.job.Args.Scope.expectedLogs(ctx, tx, r.worker.Zone)
-		if err != nil {
-			return nil, err
-		}
-		return func(cursor *rebuildCursor, progress *RebuildProgress) {
-			*cursor = rebuildCursor{Begun: true}
-			for _, part := range parts {
-				cursor.Parts = append(cursor.Parts, &part)
-			}
-			progress.LogsExpected = expected
-		}, nil
-	})
+	divided, err := Split(ctx, tx, n)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, part := range divided {
+		parts = append(parts, &part)
+	}
+	expected, err = r.job.Args.Scope.expectedLogs(ctx, tx, r.worker.Zone)
+	return parts, expected, err
 }
 
 // work rebuilds parts until all are taken.
@@ -155,6 +181,9 @@ func (r *rebuilding) chunk(ctx context.Context, connection *pgx.Conn, i int, par
 		return func(cursor *rebuildCursor, progress *RebuildProgress) {
 			cursor.Parts = slices.Clone(cursor.Parts)
 			cursor.Parts[i] = chunk.Rest
+			if chunk.Rest != nil && chunk.Rest.Sample != nil && chunk.Rest.Sample.End != nil {
+				cursor.NextUser = *chunk.Rest.Sample.End
+			}
 			*progress = progress.after(chunk, args.DryRun)
 		}, nil
 	})
@@ -212,6 +241,11 @@ func (r *rebuilding) commit(ctx context.Context, connection *pgx.Conn, work func
 		if err := checkpoint(ctx, tx, r.job, cursor, progress); err != nil {
 			return err
 		}
+		if cursor.isEnd() {
+			if err := keepVerification(ctx, tx, r.job, cursor, progress); err != nil {
+				return err
+			}
+		}
 		if err := tx.Commit(ctx); err != nil {
 			return err
 		}
@@ -241,15 +275,22 @@ func checkpoint(
 
 func (r *rebuilding) report(ctx context.Context) {
 	progress, level, what := r.progress, slog.LevelInfo, "rebuild done"
-	if r.job.Args.DryRun {
+	switch {
+	case r.job.Args.Routine:
+		what = "routine verification done"
+	case r.job.Args.DryRun:
 		what = "verify done"
 	}
-	if progress.RowsDrifted > 0 {
-		level = slog.LevelWarn
+	found := []slog.Attr{
+		slog.Int64("rebuild", r.job.ID),
+		slog.Int64("users", progress.UsersDone), slog.Int64("logs", progress.LogsDone),
+		slog.Int64("drifted", progress.RowsDrifted), slog.Int64("repaired", progress.RowsRepaired),
+		slog.Float64("seconds", progress.Seconds),
 	}
-	r.worker.Logger.Log(ctx, level, what,
-		"rebuild", r.job.ID,
-		"users", progress.UsersDone, "logs", progress.LogsDone,
-		"drifted", progress.RowsDrifted, "repaired", progress.RowsRepaired,
-		"seconds", progress.Seconds)
+	if progress.RowsDrifted > 0 {
+		const shown = 3
+		level = slog.LevelWarn
+		found = append(found, slog.Any("worst", progress.Examples[:min(shown, len(progress.Examples))]))
+	}
+	r.worker.Logger.LogAttrs(ctx, level, what, found...)
 }

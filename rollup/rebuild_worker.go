@@ -21,6 +21,10 @@ type RebuildArgs struct {
 	Scope Scope `json:"scope" river:"unique"`
 	// DryRun finds drift and leaves it.
 	DryRun bool `json:"dry_run,omitempty" river:"unique"`
+	// Routine makes it a routine, whose scope is everything and whose sample has
+	// about SampleLogs: see [RoutineConfig].
+	Routine    bool `json:"routine,omitempty" river:"unique"`
+	SampleLogs int  `json:"sample_logs,omitempty"`
 	// Workers is on how many connections the users are worked at the same time.
 	// Less than 1 is 1.
 	Workers int `json:"workers,omitempty"`
@@ -34,8 +38,13 @@ func (RebuildArgs) Kind() string { return "rebuild" }
 
 // InsertOpts makes the job unique among those that haven't ended. River's
 // default counts completed jobs too, and would refuse a second rebuild.
-func (RebuildArgs) InsertOpts() river.InsertOpts {
+func (a RebuildArgs) InsertOpts() river.InsertOpts {
+	queue := river.QueueDefault
+	if a.Routine {
+		queue = routineQueue
+	}
 	return river.InsertOpts{
+		Queue: queue,
 		UniqueOpts: river.UniqueOpts{
 			ByArgs: true,
 			ByState: []rivertype.JobState{

@@ -1,0 +1,403 @@
+package rollup_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/pgtest"
+	"learninglog/internal/postgres"
+	"learninglog/query"
+	"learninglog/rollup"
+)
+
+// Logs that were recorded longAgo are none that a routine looks at because they
+// are new.
+const longAgo = `UPDATE learning_log SET recorded_at = now() - interval '1 year'`
+
+// recordUsers records a log of each of so many users, long ago.
+func recordUsers(t *testing.T, pool *pgxpool.Pool, users int) {
+	t.Helper()
+	for n := range users {
+		record(t, pool, time.UTC, newLog(user(n), 10, "2026-11-22T08:00:00Z"))
+	}
+	execute(t, pool, longAgo)
+}
+
+// corrupt makes the three rows of a user drift.
+func corrupt(t *testing.T, pool *pgxpool.Pool, n int) {
+	t.Helper()
+	execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = total_word_count + 1 WHERE user_id = $1`, user(n))
+}
+
+// routine works a dry routine with a sample of so many logs to its end.
+func routine(t *testing.T, jobs *rollup.Jobs, sampleLogs int) rollup.RebuildProgress {
+	t.Helper()
+	id := insert(t, jobs, rollup.RebuildArgs{Routine: true, SampleLogs: sampleLogs, DryRun: true}).Job.ID
+	return await(t, jobs, id, "the routine ends", isCompleted)
+}
+
+// lastOf returns the last verification of a kind, or nil.
+func lastOf(t *testing.T, pool *pgxpool.Pool, kind rollup.Verification) *query.Verification {
+	t.Helper()
+	verifications, err := query.NewReader(pool).Verifications(context.Background())
+	require.NoError(t, err)
+	for _, verification := range verifications {
+		if verification.Verification == kind {
+			return &verification
+		}
+	}
+	return nil
+}
+
+// usersOf returns, as numbers, whose drift a rebuild has found.
+func usersOf(progress rollup.RebuildProgress) []int {
+	found := []int{}
+	for n := range 20 {
+		for _, drift := range progress.Examples {
+			if drift.UserID == user(n) {
+				found = append(found, n)
+				break
+			}
+		}
+	}
+	return found
+}
+
+// The sample goes around all users, a few at a time.
+func TestRoutineGoesOnWhereTheLastOneStopped(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	recordUsers(t, pool, 5)
+	jobs := newJobs(t, pool)
+	start(t, jobs)
+	for _, turn := range []struct {
+		corrupted int
+		finds     []int
+	}{
+		{corrupted: 4, finds: []int{}},  // it looked at 0 and 1
+		{corrupted: 4, finds: []int{}},  // 2, 3
+		{corrupted: 4, finds: []int{4}}, // 4, 0: it begins again after the last
+		{corrupted: 2, finds: []int{2}}, // 1, 2
+	} {
+		corrupt(t, pool, turn.corrupted)
+		progress := routine(t, jobs, 2)
+		assert.Equal(t, turn.finds, usersOf(progress))
+		assert.Equal(t, int64(2), progress.UsersDone)
+		assert.Equal(t, int64(2), progress.LogsDone)
+		execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 10`)
+		execute(t, pool, `UPDATE learning_log_verifications SET drifted_users = '{}'`)
+	}
+}
+
+// A sample that has room for all looks at everybody once.
+func TestRoutineLooksAtEverybodyOnceWhereTheyAreFew(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	recordUsers(t, pool, 5)
+	jobs := newJobs(t, pool)
+	start(t, jobs)
+	routine(t, jobs, 3)
+	for range 2 {
+		progress := routine(t, jobs, 1000)
+		assert.Equal(t, int64(5), progress.UsersDone)
+		assert.Equal(t, int64(5), progress.LogsDone)
+	}
+}
+
+func TestRoutineLooksAtWhoeverWasActive(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	recordUsers(t, pool, 10)
+	jobs := newJobs(t, pool)
+	start(t, jobs)
+	assert.Equal(t, int64(1), routine(t, jobs, 1).UsersDone, "the first has only a sample")
+	record(t, pool, time.UTC, newLog(user(0), 5, "2026-11-21T08:00:00Z"), newLog(user(7), 5, "2026-11-21T08:00:00Z"))
+	for n := range 10 {
+		corrupt(t, pool, n)
+	}
+
+	progress := routine(t, jobs, 1)
+
+	assert.Equal(t, []int{0, 1, 7}, usersOf(progress), "1 is the sample; the others are looked at as a whole")
+	assert.Equal(t, int64(5), progress.LogsDone)
+	last := lastOf(t, pool, rollup.Routine)
+	require.NotNil(t, last)
+	assert.Equal(t, []int64{3, 5, 11, 0}, []int64{last.Users, last.Logs, last.RowsDrifted, last.RowsRepaired})
+	assert.WithinDuration(t, time.Now(), last.FinishedAt, time.Minute)
+	assert.False(t, last.FinishedAt.Before(last.BeganAt))
+
+	assert.Equal(t, []int{0, 1, 7}, usersOf(routine(t, jobs, 0)), "a sample of none leaves whoever was active, or has drifted")
+}
+
+// Where nobody wrote, a routine costs its sample.
+func TestRoutineIsCheapWhereNobodyWrote(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	recordUsers(t, pool, 10)
+	jobs := newJobs(t, pool)
+	start(t, jobs)
+	for range 3 {
+		progress := routine(t, jobs, 2)
+		assert.Equal(t, int64(2), progress.UsersDone)
+		assert.Equal(t, int64(2), progress.LogsDone)
+	}
+	assert.Zero(t, routine(t, jobs, 0).UsersDone)
+}
+
+// Drift doesn't go away because the next routine looks at others.
+func TestRoutineTellsOfDriftUntilItIsRepaired(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	recordUsers(t, pool, 10)
+	jobs := newJobs(t, pool)
+	start(t, jobs)
+	corrupt(t, pool, 0)
+	for range 3 {
+		assert.Equal(t, []int{0}, usersOf(routine(t, jobs, 1)))
+		assert.Equal(t, int64(3), lastOf(t, pool, rollup.Routine).RowsDrifted)
+	}
+
+	one := user(0)
+	repair := insert(t, jobs, rollup.RebuildArgs{Scope: rollup.Scope{Users: []uuid.UUID{one}}}).Job.ID
+	await(t, jobs, repair, "the user is rebuilt", isCompleted)
+
+	assert.Nil(t, lastOf(t, pool, rollup.Everything), "one user isn't everything")
+	assert.Empty(t, usersOf(routine(t, jobs, 1)))
+	assert.Zero(t, lastOf(t, pool, rollup.Routine).RowsDrifted)
+}
+
+func TestRebuildOfEverythingRepairsWhatARoutineFound(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	recordUsers(t, pool, 3)
+	jobs := newJobs(t, pool)
+	start(t, jobs)
+	corrupt(t, pool, 0)
+	routine(t, jobs, 1)
+	corrupt(t, pool, 2)
+
+	verify := insert(t, jobs, rollup.RebuildArgs{DryRun: true, Workers: 2}).Job.ID
+	await(t, jobs, verify, "the verification ends", isCompleted)
+	everything := lastOf(t, pool, rollup.Everything)
+	require.NotNil(t, everything)
+	assert.Equal(t, verify, everything.RebuildID)
+	assert.Equal(t, []int64{3, 3, 6, 0}, []int64{everything.Users, everything.Logs, everything.RowsDrifted, everything.RowsRepaired})
+	assert.Zero(t, lastOf(t, pool, rollup.Routine).RowsRepaired)
+
+	await(t, jobs, insert(t, jobs, rollup.RebuildArgs{}).Job.ID, "the rebuild ends", isCompleted)
+	everything = lastOf(t, pool, rollup.Everything)
+	assert.Equal(t, []int64{6, 6}, []int64{everything.RowsDrifted, everything.RowsRepaired})
+	found := lastOf(t, pool, rollup.Routine)
+	assert.Equal(t, []int64{3, 3}, []int64{found.RowsDrifted, found.RowsRepaired})
+}
+
+func TestRoutineRepairsOnlyWhenToldTo(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	recordUsers(t, pool, 3)
+	corrupt(t, pool, 1)
+	jobs := newJobs(t, pool)
+	start(t, jobs)
+
+	routine(t, jobs, 100)
+	assert.Len(t, pgtest.Drift(t, pool, time.UTC), 3)
+
+	id := insert(t, jobs, rollup.RebuildArgs{Routine: true, SampleLogs: 100}).Job.ID
+	await(t, jobs, id, "the routine ends", isCompleted)
+	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
+	found := lastOf(t, pool, rollup.Routine)
+	assert.Equal(t, []int64{3, 3}, []int64{found.RowsDrifted, found.RowsRepaired})
+}
+
+// A user is whole in a sample, however many chunks that takes.
+func TestRoutineTakesUsersWhole(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	for month := range 6 {
+		record(t, pool, time.UTC,
+			newLog(user(0), 1, fmt.Sprintf("2026-%02d-11T08:00:00Z", month+1)),
+			newLog(user(1), 1, fmt.Sprintf("2026-%02d-11T08:00:00Z", month+1)))
+	}
+	execute(t, pool, longAgo)
+	jobs := newJobs(t, pool)
+	start(t, jobs)
+	for range 2 {
+		progress := routine(t, jobs, 2)
+		assert.Equal(t, int64(1), progress.UsersDone)
+		assert.Equal(t, int64(6), progress.LogsDone)
+	}
+}
+
+// A deploy in the middle of a routine, between its sample and whoever was active.
+func TestRoutineIsHandedOn(t *testing.T) {
+	t.Parallel()
+	const active = 30
+	pool := pgtest.Pool(t)
+	recordUsers(t, pool, active+2)
+	leaving := newJobs(t, pool)
+	require.NoError(t, leaving.Start(context.Background()))
+	routine(t, leaving, 1)
+	for n := range active {
+		record(t, pool, time.UTC, newLog(user(n+2), 5, "2026-11-21T08:00:00Z"))
+	}
+	corrupt(t, pool, 2)
+	corrupt(t, pool, active+1)
+	// So slow that it can't be done.
+	id := insert(t, leaving, rollup.RebuildArgs{Routine: true, SampleLogs: 1, DryRun: true, MaxLogsPerSecond: 10}).Job.ID
+	await(t, leaving, id, "the sample is done", func(_ *rivertype.JobRow, progress rollup.RebuildProgress) bool {
+		return progress.UsersDone > 3
+	})
+	stop, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	require.NoError(t, leaving.Stop(stop))
+	execute(t, pool, `UPDATE river.river_job SET args = args || '{"max_logs_per_second": 0}' WHERE id = $1`, id)
+
+	coming := newJobs(t, pool)
+	start(t, coming)
+
+	progress := await(t, coming, id, "the routine ends", isCompleted)
+	assert.Equal(t, int64(1+active), progress.UsersDone, "everybody once")
+	assert.Equal(t, int64(1+2*active), progress.LogsDone)
+	assert.Equal(t, int64(8), progress.RowsDrifted)
+	execute(t, pool, longAgo)
+	execute(t, pool, `UPDATE learning_log_verifications SET drifted_users = '{}'`)
+	assert.Equal(t, []int{2}, usersOf(routine(t, coming, 1)), "the next goes on after the sample")
+}
+
+// newRoutineJobs returns a queue that begins routines.
+func newRoutineJobs(t *testing.T, pool *pgxpool.Pool, every time.Duration, river *slog.Logger) *rollup.Jobs {
+	t.Helper()
+	jobs, err := rollup.NewJobs(pool, rollup.JobsConfig{
+		Schema:      postgres.RiverSchema,
+		Routine:     rollup.RoutineConfig{Every: every, SampleLogs: 100},
+		Logger:      slog.New(slog.DiscardHandler),
+		RiverLogger: river,
+	})
+	require.NoError(t, err)
+	return jobs
+}
+
+// routines returns all routine jobs there are, the oldest first.
+func routines(t *testing.T, jobs *rollup.Jobs) []*rivertype.JobRow {
+	t.Helper()
+	list, err := jobs.Client().JobList(context.Background(), river.NewJobListParams().
+		Queues("routine").OrderBy(river.JobListOrderByID, river.SortOrderAsc).First(1000))
+	require.NoError(t, err)
+	return list.Jobs
+}
+
+// Several services, one of which leads, begin one routine at a time, again and
+// again, each about an interval after the last.
+func TestRoutinesBeginByThemselves(t *testing.T) {
+	t.Parallel()
+	const every = time.Second
+	pool := pgtest.Pool(t)
+	recordUsers(t, pool, 3)
+	jobs := newRoutineJobs(t, pool, every, slog.New(slog.DiscardHandler))
+	start(t, jobs)
+	start(t, newRoutineJobs(t, pool, every, slog.New(slog.DiscardHandler)))
+
+	require.Eventually(t, func() bool { return len(routines(t, jobs)) >= 4 }, 30*time.Second, 20*time.Millisecond)
+
+	all := routines(t, jobs)
+	for i, job := range all[1:] {
+		before := all[i]
+		require.NotNil(t, before.FinalizedAt, "no routine begins before the last has ended")
+		assert.False(t, job.CreatedAt.Before(*before.FinalizedAt))
+		assert.GreaterOrEqual(t, job.CreatedAt.Sub(before.CreatedAt), every/2)
+		var args rollup.RebuildArgs
+		require.NoError(t, json.Unmarshal(job.EncodedArgs, &args))
+		assert.True(t, args.Routine && args.DryRun, "%+v", args)
+		assert.Equal(t, 100, args.SampleLogs)
+	}
+}
+
+// A restart begins the routine that is due, and none that isn't.
+func TestRoutineBeginsOnceAnIntervalAcrossRestarts(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	recordUsers(t, pool, 3)
+	// restart starts a service, and stops it when it has decided about a routine.
+	restart := func() (begun int) {
+		river := new(lockedBuffer)
+		jobs := newRoutineJobs(t, pool, time.Hour, slog.New(slog.NewTextHandler(river, nil)))
+		before := len(routines(t, jobs))
+		require.NoError(t, jobs.Start(context.Background()))
+		require.Eventually(t, func() bool {
+			if river.contains("nil returned from periodic job constructor") {
+				return true
+			}
+			now := routines(t, jobs)
+			return len(now) > before && now[len(now)-1].FinalizedAt != nil
+		}, 30*time.Second, 20*time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		require.NoError(t, jobs.Stop(ctx))
+		return len(routines(t, jobs)) - before
+	}
+
+	assert.Equal(t, 1, restart(), "there was none yet")
+	assert.Equal(t, 0, restart(), "it is too early")
+
+	execute(t, pool, `UPDATE river.river_job SET created_at = created_at - interval '1 hour'`)
+	assert.Equal(t, 0, restart(), "of one that was long in the queue it counts when it began")
+	execute(t, pool, `UPDATE learning_log_verifications SET began_at = began_at - interval '1 hour'`)
+	assert.Equal(t, 1, restart(), "an interval has passed")
+
+	execute(t, pool, `UPDATE river.river_job SET state = 'cancelled'`)
+	execute(t, pool, `DELETE FROM learning_log_verifications`)
+	assert.Equal(t, 0, restart(), "one that was cancelled doesn't begin again at once")
+}
+
+// lockedBuffer is a buffer that a logger writes while a test reads.
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(text []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(text)
+}
+
+func (b *lockedBuffer) contains(text string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return bytes.Contains(b.buffer.Bytes(), []byte(text))
+}
+
+func TestRoutineLogsTheWorstOfWhatItFound(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	recordUsers(t, pool, 3)
+	log := new(lockedBuffer)
+	jobs, err := rollup.NewJobs(pool, rollup.JobsConfig{
+		Schema: postgres.RiverSchema, Logger: slog.New(slog.NewTextHandler(log, nil)), RiverLogger: slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	start(t, jobs)
+
+	routine(t, jobs, 100)
+	require.Eventually(t, func() bool { return log.contains("routine verification done") }, 10*time.Second, 10*time.Millisecond)
+	assert.True(t, log.contains("level=INFO"))
+
+	execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 9 WHERE granularity = 'week' AND user_id = $1`, user(1))
+	routine(t, jobs, 100)
+	require.Eventually(t, func() bool { return log.contains("level=WARN") }, 10*time.Second, 10*time.Millisecond)
+	assert.True(t, log.contains("drifted=1 repaired=0"))
+	assert.True(t, log.contains(user(1).String()+" week 2026-11-16T00:00:00Z: rollup (9 words, 1 entries), logs (10 words, 1 entries)"))
+}
