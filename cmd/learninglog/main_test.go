@@ -65,8 +65,8 @@ type service struct {
 	started time.Time
 }
 
-// serve starts the service with more arguments, on a free port, and returns when
-// it is ready. It is stopped, and must stop well, when the test ends.
+// serve starts the service with more arguments, on a free port and without
+// routine verifications, and returns when it is ready. It is stopped, and must stop well, when the test ends.
 func serve(t testing.TB, arguments ...string) *service {
 	t.Helper()
 	s, err := tryServe(t, arguments...)
@@ -77,7 +77,7 @@ func serve(t testing.TB, arguments ...string) *service {
 func tryServe(t testing.TB, arguments ...string) (*service, error) {
 	t.Helper()
 	s := &service{t: t, done: make(chan struct{}), log: new(lockedBuffer), started: time.Now()}
-	s.command = exec.Command(program, append([]string{"serve", "--addr=127.0.0.1:0", "--log-level=debug"}, arguments...)...)
+	s.command = exec.Command(program, append([]string{"serve", "--addr=127.0.0.1:0", "--log-level=debug", "--verify-every=0"}, arguments...)...)
 	s.command.Env = environment()
 	s.command.Stderr = s.log
 	stdout, err := s.command.StdoutPipe()

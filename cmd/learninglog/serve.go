@@ -37,6 +37,9 @@ type serveCommand struct {
 	EarliestTimestamp time.Time     `env:"LEARNINGLOG_EARLIEST_TIMESTAMP" default:"2000-01-01T00:00:00Z" help:"The first timestamp that a log may have."`
 	MaxAhead          time.Duration `env:"LEARNINGLOG_MAX_AHEAD" default:"24h" help:"How far a log's timestamp may be in the future."`
 	RebuildChunkLogs  int           `env:"LEARNINGLOG_REBUILD_CHUNK_LOGS" default:"100000" help:"How many logs a rebuild reads in one transaction."`
+	VerifyEvery       time.Duration `env:"LEARNINGLOG_VERIFY_EVERY" default:"1h" help:"How often a sample and whoever was active are verified by themselves. 0: never."`
+	VerifySample      int           `env:"LEARNINGLOG_VERIFY_SAMPLE" default:"200000" help:"About how many logs that sample has. The next goes on with the next users, so that everybody's turn comes."`
+	VerifyRepairs     bool          `env:"LEARNINGLOG_VERIFY_REPAIRS" help:"Repair the drift that is found so, instead of only telling of it."`
 }
 
 // Validate is called by kong.
@@ -51,6 +54,10 @@ func (c *serveCommand) Validate() error {
 		return errors.New("--max-ahead must be from 0 to 100 years")
 	case c.RebuildChunkLogs < 1:
 		return errors.New("--rebuild-chunk-logs must be at least 1")
+	case c.VerifyEvery != 0 && c.VerifyEvery < time.Second:
+		return errors.New("--verify-every must be at least 1s, or 0 for never")
+	case c.VerifySample < 0:
+		return errors.New("--verify-sample must be at least 0")
 	case c.WriteBatch < 1 || c.WriteLanes < 1 || c.WriteQueue < 1:
 		return errors.New("--write-batch, --write-lanes and --write-queue must be at least 1")
 	case c.RequestTimeout <= 0 || c.ShutdownTimeout <= 0:
@@ -103,6 +110,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 		Schema:      postgres.RiverSchema,
 		Zone:        zone(),
 		ChunkLogs:   c.RebuildChunkLogs,
+		Routine:     rollup.RoutineConfig{Every: c.VerifyEvery, SampleLogs: c.VerifySample, Repairs: c.VerifyRepairs},
 		Logger:      logger,
 		RiverLogger: onlyWarnings(logger),
 	})
@@ -112,6 +120,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	registry := metrics.NewRegistry(build())
 	metrics.RegisterPool(registry, database.pool)
 	metrics.RegisterJobs(registry, database.pool, postgres.RiverSchema)
+	metrics.RegisterVerifications(registry, database.pool)
 	metrics.RegisterAttempts(registry, jobs.Client())
 	if err := jobs.Start(ctx); err != nil {
 		return err

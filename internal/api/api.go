@@ -98,6 +98,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 	s.registerLogs()
 	s.registerSummary()
 	s.registerRebuilds()
+	s.registerVerifications()
 	s.registerHealth()
 	if err := s.writeOpenAPI(); err != nil {
 		return nil, nil, err

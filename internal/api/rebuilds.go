@@ -40,6 +40,7 @@ type Rebuild struct {
 	From             *time.Time      `json:"from,omitempty" doc:"The scope begins with the periods that contain this instant."`
 	To               *time.Time      `json:"to,omitempty" doc:"The scope ends with the periods that contain this instant."`
 	DryRun           bool            `json:"dry_run" doc:"Whether drift is only reported."`
+	Routine          bool            `json:"routine" doc:"Whether the service began it, to verify a sample and whoever was active."`
 	Workers          int             `json:"workers" doc:"On how many connections it is worked at the same time."`
 	MaxLogsPerSecond int             `json:"max_logs_per_second" doc:"How many logs it reads in a second at most, on average. 0 is as many as it can."`
 	Progress         RebuildProgress `json:"progress"`
@@ -187,6 +188,7 @@ func fromRebuild(rebuild query.Rebuild) Rebuild {
 		From:             args.Scope.From,
 		To:               args.Scope.To,
 		DryRun:           args.DryRun,
+		Routine:          args.Routine,
 		Workers:          max(1, args.Workers),
 		MaxLogsPerSecond: args.MaxLogsPerSecond,
 		Progress:         fromProgress(rebuild),

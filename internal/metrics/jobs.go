@@ -10,11 +10,11 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// jobsTimeout bounds what a scrape waits for the database. It is well below the
-// patience of Prometheus, which is 10 s unless it is told otherwise.
-const jobsTimeout = time.Second
+// databaseTimeout bounds what a scrape waits for the database. It is well below
+// the patience of Prometheus, which is 10 s unless it is told otherwise.
+const databaseTimeout = time.Second
 
-// database is what is asked for the jobs: a pgx pool.
+// database is what is asked at a scrape: a pgx pool.
 type database interface {
 	Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error)
 }
@@ -48,7 +48,7 @@ func (c *jobCollector) Describe(descriptions chan<- *prometheus.Desc) {
 }
 
 func (c *jobCollector) Collect(metrics chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), jobsTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), databaseTimeout)
 	defer cancel()
 	counts, err := c.count(ctx)
 	if err != nil {
