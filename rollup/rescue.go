@@ -19,9 +19,9 @@ import (
 // that a job which River calls running isn't.
 const (
 	holdLock    int32 = 0x6c6c_6a62 // "lljb", the first half of the key; the job's id is the second
-	rescueEvery       = 3 * time.Second
+	rescueEvery       = 2 * time.Second
 	// rescueAfter is the time that a worker has from taking a job to holding it.
-	rescueAfter = 10 * time.Second
+	rescueAfter = 5 * time.Second
 )
 
 // holdJob takes a connection from the pool and with it the lock that says that
