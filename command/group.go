@@ -202,12 +202,14 @@ func (g *group) endIfIdle() {
 }
 
 // backlog is at least a second: who was turned away should not come back at once.
+// It is no more than half a minute: what took long may be over sooner.
 func (g *group) backlog() time.Duration {
-	longest := time.Second
+	const least, most = time.Second, 30 * time.Second
+	longest := least
 	for _, lane := range g.lanes {
 		longest = max(longest, lane.backlog())
 	}
-	return longest
+	return min(longest, most)
 }
 
 // close accepts nothing more, and returns when everything that was accepted is

@@ -394,7 +394,6 @@ func TestMaxWaitingTurnsFurtherCallsAway(t *testing.T) {
 		require.ErrorIs(t, outcome.Err, command.ErrFull)
 	}
 	assert.Equal(t, 10, recorder.Waiting(), "whoever was turned away isn't kept")
-	assert.GreaterOrEqual(t, recorder.Backlog(), time.Second, "nobody should come back at once")
 
 	db.release()
 	for _, caller := range accepted {
@@ -403,6 +402,48 @@ func TestMaxWaitingTurnsFurtherCallsAway(t *testing.T) {
 	assert.Equal(t, command.Recorded, record(t, recorder, batch[2])[0].Status, "it works again")
 	assert.Equal(t, 12, scan[int](t, pool, `SELECT count(*) FROM learning_log`))
 	assertNoDrift(t, pool)
+}
+
+// One slow batch, such as one that waited for a lock, is no measure of how long an
+// entry takes.
+func TestTheBacklogIsThatOfTheBatchesThatWait(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		// slow is how long the first batch took, which is of a single log.
+		slow time.Duration
+		// waiting is how many calls came afterwards, each with so many logs.
+		waiting, logs int
+		want          time.Duration
+	}{
+		{"nothing waits", 8 * time.Second, 0, 0, time.Second},
+		{"single logs, that fit into one batch", 16 * time.Second, 900, 1, 2 * time.Second},
+		{"single logs, that fit into three", 16 * time.Second, 2100, 1, 6 * time.Second},
+		{"what is left of a call that is being written", 16 * time.Second, 1, 7000, 10 * time.Second},
+		{"batches that are written at once", 0, 2100, 1, time.Second},
+		{"more than anybody should wait for", time.Minute, 10_000, 1, 30 * time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				db := &slowDatabase{takes: test.slow}
+				recorder := command.NewRecorder(db, command.Config{Lanes: 1, Timeout: time.Hour})
+				recorder.Record(t.Context(), undated(1)) // which the pace is learnt from, by an eighth
+				db.takes = time.Second
+				if test.logs <= 1 {
+					submit(recorder, undated(1)...) // which the others wait for
+					synctest.Wait()
+				}
+				for range test.waiting {
+					submit(recorder, undated(test.logs)...)
+				}
+				synctest.Wait()
+
+				assert.Equal(t, test.want, recorder.Backlog())
+				require.NoError(t, recorder.Close(t.Context()))
+			})
+		})
+	}
 }
 
 // Or else a call that is larger than the limit could never be made.
@@ -736,6 +777,14 @@ type brokenDatabase struct{}
 
 func (brokenDatabase) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, errBroken }
 
+// slowDatabase takes its time to say that it is broken.
+type slowDatabase struct{ takes time.Duration }
+
+func (d *slowDatabase) Query(context.Context, string, ...any) (pgx.Rows, error) {
+	time.Sleep(d.takes)
+	return nil, errBroken
+}
+
 // call is a Record that was begun.
 type call struct {
 	logs     []command.Log
@@ -871,6 +920,15 @@ func newLogs(n int) []command.Log {
 	logs := make([]command.Log, n)
 	for i := range logs {
 		logs[i] = newLog(i%100, today)
+	}
+	return logs
+}
+
+// undated returns logs for where the clock isn't today's.
+func undated(n int) []command.Log {
+	logs := newLogs(n)
+	for i := range logs {
+		logs[i].Timestamp = time.Time{}
 	}
 	return logs
 }

@@ -96,7 +96,8 @@ func (r *Recorder) Refuse(logs int) {
 // nothing more. Where ctx ends first, what is left Failed.
 func (r *Recorder) Close(ctx context.Context) error { return r.group.close(ctx) }
 
-// Backlog returns about how long it will take to write what waits.
+// Backlog returns about how long it will take to write what waits, from a second
+// to half a minute.
 func (r *Recorder) Backlog() time.Duration { return r.group.backlog() }
 
 // Waiting returns how many logs wait to be written.
