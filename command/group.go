@@ -2,8 +2,8 @@ package command
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +21,7 @@ type group struct {
 	config Config
 	writer *writer
 	lanes  []*lane
+	seed   maphash.Seed // of the hashes that spread users over lanes
 
 	waiting atomic.Int64 // entries that are accepted and not being written yet
 
@@ -59,7 +60,14 @@ type part struct {
 
 func newGroup(db database, config Config) *group {
 	ctx, abort := context.WithCancel(context.Background())
-	g := &group{config: config, writer: newWriter(db, config), context: ctx, abort: abort, idle: make(chan struct{})}
+	g := &group{
+		config:  config,
+		writer:  newWriter(db, config),
+		seed:    maphash.MakeSeed(),
+		context: ctx,
+		abort:   abort,
+		idle:    make(chan struct{}),
+	}
 	for range config.Lanes {
 		g.lanes = append(g.lanes, &lane{group: g})
 	}
@@ -117,7 +125,7 @@ func (g *group) submit(s *submission) error {
 	if g.config.MaxBatch == 1 {
 		lanes = []*lane{{group: g}} // of its own: no group commit
 	}
-	parts := s.divide(len(lanes))
+	parts := g.divide(s, len(lanes))
 	for i := range parts {
 		if len(parts[i].entries) > 0 {
 			lanes[i].push(&parts[i])
@@ -143,7 +151,7 @@ func (g *group) accept(entries int) error {
 
 // divide puts every entry into the part of its user's lane; but logs with the
 // same request id into that of the first, so that the first is recorded.
-func (s *submission) divide(lanes int) []part {
+func (g *group) divide(s *submission, lanes int) []part {
 	parts := make([]part, lanes)
 	for i := range parts {
 		parts[i].submission = s
@@ -153,7 +161,7 @@ func (s *submission) divide(lanes int) []part {
 		e := &s.entries[i]
 		place, repeated := firsts[e.log.RequestID]
 		if !repeated {
-			place = laneOf(e.log.UserID, lanes)
+			place = g.laneOf(e.log.UserID, lanes)
 			firsts[e.log.RequestID] = place
 		}
 		parts[place].entries = append(parts[place].entries, e)
@@ -161,10 +169,10 @@ func (s *submission) divide(lanes int) []part {
 	return parts
 }
 
-// laneOf spreads users evenly: the end of every kind of UUID is random.
-func laneOf(user uuid.UUID, lanes int) int {
-	const end = 8
-	return int(binary.BigEndian.Uint64(user[end:]) % uint64(lanes)) //nolint:gosec // less than lanes
+// laneOf spreads users evenly, whatever kind of UUIDs they have and whoever
+// chooses them: of some kinds all but the time is the same.
+func (g *group) laneOf(user uuid.UUID, lanes int) int {
+	return int(maphash.Bytes(g.seed, user[:]) % uint64(lanes)) //nolint:gosec // less than lanes
 }
 
 // drop gives up a part that nobody waits for. Its entries stay without an outcome.

@@ -85,6 +85,28 @@ func TestALoneRecordWaitsForNoTimer(t *testing.T) {
 	})
 }
 
+// As UUIDs of version 1 do, that were made on one machine.
+func TestUsersWhoseIDsEndAlikeAreDividedAmongTheLanes(t *testing.T) {
+	t.Parallel()
+	const users, lanes = 100, 3
+	db := holdAt(pgtest.Pool(t))
+	recorder := command.NewRecorder(db, command.Config{Lanes: lanes})
+	end := uuid.New()
+	var calls []*call
+	for range users {
+		log := newLog(1, today)
+		copy(log.UserID[8:], end[8:])
+		calls = append(calls, submit(recorder, log))
+	}
+
+	db.waitForExecutions(t, lanes) // at the same time
+
+	db.release()
+	for _, caller := range calls {
+		caller.allRecorded(t)
+	}
+}
+
 func TestMaxBatchOfOneSharesNothingBetweenCalls(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
