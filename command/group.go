@@ -81,7 +81,7 @@ func (g *group) write(ctx context.Context, logs []Log) []Outcome {
 		return nil
 	}
 	s := newSubmission(logs)
-	if err := g.submit(s); err != nil {
+	if err := g.submit(ctx, s); err != nil {
 		g.config.Observer.Refused(Failed, len(logs))
 		return s.outcomes(err)
 	}
@@ -117,8 +117,8 @@ func (s *submission) outcomes(err error) []Outcome {
 }
 
 // submit accepts s, if there is room for it, and hands it to the lanes.
-func (g *group) submit(s *submission) error {
-	if err := g.accept(len(s.entries)); err != nil {
+func (g *group) submit(ctx context.Context, s *submission) error {
+	if err := g.accept(ctx, len(s.entries)); err != nil {
 		return err
 	}
 	lanes := g.lanes
@@ -134,14 +134,16 @@ func (g *group) submit(s *submission) error {
 	return nil
 }
 
-func (g *group) accept(entries int) error {
+func (g *group) accept(ctx context.Context, entries int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.closed {
-		return ErrStopped
-	}
 	waiting := int(g.waiting.Load())
-	if waiting > 0 && waiting+entries > g.config.MaxWaiting {
+	switch {
+	case g.closed:
+		return ErrStopped
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case waiting > 0 && waiting+entries > g.config.MaxWaiting:
 		return ErrFull
 	}
 	g.waiting.Add(int64(entries))

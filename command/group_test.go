@@ -268,6 +268,28 @@ func TestACallerWhoseContextEndsIsToldAtOnce(t *testing.T) {
 	}
 }
 
+func TestTheLogsOfACallerThatIsGoneTakeNoRoom(t *testing.T) {
+	t.Parallel()
+	heard := new(tally)
+	db := stuck{asked: make(chan struct{}, 1), letGo: make(chan struct{})}
+	recorder := command.NewRecorder(db, command.Config{Observer: heard, Lanes: 1})
+	submit(recorder, newLog(1, today))
+	<-db.asked // so that others would wait
+	gone, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("the caller is gone"))
+
+	for _, outcome := range recorder.Record(gone, newLogs(2)) {
+		assert.Equal(t, command.Failed, outcome.Status)
+		assert.ErrorIs(t, outcome.Err, context.Cause(gone))
+	}
+
+	assert.Zero(t, recorder.Waiting())
+	assert.Equal(t, map[command.Status]int{command.Failed: 2}, heard.outcomes)
+	close(db.letGo)
+	require.NoError(t, recorder.Close(t.Context()))
+	assert.Equal(t, 1, heard.batches, "nobody asked for theirs")
+}
+
 // Whether a broken connection had committed before it broke, nobody knows.
 func TestABrokenConnectionFailsEveryCallerOfItsExecution(t *testing.T) {
 	t.Parallel()
@@ -869,7 +891,7 @@ func waitUntilWaiting(t *testing.T, recorder *command.Recorder, logs int) {
 }
 
 // waitUntilStopped waits until a recorder that is being closed accepts nothing
-// more. What it accepts until then, nobody waits for.
+// more.
 func waitUntilStopped(t *testing.T, recorder *command.Recorder) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
