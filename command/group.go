@@ -137,13 +137,12 @@ func (g *group) submit(ctx context.Context, s *submission) error {
 func (g *group) accept(ctx context.Context, entries int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	waiting := int(g.waiting.Load())
 	switch {
 	case g.closed:
 		return ErrStopped
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case waiting > 0 && waiting+entries > g.config.MaxWaiting:
+	case int(g.waiting.Load()) >= g.config.MaxWaiting:
 		return ErrFull
 	}
 	g.waiting.Add(int64(entries))

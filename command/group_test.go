@@ -425,26 +425,24 @@ func TestMaxWaitingTurnsFurtherCallsAway(t *testing.T) {
 		accepted = append(accepted, submit(recorder, newLog(i, today)))
 	}
 	waitUntilWaiting(t, recorder, 8)
-	batch := []command.Log{newLog(1, today), newLog(2, today), newLog(3, today)}
+	accepted = append(accepted, submit(recorder, newLogs(25)...)) // or else so many might never find room
+	waitUntilWaiting(t, recorder, 33)
 
-	for _, outcome := range recorder.Record(t.Context(), batch) { // there is room for two
-		assert.Equal(t, command.Failed, outcome.Status)
-		assert.ErrorIs(t, outcome.Err, command.ErrFull)
-	}
-	accepted = append(accepted, submit(recorder, batch[0], batch[1]))
-	waitUntilWaiting(t, recorder, 10)
+	late := newLogs(2)
 	for range 100 {
-		outcome := recorder.Record(t.Context(), []command.Log{newLog(1, today)})[0]
-		require.ErrorIs(t, outcome.Err, command.ErrFull)
+		for _, outcome := range recorder.Record(t.Context(), late) {
+			require.Equal(t, command.Failed, outcome.Status)
+			require.ErrorIs(t, outcome.Err, command.ErrFull)
+		}
 	}
-	assert.Equal(t, 10, recorder.Waiting(), "whoever was turned away isn't kept")
+	assert.Equal(t, 33, recorder.Waiting(), "whoever was turned away isn't kept")
 
 	db.release()
 	for _, caller := range accepted {
 		caller.allRecorded(t)
 	}
-	assert.Equal(t, command.Recorded, record(t, recorder, batch[2])[0].Status, "it works again")
-	assert.Equal(t, 12, scan[int](t, pool, `SELECT count(*) FROM learning_log`))
+	assert.Equal(t, command.Recorded, record(t, recorder, late[0])[0].Status, "it works again")
+	assert.Equal(t, 35, scan[int](t, pool, `SELECT count(*) FROM learning_log`))
 	assertNoDrift(t, pool)
 }
 
@@ -487,15 +485,6 @@ func TestTheBacklogIsThatOfTheBatchesThatWait(t *testing.T) {
 				require.NoError(t, recorder.Close(t.Context()))
 			})
 		})
-	}
-}
-
-// Or else a call that is larger than the limit could never be made.
-func TestMaxWaitingAcceptsAnyCallThatFindsNoneWaiting(t *testing.T) {
-	t.Parallel()
-	recorder := command.NewRecorder(pgtest.Pool(t), command.Config{MaxWaiting: 10})
-	for _, outcome := range record(t, recorder, newLogs(25)...) {
-		assert.Equal(t, command.Recorded, outcome.Status)
 	}
 }
 
