@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"sync"
@@ -23,16 +24,16 @@ type group struct {
 	lanes  []*lane
 	seed   maphash.Seed // of the hashes that spread users over lanes
 
-	waiting atomic.Int64 // entries that are accepted and not being written yet
-
 	// context is that of all writing. It ends when closing takes too long.
 	context context.Context //nolint:containedctx // a batch outlives the calls that it is made of
 	abort   context.CancelFunc
 
-	mu     sync.Mutex
-	open   int // submissions that aren't done
-	closed bool
-	idle   chan struct{} // closed when it is closed and nothing is open
+	mu      sync.Mutex
+	waiting int           // entries that are accepted and not being written yet
+	changed chan struct{} // closed, and replaced, when there may be room that there wasn't
+	open    int           // submissions that aren't done
+	closed  bool
+	idle    chan struct{} // closed when it is closed and nothing is open
 }
 
 // submission is the logs of one call, on their way.
@@ -66,6 +67,7 @@ func newGroup(db database, config Config) *group {
 		seed:    maphash.MakeSeed(),
 		context: ctx,
 		abort:   abort,
+		changed: make(chan struct{}),
 		idle:    make(chan struct{}),
 	}
 	for range config.Lanes {
@@ -74,17 +76,18 @@ func newGroup(db database, config Config) *group {
 	return g
 }
 
-// write returns an outcome for every entry. If ctx ends first, those that aren't
-// settled Failed.
-func (g *group) write(ctx context.Context, logs []Log) []Outcome {
+// write returns an outcome for every entry, if accept lets them in. If ctx ends
+// first, those that aren't settled Failed.
+func (g *group) write(ctx context.Context, logs []Log, accept accept) []Outcome {
 	if len(logs) == 0 {
 		return nil
 	}
 	s := newSubmission(logs)
-	if err := g.submit(ctx, s); err != nil {
+	if err := accept(ctx, len(logs)); err != nil {
 		g.config.Observer.Refused(Failed, len(logs))
 		return s.outcomes(err)
 	}
+	g.submit(s)
 	select {
 	case <-s.done:
 		return s.outcomes(nil)
@@ -116,11 +119,8 @@ func (s *submission) outcomes(err error) []Outcome {
 	return outcomes
 }
 
-// submit accepts s, if there is room for it, and hands it to the lanes.
-func (g *group) submit(ctx context.Context, s *submission) error {
-	if err := g.accept(ctx, len(s.entries)); err != nil {
-		return err
-	}
+// submit hands s, which was accepted, to the lanes.
+func (g *group) submit(s *submission) {
 	lanes := g.lanes
 	if g.config.MaxBatch == 1 {
 		lanes = []*lane{{group: g}} // of its own: no group commit
@@ -131,10 +131,13 @@ func (g *group) submit(ctx context.Context, s *submission) error {
 			lanes[i].push(&parts[i])
 		}
 	}
-	return nil
 }
 
-func (g *group) accept(ctx context.Context, entries int) error {
+// accept lets so many entries of a call in, or fails.
+type accept func(ctx context.Context, entries int) error
+
+// acceptNow fails where there is no room.
+func (g *group) acceptNow(ctx context.Context, entries int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
@@ -142,12 +145,54 @@ func (g *group) accept(ctx context.Context, entries int) error {
 		return ErrStopped
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case int(g.waiting.Load()) >= g.config.MaxWaiting:
+	case g.waiting >= g.config.MaxWaiting:
 		return ErrFull
 	}
-	g.waiting.Add(int64(entries))
+	g.waiting += entries
 	g.open++
 	return nil
+}
+
+// acceptPatiently waits for room. If ctx ends first, there was none.
+func (g *group) acceptPatiently(ctx context.Context, entries int) error {
+	for {
+		changed := g.nextChange()
+		err := g.acceptNow(ctx, entries)
+		if !errors.Is(err, ErrFull) {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+func (g *group) nextChange() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.changed
+}
+
+// announceChange is called with g.mu held.
+func (g *group) announceChange() {
+	close(g.changed)
+	g.changed = make(chan struct{})
+}
+
+// leave is called when entries don't wait any more.
+func (g *group) leave(entries int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waiting -= entries
+	g.announceChange()
+}
+
+func (g *group) countWaiting() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.waiting
 }
 
 // divide puts every entry into the part of its user's lane; but logs with the
@@ -178,7 +223,7 @@ func (g *group) laneOf(user uuid.UUID, lanes int) int {
 
 // drop gives up a part that nobody waits for. Its entries stay without an outcome.
 func (g *group) drop(p *part) {
-	g.waiting.Add(-int64(len(p.entries)))
+	g.leave(len(p.entries))
 	g.config.Observer.Refused(Failed, len(p.entries))
 	g.release(p.submission, len(p.entries))
 }
@@ -227,6 +272,7 @@ func (g *group) close(ctx context.Context) error {
 	g.mu.Lock()
 	if !g.closed {
 		g.closed = true
+		g.announceChange()
 		g.endIfIdle()
 	}
 	open := g.open

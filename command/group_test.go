@@ -488,6 +488,56 @@ func TestTheBacklogIsThatOfTheBatchesThatWait(t *testing.T) {
 	}
 }
 
+func TestAPatientCallerWaitsForRoom(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		// meanwhile happens while the caller waits, and another batch is being written.
+		meanwhile func(*command.Recorder, context.CancelFunc)
+		want      error
+		takes     time.Duration
+	}{
+		{"until there is some", func(*command.Recorder, context.CancelFunc) {}, errBroken, 3 * time.Hour},
+		{"until its context ends", func(_ *command.Recorder, end context.CancelFunc) { end() }, command.ErrFull, 0},
+		{"until the recorder is closed", func(r *command.Recorder, _ context.CancelFunc) { go r.Close(context.Background()) }, command.ErrStopped, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				heard := new(tally)
+				recorder := command.NewRecorder(&slowDatabase{takes: time.Hour},
+					command.Config{Lanes: 1, MaxWaiting: 1, Timeout: 2 * time.Hour, Observer: heard})
+				submit(recorder, undated(1)...) // which is being written
+				synctest.Wait()
+				submit(recorder, undated(1)...) // which waits
+				synctest.Wait()
+				ctx, end := context.WithCancel(t.Context())
+				defer end()
+				begun := time.Now()
+				patient := &call{logs: undated(2), done: make(chan struct{})}
+				go func() {
+					defer close(patient.done)
+					patient.outcomes = recorder.RecordPatiently(ctx, patient.logs)
+				}()
+				synctest.Wait()
+				require.False(t, patient.ended())
+				assert.Empty(t, heard.outcomes, "nobody was refused")
+
+				test.meanwhile(recorder, end)
+				<-patient.done
+
+				for _, outcome := range patient.outcomes {
+					assert.Equal(t, command.Failed, outcome.Status)
+					assert.ErrorIs(t, outcome.Err, test.want)
+				}
+				assert.Equal(t, test.takes, time.Since(begun), "for two batches and its own, or for nothing")
+				require.NoError(t, recorder.Close(t.Context()))
+				assert.Equal(t, map[command.Status]int{command.Failed: 4}, heard.outcomes, "each log is counted once")
+			})
+		})
+	}
+}
+
 func TestASingleRecordPassesABigCall(t *testing.T) {
 	t.Parallel()
 	const size, few = 10_000, 3

@@ -79,7 +79,7 @@ func (l *lane) take() *batch {
 		l.busy = false
 		return nil
 	}
-	l.group.waiting.Add(-int64(len(next.entries)))
+	l.group.leave(len(next.entries))
 	return next
 }
 

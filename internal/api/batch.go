@@ -123,7 +123,7 @@ func (s *server) recordArray(ctx context.Context, input *batchInput) (*huma.Stre
 	for i, text := range texts {
 		entries[i] = s.readEntry(i, text)
 	}
-	failure := s.recordEntries(ctx, entries)
+	failure := s.recordEntries(ctx, entries, s.Recorder.Record)
 	if failure != nil && nothingIsKnown(entries) {
 		return nil, failure
 	}
