@@ -29,7 +29,7 @@ type group struct {
 	abort   context.CancelFunc
 
 	mu      sync.Mutex
-	waiting int           // entries that are accepted and not being written yet
+	waiting int           // entries that are accepted and whose turn hasn't come
 	changed chan struct{} // closed, and replaced, when there may be room that there wasn't
 	open    int           // submissions that aren't done
 	closed  bool
@@ -123,7 +123,7 @@ func (s *submission) outcomes(err error) []Outcome {
 func (g *group) submit(s *submission) {
 	lanes := g.lanes
 	if g.config.MaxBatch == 1 {
-		lanes = []*lane{{group: g}} // of its own: no group commit
+		lanes = []*lane{{group: g, alone: true}}
 	}
 	parts := g.divide(s, len(lanes))
 	for i := range parts {

@@ -85,6 +85,27 @@ func TestALoneRecordWaitsForNoTimer(t *testing.T) {
 	})
 }
 
+func TestMaxWaitingHoldsWithoutGroupCommit(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	db := holdAt(pool)
+	recorder := command.NewRecorder(db, command.Config{MaxBatch: 1, MaxWaiting: 3})
+	accepted := []*call{submit(recorder, newLog(1, today)), submit(recorder, newLogs(2)...)}
+	db.waitForExecutions(t, len(accepted))
+	late := newLog(1, today)
+
+	outcome := recorder.Record(t.Context(), []command.Log{late})[0]
+
+	assert.ErrorIs(t, outcome.Err, command.ErrFull)
+	assert.Equal(t, 3, recorder.Waiting(), "what is being written may wait for a connection")
+	db.release()
+	for _, caller := range accepted {
+		caller.allRecorded(t)
+	}
+	assert.Zero(t, recorder.Waiting())
+	assert.Equal(t, command.Recorded, record(t, recorder, late)[0].Status, "there is room again")
+}
+
 // As UUIDs of version 1 do, that were made on one machine.
 func TestUsersWhoseIDsEndAlikeAreDividedAmongTheLanes(t *testing.T) {
 	t.Parallel()

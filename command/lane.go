@@ -13,6 +13,10 @@ const maxChunk = 2000
 // at once; what is submitted while a batch is being written makes up the next.
 type lane struct {
 	group *group
+	// alone says that the lane has the logs of one call, to share no commit. They
+	// wait for a connection rather than for their turn, so that they count as waiting
+	// until they are written.
+	alone bool
 
 	mu     sync.Mutex
 	queue  []*part // the oldest first
@@ -79,7 +83,9 @@ func (l *lane) take() *batch {
 		l.busy = false
 		return nil
 	}
-	l.group.leave(len(next.entries))
+	if !l.alone {
+		l.group.leave(len(next.entries))
+	}
 	return next
 }
 
@@ -103,6 +109,9 @@ func (l *lane) settle(written *batch) {
 		}
 	}
 	l.mu.Unlock()
+	if l.alone {
+		l.group.leave(len(written.entries))
+	}
 	for _, c := range written.chunks {
 		l.group.settle(c.part.submission, c.entries)
 	}
