@@ -281,7 +281,10 @@ func FuzzListQuery(f *testing.F) {
 }
 
 func FuzzBatch(f *testing.F) {
-	for _, seed := range []string{"[" + aLog + "]", "[]", "null", "[1,", "[1] 2", "[[[", aLog, aLog + "\n\n{", "\xff", "\n"} {
+	for _, seed := range []string{
+		"[" + aLog + "]", "[]", "null", "[1,", "[1] 2", "[[[", aLog, aLog + "\n\n{", "\xff", "\n",
+		`[{"a":1,"a":2}]`, "[{\"a\":\"\xff\"}]", "[{\"\xff\":1,\"\xfe\":2}]", `[[{"a":1,"a":2}]]`, "[\xff]",
+	} {
 		f.Add(seed, true)
 		f.Add(seed, false)
 	}
@@ -317,6 +320,27 @@ func FuzzDecodeRebuild(f *testing.F) {
 			}
 		}
 	})
+}
+
+// In an array as in NDJSON.
+func TestABadLogOfABatchFailsAlone(t *testing.T) {
+	t.Parallel()
+	handler := newHandler(t, errAway)
+	for name, test := range map[string]struct{ log, location, message string }{
+		"a field that is given twice":         {strings.Replace(aLog, `}`, `,"word_count":13}`, 1), "body[1].word_count", "must be given once"},
+		"one that is, within another":         {strings.Replace(aLog, `12`, `{"a":1,"a":2}`, 1), "body[1].a", "must be given once"},
+		"bytes that are no text":              {strings.Replace(aLog, `12`, "\"\xff\"", 1), "body[1]", "UTF-8"},
+		"the name of a field that is no text": {strings.Replace(aLog, `word_count`, "\xff", 1), "body[1]", "UTF-8"},
+	} {
+		for contentType, format := range map[string]string{mediaJSON: "[1, %s, 2]", mediaNDJSON: "1\n%s\n2\n"} {
+			answer := serve(handler, http.MethodPost, batchPath, contentType, strings.NewReader(fmt.Sprintf(format, test.log)))
+
+			require.Equal(t, http.StatusOK, answer.Code, "%s, %s: %s", name, contentType, answer.Body)
+			assert.Equal(t, 3, strings.Count(answer.Body.String(), `"outcome":"invalid"`), "%s, %s: %s", name, contentType, answer.Body)
+			assert.Contains(t, answer.Body.String(), `"location":"`+test.location+`","message":"`, "%s, %s", name, contentType)
+			assert.Contains(t, answer.Body.String(), test.message, "%s, %s", name, contentType)
+		}
+	}
 }
 
 // The answer to nonsense is no larger than what explains it.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"learninglog/command"
 )
@@ -153,9 +154,11 @@ func count(entries []batchEntry) BatchOutcomes {
 	}
 }
 
-// splitArray returns the elements of a JSON array, each a valid JSON value.
+// splitArray returns the elements of a JSON array. What is wrong within one of them
+// is found when it is read: it doesn't fail the others, unless nobody could say
+// where they begin.
 func splitArray(body []byte) ([][]byte, error) {
-	decoder := jsonDecoder(body)
+	decoder := jsonDecoder(body, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	defer jsonDecoders.Put(decoder)
 	if decoder.PeekKind() != '[' {
 		if err := readRest(decoder, body); err != nil {
