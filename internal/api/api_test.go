@@ -343,6 +343,37 @@ func TestABadLogOfABatchFailsAlone(t *testing.T) {
 	}
 }
 
+// writing is an answer that has something done before it is written.
+type writing struct {
+	*httptest.ResponseRecorder
+
+	before func()
+}
+
+func (w writing) Write(text []byte) (int, error) {
+	w.before()
+	return w.ResponseRecorder.Write(text)
+}
+
+// The answer to an array is as large as the array: whoever reads it slowly must
+// not keep more of them in memory than may be.
+func TestAnArrayKeepsItsPlaceUntilItIsAnswered(t *testing.T) {
+	t.Parallel()
+	s, router, err := newServer(newConfig(errAway))
+	require.NoError(t, err)
+	for body, status := range map[string]int{
+		"[1, 2]": http.StatusOK, "[": http.StatusBadRequest, "[" + aLog + "]": http.StatusServiceUnavailable,
+	} {
+		taken := -1
+		answer := writing{httptest.NewRecorder(), func() { taken = len(s.reading) }}
+		router.ServeHTTP(answer, httptest.NewRequest(http.MethodPost, batchPath, strings.NewReader(body)))
+
+		assert.Equal(t, status, answer.Code, body)
+		assert.Equal(t, 1, taken, "while %s is answered", body)
+		assert.Empty(t, s.reading, "afterwards")
+	}
+}
+
 // The answer to nonsense is no larger than what explains it.
 func TestNonsenseIsAnsweredShortly(t *testing.T) {
 	t.Parallel()
