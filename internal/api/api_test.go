@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -193,6 +194,28 @@ func TestABodyThatDoesNotArrive(t *testing.T) {
 		serve(handler, http.MethodPost, "/v1/learning-logs", mediaJSON, broken{io.ErrUnexpectedEOF}).Code)
 	assert.Equal(t, http.StatusRequestTimeout,
 		serve(handler, http.MethodPost, "/v1/learning-logs", mediaJSON, broken{os.ErrDeadlineExceeded}).Code)
+}
+
+// Whatever its client says, the whole body is read; if it is right, without
+// copying it over and over.
+func TestABodyIsAsLongAsItIs(t *testing.T) {
+	t.Parallel()
+	const limit = 100_000
+	text := strings.Repeat("x", limit)
+	for name, length := range map[string]int64{
+		"as it is": limit, "unknown": -1, "too little": 5, "too much": limit + 1, "far too much": 1 << 40,
+	} {
+		body := payload{reader: strings.NewReader(text), length: length}
+		read, err := body.read(limit)
+		require.NoError(t, err, name)
+		assert.Equal(t, text, string(read), name)
+		if length >= limit {
+			assert.LessOrEqual(t, cap(read), limit+2*bytes.MinRead, name)
+		}
+	}
+	tooLong := payload{reader: strings.NewReader(text + "x"), length: 1}
+	_, err := tooLong.read(limit)
+	assert.ErrorContains(t, err, "at most 100000 bytes")
 }
 
 func TestEveryKindOfProblemHasAPage(t *testing.T) {
