@@ -180,10 +180,19 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 // collectLess lets the heap grow to five times what is in use before garbage is
 // collected. That is little, so with Go's own factor of two under load a tenth of
 // the time would go into collecting. GOGC overrides it.
+//
+// Where much is in use, as while many large batches arrive at once, five times that
+// is more than it is worth: from the limit on, garbage is collected as often as it
+// takes to stay below. It is a soft one, of all of Go's memory: what is in use may
+// exceed it, and then half of the time goes into collecting at most. GOMEMLIMIT
+// overrides it.
 func collectLess() {
-	const percent = 400
+	const percent, limit = 400, 512 << 20
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(percent)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit)
 	}
 }
 
