@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"learninglog/internal/metrics"
 )
@@ -72,6 +74,29 @@ func TestRequestsThatPanicHaveEnded(t *testing.T) {
 
 	assert.Equal(t, []string{"GET / Internal Server Error", "GET /abort "}, observed.answers)
 	assert.Equal(t, 2, observed.begun)
+}
+
+// A client that hangs up is no outage.
+func TestRequestsWhoseClientIsGoneAreBrokenOff(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		aLog: "POST /v1/learning-logs ", "{": "POST /v1/learning-logs Bad Request",
+	} {
+		observed, log := new(requests), new(logBuffer)
+		config := newConfig(errAway)
+		config.Requests = observed
+		config.Logger = slog.New(slog.NewTextHandler(log, nil))
+		handler, err := New(config)
+		require.NoError(t, err)
+		gone, hangUp := context.WithCancel(t.Context())
+		hangUp()
+
+		handler.ServeHTTP(httptest.NewRecorder(),
+			httptest.NewRequestWithContext(gone, http.MethodPost, "/v1/learning-logs", strings.NewReader(body)))
+
+		assert.Equal(t, []string{want}, observed.answers)
+		assert.Empty(t, log.String(), "it is not worth a line")
+	}
 }
 
 // BenchmarkObserve is what metrics, and a log that is off, cost a request.
