@@ -146,6 +146,11 @@ func panicking(requests RequestObserver) http.Handler {
 	router.Use(s.middleware()...)
 	router.Get("/", func(http.ResponseWriter, *http.Request) { panic("a secret") })
 	router.Get("/abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	router.Get("/begun", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "an outcome\n")
+		_ = http.NewResponseController(w).Flush()
+		panic("a secret")
+	})
 	return router
 }
 
@@ -161,6 +166,19 @@ func TestPanicsAreProblems(t *testing.T) {
 	assert.NotEmpty(t, answer.Header().Get("X-Request-Id"))
 
 	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { serve(router, http.MethodGet, "/abort", "", nil) })
+}
+
+// Or else it would seem to be whole, with a problem as its last line.
+func TestAPanicAfterTheAnswerHasBegunBreaksItOff(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(panicking(nobody{}))
+	t.Cleanup(server.Close)
+	response, err := http.Get(server.URL + "/begun")
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.Equal(t, "an outcome\n", string(text))
 }
 
 func TestRequestIDIsTheClientsIfItIsReasonable(t *testing.T) {

@@ -71,9 +71,10 @@ func TestRequestsThatPanicHaveEnded(t *testing.T) {
 
 	serve(router, http.MethodGet, "/", "", nil)
 	assert.Panics(t, func() { serve(router, http.MethodGet, "/abort", "", nil) })
+	assert.Panics(t, func() { serve(router, http.MethodGet, "/begun", "", nil) })
 
-	assert.Equal(t, []string{"GET / Internal Server Error", "GET /abort "}, observed.answers)
-	assert.Equal(t, 2, observed.begun)
+	assert.Equal(t, []string{"GET / Internal Server Error", "GET /abort ", "GET /begun "}, observed.answers)
+	assert.Equal(t, 3, observed.begun)
 }
 
 // A client that hangs up is no outage.
