@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -75,6 +76,27 @@ func TestRequestsThatPanicHaveEnded(t *testing.T) {
 
 	assert.Equal(t, []string{"GET / Internal Server Error", "GET /abort ", "GET /begun "}, observed.answers)
 	assert.Equal(t, 3, observed.begun)
+}
+
+// An outage is worth a line, but not one for each of tens of thousands of requests.
+func TestAnOutageIsLoggedNowAndThen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := new(logBuffer)
+		config := newConfig(errAway)
+		config.Logger = slog.New(slog.NewTextHandler(log, nil)) // from info on
+		handler, err := New(config)
+		require.NoError(t, err)
+		for range 3 {
+			for range 100 {
+				serve(handler, http.MethodPost, "/v1/learning-logs", "", strings.NewReader(aLog))
+				serve(handler, http.MethodPost, batchPath, "", strings.NewReader("["+aLog+"]"))
+			}
+			time.Sleep(time.Second)
+		}
+		assert.Equal(t, 3, strings.Count(log.String(), "\n"), "%s", log)
+		assert.Equal(t, 3, strings.Count(log.String(), "the database is unavailable"), "%s", log)
+	})
 }
 
 // A client that hangs up is no outage.
