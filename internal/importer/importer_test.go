@@ -324,11 +324,13 @@ func TestARejectThatCannotBeWrittenEndsTheImport(t *testing.T) {
 	require.NoError(t, err)
 	rejects := importer.NewRejectFile(t.TempDir() + "/no/such/directory")
 
-	err = importer.New(importer.Config{Service: service, Input: input, Reject: rejects.Write, RetryFor: time.Minute}).Run(t.Context())
+	imports := importer.New(importer.Config{Service: service, Input: input, Reject: rejects.Write, RetryFor: time.Minute})
+	err = imports.Run(t.Context())
 
 	_, ok := errors.AsType[*importer.RejectError](err)
 	assert.True(t, ok, "%v", err)
 	assert.Len(t, s.received(), 1)
+	assert.Equal(t, importer.Progress{Failed: 1}, imports.Progress(), "it is counted once")
 }
 
 const header = "request_id,user_id,word_count,timestamp\n"

@@ -175,9 +175,14 @@ func check(response *http.Response) error {
 	}
 }
 
-// settle counts what became of an entry, for good, and rejects it if it was not
-// recorded.
+// settle rejects an entry if it was not recorded, and counts what became of it, for
+// good. One that can't be rejected is not settled.
 func (i *Importer) settle(e entry, became outcome) error {
+	if became.Outcome != recorded && became.Outcome != alreadyRecorded {
+		if err := i.config.Reject(rejected(e, became)); err != nil {
+			return err
+		}
+	}
 	i.update(func(p *Progress) {
 		p.Bytes = max(p.Bytes, e.offset)
 		p.Trouble = nil
@@ -192,8 +197,5 @@ func (i *Importer) settle(e entry, became outcome) error {
 			p.Invalid++
 		}
 	})
-	if became.Outcome == recorded || became.Outcome == alreadyRecorded {
-		return nil
-	}
-	return i.config.Reject(rejected(e, became))
+	return nil
 }
