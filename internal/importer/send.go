@@ -14,10 +14,6 @@ import (
 
 const mediaType = "application/x-ndjson"
 
-// stalled is how long the service may say nothing to a request that it has not
-// answered whole. It is longer than the service itself waits for its database.
-const stalled = 30 * time.Second
-
 // The outcomes that are told apart. Of any other the service says whether it may
 // be sent again.
 const (
@@ -38,7 +34,6 @@ type outcome struct {
 
 // Errors of a request that is to be sent again.
 var (
-	errStalled    = fmt.Errorf("the service has said nothing for %s", stalled)
 	errEndedEarly = errors.New("the service ended its answer early")
 	errFailed     = errors.New("the service could not record all logs")
 )
@@ -67,7 +62,8 @@ var errNotOurs = errors.New("the answer is not that of a learninglog service: is
 func (i *Importer) send(ctx context.Context, entries []entry) (rest []entry, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watch := time.AfterFunc(stalled, func() { cancel(errStalled) })
+	silence := i.config.AnswerTimeout
+	watch := time.AfterFunc(silence, func() { cancel(fmt.Errorf("the service has said nothing for %s", silence)) })
 	defer watch.Stop()
 
 	response, err := i.post(ctx, entries)
@@ -90,7 +86,7 @@ func (i *Importer) send(ctx context.Context, entries []entry) (rest []entry, err
 		case became.Index != n || became.Outcome == "":
 			return append(rest, entries[n:]...), errNotOurs
 		}
-		watch.Reset(stalled)
+		watch.Reset(silence)
 		if became.Retryable {
 			rest = append(rest, e)
 			continue
