@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -113,42 +114,19 @@ func causeOf(ctx context.Context, err error) error {
 // post begins a request. The body is still being sent while the answer is read:
 // neither side could hold all of what the other says.
 func (i *Importer) post(ctx context.Context, entries []entry) (*http.Response, error) {
-	body := &body{entries: entries}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, i.endpoint, body)
+	var body net.Buffers
+	var length int64
+	for _, e := range entries {
+		body = append(body, e.log)
+		length += int64(len(e.log))
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, i.endpoint, &body)
 	if err != nil {
 		return nil, err
 	}
-	request.ContentLength = body.length()
+	request.ContentLength = length
 	request.Header.Set("Content-Type", mediaType)
 	return i.client.Do(request)
-}
-
-// body is the logs of entries, to be read.
-type body struct {
-	entries []entry
-	rest    []byte // of the entry before
-}
-
-func (b *body) length() (bytes int64) {
-	for _, e := range b.entries {
-		bytes += int64(len(e.log))
-	}
-	return bytes
-}
-
-func (b *body) Read(into []byte) (n int, err error) {
-	for n < len(into) {
-		if len(b.rest) == 0 {
-			if len(b.entries) == 0 {
-				return n, io.EOF
-			}
-			b.rest, b.entries = b.entries[0].log, b.entries[1:]
-		}
-		copied := copy(into[n:], b.rest)
-		b.rest = b.rest[copied:]
-		n += copied
-	}
-	return n, nil
 }
 
 // check returns nil for an answer of outcomes.
