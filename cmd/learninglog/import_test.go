@@ -226,16 +226,25 @@ func TestImportOutlivesTheService(t *testing.T) {
 			user := uuid.New()
 			var text strings.Builder
 			const logs = 15_000
-			for range logs {
+			for range logs - 1 {
 				text.WriteString(newLog(user, 1) + "\n")
 			}
-			i := startImport(t, writeFile(t, "logs", text.String()), "--url", s.base)
+			i := startImport(t, "-", "--url", s.base)
+			written := make(chan error, 1)
+			go func() {
+				_, err := io.WriteString(i.stdin, text.String())
+				written <- err
+			}()
 			require.Eventually(t, func() bool {
 				words, _ := s.total(user)
 				return words > 0
 			}, eventually, often)
 
 			end(s)
+			require.NoError(t, <-written)
+			_, err := fmt.Fprintln(i.stdin, newLog(user, 1)) // so that it can't have been done before
+			require.NoError(t, err)
+			require.NoError(t, i.stdin.Close())
 			again := serve(t, "--database-url", databaseURL, "--addr", strings.TrimPrefix(s.base, "http://"))
 
 			assert.Zero(t, i.end(), i.stderr.String())

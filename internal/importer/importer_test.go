@@ -180,7 +180,7 @@ func TestAnInputThatTakesItsTime(t *testing.T) {
 	go func() {
 		for line := range 3 {
 			_, _ = fmt.Fprintf(writer, "{%d}\n", line)
-			for len(s.received()) <= line {
+			for len(s.received()) <= line && t.Context().Err() == nil {
 				time.Sleep(time.Millisecond)
 			}
 		}
