@@ -552,7 +552,8 @@ func TestARequestThatWaitsForTheDatabase(t *testing.T) {
 	pool := pgtest.Open(t, databaseURL)
 	user := uuid.New()
 	s := serve(t, "--database-url", databaseURL, "--request-timeout", "2s")
-	patient := serve(t, "--database-url", databaseURL, "--request-timeout", "10m", "--shutdown-timeout", "500ms")
+	const shutdown = 4 * time.Second
+	patient := serve(t, "--database-url", databaseURL, "--request-timeout", "10m", "--shutdown-timeout", shutdown.String())
 	s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 1))
 	blocker, err := pool.Begin(t.Context())
 	require.NoError(t, err)
@@ -569,10 +570,12 @@ func TestARequestThatWaitsForTheDatabase(t *testing.T) {
 			WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting)
 		return err == nil && waiting > 0
 	}, eventually, often)
+	interrupted := time.Now()
 	require.NoError(t, patient.command.Process.Signal(os.Interrupt))
 	select {
 	case <-patient.done:
-	case <-time.After(20 * time.Second):
+		assert.Less(t, time.Since(interrupted), 2*shutdown, "all steps have the timeout together: %s", patient.log)
+	case <-time.After(eventually):
 		assert.Fail(t, "the service doesn't stop", "%s", patient.log)
 	}
 	require.NoError(t, blocker.Rollback(t.Context()))

@@ -29,7 +29,7 @@ type serveCommand struct {
 	LogLevel          slog.Level    `env:"LEARNINGLOG_LOG_LEVEL" default:"info" help:"What to log: debug, info, warn or error."`
 	LogFormat         string        `env:"LEARNINGLOG_LOG_FORMAT" enum:"text,json" default:"text" help:"How to log, on standard error: text or json."`
 	RequestTimeout    time.Duration `env:"LEARNINGLOG_REQUEST_TIMEOUT" default:"15s" help:"How long a request may wait for the database."`
-	ShutdownTimeout   time.Duration `env:"LEARNINGLOG_SHUTDOWN_TIMEOUT" default:"20s" help:"How long requests may take to finish when the service stops."`
+	ShutdownTimeout   time.Duration `env:"LEARNINGLOG_SHUTDOWN_TIMEOUT" default:"20s" help:"How long requests and writes may take to finish when the service stops, all together; what is left has a second each."`
 	WriteBatch        int           `env:"LEARNINGLOG_WRITE_BATCH" default:"1000" help:"About how many logs of different requests may share a commit. 1: none; then --write-lanes means nothing, and logs that are being written count in --write-queue."`
 	WriteLanes        int           `env:"LEARNINGLOG_WRITE_LANES" default:"2" help:"On how many connections logs are written at the same time."`
 	WriteQueue        int           `env:"LEARNINGLOG_WRITE_QUEUE" default:"20000" help:"How many logs may wait to be written, before requests are answered 503."`
@@ -63,8 +63,8 @@ func (c *serveCommand) Validate() error {
 func zone() *time.Location { return time.UTC }
 
 // Run serves until ctx ends. What was started is stopped in reverse: no more
-// requests, those under way finish, rebuilds are handed on, the pool is closed,
-// the embedded database stops.
+// requests, those under way finish, what was accepted is written, rebuilds are
+// handed on, the pool is closed, the embedded database stops.
 func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	collectLess()
 	signal.Ignore(syscall.SIGPIPE) // the end of whoever reads the log isn't ours
