@@ -305,7 +305,7 @@ func TestTheLogsOfACallerThatIsGoneTakeNoRoom(t *testing.T) {
 	}
 
 	assert.Zero(t, recorder.Waiting())
-	assert.Equal(t, map[command.Status]int{command.Failed: 2}, heard.outcomes)
+	assert.Equal(t, map[command.Status]int{command.Failed: 2}, heard.soFar())
 	close(db.letGo)
 	require.NoError(t, recorder.Close(t.Context()))
 	assert.Equal(t, 1, heard.batches, "nobody asked for theirs")
@@ -542,7 +542,7 @@ func TestAPatientCallerWaitsForRoom(t *testing.T) {
 				}()
 				synctest.Wait()
 				require.False(t, patient.ended())
-				assert.Empty(t, heard.outcomes, "nobody was refused")
+				assert.Empty(t, heard.soFar(), "nobody was refused")
 
 				test.meanwhile(recorder, end)
 				<-patient.done
@@ -553,7 +553,7 @@ func TestAPatientCallerWaitsForRoom(t *testing.T) {
 				}
 				assert.Equal(t, test.takes, time.Since(begun), "for two batches and its own, or for nothing")
 				require.NoError(t, recorder.Close(t.Context()))
-				assert.Equal(t, map[command.Status]int{command.Failed: 4}, heard.outcomes, "each log is counted once")
+				assert.Equal(t, map[command.Status]int{command.Failed: 4}, heard.soFar(), "each log is counted once")
 			})
 		})
 	}
