@@ -29,8 +29,8 @@ type serveCommand struct {
 	LogLevel          slog.Level    `env:"LEARNINGLOG_LOG_LEVEL" default:"info" help:"What to log: debug, info, warn or error."`
 	LogFormat         string        `env:"LEARNINGLOG_LOG_FORMAT" enum:"text,json" default:"text" help:"How to log, on standard error: text or json."`
 	RequestTimeout    time.Duration `env:"LEARNINGLOG_REQUEST_TIMEOUT" default:"15s" help:"How long a request may wait for the database."`
-	ShutdownTimeout   time.Duration `env:"LEARNINGLOG_SHUTDOWN_TIMEOUT" default:"20s" help:"How long requests may take to finish when the service stops."`
-	WriteBatch        int           `env:"LEARNINGLOG_WRITE_BATCH" default:"1000" help:"About how many logs of different requests may share a commit. 1: none."`
+	ShutdownTimeout   time.Duration `env:"LEARNINGLOG_SHUTDOWN_TIMEOUT" default:"20s" help:"How long requests and writes may take to finish when the service stops, all together; what is left has a second each."`
+	WriteBatch        int           `env:"LEARNINGLOG_WRITE_BATCH" default:"1000" help:"About how many logs of different requests may share a commit. 1: none; then --write-lanes means nothing, and logs that are being written count in --write-queue."`
 	WriteLanes        int           `env:"LEARNINGLOG_WRITE_LANES" default:"2" help:"On how many connections logs are written at the same time."`
 	WriteQueue        int           `env:"LEARNINGLOG_WRITE_QUEUE" default:"20000" help:"How many logs may wait to be written, before requests are answered 503."`
 	MaxWordCount      int           `env:"LEARNINGLOG_MAX_WORD_COUNT" default:"1000000" help:"The most words that a log may have."`
@@ -63,8 +63,8 @@ func (c *serveCommand) Validate() error {
 func zone() *time.Location { return time.UTC }
 
 // Run serves until ctx ends. What was started is stopped in reverse: no more
-// requests, those under way finish, rebuilds are handed on, the pool is closed,
-// the embedded database stops.
+// requests, those under way finish, what was accepted is written, rebuilds are
+// handed on, the pool is closed, the embedded database stops.
 func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	collectLess()
 	signal.Ignore(syscall.SIGPIPE) // the end of whoever reads the log isn't ours
@@ -180,10 +180,19 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 // collectLess lets the heap grow to five times what is in use before garbage is
 // collected. That is little, so with Go's own factor of two under load a tenth of
 // the time would go into collecting. GOGC overrides it.
+//
+// Where much is in use, as while many large batches arrive at once, five times that
+// is more than it is worth: from the limit on, garbage is collected as often as it
+// takes to stay below. It is a soft one, of all of Go's memory: what is in use may
+// exceed it, and then half of the time goes into collecting at most. GOMEMLIMIT
+// overrides it.
 func collectLess() {
-	const percent = 400
+	const percent, limit = 400, 512 << 20
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(percent)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit)
 	}
 }
 

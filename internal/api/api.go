@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/riverqueue/river"
+	"golang.org/x/time/rate"
 
 	"learninglog/command"
 	"learninglog/query"
@@ -57,6 +58,8 @@ type server struct {
 	// read, every stream that may be open, and every array or chunk of a stream that
 	// may be recorded at the same time.
 	reading, streaming, recording chan struct{}
+	// trouble says when it is time to log again why requests are turned away.
+	trouble rate.Sometimes
 	// patience is how long a stream waits for a client that makes no progress.
 	patience time.Duration
 	// openAPIJSON and openAPIYAML are the document, written once.
@@ -87,6 +90,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		reading:   make(chan struct{}, maxReading),
 		streaming: make(chan struct{}, maxStreaming),
 		recording: make(chan struct{}, maxRecording),
+		trouble:   rate.Sometimes{Interval: time.Second},
 		patience:  streamPatience,
 	}
 	router := chi.NewMux()
