@@ -40,8 +40,8 @@ type Config struct {
 	Requests RequestObserver
 	// Metrics is what /metrics serves.
 	Metrics prometheus.Gatherer
-	// Stopping ends when the service begins to stop: streams, which may go on for
-	// hours, then end.
+	// Stopping ends when the service begins to stop: streams, of logs or of events,
+	// which may go on for hours, then end.
 	Stopping context.Context //nolint:containedctx // it is the service's, not a call's
 	Logger   *slog.Logger
 }
@@ -55,8 +55,9 @@ type server struct {
 	api huma.API
 	// reading, streaming and recording have a place for every array that may be
 	// read, every stream that may be open, and every array or chunk of a stream that
-	// may be recorded at the same time.
-	reading, streaming, recording chan struct{}
+	// may be recorded at the same time; watching has one for every watcher of a
+	// rebuild.
+	reading, streaming, recording, watching chan struct{}
 	// patience is how long a stream waits for a client that makes no progress.
 	patience time.Duration
 	// openAPIJSON and openAPIYAML are the document, written once.
@@ -87,6 +88,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		reading:   make(chan struct{}, maxReading),
 		streaming: make(chan struct{}, maxStreaming),
 		recording: make(chan struct{}, maxRecording),
+		watching:  make(chan struct{}, maxWatching),
 		patience:  streamPatience,
 	}
 	router := chi.NewMux()
@@ -98,6 +100,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 	s.registerLogs()
 	s.registerSummary()
 	s.registerRebuilds()
+	s.registerRebuildEvents()
 	s.registerHealth()
 	if err := s.writeOpenAPI(); err != nil {
 		return nil, nil, err

@@ -127,7 +127,7 @@ func (s *server) registerRebuilds() {
 		OperationID: "get-rebuild",
 		Method:      http.MethodGet,
 		Path:        "/v1/rebuilds/{id}",
-		Summary:     "Watch a rebuild",
+		Summary:     "Get a rebuild",
 		Description: "Rebuilds that have ended are kept for a day, those that were given up for a week.",
 		Tags:        []string{tagRebuilds},
 	}, []int{http.StatusNotFound, http.StatusServiceUnavailable}, s.getRebuild)
