@@ -20,7 +20,7 @@ import (
 	"learninglog/query"
 )
 
-// Config has what the API needs. Every field must be set.
+// Config has what the API needs. Every field must be set, unless it says otherwise.
 type Config struct {
 	Recorder *command.Recorder
 	Reader   *query.Reader
@@ -43,7 +43,9 @@ type Config struct {
 	// Stopping ends when the service begins to stop: streams, of logs or of events,
 	// which may go on for hours, then end.
 	Stopping context.Context //nolint:containedctx // it is the service's, not a call's
-	Logger   *slog.Logger
+	// Admin serves /admin and what is below it. Nil is nothing.
+	Admin  http.Handler
+	Logger *slog.Logger
 }
 
 // version is that of the API, not of the program.
@@ -93,9 +95,10 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 	}
 	router := chi.NewMux()
 	router.Use(s.middleware()...)
-	s.api = humachi.New(router, s.humaConfig())
+	routes := router.With(checkQuery)
+	s.api = humachi.New(routes, s.humaConfig())
 
-	s.routeRecord(router)
+	s.routeRecord(routes)
 	s.registerBatch()
 	s.registerLogs()
 	s.registerSummary()
@@ -105,8 +108,12 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 	if err := s.writeOpenAPI(); err != nil {
 		return nil, nil, err
 	}
-	s.routeDocs(router)
-	s.routeMetrics(router)
+	s.routeDocs(routes)
+	s.routeMetrics(routes)
+	if s.Admin != nil {
+		router.Handle("/admin", s.Admin) // whose parameters are its own
+		router.Handle("/admin/*", s.Admin)
+	}
 	router.NotFound(s.notFound)
 	router.MethodNotAllowed(s.methodNotAllowed(router))
 	return s, router, nil
