@@ -41,8 +41,6 @@ func rebuildPath(id int64) string { return "/v1/rebuilds/" + strconv.FormatInt(i
 // long as a test looks at it.
 func slowly() []string { return []string{"--rebuild-chunk-logs", "1"} }
 
-const slowPace = `"max_logs_per_second":1`
-
 // driftedUsers makes n users, each with a log that isn't counted.
 func driftedUsers(t testing.TB, pool *pgxpool.Pool, n int) {
 	t.Helper()
@@ -54,10 +52,10 @@ func driftedUsers(t testing.TB, pool *pgxpool.Pool, n int) {
 
 // beginRebuild asks for a slow rebuild and returns its id when it has repaired
 // something.
-func (s *service) beginRebuild(fields string) int64 {
+func (s *service) beginRebuild() int64 {
 	s.t.Helper()
 	var asked rebuildState
-	s.mustCall(http.StatusAccepted, http.MethodPost, "/v1/rebuilds", "{"+slowPace+fields+"}").decode(s.t, &asked)
+	s.mustCall(http.StatusAccepted, http.MethodPost, "/v1/rebuilds", `{"max_logs_per_second":1}`).decode(s.t, &asked)
 	require.Eventually(s.t, func() bool {
 		now := s.rebuild(asked.ID)
 		return now.State == "running" && now.Progress.RowsRepaired > 0
@@ -90,7 +88,7 @@ func TestCancelARebuild(t *testing.T) {
 	driftedUsers(t, pool, users)
 	s := serve(t, append(slowly(), "--database-url", databaseURL)...)
 
-	id := s.beginRebuild("")
+	id := s.beginRebuild()
 	var answered rebuildState
 	s.mustCall(http.StatusAccepted, http.MethodDelete, rebuildPath(id), "").decode(t, &answered)
 	assert.NotNil(t, answered.CancelRequestedAt)
@@ -108,7 +106,7 @@ func TestCancelARebuildThatAnotherProcessWorks(t *testing.T) {
 	pool := pgtest.Open(t, databaseURL)
 	driftedUsers(t, pool, users)
 	s := serve(t, append(slowly(), "--database-url", databaseURL)...)
-	id := s.beginRebuild("")
+	id := s.beginRebuild()
 
 	stdout, stderr, status := run(t, "rebuild", "cancel", strconv.FormatInt(id, 10), "--database-url", databaseURL)
 
@@ -124,7 +122,7 @@ func TestCancelARebuildWhoseProcessIsGone(t *testing.T) {
 	pool := pgtest.Open(t, databaseURL)
 	driftedUsers(t, pool, users)
 	dying := serve(t, append(slowly(), "--database-url", databaseURL)...)
-	id := dying.beginRebuild("")
+	id := dying.beginRebuild()
 	dying.kill()
 
 	stdout, stderr, status := run(t, "rebuild", "cancel", strconv.FormatInt(id, 10), "--database-url", databaseURL)

@@ -59,7 +59,7 @@ func TestWatchARebuildByItsEvents(t *testing.T) {
 	databaseURL := pgtest.URL(t)
 	driftedUsers(t, pgtest.Open(t, databaseURL), 1000)
 	s := serve(t, append(slowly(), "--database-url", databaseURL)...)
-	id := s.beginRebuild("")
+	id := s.beginRebuild()
 
 	w := s.watch(t.Context(), id, "")
 	assert.Equal(t, "text/event-stream", w.response.Header.Get("Content-Type"))
@@ -91,7 +91,7 @@ func TestWatchersAreBounded(t *testing.T) {
 	databaseURL := pgtest.URL(t)
 	driftedUsers(t, pgtest.Open(t, databaseURL), 1000)
 	s := serve(t, append(slowly(), "--database-url", databaseURL)...)
-	id := s.beginRebuild("")
+	id := s.beginRebuild()
 	ctx, leave := context.WithCancel(t.Context())
 	for range 64 {
 		event, _ := s.watch(ctx, id, "").next()
@@ -113,7 +113,7 @@ func TestWatchersAreSentAwayWhenTheServiceStops(t *testing.T) {
 	databaseURL := pgtest.URL(t)
 	driftedUsers(t, pgtest.Open(t, databaseURL), 1000)
 	s := serve(t, append(slowly(), "--database-url", databaseURL)...)
-	w := s.watch(t.Context(), s.beginRebuild(""), "")
+	w := s.watch(t.Context(), s.beginRebuild(), "")
 	_, _ = w.next()
 
 	s.stop()

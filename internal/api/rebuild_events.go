@@ -141,7 +141,6 @@ func newEvents(writer http.ResponseWriter, each time.Duration) *events {
 
 // begin sends what comes before the first event.
 func (e *events) begin() error {
-	_ = e.control.SetReadDeadline(time.Time{}) // that of the request, which would end the answer too
 	header := e.writer.Header()
 	header.Set("Content-Type", mediaEvents)
 	header.Set("Cache-Control", "no-store")
