@@ -71,10 +71,11 @@ func (r *rebuilding) run(ctx context.Context, first *pgx.Conn) error {
 			return err
 		}
 	}
-	r.taken = make([]bool, len(r.cursor.Parts))
+	parts := len(r.cursor.Parts)
+	r.taken = make([]bool, parts)
 	workers, ctx := errgroup.WithContext(ctx)
 	workers.Go(func() error { return r.work(ctx, first) })
-	for range min(r.job.Args.Workers, len(r.cursor.Parts)) - 1 {
+	for range min(r.job.Args.Workers, parts) - 1 {
 		workers.Go(func() error {
 			connection, err := r.worker.Pool.Acquire(ctx)
 			if err != nil {
