@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -124,4 +125,26 @@ func TestWatchersAreSentAwayWhenTheServiceStops(t *testing.T) {
 	}
 	assert.Empty(t, event, "it hasn't ended: another process goes on with it")
 	assert.NotContains(t, s.log.String(), "took too long")
+}
+
+func TestWatchersOutliveAnOutage(t *testing.T) {
+	t.Parallel()
+	databaseURL := pgtest.URL(t)
+	driftedUsers(t, pgtest.Open(t, databaseURL), 1000)
+	p := newProxy(t, databaseURL)
+	s := serve(t, append(slowly(), "--database-url", p.url())...)
+	w := s.watch(t.Context(), s.beginRebuild(), "")
+	_, before := w.next()
+
+	require.Eventually(t, func() bool {
+		p.disconnect()
+		return strings.Contains(s.log.String(), "a watcher waits for the database")
+	}, eventually, time.Millisecond)
+
+	for after := before; after.Progress.LogsDone <= before.Progress.LogsDone+2; {
+		var event string
+		event, after = w.next()
+		require.Equal(t, "progress", event, "%s", s.log)
+	}
+	p.disconnect()
 }
