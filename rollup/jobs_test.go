@@ -107,6 +107,29 @@ func TestRebuildJob(t *testing.T) {
 	assert.Zero(t, progress.RowsDrifted)
 }
 
+// Whoever tries a rebuild again with River's own tools wants to know of now.
+func TestRebuildJobThatIsTriedAgainAfterItsEndBeginsAnew(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	record(t, pool, time.UTC, newLog(user(1), 10, "2026-11-22T08:00:00Z"), newLog(user(2), 10, "2026-11-22T08:00:00Z"))
+	jobs := newJobs(t, pool)
+	start(t, jobs)
+	id := insert(t, jobs, rollup.RebuildArgs{}).Job.ID
+	progress := await(t, jobs, id, "the rebuild ends", isCompleted)
+	require.Zero(t, progress.RowsDrifted)
+	execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 0`)
+
+	_, err := jobs.Client().JobRetry(context.Background(), id)
+	require.NoError(t, err)
+
+	progress = await(t, jobs, id, "it ends again", func(job *rivertype.JobRow, _ rollup.RebuildProgress) bool {
+		return job.State == rivertype.JobStateCompleted && job.Attempt == 2
+	})
+	assert.Equal(t, int64(2), progress.LogsDone, "it counts anew")
+	assert.Equal(t, int64(6), progress.RowsRepaired)
+	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
+}
+
 func TestRebuildJobIsUniquePerScope(t *testing.T) {
 	t.Parallel()
 	jobs := newJobs(t, pgtest.Pool(t)) // not started: jobs stay available

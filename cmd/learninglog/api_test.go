@@ -386,6 +386,8 @@ func TestBadInput(t *testing.T) {
 		{"a rebuild with an unknown field", "POST", "/v1/rebuilds", `{"users":[]}`, 422, "body.users", "expected only"},
 		{"a rebuild of broken JSON", "POST", "/v1/rebuilds", `{`, 400, "", "broken"},
 		{"no such rebuild", "GET", "/v1/rebuilds/999999", "", 404, "", ""},
+		{"no such rebuild to cancel", "DELETE", "/v1/rebuilds/999999", "", 404, "", ""},
+		{"no such rebuild to watch", "GET", "/v1/rebuilds/999999/events", "", 404, "", ""},
 		{"a rebuild that is no number", "GET", "/v1/rebuilds/first", "", 422, "path.id", ""},
 		{"too many rebuilds", "GET", "/v1/rebuilds?limit=1001", "", 422, "query.limit", "1000"},
 
@@ -456,7 +458,8 @@ func TestMethods(t *testing.T) {
 		"/v1/users/" + user + "/learning-logs":         "GET, HEAD",
 		"/v1/users/" + user + "/learning-logs/" + user: "GET, HEAD",
 		"/v1/rebuilds":                                 "GET, HEAD, POST",
-		"/v1/rebuilds/1":                               "GET, HEAD",
+		"/v1/rebuilds/1":                               "GET, HEAD, DELETE",
+		"/v1/rebuilds/1/events":                        "GET, HEAD",
 		"/healthz":                                     "GET, HEAD",
 		"/readyz":                                      "GET, HEAD",
 		"/openapi.json":                                "GET, HEAD",

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"learninglog/command"
+	"learninglog/internal/admin"
 	"learninglog/internal/api"
 	"learninglog/internal/metrics"
 	"learninglog/internal/postgres"
@@ -26,6 +27,7 @@ type serveCommand struct {
 	databaseFlags
 
 	Addr              string        `env:"LEARNINGLOG_ADDR" default:"127.0.0.1:8080" help:"Where to listen: host:port. Port 0 takes a free one."`
+	Admin             bool          `env:"LEARNINGLOG_ADMIN" default:"true" negatable:"" help:"Serve the pages for operators, under /admin. They have no login: let nobody but operators reach them."`
 	LogLevel          slog.Level    `env:"LEARNINGLOG_LOG_LEVEL" default:"info" help:"What to log: debug, info, warn or error."`
 	LogFormat         string        `env:"LEARNINGLOG_LOG_FORMAT" enum:"text,json" default:"text" help:"How to log, on standard error: text or json."`
 	RequestTimeout    time.Duration `env:"LEARNINGLOG_REQUEST_TIMEOUT" default:"15s" help:"How long a request may wait for the database."`
@@ -132,6 +134,10 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	started.add("writes", recorder.Close)
 	stopping, endStreams := context.WithCancel(ctx)
 	defer endStreams()
+	pages, err := c.adminPages(ctx, jobs, logger, &started)
+	if err != nil {
+		return err
+	}
 	handler, err := api.New(api.Config{
 		Recorder:       recorder,
 		Reader:         query.NewReader(database.pool),
@@ -144,6 +150,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 		Requests:       metrics.NewRequests(registry),
 		Metrics:        registry,
 		Stopping:       stopping,
+		Admin:          pages,
 		Logger:         logger,
 	})
 	if err != nil {
@@ -166,7 +173,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 
 	logger.InfoContext(ctx, "ready", "address", listener.Addr().String(), "data", database.where)
 	if c.LogFormat == "text" {
-		greet(stdout, listener.Addr(), database)
+		greet(stdout, listener.Addr(), database, c.Admin)
 	}
 	select {
 	case <-ctx.Done():
@@ -175,6 +182,25 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	case err := <-failed:
 		return fmt.Errorf("serving requests: %w", err)
 	}
+}
+
+// adminPages starts the pages for operators, or returns nil where they aren't
+// wanted.
+func (c *serveCommand) adminPages(
+	ctx context.Context, jobs *rollup.Jobs, logger *slog.Logger, started *shutdown,
+) (http.Handler, error) {
+	if !c.Admin {
+		return nil, nil
+	}
+	pages, err := admin.New(jobs.Client(), onlyWarnings(logger))
+	if err != nil {
+		return nil, err
+	}
+	if err := pages.Start(ctx); err != nil {
+		return nil, err
+	}
+	started.add("admin pages", pages.Stop)
+	return pages, nil
 }
 
 // collectLess lets the heap grow to five times what is in use before garbage is

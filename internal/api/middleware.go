@@ -24,7 +24,6 @@ func (s *server) middleware() chi.Middlewares {
 		identify,
 		s.observe,
 		s.recoverPanics,
-		checkQuery,
 		middleware.GetHead,
 	)
 }

@@ -80,7 +80,7 @@ func (s *server) problem(ctx context.Context, err error) *Problem {
 	switch {
 	case errors.As(err, &known):
 		return known
-	case errors.Is(err, query.ErrNotFound):
+	case errors.Is(err, query.ErrNotFound), errors.Is(err, command.ErrNoRebuild):
 		return notFound.problem("Nothing is known under this id, or not for this user.")
 	case errors.Is(err, query.ErrEmptyRange):
 		return invalid.problem("", FieldProblem{Location: "query.from", Message: "must not be after to"})
