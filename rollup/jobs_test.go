@@ -273,7 +273,7 @@ func TestRebuildJobKeepsSomeExamplesAndCountsAll(t *testing.T) {
 // Workers share a rebuild: each user is in one chunk, whoever worked it.
 func TestRebuildJobWithSeveralWorkers(t *testing.T) {
 	t.Parallel()
-	const users = 200
+	const users = 100
 	pool := pgtest.Pool(t)
 	var logs []command.Log
 	for n := range users {
