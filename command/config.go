@@ -28,13 +28,17 @@ type Config struct {
 	// Zone is the zone in whose periods logs are counted. Default: UTC.
 	Zone *time.Location
 	// MaxBatch is about how many logs share a commit, at most. 1 turns group
-	// commit off: then only the logs of one call share one.
+	// commit off: then only the logs of one call share one, as many calls are written
+	// at the same time as there are connections, and what is being written counts as
+	// waiting.
 	MaxBatch int
 	// Lanes is how many batches are written at the same time, at most, each on a
-	// connection of its own. The users are divided among them.
+	// connection of its own. The users are divided among them. Without group commit
+	// it means nothing.
 	Lanes int
-	// MaxWaiting is how many logs may wait to be written; calls beyond that fail
-	// with [ErrFull]. A call that finds none waiting is accepted whatever its size.
+	// MaxWaiting is how many logs may wait to be written: calls that find as many
+	// waiting fail with [ErrFull]. One that finds fewer is accepted whatever its
+	// size, or else a large one might never find room.
 	MaxWaiting int
 	// Timeout bounds the writing of one batch.
 	Timeout time.Duration

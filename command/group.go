@@ -2,8 +2,9 @@ package command
 
 import (
 	"context"
-	"encoding/binary"
+	"errors"
 	"fmt"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,17 +22,18 @@ type group struct {
 	config Config
 	writer *writer
 	lanes  []*lane
-
-	waiting atomic.Int64 // entries that are accepted and not being written yet
+	seed   maphash.Seed // of the hashes that spread users over lanes
 
 	// context is that of all writing. It ends when closing takes too long.
 	context context.Context //nolint:containedctx // a batch outlives the calls that it is made of
 	abort   context.CancelFunc
 
-	mu     sync.Mutex
-	open   int // submissions that aren't done
-	closed bool
-	idle   chan struct{} // closed when it is closed and nothing is open
+	mu      sync.Mutex
+	waiting int           // entries that are accepted and whose turn hasn't come
+	changed chan struct{} // closed, and replaced, when there may be room that there wasn't
+	open    int           // submissions that aren't done
+	closed  bool
+	idle    chan struct{} // closed when it is closed and nothing is open
 }
 
 // submission is the logs of one call, on their way.
@@ -59,24 +61,33 @@ type part struct {
 
 func newGroup(db database, config Config) *group {
 	ctx, abort := context.WithCancel(context.Background())
-	g := &group{config: config, writer: newWriter(db, config), context: ctx, abort: abort, idle: make(chan struct{})}
+	g := &group{
+		config:  config,
+		writer:  newWriter(db, config),
+		seed:    maphash.MakeSeed(),
+		context: ctx,
+		abort:   abort,
+		changed: make(chan struct{}),
+		idle:    make(chan struct{}),
+	}
 	for range config.Lanes {
 		g.lanes = append(g.lanes, &lane{group: g})
 	}
 	return g
 }
 
-// write returns an outcome for every entry. If ctx ends first, those that aren't
-// settled Failed.
-func (g *group) write(ctx context.Context, logs []Log) []Outcome {
+// write returns an outcome for every entry, if accept lets them in. If ctx ends
+// first, those that aren't settled Failed.
+func (g *group) write(ctx context.Context, logs []Log, accept accept) []Outcome {
 	if len(logs) == 0 {
 		return nil
 	}
 	s := newSubmission(logs)
-	if err := g.submit(s); err != nil {
+	if err := accept(ctx, len(logs)); err != nil {
 		g.config.Observer.Refused(Failed, len(logs))
 		return s.outcomes(err)
 	}
+	g.submit(s)
 	select {
 	case <-s.done:
 		return s.outcomes(nil)
@@ -108,42 +119,85 @@ func (s *submission) outcomes(err error) []Outcome {
 	return outcomes
 }
 
-// submit accepts s, if there is room for it, and hands it to the lanes.
-func (g *group) submit(s *submission) error {
-	if err := g.accept(len(s.entries)); err != nil {
-		return err
-	}
+// submit hands s, which was accepted, to the lanes.
+func (g *group) submit(s *submission) {
 	lanes := g.lanes
 	if g.config.MaxBatch == 1 {
-		lanes = []*lane{{group: g}} // of its own: no group commit
+		lanes = []*lane{{group: g, alone: true}}
 	}
-	parts := s.divide(len(lanes))
+	parts := g.divide(s, len(lanes))
 	for i := range parts {
 		if len(parts[i].entries) > 0 {
 			lanes[i].push(&parts[i])
 		}
 	}
-	return nil
 }
 
-func (g *group) accept(entries int) error {
+// accept lets so many entries of a call in, or fails.
+type accept func(ctx context.Context, entries int) error
+
+// acceptNow fails where there is no room.
+func (g *group) acceptNow(ctx context.Context, entries int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.closed {
+	switch {
+	case g.closed:
 		return ErrStopped
-	}
-	waiting := int(g.waiting.Load())
-	if waiting > 0 && waiting+entries > g.config.MaxWaiting {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case g.waiting >= g.config.MaxWaiting:
 		return ErrFull
 	}
-	g.waiting.Add(int64(entries))
+	g.waiting += entries
 	g.open++
 	return nil
 }
 
+// acceptPatiently waits for room. If ctx ends first, there was none.
+func (g *group) acceptPatiently(ctx context.Context, entries int) error {
+	for {
+		changed := g.nextChange()
+		err := g.acceptNow(ctx, entries)
+		if !errors.Is(err, ErrFull) {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+func (g *group) nextChange() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.changed
+}
+
+// announceChange is called with g.mu held.
+func (g *group) announceChange() {
+	close(g.changed)
+	g.changed = make(chan struct{})
+}
+
+// leave is called when entries don't wait any more.
+func (g *group) leave(entries int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waiting -= entries
+	g.announceChange()
+}
+
+func (g *group) countWaiting() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.waiting
+}
+
 // divide puts every entry into the part of its user's lane; but logs with the
 // same request id into that of the first, so that the first is recorded.
-func (s *submission) divide(lanes int) []part {
+func (g *group) divide(s *submission, lanes int) []part {
 	parts := make([]part, lanes)
 	for i := range parts {
 		parts[i].submission = s
@@ -153,7 +207,7 @@ func (s *submission) divide(lanes int) []part {
 		e := &s.entries[i]
 		place, repeated := firsts[e.log.RequestID]
 		if !repeated {
-			place = laneOf(e.log.UserID, lanes)
+			place = g.laneOf(e.log.UserID, lanes)
 			firsts[e.log.RequestID] = place
 		}
 		parts[place].entries = append(parts[place].entries, e)
@@ -161,15 +215,15 @@ func (s *submission) divide(lanes int) []part {
 	return parts
 }
 
-// laneOf spreads users evenly: the end of every kind of UUID is random.
-func laneOf(user uuid.UUID, lanes int) int {
-	const end = 8
-	return int(binary.BigEndian.Uint64(user[end:]) % uint64(lanes)) //nolint:gosec // less than lanes
+// laneOf spreads users evenly, whatever kind of UUIDs they have and whoever
+// chooses them: of some kinds all but the time is the same.
+func (g *group) laneOf(user uuid.UUID, lanes int) int {
+	return int(maphash.Bytes(g.seed, user[:]) % uint64(lanes)) //nolint:gosec // less than lanes
 }
 
 // drop gives up a part that nobody waits for. Its entries stay without an outcome.
 func (g *group) drop(p *part) {
-	g.waiting.Add(-int64(len(p.entries)))
+	g.leave(len(p.entries))
 	g.config.Observer.Refused(Failed, len(p.entries))
 	g.release(p.submission, len(p.entries))
 }
@@ -202,12 +256,14 @@ func (g *group) endIfIdle() {
 }
 
 // backlog is at least a second: who was turned away should not come back at once.
+// It is no more than half a minute: what took long may be over sooner.
 func (g *group) backlog() time.Duration {
-	longest := time.Second
+	const least, most = time.Second, 30 * time.Second
+	longest := least
 	for _, lane := range g.lanes {
 		longest = max(longest, lane.backlog())
 	}
-	return longest
+	return min(longest, most)
 }
 
 // close accepts nothing more, and returns when everything that was accepted is
@@ -216,6 +272,7 @@ func (g *group) close(ctx context.Context) error {
 	g.mu.Lock()
 	if !g.closed {
 		g.closed = true
+		g.announceChange()
 		g.endIfIdle()
 	}
 	open := g.open

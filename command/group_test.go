@@ -85,6 +85,49 @@ func TestALoneRecordWaitsForNoTimer(t *testing.T) {
 	})
 }
 
+func TestMaxWaitingHoldsWithoutGroupCommit(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	db := holdAt(pool)
+	recorder := command.NewRecorder(db, command.Config{MaxBatch: 1, MaxWaiting: 3})
+	accepted := []*call{submit(recorder, newLog(1, today)), submit(recorder, newLogs(2)...)}
+	db.waitForExecutions(t, len(accepted))
+	late := newLog(1, today)
+
+	outcome := recorder.Record(t.Context(), []command.Log{late})[0]
+
+	assert.ErrorIs(t, outcome.Err, command.ErrFull)
+	assert.Equal(t, 3, recorder.Waiting(), "what is being written may wait for a connection")
+	db.release()
+	for _, caller := range accepted {
+		caller.allRecorded(t)
+	}
+	assert.Zero(t, recorder.Waiting())
+	assert.Equal(t, command.Recorded, record(t, recorder, late)[0].Status, "there is room again")
+}
+
+// As UUIDs of version 1 do, that were made on one machine.
+func TestUsersWhoseIDsEndAlikeAreDividedAmongTheLanes(t *testing.T) {
+	t.Parallel()
+	const users, lanes = 100, 3
+	db := holdAt(pgtest.Pool(t))
+	recorder := command.NewRecorder(db, command.Config{Lanes: lanes})
+	end := uuid.New()
+	var calls []*call
+	for range users {
+		log := newLog(1, today)
+		copy(log.UserID[8:], end[8:])
+		calls = append(calls, submit(recorder, log))
+	}
+
+	db.waitForExecutions(t, lanes) // at the same time
+
+	db.release()
+	for _, caller := range calls {
+		caller.allRecorded(t)
+	}
+}
+
 func TestMaxBatchOfOneSharesNothingBetweenCalls(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -246,6 +289,28 @@ func TestACallerWhoseContextEndsIsToldAtOnce(t *testing.T) {
 	}
 }
 
+func TestTheLogsOfACallerThatIsGoneTakeNoRoom(t *testing.T) {
+	t.Parallel()
+	heard := new(tally)
+	db := stuck{asked: make(chan struct{}, 1), letGo: make(chan struct{})}
+	recorder := command.NewRecorder(db, command.Config{Observer: heard, Lanes: 1})
+	submit(recorder, newLog(1, today))
+	<-db.asked // so that others would wait
+	gone, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("the caller is gone"))
+
+	for _, outcome := range recorder.Record(gone, newLogs(2)) {
+		assert.Equal(t, command.Failed, outcome.Status)
+		assert.ErrorIs(t, outcome.Err, context.Cause(gone))
+	}
+
+	assert.Zero(t, recorder.Waiting())
+	assert.Equal(t, map[command.Status]int{command.Failed: 2}, heard.soFar())
+	close(db.letGo)
+	require.NoError(t, recorder.Close(t.Context()))
+	assert.Equal(t, 1, heard.batches, "nobody asked for theirs")
+}
+
 // Whether a broken connection had committed before it broke, nobody knows.
 func TestABrokenConnectionFailsEveryCallerOfItsExecution(t *testing.T) {
 	t.Parallel()
@@ -381,36 +446,116 @@ func TestMaxWaitingTurnsFurtherCallsAway(t *testing.T) {
 		accepted = append(accepted, submit(recorder, newLog(i, today)))
 	}
 	waitUntilWaiting(t, recorder, 8)
-	batch := []command.Log{newLog(1, today), newLog(2, today), newLog(3, today)}
+	accepted = append(accepted, submit(recorder, newLogs(25)...)) // or else so many might never find room
+	waitUntilWaiting(t, recorder, 33)
 
-	for _, outcome := range recorder.Record(t.Context(), batch) { // there is room for two
-		assert.Equal(t, command.Failed, outcome.Status)
-		assert.ErrorIs(t, outcome.Err, command.ErrFull)
-	}
-	accepted = append(accepted, submit(recorder, batch[0], batch[1]))
-	waitUntilWaiting(t, recorder, 10)
+	late := newLogs(2)
 	for range 100 {
-		outcome := recorder.Record(t.Context(), []command.Log{newLog(1, today)})[0]
-		require.ErrorIs(t, outcome.Err, command.ErrFull)
+		for _, outcome := range recorder.Record(t.Context(), late) {
+			require.Equal(t, command.Failed, outcome.Status)
+			require.ErrorIs(t, outcome.Err, command.ErrFull)
+		}
 	}
-	assert.Equal(t, 10, recorder.Waiting(), "whoever was turned away isn't kept")
-	assert.GreaterOrEqual(t, recorder.Backlog(), time.Second, "nobody should come back at once")
+	assert.Equal(t, 33, recorder.Waiting(), "whoever was turned away isn't kept")
 
 	db.release()
 	for _, caller := range accepted {
 		caller.allRecorded(t)
 	}
-	assert.Equal(t, command.Recorded, record(t, recorder, batch[2])[0].Status, "it works again")
-	assert.Equal(t, 12, scan[int](t, pool, `SELECT count(*) FROM learning_log`))
+	assert.Equal(t, command.Recorded, record(t, recorder, late[0])[0].Status, "it works again")
+	assert.Equal(t, 35, scan[int](t, pool, `SELECT count(*) FROM learning_log`))
 	assertNoDrift(t, pool)
 }
 
-// Or else a call that is larger than the limit could never be made.
-func TestMaxWaitingAcceptsAnyCallThatFindsNoneWaiting(t *testing.T) {
+// One slow batch, such as one that waited for a lock, is no measure of how long an
+// entry takes.
+func TestTheBacklogIsThatOfTheBatchesThatWait(t *testing.T) {
 	t.Parallel()
-	recorder := command.NewRecorder(pgtest.Pool(t), command.Config{MaxWaiting: 10})
-	for _, outcome := range record(t, recorder, newLogs(25)...) {
-		assert.Equal(t, command.Recorded, outcome.Status)
+	for _, test := range []struct {
+		name string
+		// slow is how long the first batch took, which is of a single log.
+		slow time.Duration
+		// waiting is how many calls came afterwards, each with so many logs.
+		waiting, logs int
+		want          time.Duration
+	}{
+		{"nothing waits", 8 * time.Second, 0, 0, time.Second},
+		{"single logs, that fit into one batch", 16 * time.Second, 900, 1, 2 * time.Second},
+		{"single logs, that fit into three", 16 * time.Second, 2100, 1, 6 * time.Second},
+		{"what is left of a call that is being written", 16 * time.Second, 1, 7000, 10 * time.Second},
+		{"batches that are written at once", 0, 2100, 1, time.Second},
+		{"more than anybody should wait for", time.Minute, 10_000, 1, 30 * time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				db := &slowDatabase{takes: test.slow}
+				recorder := command.NewRecorder(db, command.Config{Lanes: 1, Timeout: time.Hour})
+				recorder.Record(t.Context(), undated(1)) // which the pace is learnt from, by an eighth
+				db.takes = time.Second
+				if test.logs <= 1 {
+					submit(recorder, undated(1)...) // which the others wait for
+					synctest.Wait()
+				}
+				for range test.waiting {
+					submit(recorder, undated(test.logs)...)
+				}
+				synctest.Wait()
+
+				assert.Equal(t, test.want, recorder.Backlog())
+				require.NoError(t, recorder.Close(t.Context()))
+			})
+		})
+	}
+}
+
+func TestAPatientCallerWaitsForRoom(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		// meanwhile happens while the caller waits, and another batch is being written.
+		meanwhile func(*command.Recorder, context.CancelFunc)
+		want      error
+		takes     time.Duration
+	}{
+		{"until there is some", func(*command.Recorder, context.CancelFunc) {}, errBroken, 3 * time.Hour},
+		{"until its context ends", func(_ *command.Recorder, end context.CancelFunc) { end() }, command.ErrFull, 0},
+		{"until the recorder is closed", func(r *command.Recorder, _ context.CancelFunc) { go r.Close(context.Background()) }, command.ErrStopped, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				heard := new(tally)
+				recorder := command.NewRecorder(&slowDatabase{takes: time.Hour},
+					command.Config{Lanes: 1, MaxWaiting: 1, Timeout: 2 * time.Hour, Observer: heard})
+				submit(recorder, undated(1)...) // which is being written
+				synctest.Wait()
+				submit(recorder, undated(1)...) // which waits
+				synctest.Wait()
+				ctx, end := context.WithCancel(t.Context())
+				defer end()
+				begun := time.Now()
+				patient := &call{logs: undated(2), done: make(chan struct{})}
+				go func() {
+					defer close(patient.done)
+					patient.outcomes = recorder.RecordPatiently(ctx, patient.logs)
+				}()
+				synctest.Wait()
+				require.False(t, patient.ended())
+				assert.Empty(t, heard.soFar(), "nobody was refused")
+
+				test.meanwhile(recorder, end)
+				<-patient.done
+
+				for _, outcome := range patient.outcomes {
+					assert.Equal(t, command.Failed, outcome.Status)
+					assert.ErrorIs(t, outcome.Err, test.want)
+				}
+				assert.Equal(t, test.takes, time.Since(begun), "for two batches and its own, or for nothing")
+				require.NoError(t, recorder.Close(t.Context()))
+				assert.Equal(t, map[command.Status]int{command.Failed: 4}, heard.soFar(), "each log is counted once")
+			})
+		})
 	}
 }
 
@@ -736,6 +881,14 @@ type brokenDatabase struct{}
 
 func (brokenDatabase) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, errBroken }
 
+// slowDatabase takes its time to say that it is broken.
+type slowDatabase struct{ takes time.Duration }
+
+func (d *slowDatabase) Query(context.Context, string, ...any) (pgx.Rows, error) {
+	time.Sleep(d.takes)
+	return nil, errBroken
+}
+
 // call is a Record that was begun.
 type call struct {
 	logs     []command.Log
@@ -798,7 +951,7 @@ func waitUntilWaiting(t *testing.T, recorder *command.Recorder, logs int) {
 }
 
 // waitUntilStopped waits until a recorder that is being closed accepts nothing
-// more. What it accepts until then, nobody waits for.
+// more.
 func waitUntilStopped(t *testing.T, recorder *command.Recorder) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -871,6 +1024,15 @@ func newLogs(n int) []command.Log {
 	logs := make([]command.Log, n)
 	for i := range logs {
 		logs[i] = newLog(i%100, today)
+	}
+	return logs
+}
+
+// undated returns logs for where the clock isn't today's.
+func undated(n int) []command.Log {
+	logs := newLogs(n)
+	for i := range logs {
+		logs[i].Timestamp = time.Time{}
 	}
 	return logs
 }

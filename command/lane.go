@@ -13,12 +13,16 @@ const maxChunk = 2000
 // at once; what is submitted while a batch is being written makes up the next.
 type lane struct {
 	group *group
+	// alone says that the lane has the logs of one call, to share no commit. They
+	// wait for a connection rather than for their turn, so that they count as waiting
+	// until they are written.
+	alone bool
 
 	mu     sync.Mutex
 	queue  []*part // the oldest first
-	queued int     // their entries
+	queued int     // entries that wait, those of a part that is being written included
 	busy   bool
-	pace   time.Duration // what writing an entry takes, lately
+	pace   time.Duration // what writing a batch takes, lately
 }
 
 // batch is what a lane writes together.
@@ -38,6 +42,7 @@ type chunk struct {
 func (l *lane) push(p *part) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.queued += len(p.entries)
 	l.enqueue(p)
 	if !l.busy {
 		l.busy = true
@@ -48,7 +53,6 @@ func (l *lane) push(p *part) {
 func (l *lane) enqueue(p *part) {
 	p.queued = time.Now()
 	l.queue = append(l.queue, p)
-	l.queued += len(p.entries)
 }
 
 // work writes batches until there is no more to write.
@@ -68,55 +72,63 @@ func (l *lane) take() *batch {
 		p := l.queue[0]
 		l.queue[0] = nil
 		l.queue = l.queue[1:]
-		l.queued -= len(p.entries)
 		if p.submission.abandoned.Load() {
+			l.queued -= len(p.entries)
 			l.group.drop(p)
 		} else {
-			next.add(p)
+			l.queued -= next.add(p)
 		}
 	}
 	if len(next.entries) == 0 {
 		l.busy = false
 		return nil
 	}
-	l.group.waiting.Add(-int64(len(next.entries)))
+	if !l.alone {
+		l.group.leave(len(next.entries))
+	}
 	return next
 }
 
-// add takes the next entries of a part.
-func (b *batch) add(p *part) {
+// add takes the next entries of a part, and returns how many.
+func (b *batch) add(p *part) int {
 	n := min(len(p.entries), maxChunk)
 	b.chunks = append(b.chunks, chunk{part: p, entries: p.entries[:n], waited: b.taken.Sub(p.queued)})
 	b.entries = append(b.entries, p.entries[:n]...)
 	p.entries = p.entries[n:]
+	return n
 }
 
 // settle hands out the outcomes. What is left of a part goes to the end of the
 // queue, behind the calls that came meanwhile.
 func (l *lane) settle(written *batch) {
 	l.mu.Lock()
-	l.keepPace(written)
+	l.keepPace(time.Since(written.taken))
 	for _, c := range written.chunks {
 		if len(c.part.entries) > 0 {
 			l.enqueue(c.part)
 		}
 	}
 	l.mu.Unlock()
+	if l.alone {
+		l.group.leave(len(written.entries))
+	}
 	for _, c := range written.chunks {
 		l.group.settle(c.part.submission, c.entries)
 	}
 }
 
-// keepPace learns how long an entry takes, from the latest batches the most.
-func (l *lane) keepPace(written *batch) {
+// keepPace learns how long a batch takes, from the latest the most. A batch takes
+// its time whatever its size, so that of an entry would tell nothing of the next.
+func (l *lane) keepPace(took time.Duration) {
 	const weight = 8
-	pace := time.Since(written.taken) / time.Duration(len(written.entries))
-	l.pace += (pace - l.pace) / weight
+	l.pace += (took - l.pace) / weight
 }
 
 // backlog is about how long it takes to write what waits.
 func (l *lane) backlog() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.pace * time.Duration(l.queued)
+	most := l.group.config.MaxBatch
+	batches := (l.queued + most - 1) / most
+	return l.pace * time.Duration(batches)
 }

@@ -3,6 +3,7 @@ package command_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -43,6 +44,13 @@ func (y *tally) add(status command.Status, logs int) {
 		y.outcomes = make(map[command.Status]int)
 	}
 	y.outcomes[status] += logs
+}
+
+// soFar returns how many logs had each outcome.
+func (y *tally) soFar() map[command.Status]int {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return maps.Clone(y.outcomes)
 }
 
 func TestObserverHearsOfEveryLogOnce(t *testing.T) {

@@ -19,6 +19,15 @@ type jobs interface {
 	Insert(ctx context.Context, args river.JobArgs, options *river.InsertOpts) (*rivertype.JobInsertResult, error)
 }
 
+// ErrNoRebuild is the error of an id that no rebuild has, or none any more.
+var ErrNoRebuild = errors.New("there is no rebuild with this id")
+
+// jobCanceller is what cancelling a rebuild needs of River's client.
+type jobCanceller interface {
+	JobGet(ctx context.Context, id int64) (*rivertype.JobRow, error)
+	JobCancel(ctx context.Context, id int64) (*rivertype.JobRow, error)
+}
+
 // RequestedRebuild is the rebuild that answers a request.
 type RequestedRebuild struct {
 	ID int64
@@ -52,4 +61,27 @@ func RequestRebuild(ctx context.Context, jobs jobs, args rollup.RebuildArgs) (Re
 		ID:    inserted.Job.ID,
 		Begun: inserted.UniqueSkippedAsDuplicate && inserted.Job.AttemptedAt != nil,
 	}, nil
+}
+
+// CancelRebuild asks for the end of a rebuild, whatever process works it. One that
+// waits ends at once. One that runs gives up the chunk that it is at, in a moment,
+// or within seconds where its process is gone; what it has repaired stays
+// repaired. To one that has ended nothing happens.
+//
+// It fails with [ErrNoRebuild].
+func CancelRebuild(ctx context.Context, jobs jobCanceller, id int64) error {
+	job, err := jobs.JobGet(ctx, id)
+	if err == nil && job.Kind != (rollup.RebuildArgs{}).Kind() {
+		return ErrNoRebuild // another job's, which isn't to be cancelled in its stead
+	}
+	if err == nil {
+		_, err = jobs.JobCancel(ctx, id)
+	}
+	if errors.Is(err, rivertype.ErrNotFound) {
+		return ErrNoRebuild
+	}
+	if err != nil {
+		return fmt.Errorf("cancelling a rebuild: %w", err)
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/riverqueue/river/rivertype"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -28,6 +29,36 @@ func TestRequestRebuildKnowsAnInstantInEveryZone(t *testing.T) {
 	require.NoError(t, err)
 
 	assert.Equal(t, first, second)
+}
+
+func TestCancelRebuild(t *testing.T) {
+	t.Parallel()
+	ctx, pool := context.Background(), pgtest.Pool(t)
+	jobs, err := rollup.NewJobs(pool, rollup.JobsConfig{Schema: postgres.RiverSchema, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	state := func(id int64) rivertype.JobState {
+		job, err := jobs.Client().JobGet(ctx, id)
+		require.NoError(t, err)
+		return job.State
+	}
+	waits, err := command.RequestRebuild(ctx, jobs.Client(), rollup.RebuildArgs{})
+	require.NoError(t, err)
+	another, err := command.RequestRebuild(ctx, jobs.Client(), rollup.RebuildArgs{DryRun: true})
+	require.NoError(t, err)
+	_, err = pool.Exec(ctx, `UPDATE river.river_job SET kind = 'another' WHERE id = $1`, another.ID)
+	require.NoError(t, err)
+
+	require.NoError(t, command.CancelRebuild(ctx, jobs.Client(), waits.ID))
+	assert.Equal(t, rivertype.JobStateCancelled, state(waits.ID), "it needn't wait for anybody")
+	require.NoError(t, command.CancelRebuild(ctx, jobs.Client(), waits.ID), "it has ended: nothing happens")
+
+	require.ErrorIs(t, command.CancelRebuild(ctx, jobs.Client(), another.ID), command.ErrNoRebuild)
+	assert.Equal(t, rivertype.JobStateAvailable, state(another.ID), "a job of another kind is left alone")
+	require.ErrorIs(t, command.CancelRebuild(ctx, jobs.Client(), another.ID+1), command.ErrNoRebuild)
+
+	again, err := command.RequestRebuild(ctx, jobs.Client(), rollup.RebuildArgs{})
+	require.NoError(t, err)
+	assert.NotEqual(t, waits.ID, again.ID, "a cancelled rebuild doesn't keep another from being asked for")
 }
 
 func TestRequestRebuildRefusesAnEmptyRange(t *testing.T) {

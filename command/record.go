@@ -63,6 +63,16 @@ func NewRecorder(db database, config Config) *Recorder {
 // ends first, the logs that aren't known to be recorded have Failed, and may be
 // recorded all the same.
 func (r *Recorder) Record(ctx context.Context, logs []Log) []Outcome {
+	return r.record(ctx, logs, r.group.acceptNow)
+}
+
+// RecordPatiently is Record, but where too many logs wait it waits for room, until
+// ctx ends, before it fails with [ErrFull].
+func (r *Recorder) RecordPatiently(ctx context.Context, logs []Log) []Outcome {
+	return r.record(ctx, logs, r.group.acceptPatiently)
+}
+
+func (r *Recorder) record(ctx context.Context, logs []Log, accept accept) []Outcome {
 	now := time.Now()
 	outcomes := make([]Outcome, len(logs))
 	valid := make([]Log, 0, len(logs))
@@ -74,7 +84,7 @@ func (r *Recorder) Record(ctx context.Context, logs []Log) []Outcome {
 		}
 	}
 	r.Refuse(len(logs) - len(valid))
-	written := r.group.write(ctx, valid)
+	written := r.group.write(ctx, valid, accept)
 	for i := range outcomes {
 		if outcomes[i].Status == "" {
 			outcomes[i], written = written[0], written[1:]
@@ -96,11 +106,12 @@ func (r *Recorder) Refuse(logs int) {
 // nothing more. Where ctx ends first, what is left Failed.
 func (r *Recorder) Close(ctx context.Context) error { return r.group.close(ctx) }
 
-// Backlog returns about how long it will take to write what waits.
+// Backlog returns about how long it will take to write what waits, from a second
+// to half a minute.
 func (r *Recorder) Backlog() time.Duration { return r.group.backlog() }
 
 // Waiting returns how many logs wait to be written.
-func (r *Recorder) Waiting() int { return int(r.group.waiting.Load()) }
+func (r *Recorder) Waiting() int { return r.group.countWaiting() }
 
 // MaxWaiting returns how many may: see [Config].
 func (r *Recorder) MaxWaiting() int { return r.group.config.MaxWaiting }

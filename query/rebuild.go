@@ -21,11 +21,13 @@ type Rebuild struct {
 	State    rivertype.JobState
 	Args     rollup.RebuildArgs
 	Progress rollup.RebuildProgress
-	// RequestedAt, StartedAt and FinishedAt are in UTC; nil is not yet.
-	RequestedAt time.Time
-	StartedAt   *time.Time
-	FinishedAt  *time.Time
-	// Error is why the last attempt failed, or empty.
+	// RequestedAt, StartedAt, CancelRequestedAt and FinishedAt are in UTC; nil is
+	// not yet.
+	RequestedAt       time.Time
+	StartedAt         *time.Time
+	CancelRequestedAt *time.Time
+	FinishedAt        *time.Time
+	// Error is why the last attempt failed, or empty. A cancellation is no failure.
 	Error string
 }
 
@@ -75,12 +77,17 @@ func ListRebuilds(ctx context.Context, jobs jobLister, limit int) ([]Rebuild, er
 }
 
 func toRebuild(job *rivertype.JobRow) (Rebuild, error) {
+	cancelled, err := rollup.CancelRequestedAt(job)
+	if err != nil {
+		return Rebuild{}, err
+	}
 	rebuild := Rebuild{
-		ID:          job.ID,
-		State:       job.State,
-		RequestedAt: job.CreatedAt.UTC(),
-		StartedAt:   inUTC(job.AttemptedAt),
-		FinishedAt:  inUTC(job.FinalizedAt),
+		ID:                job.ID,
+		State:             job.State,
+		RequestedAt:       job.CreatedAt.UTC(),
+		StartedAt:         inUTC(job.AttemptedAt),
+		CancelRequestedAt: inUTC(cancelled),
+		FinishedAt:        inUTC(job.FinalizedAt),
 	}
 	if err := json.Unmarshal(job.EncodedArgs, &rebuild.Args); err != nil {
 		return Rebuild{}, fmt.Errorf("decoding the arguments of rebuild %d: %w", job.ID, err)
@@ -90,7 +97,8 @@ func toRebuild(job *rivertype.JobRow) (Rebuild, error) {
 			return Rebuild{}, fmt.Errorf("decoding the progress of rebuild %d: %w", job.ID, err)
 		}
 	}
-	if attempts := len(job.Errors); attempts > 0 && job.State != rivertype.JobStateCompleted {
+	asWanted := job.State == rivertype.JobStateCompleted || job.State == rivertype.JobStateCancelled
+	if attempts := len(job.Errors); attempts > 0 && !asWanted {
 		rebuild.Error = job.Errors[attempts-1].Error
 	}
 	return rebuild, nil

@@ -39,9 +39,9 @@ type extent struct {
 }
 
 // cut returns the extent that a part begins with, and what is left of the part,
-// or nil. The extent has about maxLogs logs, and as many rows of the rollup, at
-// most. Only the logs of a calendar month of one user are never cut, since their
-// sum has to be taken under one snapshot.
+// or nil. The extent has at most so many logs, and at most as many rows of the
+// rollup as those can have. Only the logs of a calendar month of one user are
+// never cut, since their sum has to be taken under one snapshot.
 func (s Scope) cut(ctx context.Context, tx pgx.Tx, part Part, options ChunkOptions) (extent, *Part, error) {
 	if part.At != nil {
 		return s.cutUser(ctx, tx, part, options)
@@ -70,6 +70,9 @@ func (s Scope) cut(ctx context.Context, tx pgx.Tx, part Part, options ChunkOptio
 	}
 	return before, part.restFrom(*crossing, nil), nil
 }
+
+// rowsPerLog is how many rows of the rollup a log can have.
+const rowsPerLog = 3
 
 const (
 	// usersPerExtent bounds the users of an extent where they are listed.
@@ -147,24 +150,24 @@ func (s Scope) list(ctx context.Context, tx pgx.Tx, part Part) (*listing, error)
 	return &listed, err
 }
 
-// find returns the user with whom an extent exceeds maxLogs, or nil. It reads no
+// find returns the user with whom an extent exceeds the bound, or nil. It reads no
 // further.
 func (e extent) find(ctx context.Context, tx pgx.Tx, maxLogs int) (*uuid.UUID, error) {
-	nth := func(table string) string {
+	nth := func(n, table string) string {
 		if e.users == nil {
 			return `(SELECT user_id FROM ` + table + ` WHERE user_id BETWEEN @first AND @last
-			         ORDER BY user_id OFFSET @n LIMIT 1)`
+			         ORDER BY user_id OFFSET ` + n + ` LIMIT 1)`
 		}
 		// OFFSET 0 makes PostgreSQL go from user to user, and stop in time.
 		return `(SELECT listed.user_id
 		         FROM unnest(@users::uuid[]) AS listed (user_id),
 		              LATERAL (SELECT FROM ` + table + ` AS t WHERE t.user_id = listed.user_id OFFSET 0) AS one
-		         OFFSET @n LIMIT 1)`
+		         OFFSET ` + n + ` LIMIT 1)`
 	}
-	query := `SELECT least(` + nth("learning_log") + `, ` + nth("learning_log_aggregates") + `)`
+	query := `SELECT least(` + nth("@logs", "learning_log") + `, ` + nth("@rows", "learning_log_aggregates") + `)`
 	var user *uuid.UUID
 	err := tx.QueryRow(ctx, query, pgx.NamedArgs{
-		"first": e.first, "last": e.last, "users": e.users, "n": maxLogs,
+		"first": e.first, "last": e.last, "users": e.users, "logs": maxLogs, "rows": rowsPerLog * maxLogs,
 	}).Scan(&user)
 	return user, err
 }
@@ -178,10 +181,10 @@ func (s Scope) cutUser(ctx context.Context, tx pgx.Tx, part Part, options ChunkO
 		    least(
 		    (SELECT "timestamp" FROM learning_log
 		     WHERE user_id = @user AND "timestamp" >= @lower AND "timestamp" < @upper
-		     ORDER BY "timestamp" OFFSET @n LIMIT 1),
+		     ORDER BY "timestamp" OFFSET @logs LIMIT 1),
 		    (SELECT period FROM learning_log_aggregates
 		     WHERE user_id = @user AND period >= @lower AND period < @upper
-		     ORDER BY period OFFSET @n LIMIT 1))`
+		     ORDER BY period OFFSET @rows LIMIT 1))`
 	left := s.logs(window{lower: part.At}, options.Zone)
 	if part.At != nil {
 		left.lower = part.At
@@ -189,7 +192,8 @@ func (s Scope) cutUser(ctx context.Context, tx pgx.Tx, part Part, options ChunkO
 	lower, upper := left.bounds()
 	var first, crossing *time.Time
 	err := tx.QueryRow(ctx, query, pgx.NamedArgs{
-		"user": part.From, "at": part.At, "lower": lower, "upper": upper, "n": options.MaxLogs,
+		"user": part.From, "at": part.At, "lower": lower, "upper": upper,
+		"logs": options.MaxLogs, "rows": rowsPerLog * options.MaxLogs,
 	}).Scan(&first, &crossing)
 	if err != nil {
 		return extent{}, nil, err

@@ -14,7 +14,7 @@ import (
 )
 
 // DefaultChunkLogs is how many logs a rebuild reads in one transaction.
-const DefaultChunkLogs = 100_000
+const DefaultChunkLogs = 200_000
 
 // JobsConfig says how rebuilds are worked. The zero value of a field is its
 // default.

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"learninglog/command"
 	"learninglog/internal/pgtest"
 	"learninglog/internal/postgres"
 	"learninglog/rollup"
@@ -104,6 +105,29 @@ func TestRebuildJob(t *testing.T) {
 	assert.NotEqual(t, repair.Job.ID, again.Job.ID, "a rebuild that has ended doesn't keep another from being asked for")
 	progress = await(t, jobs, again.Job.ID, "the second rebuild ends", isCompleted)
 	assert.Zero(t, progress.RowsDrifted)
+}
+
+// Whoever tries a rebuild again with River's own tools wants to know of now.
+func TestRebuildJobThatIsTriedAgainAfterItsEndBeginsAnew(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	record(t, pool, time.UTC, newLog(user(1), 10, "2026-11-22T08:00:00Z"), newLog(user(2), 10, "2026-11-22T08:00:00Z"))
+	jobs := newJobs(t, pool)
+	start(t, jobs)
+	id := insert(t, jobs, rollup.RebuildArgs{}).Job.ID
+	progress := await(t, jobs, id, "the rebuild ends", isCompleted)
+	require.Zero(t, progress.RowsDrifted)
+	execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 0`)
+
+	_, err := jobs.Client().JobRetry(context.Background(), id)
+	require.NoError(t, err)
+
+	progress = await(t, jobs, id, "it ends again", func(job *rivertype.JobRow, _ rollup.RebuildProgress) bool {
+		return job.State == rivertype.JobStateCompleted && job.Attempt == 2
+	})
+	assert.Equal(t, int64(2), progress.LogsDone, "it counts anew")
+	assert.Equal(t, int64(6), progress.RowsRepaired)
+	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
 }
 
 func TestRebuildJobIsUniquePerScope(t *testing.T) {
@@ -244,6 +268,90 @@ func TestRebuildJobKeepsSomeExamplesAndCountsAll(t *testing.T) {
 	progress := await(t, jobs, id, "the verification ends", isCompleted)
 	assert.Equal(t, int64(rollup.MaxExamples+10), progress.RowsDrifted)
 	assert.Len(t, progress.Examples, rollup.MaxExamples)
+}
+
+// Workers share a rebuild: each user is in one chunk, whoever worked it.
+func TestRebuildJobWithSeveralWorkers(t *testing.T) {
+	t.Parallel()
+	const users = 100
+	pool := pgtest.Pool(t)
+	var logs []command.Log
+	for n := range users {
+		logs = append(logs, newLog(user(n), 10, "2026-11-22T08:00:00Z"), newLog(user(n), 10, "2026-10-22T08:00:00Z"))
+	}
+	record(t, pool, time.UTC, logs...)
+	execute(t, pool, `ANALYZE learning_log`)
+	execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 0 WHERE granularity = 'day'`)
+	jobs := newJobs(t, pool)
+	start(t, jobs)
+
+	id := insert(t, jobs, rollup.RebuildArgs{Workers: 4}).Job.ID
+
+	progress := await(t, jobs, id, "the rebuild ends", isCompleted)
+	assert.Equal(t, int64(users), progress.UsersDone)
+	assert.Equal(t, int64(2*users), progress.LogsDone)
+	assert.InDelta(t, 2*users, progress.LogsExpected, 0)
+	assert.Equal(t, int64(2*users), progress.RowsRepaired)
+	assert.Equal(t, rollup.DriftedRows{Day: 2 * users}, progress.Drifted)
+	assert.Positive(t, progress.LogsPerSecond())
+	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
+}
+
+func TestRebuildJobKeepsItsPace(t *testing.T) {
+	t.Parallel()
+	const users, perSecond = 60, 20
+	pool := pgtest.Pool(t)
+	for n := range users {
+		record(t, pool, time.UTC, newLog(user(n), 10, "2026-11-22T08:00:00Z"))
+	}
+	jobs := newJobs(t, pool)
+	start(t, jobs)
+	begun := time.Now()
+
+	id := insert(t, jobs, rollup.RebuildArgs{DryRun: true, Workers: 2, MaxLogsPerSecond: perSecond}).Job.ID
+
+	progress := await(t, jobs, id, "the verification ends", isCompleted)
+	const ahead = perSecond // a second's logs may be read at once
+	assert.GreaterOrEqual(t, time.Since(begun), (users-ahead-2)*time.Second/perSecond)
+	assert.Equal(t, int64(users), progress.LogsDone)
+}
+
+func TestRebuildJobShowsTheWorst(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	for n := range 5 {
+		record(t, pool, time.UTC, newLog(user(n), 10, "2026-11-22T08:00:00Z"))
+	}
+	execute(t, pool, `
+		UPDATE learning_log_aggregates SET total_word_count = CASE WHEN user_id = $1 THEN 1000 WHEN user_id = $2 THEN -9223372036854775808 ELSE 11 END
+		WHERE granularity = 'day'`, user(3), user(2))
+	jobs := newJobs(t, pool)
+	start(t, jobs)
+
+	progress := await(t, jobs, insert(t, jobs, rollup.RebuildArgs{DryRun: true}).Job.ID, "the verification ends", isCompleted)
+
+	require.Len(t, progress.Examples, 5)
+	assert.Equal(t, user(2), progress.Examples[0].UserID)
+	assert.Equal(t, user(3), progress.Examples[1].UserID)
+}
+
+func TestProgressRemaining(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		progress rollup.RebuildProgress
+		left     time.Duration
+		known    bool
+	}{
+		{rollup.RebuildProgress{LogsDone: 300, LogsExpected: 1000, Seconds: 3}, 7 * time.Second, true},
+		{rollup.RebuildProgress{LogsDone: 1100, LogsExpected: 1000, Seconds: 3}, 0, true},
+		{rollup.RebuildProgress{LogsDone: 300, Seconds: 3}, 0, false},
+		{rollup.RebuildProgress{LogsExpected: 1000, Seconds: 3}, 0, false},
+		{rollup.RebuildProgress{LogsExpected: 1000}, 0, false},
+	} {
+		left, known := test.progress.Remaining()
+		assert.Equal(t, test.left, left, "%+v", test.progress)
+		assert.Equal(t, test.known, known, "%+v", test.progress)
+	}
 }
 
 func ExampleSums_Average() {

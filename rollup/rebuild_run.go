@@ -51,10 +51,17 @@ type rebuilding struct {
 	taken    []bool    // the parts that have a worker, or need none any more
 }
 
+// resume goes on at the cursor. A job that is worked although nothing is left was
+// completed and then, as people may with River's own tools, made available again:
+// it begins anew, as what it found is out of date.
 func (w *RebuildWorker) resume(job *river.Job[RebuildArgs], cursor rebuildCursor) (*rebuilding, error) {
 	r := &rebuilding{worker: w, job: job, limit: rate.NewLimiter(rate.Inf, 0), cursor: cursor, counted: time.Now()}
 	if perSecond := job.Args.MaxLogsPerSecond; perSecond > 0 {
 		r.limit = rate.NewLimiter(rate.Limit(perSecond), perSecond)
+	}
+	if cursor.isEnd() {
+		r.cursor = rebuildCursor{}
+		return r, nil
 	}
 	if output := job.Output(); len(output) > 0 {
 		if err := json.Unmarshal(output, &r.progress); err != nil {
@@ -70,10 +77,11 @@ func (r *rebuilding) run(ctx context.Context, first *pgx.Conn) error {
 			return err
 		}
 	}
-	r.taken = make([]bool, len(r.cursor.Parts))
+	parts := len(r.cursor.Parts)
+	r.taken = make([]bool, parts)
 	workers, ctx := errgroup.WithContext(ctx)
 	workers.Go(func() error { return r.work(ctx, first) })
-	for range min(r.job.Args.Workers, len(r.cursor.Parts)) - 1 {
+	for range min(r.job.Args.Workers, parts) - 1 {
 		workers.Go(func() error {
 			connection, err := r.worker.Pool.Acquire(ctx)
 			if err != nil {

@@ -19,9 +19,9 @@ import (
 // that a job which River calls running isn't.
 const (
 	holdLock    int32 = 0x6c6c_6a62 // "lljb", the first half of the key; the job's id is the second
-	rescueEvery       = 3 * time.Second
+	rescueEvery       = 2 * time.Second
 	// rescueAfter is the time that a worker has from taking a job to holding it.
-	rescueAfter = 10 * time.Second
+	rescueAfter = 5 * time.Second
 )
 
 // holdJob takes a connection from the pool and with it the lock that says that
@@ -109,16 +109,14 @@ func isHeld(ctx context.Context, pool *pgxpool.Pool, jobID int64) (held bool, er
 // last attempt, and otherwise made available, at once. Nothing happens if the job
 // was taken up meanwhile.
 func takeBack(ctx context.Context, client *river.Client[pgx.Tx], job *rivertype.JobRow) error {
-	var metadata struct {
-		CancelAttemptedAt time.Time `json:"cancel_attempted_at"`
-	}
-	if err := json.Unmarshal(job.Metadata, &metadata); err != nil {
+	cancelled, err := CancelRequestedAt(job)
+	if err != nil {
 		return err
 	}
 	now := time.Now()
 	state, finalizedAt := rivertype.JobStateAvailable, (*time.Time)(nil)
 	switch {
-	case !metadata.CancelAttemptedAt.IsZero():
+	case cancelled != nil:
 		state, finalizedAt = rivertype.JobStateCancelled, &now
 	case job.Attempt >= job.MaxAttempts:
 		state, finalizedAt = rivertype.JobStateDiscarded, &now
@@ -141,4 +139,16 @@ func takeBack(ctx context.Context, client *river.Client[pgx.Tx], job *rivertype.
 		StuckHorizon: job.AttemptedAt.Add(time.Microsecond),
 	})
 	return err
+}
+
+// CancelRequestedAt returns when it was asked to cancel a job, as River keeps that
+// until the job ends and after, or nil.
+func CancelRequestedAt(job *rivertype.JobRow) (*time.Time, error) {
+	var metadata struct {
+		CancelAttemptedAt *time.Time `json:"cancel_attempted_at"`
+	}
+	if err := json.Unmarshal(job.Metadata, &metadata); err != nil {
+		return nil, fmt.Errorf("decoding the metadata of job %d: %w", job.ID, err)
+	}
+	return metadata.CancelAttemptedAt, nil
 }

@@ -386,6 +386,8 @@ func TestBadInput(t *testing.T) {
 		{"a rebuild with an unknown field", "POST", "/v1/rebuilds", `{"users":[]}`, 422, "body.users", "expected only"},
 		{"a rebuild of broken JSON", "POST", "/v1/rebuilds", `{`, 400, "", "broken"},
 		{"no such rebuild", "GET", "/v1/rebuilds/999999", "", 404, "", ""},
+		{"no such rebuild to cancel", "DELETE", "/v1/rebuilds/999999", "", 404, "", ""},
+		{"no such rebuild to watch", "GET", "/v1/rebuilds/999999/events", "", 404, "", ""},
 		{"a rebuild that is no number", "GET", "/v1/rebuilds/first", "", 422, "path.id", ""},
 		{"too many rebuilds", "GET", "/v1/rebuilds?limit=1001", "", 422, "query.limit", "1000"},
 
@@ -456,7 +458,8 @@ func TestMethods(t *testing.T) {
 		"/v1/users/" + user + "/learning-logs":         "GET, HEAD",
 		"/v1/users/" + user + "/learning-logs/" + user: "GET, HEAD",
 		"/v1/rebuilds":                                 "GET, HEAD, POST",
-		"/v1/rebuilds/1":                               "GET, HEAD",
+		"/v1/rebuilds/1":                               "GET, HEAD, DELETE",
+		"/v1/rebuilds/1/events":                        "GET, HEAD",
 		"/healthz":                                     "GET, HEAD",
 		"/readyz":                                      "GET, HEAD",
 		"/openapi.json":                                "GET, HEAD",
@@ -524,7 +527,7 @@ func TestStopFinishesWhatIsUnderWay(t *testing.T) {
 // A slow network is no outage: the time that a body takes to arrive isn't counted.
 func TestASlowBody(t *testing.T) {
 	t.Parallel()
-	const timeout = 300 * time.Millisecond
+	const timeout = 2 * time.Second
 	s := serve(t, "--database-url", pgtest.URL(t), "--request-timeout", timeout.String())
 	for path, body := range map[string]string{
 		"/v1/learning-logs":       newLog(uuid.New(), 12),
@@ -533,7 +536,7 @@ func TestASlowBody(t *testing.T) {
 		reader, writer := io.Pipe()
 		go func() {
 			_, _ = io.WriteString(writer, body[:10])
-			time.Sleep(2 * timeout) // what is tested is that time passes
+			time.Sleep(timeout + timeout/4) // what is tested is that time passes
 			_, _ = io.WriteString(writer, body[10:])
 			_ = writer.Close()
 		}()
@@ -551,8 +554,9 @@ func TestARequestThatWaitsForTheDatabase(t *testing.T) {
 	databaseURL := pgtest.URL(t)
 	pool := pgtest.Open(t, databaseURL)
 	user := uuid.New()
-	s := serve(t, "--database-url", databaseURL, "--request-timeout", "500ms")
-	patient := serve(t, "--database-url", databaseURL, "--request-timeout", "10m", "--shutdown-timeout", "500ms")
+	s := serve(t, "--database-url", databaseURL, "--request-timeout", "2s")
+	const shutdown = 4 * time.Second
+	patient := serve(t, "--database-url", databaseURL, "--request-timeout", "10m", "--shutdown-timeout", shutdown.String())
 	s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 1))
 	blocker, err := pool.Begin(t.Context())
 	require.NoError(t, err)
@@ -569,10 +573,12 @@ func TestARequestThatWaitsForTheDatabase(t *testing.T) {
 			WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting)
 		return err == nil && waiting > 0
 	}, eventually, often)
+	interrupted := time.Now()
 	require.NoError(t, patient.command.Process.Signal(os.Interrupt))
 	select {
 	case <-patient.done:
-	case <-time.After(20 * time.Second):
+		assert.Less(t, time.Since(interrupted), 2*shutdown, "all steps have the timeout together: %s", patient.log)
+	case <-time.After(eventually):
 		assert.Fail(t, "the service doesn't stop", "%s", patient.log)
 	}
 	require.NoError(t, blocker.Rollback(t.Context()))

@@ -295,6 +295,13 @@ func TestCommandsThatFail(t *testing.T) {
 		{[]string{"verify", "--user", "me"}, "--user"},
 		{[]string{"verify", "--from", "yesterday", "--database-url", pgtest.URL(t)}, "--from must be a date"},
 		{[]string{"verify", "--from", "2026-01-02", "--to", "2026-01-01", "--database-url", pgtest.URL(t)}, "from must not be after to"},
+		{[]string{"verify", "--recorded-since", "monday", "--database-url", pgtest.URL(t)}, "--recorded-since must be a date"},
+		{[]string{"verify", "--users-file", "/none"}, "/none"},
+		{[]string{"rebuild", "--workers", "9"}, "--workers must be from 1 to 8"},
+		{[]string{"rebuild", "--max-logs-per-second", "-1"}, "--max-logs-per-second"},
+		{[]string{"rebuild", "watch"}, "learninglog rebuild watch --help"},
+		{[]string{"rebuild", "watch", "7", "--database-url", pgtest.URL(t)}, "there is no rebuild 7"},
+		{[]string{"rebuild", "cancel", "7", "--database-url", pgtest.URL(t)}, "there is no rebuild 7"},
 		{[]string{"health", "--addr", "127.0.0.1:1"}, "can't be reached"},
 	} {
 		_, stderr, status := run(t, test.arguments...)

@@ -20,7 +20,7 @@ func TestAConnectionThatBreaksAtAnyStage(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)
 	p := newProxy(t, databaseURL)
-	s := serve(t, "--database-url", p.url(), "--request-timeout", "500ms")
+	s := serve(t, "--database-url", p.url(), "--request-timeout", "2s")
 	t.Cleanup(p.disconnect) // stopping waits a while for connections that are silent
 	user, posted := uuid.New(), 0
 	postUntilDone := func() (answers []answer) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/riverqueue/river/rivertype"
@@ -16,61 +15,46 @@ import (
 const (
 	// pollEvery is how often a rebuild is looked at while it is waited for.
 	pollEvery = 200 * time.Millisecond
-	// showEvery is how often its progress is printed.
-	showEvery = 2 * time.Second
+	// lookAfterEvery is how often one is looked for whose process is gone, as there
+	// may be no service to do that.
+	lookAfterEvery = 2 * time.Second
 	// idleAfter is how long a job may wait before the command takes it for
 	// granted that no service runs.
 	idleAfter = 2 * time.Second
 )
 
-// follow returns the rebuild when it has ended. A service works it, or after a
-// moment this process. If ctx ends first the rebuild goes on, or waits for a
-// service to go on with it.
-func follow(ctx context.Context, jobs *rollup.Jobs, id int64, stdout io.Writer, alone bool) (_ query.Rebuild, err error) {
-	working := false
-	work := func() error {
-		if working {
-			return nil
-		}
-		err := jobs.Start(ctx)
-		working = err == nil
-		return err
-	}
-	defer func() {
-		if working {
-			stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
-			defer cancel()
-			err = errors.Join(err, jobs.Stop(stopping))
-		}
-	}()
-	if alone {
-		if err := work(); err != nil {
-			return query.Rebuild{}, err
-		}
-	}
+// follow returns the rebuild when it has ended, and shows until then how far it
+// is. A service works it, or after a moment this process; at once if it is alone.
+// If ctx ends first the rebuild goes on, or waits for somebody to go on with it.
+func follow(ctx context.Context, jobs *rollup.Jobs, id int64, alone bool) (_ query.Rebuild, err error) {
+	work := &ownWork{jobs: jobs}
+	defer func() { err = errors.Join(err, work.stop(ctx)) }()
+	show, clearShown := showRebuild()
+	defer clearShown()
 
-	waitingSince, shown := time.Now(), time.Now()
+	waitingSince, lookedAfter := time.Now(), time.Now()
 	for {
 		rebuild, err := query.GetRebuild(ctx, jobs.Client(), id)
 		switch {
 		case ctx.Err() != nil:
-			return query.Rebuild{}, fmt.Errorf("stopped waiting: a service that runs goes on with rebuild %d", id)
-		case err != nil:
-			return query.Rebuild{}, err
-		case rebuild.Ended():
-			return rebuild, nil
+			return query.Rebuild{}, stoppedWaiting(id, work.begun)
+		case errors.Is(err, query.ErrNotFound):
+			return query.Rebuild{}, errUnknownRebuild(id)
+		case err != nil || rebuild.Ended():
+			return rebuild, err
 		}
+		show(rebuild)
 		if rebuild.State == rivertype.JobStateRunning {
 			waitingSince = time.Now()
 		}
-		if time.Since(waitingSince) > idleAfter {
-			if err := work(); err != nil {
+		if alone || time.Since(waitingSince) > idleAfter {
+			if err := work.begin(ctx); err != nil {
 				return query.Rebuild{}, err
 			}
 		}
-		if time.Since(shown) > showEvery {
-			shown = time.Now()
-			if err := showProgress(ctx, jobs, rebuild, stdout); err != nil {
+		if time.Since(lookedAfter) > lookAfterEvery {
+			lookedAfter = time.Now()
+			if _, err := jobs.Rescue(ctx); err != nil && ctx.Err() == nil {
 				return query.Rebuild{}, err
 			}
 		}
@@ -81,18 +65,39 @@ func follow(ctx context.Context, jobs *rollup.Jobs, id int64, stdout io.Writer, 
 	}
 }
 
-// showProgress prints how far the rebuild is. It also rescues one whose process
-// is gone, as there may be no service to do that.
-func showProgress(ctx context.Context, jobs *rollup.Jobs, rebuild query.Rebuild, stdout io.Writer) error {
-	if _, err := jobs.Rescue(ctx); err != nil {
-		return err
+// ownWork is working jobs in this process.
+type ownWork struct {
+	jobs  *rollup.Jobs
+	begun bool
+}
+
+func (w *ownWork) begin(ctx context.Context) error {
+	if w.begun {
+		return nil
 	}
-	progress, interrupted := rebuild.Progress, ""
-	if rebuild.Error != "" {
-		interrupted = "; it was interrupted: " + rebuild.Error
-	}
-	_, err := fmt.Fprintf(stdout, "rebuild %d is %s: %s, %s done, %s drifted, %d repaired%s\n",
-		rebuild.ID, rebuild.State, count(progress.UsersDone, "user"), count(progress.LogsDone, "log"),
-		count(progress.RowsDrifted, "row"), progress.RowsRepaired, interrupted)
+	err := w.jobs.Start(ctx)
+	w.begun = err == nil
 	return err
+}
+
+// stop hands on what isn't done, also when ctx has ended.
+func (w *ownWork) stop(ctx context.Context) error {
+	if !w.begun {
+		return nil
+	}
+	const patience = 20 * time.Second
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	return w.jobs.Stop(ctx)
+}
+
+// stoppedWaiting says what becomes of a rebuild that is not waited for any longer.
+func stoppedWaiting(id int64, workedIt bool) error {
+	becomes := "goes on"
+	if workedIt {
+		becomes = "was worked by this command, and goes on with the next service or command"
+	}
+	return fmt.Errorf("stopped waiting: rebuild %[1]d %[2]s\n"+
+		"  learninglog rebuild watch %[1]d    shows how far it is\n"+
+		"  learninglog rebuild cancel %[1]d   cancels it", id, becomes)
 }

@@ -9,13 +9,17 @@ import (
 )
 
 // greet tells a person where to look.
-func greet(stdout io.Writer, address net.Addr, database *database) {
+func greet(stdout io.Writer, address net.Addr, database *database, hasAdmin bool) {
 	base := "http://" + reachable(address)
 	user := uuid.NewString()
+	jobs := ""
+	if hasAdmin {
+		jobs = "\n  jobs     " + base + "/admin/jobs/"
+	}
 	_, _ = fmt.Fprintf(stdout, `learninglog is ready.
 
   address  %[1]s
-  docs     %[1]s/docs
+  docs     %[1]s/docs%[5]s
   data     %[2]s
 
 Record a log, and read it back:
@@ -23,7 +27,7 @@ Record a log, and read it back:
   curl -i %[1]s/v1/learning-logs -H 'Content-Type: application/json' -d '{"request_id":"%[3]s","user_id":"%[4]s","word_count":12}'
   curl '%[1]s/v1/users/%[4]s/summary?fill=false'
 
-`, base, database.where, uuid.NewString(), user)
+`, base, database.where, uuid.NewString(), user, jobs)
 }
 
 // reachable returns an address that a client on this machine can connect to.

@@ -13,12 +13,13 @@ import (
 )
 
 type importCommand struct {
-	File     string        `arg:"" help:"The file, or - for standard input. It may be compressed by gzip."`
-	URL      *url.URL      `name:"url" env:"LEARNINGLOG_URL" default:"http://127.0.0.1:8080" help:"Where the service is."`
-	Format   string        `enum:"auto,ndjson,csv" default:"auto" help:"How logs are written: ndjson, csv, or auto, which goes by the name of the file and then by how it begins."`
-	Rejects  string        `type:"path" placeholder:"FILE" help:"Where to write the logs that are not recorded, if there are any: by default, beside the file."`
-	RetryFor time.Duration `default:"1m" help:"How long to go on trying while the service acknowledges nothing."`
-	Quiet    bool          `help:"Show no progress."`
+	File          string        `arg:"" help:"The file, or - for standard input. It may be compressed by gzip."`
+	URL           *url.URL      `name:"url" env:"LEARNINGLOG_URL" default:"http://127.0.0.1:8080" help:"Where the service is."`
+	Format        string        `enum:"auto,ndjson,csv" default:"auto" help:"How logs are written: ndjson, csv, or auto, which goes by the name of the file and then by how it begins."`
+	Rejects       string        `type:"path" placeholder:"FILE" help:"Where to write the logs that are not recorded: by default, beside the file. If there are none, a file that is there from an earlier import is removed."`
+	RetryFor      time.Duration `default:"1m" help:"How long to go on trying while the service acknowledges nothing."`
+	AnswerTimeout time.Duration `default:"30s" help:"How long the service may say nothing to a request before it is sent again: longer than the service's --request-timeout."`
+	Quiet         bool          `help:"Show no progress."`
 }
 
 // Help is what --help says more.
@@ -43,6 +44,8 @@ func (c *importCommand) Validate() error {
 		return errors.New("--url must be that of the service, such as http://127.0.0.1:8080")
 	case c.RetryFor < 0:
 		return errors.New("--retry-for must not be negative")
+	case c.AnswerTimeout <= 0:
+		return errors.New("--answer-timeout must be more than 0")
 	}
 	return nil
 }
@@ -62,10 +65,19 @@ func (c *importCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 		return err
 	}
 	rejects := importer.NewRejectFile(c.rejectsPath())
-	imports := importer.New(importer.Config{Service: c.URL, Input: input, Reject: rejects.Write, RetryFor: c.RetryFor})
+	imports := importer.New(importer.Config{
+		Service:       c.URL,
+		Input:         input,
+		Reject:        rejects.Write,
+		RetryFor:      c.RetryFor,
+		AnswerTimeout: c.AnswerTimeout,
+	})
 
 	stopShowing := c.showProgress(imports, size)
 	err = errors.Join(imports.Run(ctx), rejects.Close())
+	if err == nil {
+		err = rejects.RemoveEarlier()
+	}
 	stopShowing()
 	progress := imports.Progress()
 	if err := reportImport(stdout, progress, c.rejectsPath()); err != nil {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"learninglog/internal/importer"
 )
@@ -21,9 +20,12 @@ func (c *importCommand) showProgress(imports *importer.Importer, size int64) (st
 	}
 	every, show := showEvery, showLine(os.Stderr, size)
 	clearBar := func() {}
-	if term.IsTerminal(int(os.Stderr.Fd())) {
+	if isTerminal(os.Stderr) {
 		const smoothly = 100 * time.Millisecond
-		bar := newBar(os.Stderr, size)
+		bar := newBar(os.Stderr, size,
+			progressbar.OptionShowBytes(true),
+			progressbar.OptionShowElapsedTimeOnFinish(),
+			progressbar.OptionSetPredictTime(size >= 0))
 		every, show, clearBar = smoothly, showBar(bar), func() { _ = bar.Clear() }
 	}
 	done, stopped := make(chan struct{}), make(chan struct{})
@@ -60,17 +62,6 @@ func (p *pace) at(now time.Time, logs int64) float64 {
 		p.since, p.logs = now, logs
 	}
 	return p.last
-}
-
-func newBar(terminal io.Writer, size int64) *progressbar.ProgressBar {
-	return progressbar.NewOptions64(size,
-		progressbar.OptionSetWriter(terminal),
-		progressbar.OptionShowBytes(true),
-		progressbar.OptionShowElapsedTimeOnFinish(),
-		progressbar.OptionSetPredictTime(size >= 0),
-		progressbar.OptionSetSpinnerChangeInterval(0), // or it would draw by itself, also when it is cleared
-		progressbar.OptionFullWidth(),
-		progressbar.OptionSetRenderBlankState(true))
 }
 
 func showBar(bar *progressbar.ProgressBar) func(importer.Progress, float64) {

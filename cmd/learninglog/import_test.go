@@ -168,6 +168,30 @@ func TestImportWritesRejectsToBeMended(t *testing.T) {
 	assert.Equal(t, []int{6, 2}, []int{words, entries})
 }
 
+func TestAnImportWithoutRejectsLeavesNoneOfAnEarlierOne(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--database-url", pgtest.URL(t))
+	const earlier = "{}\n"
+	path := writeFile(t, "logs.ndjson", newLog(uuid.New(), 1))
+	rejects := path + ".rejects.ndjson"
+	require.NoError(t, os.WriteFile(rejects, []byte(earlier), 0o600))
+
+	_, _, status := run(t, "import", path, "--url", "http://127.0.0.1:1", "--retry-for", "0s", "--quiet")
+	assert.Equal(t, 2, status)
+	assert.FileExists(t, rejects, "an import that isn't finished doesn't know")
+
+	_, stderr, status := run(t, "import", path, "--url", s.base)
+	assert.Zero(t, status, stderr)
+	assert.NoFileExists(t, rejects, "there were none")
+
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(os.DevNull, link))
+	_, stderr, status = run(t, "import", path, "--url", s.base, "--rejects", link)
+	assert.Zero(t, status, stderr)
+	_, err := os.Lstat(link)
+	assert.NoError(t, err, "what isn't a file is left alone")
+}
+
 func TestImportRejectsOfStandardInput(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "--database-url", pgtest.URL(t))
@@ -202,16 +226,25 @@ func TestImportOutlivesTheService(t *testing.T) {
 			user := uuid.New()
 			var text strings.Builder
 			const logs = 15_000
-			for range logs {
+			for range logs - 1 {
 				text.WriteString(newLog(user, 1) + "\n")
 			}
-			i := startImport(t, writeFile(t, "logs", text.String()), "--url", s.base)
+			i := startImport(t, "-", "--url", s.base)
+			written := make(chan error, 1)
+			go func() {
+				_, err := io.WriteString(i.stdin, text.String())
+				written <- err
+			}()
 			require.Eventually(t, func() bool {
 				words, _ := s.total(user)
 				return words > 0
 			}, eventually, often)
 
 			end(s)
+			require.NoError(t, <-written)
+			_, err := fmt.Fprintln(i.stdin, newLog(user, 1)) // so that it can't have been done before
+			require.NoError(t, err)
+			require.NoError(t, i.stdin.Close())
 			again := serve(t, "--database-url", databaseURL, "--addr", strings.TrimPrefix(s.base, "http://"))
 
 			assert.Zero(t, i.end(), i.stderr.String())

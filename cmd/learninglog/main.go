@@ -9,11 +9,15 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/adrg/xdg"
 	"github.com/alecthomas/kong"
+
+	"learninglog/command"
+	"learninglog/rollup"
 )
 
 // The exit statuses: as with grep, one says that something was found, the other
@@ -33,7 +37,7 @@ type commandLine struct {
 	Serve   serveCommand   `cmd:"" help:"Run the service."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database's tables to this version, or remove them."`
 	Import  importCommand  `cmd:"" help:"Import learning logs from a file, through a running service. Exits with 1 where some were rejected."`
-	Rebuild rebuildCommand `cmd:"" help:"Repair the rollups while the service goes on."`
+	Rebuild rebuildCommand `cmd:"" help:"Repair the rollups while the service goes on; watch, cancel or list rebuilds."`
 	Verify  verifyCommand  `cmd:"" help:"Compare the rollups with the logs. Exits with 1 where they differ."`
 	Health  healthCommand  `cmd:"" help:"Ask a running service whether it is ready, as a container's health check does."`
 	OpenAPI openAPICommand `cmd:"" name:"openapi" help:"Print the OpenAPI document."`
@@ -55,7 +59,12 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 		kong.Name("learninglog"),
 		kong.Description("Records what people learn and shows it back to them: every acknowledged log is counted "+
 			"exactly once, in every period, at every commit."),
-		kong.Vars{"data_dir": defaultDataDir()},
+		kong.Vars{
+			"data_dir":     defaultDataDir(),
+			"max_users":    strconv.Itoa(rollup.MaxScopeUsers),
+			"max_workers":  strconv.Itoa(command.MaxRebuildWorkers),
+			"rebuild_pace": strconv.Itoa(command.DefaultRebuildPace),
+		},
 		kong.Writers(stdout, stderr),
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
@@ -65,11 +74,11 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 	if err != nil {
 		return fail(stderr, err)
 	}
-	command, err := parser.Parse(arguments)
+	chosen, err := parser.Parse(arguments)
 	if err != nil {
 		return fail(stderr, fmt.Errorf("%w\nSee: learninglog %s", err, helpFor(err)))
 	}
-	err = command.Run()
+	err = chosen.Run()
 	if errors.Is(err, errDrift) || errors.Is(err, errRejects) {
 		return exitFound
 	}

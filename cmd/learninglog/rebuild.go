@@ -7,67 +7,69 @@ import (
 	"io"
 	"log/slog"
 
-	"github.com/google/uuid"
-
 	"learninglog/command"
 	"learninglog/internal/postgres"
-	"learninglog/internal/timerange"
 	"learninglog/query"
 	"learninglog/rollup"
 )
 
-// scopeFlags say what to rebuild or verify.
-type scopeFlags struct {
-	User *uuid.UUID `placeholder:"UUID" help:"Only this user."`
-	From string     `placeholder:"DATE" help:"Only periods from the one that contains this date or RFC 3339 date-time on."`
-	To   string     `placeholder:"DATE" help:"Only periods through the one that contains this date or RFC 3339 date-time."`
-}
-
-func (f scopeFlags) scope() (rollup.Scope, error) {
-	var scope rollup.Scope
-	if f.User != nil {
-		scope.Users = append(scope.Users, *f.User)
-	}
-	if f.From != "" {
-		from, err := timerange.Parse(f.From, zone())
-		if err != nil {
-			return rollup.Scope{}, fmt.Errorf("--from %w", err)
-		}
-		scope.From = &from.At
-	}
-	if f.To != "" {
-		to, err := timerange.Parse(f.To, zone())
-		if err != nil {
-			return rollup.Scope{}, fmt.Errorf("--to %w", err)
-		}
-		scope.To = new(to.Last(zone()))
-	}
-	return scope, nil
-}
-
 type rebuildCommand struct {
+	Start  rebuildStartCommand  `cmd:"" default:"withargs" help:"Ask for a rebuild (the default)."`
+	Watch  rebuildWatchCommand  `cmd:"" help:"Show how far a rebuild is, until it has ended, and what it found."`
+	Cancel rebuildCancelCommand `cmd:"" help:"Cancel a rebuild. What it has repaired stays repaired."`
+	List   rebuildListCommand   `cmd:"" help:"List the latest rebuilds and verifications."`
+}
+
+// Help is what --help says more.
+func (*rebuildCommand) Help() string {
+	return "`learninglog rebuild` with nothing but flags is `learninglog rebuild start`: see its --help."
+}
+
+type rebuildStartCommand struct {
 	databaseFlags
-	scopeFlags
+	rebuildFlags
 
 	DryRun bool `help:"Report the drift and leave it."`
 	Wait   bool `help:"Wait until it is done, and show the progress. A running service does the work, or this command if there is none: then it works all rebuilds that are queued."`
 }
 
+// Help is what --help says more.
+func (*rebuildStartCommand) Help() string {
+	return `A rebuild compares the rollups with the logs and adds what is missing, while everybody goes on writing. It is a job in the database: a running service does the work, at most --max-logs-per-second, and goes on with it after a crash or a deploy.
+
+  learninglog rebuild --wait                                      everything
+  learninglog rebuild --users-file users.txt                      some users
+  learninglog rebuild --recorded-since 2026-01-14T08:00:00Z       who has learned since
+  learninglog rebuild --workers 4 --max-logs-per-second 0 --wait  as fast as it can
+  learninglog rebuild watch 7                                     how far is it?
+  learninglog rebuild cancel 7
+
+While a rebuild of the same scope waits or runs there is no second one: that one is meant, with its own workers and pace.`
+}
+
 // Run asks for a rebuild, and with --wait sees it through.
-func (c *rebuildCommand) Run(ctx context.Context, stdout io.Writer) error {
+func (c *rebuildStartCommand) Run(ctx context.Context, stdout io.Writer) error {
+	args, err := c.args(c.DryRun)
+	if err != nil {
+		return err
+	}
 	return c.withJobs(ctx, func(jobs *rollup.Jobs, ownServer bool) error {
 		if c.Wait {
-			rebuild, err := c.seeThrough(ctx, jobs, c.DryRun, stdout, ownServer)
+			rebuild, err := seeThrough(ctx, jobs, args, stdout, ownServer)
 			if err != nil {
 				return err
 			}
 			return report(stdout, rebuild)
 		}
-		requested, err := c.request(ctx, jobs, c.DryRun)
+		requested, err := command.RequestRebuild(ctx, jobs.Client(), args)
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(stdout, "rebuild %[1]d is queued: GET /v1/rebuilds/%[1]d shows how far it is\n", requested.ID)
+		what := "is queued"
+		if requested.Begun {
+			what = "of the same scope had begun before"
+		}
+		_, err = fmt.Fprintf(stdout, "rebuild %[1]d %[2]s: `learninglog rebuild watch %[1]d` shows how far it is\n", requested.ID, what)
 		if err == nil && ownServer {
 			_, err = fmt.Fprintln(stdout, "No service runs: it will be worked when one does, or now with --wait.")
 		}
@@ -77,15 +79,15 @@ func (c *rebuildCommand) Run(ctx context.Context, stdout io.Writer) error {
 
 // seeThrough asks for a rebuild and returns it when it has ended. One that had
 // begun before, and may be past what is asked about, is only waited for.
-func (f scopeFlags) seeThrough(
-	ctx context.Context, jobs *rollup.Jobs, dryRun bool, stdout io.Writer, alone bool,
+func seeThrough(
+	ctx context.Context, jobs *rollup.Jobs, args rollup.RebuildArgs, stdout io.Writer, alone bool,
 ) (query.Rebuild, error) {
 	for {
-		requested, err := f.request(ctx, jobs, dryRun)
+		requested, err := command.RequestRebuild(ctx, jobs.Client(), args)
 		if err != nil {
 			return query.Rebuild{}, err
 		}
-		rebuild, err := follow(ctx, jobs, requested.ID, stdout, alone)
+		rebuild, err := follow(ctx, jobs, requested.ID, alone)
 		if err != nil || !requested.Begun {
 			return rebuild, err
 		}
@@ -96,12 +98,9 @@ func (f scopeFlags) seeThrough(
 	}
 }
 
-func (f scopeFlags) request(ctx context.Context, jobs *rollup.Jobs, dryRun bool) (command.RequestedRebuild, error) {
-	scope, err := f.scope()
-	if err != nil {
-		return command.RequestedRebuild{}, err
-	}
-	return command.RequestRebuild(ctx, jobs.Client(), rollup.RebuildArgs{Scope: scope, DryRun: dryRun})
+// errUnknownRebuild says that there is no rebuild with an id.
+func errUnknownRebuild(id int64) error {
+	return fmt.Errorf("there is no rebuild %d, or none any more: `learninglog rebuild list` shows those that there are", id)
 }
 
 // withJobs opens the job queue. ownServer says that this process runs the

@@ -15,8 +15,12 @@ import (
 // report prints what a rebuild that has ended found and did. One that was
 // cancelled or given up is an error.
 func report(stdout io.Writer, rebuild query.Rebuild) error {
-	if rebuild.State != rivertype.JobStateCompleted {
-		return fmt.Errorf("rebuild %d was %s: %s", rebuild.ID, rebuild.State, rebuild.Error)
+	switch rebuild.State {
+	case rivertype.JobStateCompleted:
+	case rivertype.JobStateCancelled:
+		return fmt.Errorf("rebuild %d was cancelled, %s", rebuild.ID, doneBefore(rebuild))
+	default:
+		return fmt.Errorf("rebuild %d was given up, %s: %s", rebuild.ID, doneBefore(rebuild), rebuild.Error)
 	}
 	progress := rebuild.Progress
 	_, err := fmt.Fprintf(stdout, "Compared %s of %s with their rollups.\n",
@@ -28,14 +32,30 @@ func report(stdout io.Writer, rebuild query.Rebuild) error {
 		_, err := fmt.Fprintln(stdout, "No drift: every total is right.")
 		return err
 	}
-	verdict := "Drift in %s of the rollups, which has been repaired.\n\n"
+	verdict := "Drift in %s of the rollups, which has been repaired.\n"
 	if rebuild.Args.DryRun {
-		verdict = "Drift in %s of the rollups. To repair it: learninglog rebuild --wait\n\n"
+		verdict = "Drift in %s of the rollups. To repair it: learninglog rebuild --wait\n"
 	}
 	if _, err := fmt.Fprintf(stdout, verdict, count(progress.RowsDrifted, "row")); err != nil {
 		return err
 	}
+	drifted := progress.Drifted
+	_, err = fmt.Fprintf(stdout, "By granularity: %s, %s, %s. The worst first:\n\n",
+		count(drifted.Day, "day"), count(drifted.Week, "week"), count(drifted.Month, "month"))
+	if err != nil {
+		return err
+	}
 	return listDrift(stdout, progress)
+}
+
+// doneBefore says what a rebuild did that didn't come to its end.
+func doneBefore(rebuild query.Rebuild) string {
+	progress := rebuild.Progress
+	done := fmt.Sprintf("after %s of %s; ", count(progress.LogsDone, "log"), count(progress.UsersDone, "user"))
+	if rebuild.Args.DryRun {
+		return done + count(progress.RowsDrifted, "row") + " had drifted"
+	}
+	return done + count(progress.RowsRepaired, "row") + " repaired, which stay so"
 }
 
 // count returns a number and its noun.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"learninglog/command"
+	"learninglog/internal/admin"
 	"learninglog/internal/api"
 	"learninglog/internal/metrics"
 	"learninglog/internal/postgres"
@@ -26,17 +27,18 @@ type serveCommand struct {
 	databaseFlags
 
 	Addr              string        `env:"LEARNINGLOG_ADDR" default:"127.0.0.1:8080" help:"Where to listen: host:port. Port 0 takes a free one."`
+	Admin             bool          `env:"LEARNINGLOG_ADMIN" default:"true" negatable:"" help:"Serve the pages for operators, under /admin. They have no login: let nobody but operators reach them."`
 	LogLevel          slog.Level    `env:"LEARNINGLOG_LOG_LEVEL" default:"info" help:"What to log: debug, info, warn or error."`
 	LogFormat         string        `env:"LEARNINGLOG_LOG_FORMAT" enum:"text,json" default:"text" help:"How to log, on standard error: text or json."`
 	RequestTimeout    time.Duration `env:"LEARNINGLOG_REQUEST_TIMEOUT" default:"15s" help:"How long a request may wait for the database."`
-	ShutdownTimeout   time.Duration `env:"LEARNINGLOG_SHUTDOWN_TIMEOUT" default:"20s" help:"How long requests may take to finish when the service stops."`
-	WriteBatch        int           `env:"LEARNINGLOG_WRITE_BATCH" default:"1000" help:"About how many logs of different requests may share a commit. 1: none."`
+	ShutdownTimeout   time.Duration `env:"LEARNINGLOG_SHUTDOWN_TIMEOUT" default:"20s" help:"How long requests and writes may take to finish when the service stops, all together; what is left has a second each."`
+	WriteBatch        int           `env:"LEARNINGLOG_WRITE_BATCH" default:"1000" help:"About how many logs of different requests may share a commit. 1: none; then --write-lanes means nothing, and logs that are being written count in --write-queue."`
 	WriteLanes        int           `env:"LEARNINGLOG_WRITE_LANES" default:"2" help:"On how many connections logs are written at the same time."`
 	WriteQueue        int           `env:"LEARNINGLOG_WRITE_QUEUE" default:"20000" help:"How many logs may wait to be written, before requests are answered 503."`
 	MaxWordCount      int           `env:"LEARNINGLOG_MAX_WORD_COUNT" default:"1000000" help:"The most words that a log may have."`
 	EarliestTimestamp time.Time     `env:"LEARNINGLOG_EARLIEST_TIMESTAMP" default:"2000-01-01T00:00:00Z" help:"The first timestamp that a log may have."`
 	MaxAhead          time.Duration `env:"LEARNINGLOG_MAX_AHEAD" default:"24h" help:"How far a log's timestamp may be in the future."`
-	RebuildChunkLogs  int           `env:"LEARNINGLOG_REBUILD_CHUNK_LOGS" default:"100000" help:"How many logs a rebuild reads in one transaction."`
+	RebuildChunkLogs  int           `env:"LEARNINGLOG_REBUILD_CHUNK_LOGS" default:"200000" help:"How many logs a rebuild reads in one transaction."`
 	VerifyEvery       time.Duration `env:"LEARNINGLOG_VERIFY_EVERY" default:"1h" help:"How often a sample and whoever was active are verified by themselves. 0: never."`
 	VerifySample      int           `env:"LEARNINGLOG_VERIFY_SAMPLE" default:"200000" help:"About how many logs that sample has. The next goes on with the next users, so that everybody's turn comes."`
 	VerifyRepairs     bool          `env:"LEARNINGLOG_VERIFY_REPAIRS" help:"Repair the drift that is found so, instead of only telling of it."`
@@ -70,8 +72,8 @@ func (c *serveCommand) Validate() error {
 func zone() *time.Location { return time.UTC }
 
 // Run serves until ctx ends. What was started is stopped in reverse: no more
-// requests, those under way finish, rebuilds are handed on, the pool is closed,
-// the embedded database stops.
+// requests, those under way finish, what was accepted is written, rebuilds are
+// handed on, the pool is closed, the embedded database stops.
 func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	collectLess()
 	signal.Ignore(syscall.SIGPIPE) // the end of whoever reads the log isn't ours
@@ -141,6 +143,10 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	started.add("writes", recorder.Close)
 	stopping, endStreams := context.WithCancel(ctx)
 	defer endStreams()
+	pages, err := c.adminPages(ctx, jobs, logger, &started)
+	if err != nil {
+		return err
+	}
 	handler, err := api.New(api.Config{
 		Recorder:       recorder,
 		Reader:         query.NewReader(database.pool),
@@ -153,6 +159,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 		Requests:       metrics.NewRequests(registry),
 		Metrics:        registry,
 		Stopping:       stopping,
+		Admin:          pages,
 		Logger:         logger,
 	})
 	if err != nil {
@@ -175,7 +182,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 
 	logger.InfoContext(ctx, "ready", "address", listener.Addr().String(), "data", database.where)
 	if c.LogFormat == "text" {
-		greet(stdout, listener.Addr(), database)
+		greet(stdout, listener.Addr(), database, c.Admin)
 	}
 	select {
 	case <-ctx.Done():
@@ -186,13 +193,41 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	}
 }
 
+// adminPages starts the pages for operators, or returns nil where they aren't
+// wanted.
+func (c *serveCommand) adminPages(
+	ctx context.Context, jobs *rollup.Jobs, logger *slog.Logger, started *shutdown,
+) (http.Handler, error) {
+	if !c.Admin {
+		return nil, nil
+	}
+	pages, err := admin.New(jobs.Client(), onlyWarnings(logger))
+	if err != nil {
+		return nil, err
+	}
+	if err := pages.Start(ctx); err != nil {
+		return nil, err
+	}
+	started.add("admin pages", pages.Stop)
+	return pages, nil
+}
+
 // collectLess lets the heap grow to five times what is in use before garbage is
 // collected. That is little, so with Go's own factor of two under load a tenth of
 // the time would go into collecting. GOGC overrides it.
+//
+// Where much is in use, as while many large batches arrive at once, five times that
+// is more than it is worth: from the limit on, garbage is collected as often as it
+// takes to stay below. It is a soft one, of all of Go's memory: what is in use may
+// exceed it, and then half of the time goes into collecting at most. GOMEMLIMIT
+// overrides it.
 func collectLess() {
-	const percent = 400
+	const percent, limit = 400, 512 << 20
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(percent)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit)
 	}
 }
 

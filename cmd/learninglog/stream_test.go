@@ -286,7 +286,7 @@ func TestAClientThatReadsOnlyAtTheEnd(t *testing.T) {
 func TestAStreamEndsWhereTheDatabaseFails(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)
-	s := serve(t, "--database-url", databaseURL, "--request-timeout", "300ms")
+	s := serve(t, "--database-url", databaseURL, "--request-timeout", "2s")
 	user := uuid.New()
 	failed := newLog(user, 2)
 	st := s.stream()

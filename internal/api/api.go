@@ -15,12 +15,13 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/riverqueue/river"
+	"golang.org/x/time/rate"
 
 	"learninglog/command"
 	"learninglog/query"
 )
 
-// Config has what the API needs. Every field must be set.
+// Config has what the API needs. Every field must be set, unless it says otherwise.
 type Config struct {
 	Recorder *command.Recorder
 	Reader   *query.Reader
@@ -40,10 +41,12 @@ type Config struct {
 	Requests RequestObserver
 	// Metrics is what /metrics serves.
 	Metrics prometheus.Gatherer
-	// Stopping ends when the service begins to stop: streams, which may go on for
-	// hours, then end.
+	// Stopping ends when the service begins to stop: streams, of logs or of events,
+	// which may go on for hours, then end.
 	Stopping context.Context //nolint:containedctx // it is the service's, not a call's
-	Logger   *slog.Logger
+	// Admin serves /admin and what is below it. Nil is nothing.
+	Admin  http.Handler
+	Logger *slog.Logger
 }
 
 // version is that of the API, not of the program.
@@ -55,8 +58,11 @@ type server struct {
 	api huma.API
 	// reading, streaming and recording have a place for every array that may be
 	// read, every stream that may be open, and every array or chunk of a stream that
-	// may be recorded at the same time.
-	reading, streaming, recording chan struct{}
+	// may be recorded at the same time; watching has one for every watcher of a
+	// rebuild.
+	reading, streaming, recording, watching chan struct{}
+	// trouble says when it is time to log again why requests are turned away.
+	trouble rate.Sometimes
 	// patience is how long a stream waits for a client that makes no progress.
 	patience time.Duration
 	// openAPIJSON and openAPIYAML are the document, written once.
@@ -87,24 +93,32 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		reading:   make(chan struct{}, maxReading),
 		streaming: make(chan struct{}, maxStreaming),
 		recording: make(chan struct{}, maxRecording),
+		watching:  make(chan struct{}, maxWatching),
+		trouble:   rate.Sometimes{Interval: time.Second},
 		patience:  streamPatience,
 	}
 	router := chi.NewMux()
 	router.Use(s.middleware()...)
-	s.api = humachi.New(router, s.humaConfig())
+	routes := router.With(checkQuery)
+	s.api = humachi.New(routes, s.humaConfig())
 
-	s.routeRecord(router)
+	s.routeRecord(routes)
 	s.registerBatch()
 	s.registerLogs()
 	s.registerSummary()
 	s.registerRebuilds()
+	s.registerRebuildEvents()
 	s.registerVerifications()
 	s.registerHealth()
 	if err := s.writeOpenAPI(); err != nil {
 		return nil, nil, err
 	}
-	s.routeDocs(router)
-	s.routeMetrics(router)
+	s.routeDocs(routes)
+	s.routeMetrics(routes)
+	if s.Admin != nil {
+		router.Handle("/admin", s.Admin) // whose parameters are its own
+		router.Handle("/admin/*", s.Admin)
+	}
 	router.NotFound(s.notFound)
 	router.MethodNotAllowed(s.methodNotAllowed(router))
 	return s, router, nil

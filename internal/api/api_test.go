@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -145,6 +146,11 @@ func panicking(requests RequestObserver) http.Handler {
 	router.Use(s.middleware()...)
 	router.Get("/", func(http.ResponseWriter, *http.Request) { panic("a secret") })
 	router.Get("/abort", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	router.Get("/begun", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "an outcome\n")
+		_ = http.NewResponseController(w).Flush()
+		panic("a secret")
+	})
 	return router
 }
 
@@ -160,6 +166,19 @@ func TestPanicsAreProblems(t *testing.T) {
 	assert.NotEmpty(t, answer.Header().Get("X-Request-Id"))
 
 	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { serve(router, http.MethodGet, "/abort", "", nil) })
+}
+
+// Or else it would seem to be whole, with a problem as its last line.
+func TestAPanicAfterTheAnswerHasBegunBreaksItOff(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(panicking(nobody{}))
+	t.Cleanup(server.Close)
+	response, err := http.Get(server.URL + "/begun")
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.Equal(t, "an outcome\n", string(text))
 }
 
 func TestRequestIDIsTheClientsIfItIsReasonable(t *testing.T) {
@@ -193,6 +212,28 @@ func TestABodyThatDoesNotArrive(t *testing.T) {
 		serve(handler, http.MethodPost, "/v1/learning-logs", mediaJSON, broken{io.ErrUnexpectedEOF}).Code)
 	assert.Equal(t, http.StatusRequestTimeout,
 		serve(handler, http.MethodPost, "/v1/learning-logs", mediaJSON, broken{os.ErrDeadlineExceeded}).Code)
+}
+
+// Whatever its client says, the whole body is read; if it is right, without
+// copying it over and over.
+func TestABodyIsAsLongAsItIs(t *testing.T) {
+	t.Parallel()
+	const limit = 100_000
+	text := strings.Repeat("x", limit)
+	for name, length := range map[string]int64{
+		"as it is": limit, "unknown": -1, "too little": 5, "too much": limit + 1, "far too much": 1 << 40,
+	} {
+		body := payload{reader: strings.NewReader(text), length: length}
+		read, err := body.read(limit)
+		require.NoError(t, err, name)
+		assert.Equal(t, text, string(read), name)
+		if length >= limit {
+			assert.LessOrEqual(t, cap(read), limit+2*bytes.MinRead, name)
+		}
+	}
+	tooLong := payload{reader: strings.NewReader(text + "x"), length: 1}
+	_, err := tooLong.read(limit)
+	assert.ErrorContains(t, err, "at most 100000 bytes")
 }
 
 func TestEveryKindOfProblemHasAPage(t *testing.T) {
@@ -281,7 +322,10 @@ func FuzzListQuery(f *testing.F) {
 }
 
 func FuzzBatch(f *testing.F) {
-	for _, seed := range []string{"[" + aLog + "]", "[]", "null", "[1,", "[1] 2", "[[[", aLog, aLog + "\n\n{", "\xff", "\n"} {
+	for _, seed := range []string{
+		"[" + aLog + "]", "[]", "null", "[1,", "[1] 2", "[[[", aLog, aLog + "\n\n{", "\xff", "\n",
+		`[{"a":1,"a":2}]`, "[{\"a\":\"\xff\"}]", "[{\"\xff\":1,\"\xfe\":2}]", `[[{"a":1,"a":2}]]`, "[\xff]",
+	} {
 		f.Add(seed, true)
 		f.Add(seed, false)
 	}
@@ -317,6 +361,58 @@ func FuzzDecodeRebuild(f *testing.F) {
 			}
 		}
 	})
+}
+
+// In an array as in NDJSON.
+func TestABadLogOfABatchFailsAlone(t *testing.T) {
+	t.Parallel()
+	handler := newHandler(t, errAway)
+	for name, test := range map[string]struct{ log, location, message string }{
+		"a field that is given twice":         {strings.Replace(aLog, `}`, `,"word_count":13}`, 1), "body[1].word_count", "must be given once"},
+		"one that is, within another":         {strings.Replace(aLog, `12`, `{"a":1,"a":2}`, 1), "body[1].a", "must be given once"},
+		"bytes that are no text":              {strings.Replace(aLog, `12`, "\"\xff\"", 1), "body[1]", "UTF-8"},
+		"the name of a field that is no text": {strings.Replace(aLog, `word_count`, "\xff", 1), "body[1]", "UTF-8"},
+	} {
+		for contentType, format := range map[string]string{mediaJSON: "[1, %s, 2]", mediaNDJSON: "1\n%s\n2\n"} {
+			answer := serve(handler, http.MethodPost, batchPath, contentType, strings.NewReader(fmt.Sprintf(format, test.log)))
+
+			require.Equal(t, http.StatusOK, answer.Code, "%s, %s: %s", name, contentType, answer.Body)
+			assert.Equal(t, 3, strings.Count(answer.Body.String(), `"outcome":"invalid"`), "%s, %s: %s", name, contentType, answer.Body)
+			assert.Contains(t, answer.Body.String(), `"location":"`+test.location+`","message":"`, "%s, %s", name, contentType)
+			assert.Contains(t, answer.Body.String(), test.message, "%s, %s", name, contentType)
+		}
+	}
+}
+
+// writing is an answer that has something done before it is written.
+type writing struct {
+	*httptest.ResponseRecorder
+
+	before func()
+}
+
+func (w writing) Write(text []byte) (int, error) {
+	w.before()
+	return w.ResponseRecorder.Write(text)
+}
+
+// The answer to an array is as large as the array: whoever reads it slowly must
+// not keep more of them in memory than may be.
+func TestAnArrayKeepsItsPlaceUntilItIsAnswered(t *testing.T) {
+	t.Parallel()
+	s, router, err := newServer(newConfig(errAway))
+	require.NoError(t, err)
+	for body, status := range map[string]int{
+		"[1, 2]": http.StatusOK, "[": http.StatusBadRequest, "[" + aLog + "]": http.StatusServiceUnavailable,
+	} {
+		taken := -1
+		answer := writing{httptest.NewRecorder(), func() { taken = len(s.reading) }}
+		router.ServeHTTP(answer, httptest.NewRequest(http.MethodPost, batchPath, strings.NewReader(body)))
+
+		assert.Equal(t, status, answer.Code, body)
+		assert.Equal(t, 1, taken, "while %s is answered", body)
+		assert.Empty(t, s.reading, "afterwards")
+	}
 }
 
 // The answer to nonsense is no larger than what explains it.

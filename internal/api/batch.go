@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"learninglog/command"
 )
@@ -17,9 +19,9 @@ const (
 	// most that its body may have: 800 bytes a log.
 	maxBatch      = 10_000
 	maxBatchBytes = 8 << 20
-	// maxReading bounds the arrays that are in memory, maxStreaming the streams of
-	// NDJSON that are open, and maxRecording the arrays and the chunks of streams
-	// that are being recorded. The others wait for their turn.
+	// maxReading bounds the arrays that are in memory, or their answers, maxStreaming
+	// the streams of NDJSON that are open, and maxRecording the arrays and the chunks
+	// of streams that are being recorded. The others wait for their turn.
 	maxReading   = 64
 	maxStreaming = 64
 	maxRecording = 8
@@ -98,23 +100,39 @@ func (s *server) recordBatch(ctx context.Context, input *batchInput) (*huma.Stre
 	return s.recordArray(ctx, input)
 }
 
+// recordArray keeps a place among those that are read until the client has its
+// answer, which is as large as the array.
 func (s *server) recordArray(ctx context.Context, input *batchInput) (*huma.StreamResponse, error) {
-	doneReading, err := acquire(ctx, s.reading)
+	done, err := acquire(ctx, s.reading)
 	if err != nil {
 		return nil, err
 	}
-	defer doneReading()
+	return &huma.StreamResponse{Body: func(answer huma.Context) {
+		defer done()
+		entries, err := s.recordBody(ctx, input)
+		if err != nil {
+			_, writer := humachi.Unwrap(answer)
+			writeProblem(writer, s.problem(ctx, err))
+			return
+		}
+		answer.SetHeader("Content-Type", mediaJSON)
+		_ = json.NewEncoder(answer.BodyWriter()).Encode(count(entries)) // a client that is gone can ask again
+	}}, nil
+}
+
+// recordBody returns what became of each log of an array.
+func (s *server) recordBody(ctx context.Context, input *batchInput) ([]batchEntry, error) {
 	body, err := input.read(maxBatchBytes)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := s.limitTime(ctx)
 	defer cancel()
-	doneRecording, err := acquire(ctx, s.recording)
+	done, err := acquire(ctx, s.recording)
 	if err != nil {
 		return nil, err
 	}
-	defer doneRecording()
+	defer done()
 	texts, err := splitArray(body)
 	if err != nil {
 		return nil, err
@@ -123,17 +141,14 @@ func (s *server) recordArray(ctx context.Context, input *batchInput) (*huma.Stre
 	for i, text := range texts {
 		entries[i] = s.readEntry(i, text)
 	}
-	failure := s.recordEntries(ctx, entries)
+	failure := s.recordEntries(ctx, entries, s.Recorder.Record)
 	if failure != nil && nothingIsKnown(entries) {
 		return nil, failure
 	}
 	if failure != nil {
 		_ = s.problem(ctx, failure) // which writes it into the log, once for the batch
 	}
-	return &huma.StreamResponse{Body: func(ctx huma.Context) {
-		ctx.SetHeader("Content-Type", mediaJSON)
-		_ = json.NewEncoder(ctx.BodyWriter()).Encode(count(entries)) // a client that is gone can ask again
-	}}, nil
+	return entries, nil
 }
 
 func count(entries []batchEntry) BatchOutcomes {
@@ -153,9 +168,11 @@ func count(entries []batchEntry) BatchOutcomes {
 	}
 }
 
-// splitArray returns the elements of a JSON array, each a valid JSON value.
+// splitArray returns the elements of a JSON array. What is wrong within one of them
+// is found when it is read: it doesn't fail the others, unless nobody could say
+// where they begin.
 func splitArray(body []byte) ([][]byte, error) {
-	decoder := jsonDecoder(body)
+	decoder := jsonDecoder(body, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	defer jsonDecoders.Put(decoder)
 	if decoder.PeekKind() != '[' {
 		if err := readRest(decoder, body); err != nil {

@@ -48,9 +48,11 @@ func unreadableEntry(index int, wrong ...FieldProblem) batchEntry {
 
 func entryLocation(index int) string { return fmt.Sprintf("body[%d]", index) }
 
-// recordEntries records those entries that are logs, and writes down what became
-// of them. The error is why some Failed; it is nil if none did.
-func (s *server) recordEntries(ctx context.Context, entries []batchEntry) error {
+// recordEntries has those entries recorded that are logs, and writes down what
+// became of them. The error is why some Failed; it is nil if none did.
+func (s *server) recordEntries(
+	ctx context.Context, entries []batchEntry, record func(context.Context, []command.Log) []command.Outcome,
+) error {
 	logs := make([]command.Log, 0, len(entries))
 	for i := range entries {
 		if entries[i].readable {
@@ -58,7 +60,7 @@ func (s *server) recordEntries(ctx context.Context, entries []batchEntry) error 
 		}
 	}
 	s.Recorder.Refuse(len(entries) - len(logs))
-	recorded := s.Recorder.Record(ctx, logs)
+	recorded := record(ctx, logs)
 	var failure error
 	for i := range entries {
 		if !entries[i].readable {

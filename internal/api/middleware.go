@@ -24,7 +24,6 @@ func (s *server) middleware() chi.Middlewares {
 		identify,
 		s.observe,
 		s.recoverPanics,
-		checkQuery,
 		middleware.GetHead,
 	)
 }
@@ -59,7 +58,8 @@ func requestIDAttr(ctx context.Context) slog.Attr {
 }
 
 // recoverPanics answers a mistake of the program with a problem instead of a
-// connection that breaks off.
+// connection that breaks off; unless the answer has begun, of which a problem would
+// seem to be a part.
 func (s *server) recoverPanics(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -72,6 +72,9 @@ func (s *server) recoverPanics(next http.Handler) http.Handler {
 			}
 			s.Logger.ErrorContext(r.Context(), "a request panicked",
 				slog.Any("panic", cause), slog.String("stack", string(debug.Stack())), requestIDAttr(r.Context()))
+			if answer, ok := w.(middleware.WrapResponseWriter); ok && answer.Status() != 0 { // it is observe's
+				panic(http.ErrAbortHandler)
+			}
 			writeProblem(w, internal.problem(""))
 		}()
 		next.ServeHTTP(w, r)

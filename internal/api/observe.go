@@ -17,7 +17,7 @@ type RequestObserver interface {
 	// Ended is called when it was answered. The route is the pattern of its path,
 	// such as /v1/rebuilds/{id}, never the path itself: whatever clients send, there
 	// are only so many routes and methods. The status is 0 if the connection was
-	// broken off instead.
+	// broken off, be it by the client, before it could be answered.
 	Ended(route, method string, status int, took time.Duration)
 }
 
@@ -27,18 +27,28 @@ func (s *server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
 		answer := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		status := 0 // if it panics
 		s.Requests.Begun()
 		defer func() {
 			took := time.Since(started)
-			route := routeOf(r)
-			s.Requests.Ended(route, methodOf(r), answer.Status(), took)
-			s.logAccess(r, answer, took)
+			s.Requests.Ended(routeOf(r), methodOf(r), status, took)
+			s.logAccess(r, status, answer.BytesWritten(), took)
 		}()
 		next.ServeHTTP(answer, r)
 		if answer.Status() == 0 {
 			answer.WriteHeader(http.StatusOK) // as net/http would
 		}
+		status = statusOf(r, answer)
 	})
+}
+
+// statusOf returns the status of an answer. Where it would be a failure of ours,
+// but the client is gone, and what it asked for was broken off therefore, it is 0.
+func statusOf(r *http.Request, answer middleware.WrapResponseWriter) int {
+	if r.Context().Err() != nil && answer.Status() >= http.StatusInternalServerError {
+		return 0
+	}
+	return answer.Status()
 }
 
 // What stands for all the routes and methods that there aren't.
@@ -66,10 +76,10 @@ func methodOf(r *http.Request) string {
 	}
 }
 
-func (s *server) logAccess(r *http.Request, answer middleware.WrapResponseWriter, took time.Duration) {
+func (s *server) logAccess(r *http.Request, status, bytes int, took time.Duration) {
 	level := slog.LevelDebug // there may be tens of thousands a second
-	if answer.Status() >= http.StatusInternalServerError {
-		level = slog.LevelInfo
+	if status == http.StatusInternalServerError {
+		level = slog.LevelInfo // a mistake of ours, which is logged too, but not with what was asked for
 	}
 	if !s.Logger.Enabled(r.Context(), level) {
 		return
@@ -77,8 +87,8 @@ func (s *server) logAccess(r *http.Request, answer middleware.WrapResponseWriter
 	s.Logger.LogAttrs(r.Context(), level, "request",
 		slog.String("method", r.Method),
 		slog.String("path", r.URL.Path),
-		slog.Int("status", answer.Status()),
-		slog.Int("bytes", answer.BytesWritten()),
+		slog.Int("status", status),
+		slog.Int("bytes", bytes),
 		slog.Duration("took", took),
 		slog.String("remote", r.RemoteAddr),
 		requestIDAttr(r.Context()))

@@ -1,17 +1,20 @@
 package api
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"learninglog/internal/metrics"
 )
@@ -44,7 +47,7 @@ func TestRequestsAreToldApartByRoute(t *testing.T) {
 		{"GET", "/nowhere/" + aUser, "", "GET unmatched Not Found"},
 		{"PATCH", "/healthz", "", "PATCH unmatched Method Not Allowed"},
 		{"BREW", "/healthz", "", "other unmatched Method Not Allowed"},
-		{"GET", "/healthz?a=1&a=2", "", "GET unmatched Unprocessable Entity"},
+		{"GET", "/healthz?a=1&a=2", "", "GET /healthz Unprocessable Entity"},
 	} {
 		t.Run(test.method+" "+test.target, func(t *testing.T) {
 			t.Parallel()
@@ -69,9 +72,54 @@ func TestRequestsThatPanicHaveEnded(t *testing.T) {
 
 	serve(router, http.MethodGet, "/", "", nil)
 	assert.Panics(t, func() { serve(router, http.MethodGet, "/abort", "", nil) })
+	assert.Panics(t, func() { serve(router, http.MethodGet, "/begun", "", nil) })
 
-	assert.Equal(t, []string{"GET / Internal Server Error", "GET /abort "}, observed.answers)
-	assert.Equal(t, 2, observed.begun)
+	assert.Equal(t, []string{"GET / Internal Server Error", "GET /abort ", "GET /begun "}, observed.answers)
+	assert.Equal(t, 3, observed.begun)
+}
+
+// An outage is worth a line, but not one for each of tens of thousands of requests.
+func TestAnOutageIsLoggedNowAndThen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := new(logBuffer)
+		config := newConfig(errAway)
+		config.Logger = slog.New(slog.NewTextHandler(log, nil)) // from info on
+		handler, err := New(config)
+		require.NoError(t, err)
+		for range 3 {
+			for range 100 {
+				serve(handler, http.MethodPost, "/v1/learning-logs", "", strings.NewReader(aLog))
+				serve(handler, http.MethodPost, batchPath, "", strings.NewReader("["+aLog+"]"))
+			}
+			time.Sleep(time.Second)
+		}
+		assert.Equal(t, 3, strings.Count(log.String(), "\n"), "%s", log)
+		assert.Equal(t, 3, strings.Count(log.String(), "the database is unavailable"), "%s", log)
+	})
+}
+
+// A client that hangs up is no outage.
+func TestRequestsWhoseClientIsGoneAreBrokenOff(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		aLog: "POST /v1/learning-logs ", "{": "POST /v1/learning-logs Bad Request",
+	} {
+		observed, log := new(requests), new(logBuffer)
+		config := newConfig(errAway)
+		config.Requests = observed
+		config.Logger = slog.New(slog.NewTextHandler(log, nil))
+		handler, err := New(config)
+		require.NoError(t, err)
+		gone, hangUp := context.WithCancel(t.Context())
+		hangUp()
+
+		handler.ServeHTTP(httptest.NewRecorder(),
+			httptest.NewRequestWithContext(gone, http.MethodPost, "/v1/learning-logs", strings.NewReader(body)))
+
+		assert.Equal(t, []string{want}, observed.answers)
+		assert.Empty(t, log.String(), "it is not worth a line")
+	}
 }
 
 // BenchmarkObserve is what metrics, and a log that is off, cost a request.

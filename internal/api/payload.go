@@ -1,15 +1,18 @@
 package api
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 )
 
 const (
@@ -22,14 +25,19 @@ const (
 // fields in any case, and answer a body that breaks off with 500.
 type payload struct {
 	reader      io.Reader
+	length      int64 // as the client says it, or -1
 	contentType string
 }
 
 // Resolve is called by huma before the operation's handler.
 func (p *payload) Resolve(ctx huma.Context) []error {
-	p.reader = ctx.BodyReader()
-	p.contentType = ctx.Header("Content-Type")
+	request, _ := humachi.Unwrap(ctx)
+	*p = payloadOf(request)
 	return nil
+}
+
+func payloadOf(r *http.Request) payload {
+	return payload{reader: r.Body, length: r.ContentLength, contentType: r.Header.Get("Content-Type")}
 }
 
 // mediaType returns which of the supported media types the body has. A body that
@@ -54,19 +62,18 @@ func (p *payload) mediaType(supported ...string) (string, error) {
 
 // read returns the whole body, of at most limit bytes.
 func (p *payload) read(limit int64) ([]byte, error) {
-	if p.reader == nil {
-		return nil, nil
-	}
-	body, err := io.ReadAll(io.LimitReader(p.reader, limit+1))
+	size := min(max(p.length, 0), limit)
+	body := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // so that it need not grow
+	_, err := body.ReadFrom(io.LimitReader(p.reader, limit+1))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, timedOut.problem("")
 	case err != nil:
 		return nil, unreadable.problem("The body broke off.")
-	case int64(len(body)) > limit:
+	case int64(body.Len()) > limit:
 		return nil, tooLarge.problem(fmt.Sprintf("The body may have at most %d bytes.", limit))
 	}
-	return body, nil
+	return body.Bytes(), nil
 }
 
 // requestBody documents a body that an operation reads itself.

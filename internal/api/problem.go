@@ -80,7 +80,7 @@ func (s *server) problem(ctx context.Context, err error) *Problem {
 	switch {
 	case errors.As(err, &known):
 		return known
-	case errors.Is(err, query.ErrNotFound):
+	case errors.Is(err, query.ErrNotFound), errors.Is(err, command.ErrNoRebuild):
 		return notFound.problem("Nothing is known under this id, or not for this user.")
 	case errors.Is(err, query.ErrEmptyRange):
 		return invalid.problem("", FieldProblem{Location: "query.from", Message: "must not be after to"})
@@ -95,6 +95,7 @@ func (s *server) problem(ctx context.Context, err error) *Problem {
 	case errors.Is(err, query.ErrBadCursor):
 		return invalid.problem("", FieldProblem{Location: "query.cursor", Message: "must be the next_cursor of a page, unchanged"})
 	case errors.Is(err, command.ErrFull):
+		s.logTrouble(ctx, "too many logs wait to be written", err)
 		problem := unavailable.problem("Too many logs wait to be written.")
 		problem.retryAfter = s.Recorder.Backlog()
 		return problem
@@ -105,7 +106,7 @@ func (s *server) problem(ctx context.Context, err error) *Problem {
 	case errors.Is(err, context.Canceled):
 		return unavailable.problem("The request was cancelled.") // nobody is listening
 	case s.Unavailable(err):
-		s.Logger.WarnContext(ctx, "the database is unavailable", slog.Any("error", err), requestIDAttr(ctx))
+		s.logTrouble(ctx, "the database is unavailable", err)
 		problem := unavailable.problem("The database does not answer.")
 		problem.retryAfter = retryAfter
 		return problem
@@ -113,6 +114,14 @@ func (s *server) problem(ctx context.Context, err error) *Problem {
 		s.Logger.ErrorContext(ctx, "a request failed", slog.Any("error", err), requestIDAttr(ctx))
 		return internal.problem("")
 	}
+}
+
+// logTrouble logs why requests are turned away: one of them a second, as there may
+// be tens of thousands with the same to say. The others are for the level debug.
+func (s *server) logTrouble(ctx context.Context, message string, err error) {
+	level := slog.LevelDebug
+	s.trouble.Do(func() { level = slog.LevelWarn })
+	s.Logger.LogAttrs(ctx, level, message, slog.Any("error", err), requestIDAttr(ctx))
 }
 
 // asProblem turns huma's own errors, which are about parameters, into problems.

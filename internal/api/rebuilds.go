@@ -45,10 +45,11 @@ type Rebuild struct {
 	MaxLogsPerSecond int             `json:"max_logs_per_second" doc:"How many logs it reads in a second at most, on average. 0 is as many as it can."`
 	Progress         RebuildProgress `json:"progress"`
 
-	RequestedAt time.Time  `json:"requested_at"`
-	StartedAt   *time.Time `json:"started_at,omitempty" doc:"When it was last taken up."`
-	FinishedAt  *time.Time `json:"finished_at,omitempty" doc:"When it was completed, cancelled or given up."`
-	Error       string     `json:"error,omitempty" doc:"Why it was interrupted last."`
+	RequestedAt       time.Time  `json:"requested_at"`
+	StartedAt         *time.Time `json:"started_at,omitempty" doc:"When it was last taken up."`
+	CancelRequestedAt *time.Time `json:"cancel_requested_at,omitempty" doc:"When it was asked to cancel it. It has ended only when finished_at says so."`
+	FinishedAt        *time.Time `json:"finished_at,omitempty" doc:"When it was completed, cancelled or given up."`
+	Error             string     `json:"error,omitempty" doc:"Why it was interrupted last."`
 }
 
 // RebuildProgress is how far a rebuild has come.
@@ -82,6 +83,11 @@ type rebuildOutput struct {
 	Body Rebuild
 }
 
+type cancelOutput struct {
+	Status int
+	Body   Rebuild
+}
+
 type rebuildsInput struct {
 	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"20" doc:"The most rebuilds to return."`
 }
@@ -101,7 +107,7 @@ func (s *server) registerRebuilds() {
 		Method:        http.MethodPost,
 		Path:          "/v1/rebuilds",
 		Summary:       "Ask for a rebuild",
-		Description:   "Repairs drift while everybody goes on writing, or reports it with dry_run. Without a body: everything. While a rebuild of the same scope waits or runs, that one is answered instead of a new one.",
+		Description:   "Repairs drift while everybody goes on writing, or reports it with dry_run. Without a body: everything. While a rebuild of the same scope waits or runs, that one is answered instead of a new one, be it that its cancel_requested_at says that it is about to end.",
 		Tags:          []string{tagRebuilds},
 		DefaultStatus: http.StatusAccepted,
 		RequestBody:   requestBody(false, "What to rebuild.", map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf[NewRebuild](s)}}),
@@ -122,10 +128,25 @@ func (s *server) registerRebuilds() {
 		OperationID: "get-rebuild",
 		Method:      http.MethodGet,
 		Path:        "/v1/rebuilds/{id}",
-		Summary:     "Watch a rebuild",
+		Summary:     "Get a rebuild",
 		Description: "Rebuilds that have ended are kept for a day, those that were given up for a week.",
 		Tags:        []string{tagRebuilds},
 	}, []int{http.StatusNotFound, http.StatusServiceUnavailable}, s.getRebuild)
+
+	rebuild := map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf[Rebuild](s)}}
+	register(s, huma.Operation{
+		OperationID: "cancel-rebuild",
+		Method:      http.MethodDelete,
+		Path:        "/v1/rebuilds/{id}",
+		Summary:     "Cancel a rebuild",
+		Description: "One that runs gives up the chunk that it is at, in a moment, or within seconds where its process is gone. " +
+			"What it has repaired stays repaired. One that has ended stays as it ended.",
+		Tags: []string{tagRebuilds},
+		Responses: map[string]*huma.Response{
+			"200": {Description: "It has ended: the state says how", Content: rebuild},
+			"202": {Description: "It is about to end", Content: rebuild},
+		},
+	}, []int{http.StatusNotFound, http.StatusServiceUnavailable}, s.cancelRebuild)
 }
 
 func (s *server) requestRebuild(ctx context.Context, input *newRebuildInput) (*newRebuildOutput, error) {
@@ -179,6 +200,23 @@ func (s *server) getRebuild(ctx context.Context, input *rebuildInput) (*rebuildO
 	return &rebuildOutput{Body: fromRebuild(rebuild)}, nil
 }
 
+func (s *server) cancelRebuild(ctx context.Context, input *rebuildInput) (*cancelOutput, error) {
+	ctx, cancel := s.limitTime(ctx)
+	defer cancel()
+	if err := command.CancelRebuild(ctx, s.Jobs, input.ID); err != nil {
+		return nil, err
+	}
+	rebuild, err := query.GetRebuild(ctx, s.Jobs, input.ID)
+	if err != nil {
+		return nil, err
+	}
+	output := &cancelOutput{Status: http.StatusAccepted, Body: fromRebuild(rebuild)}
+	if rebuild.Ended() {
+		output.Status = http.StatusOK
+	}
+	return output, nil
+}
+
 func fromRebuild(rebuild query.Rebuild) Rebuild {
 	args := rebuild.Args
 	body := Rebuild{
@@ -192,10 +230,12 @@ func fromRebuild(rebuild query.Rebuild) Rebuild {
 		Workers:          max(1, args.Workers),
 		MaxLogsPerSecond: args.MaxLogsPerSecond,
 		Progress:         fromProgress(rebuild),
-		RequestedAt:      rebuild.RequestedAt,
-		StartedAt:        rebuild.StartedAt,
-		FinishedAt:       rebuild.FinishedAt,
-		Error:            rebuild.Error,
+
+		RequestedAt:       rebuild.RequestedAt,
+		StartedAt:         rebuild.StartedAt,
+		CancelRequestedAt: rebuild.CancelRequestedAt,
+		FinishedAt:        rebuild.FinishedAt,
+		Error:             rebuild.Error,
 	}
 	for _, user := range args.Scope.Users {
 		body.UserIDs = append(body.UserIDs, user.String())

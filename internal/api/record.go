@@ -175,7 +175,7 @@ func returnsDuplicates(r *http.Request) (bool, error) {
 }
 
 func (s *server) readLog(r *http.Request) (command.Log, error) {
-	body := payload{reader: r.Body, contentType: r.Header.Get("Content-Type")}
+	body := payloadOf(r)
 	if _, err := body.mediaType(mediaJSON); err != nil {
 		return command.Log{}, err
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
@@ -101,24 +100,8 @@ func (st *stream) end(ctx context.Context, err error, answered bool) error {
 // has begun to be answered waits while too many logs wait to be written. A chunk
 // is seen to its end, even if the client is gone or the service stops.
 func (st *stream) record(ctx context.Context, chunk []batchEntry, patiently bool) error {
-	const tryAgain = 100 * time.Millisecond
 	ctx, cancel := st.server.limitTime(context.WithoutCancel(ctx))
 	defer cancel()
-	for {
-		failure := st.recordInTurn(ctx, chunk)
-		if !patiently || !errors.Is(failure, command.ErrFull) {
-			return failure
-		}
-		st.server.Logger.DebugContext(ctx, "a stream waits, as too many logs wait to be written", requestIDAttr(ctx))
-		select {
-		case <-ctx.Done():
-			return failure
-		case <-time.After(tryAgain):
-		}
-	}
-}
-
-func (st *stream) recordInTurn(ctx context.Context, chunk []batchEntry) error {
 	done, err := acquire(ctx, st.server.recording)
 	if err != nil {
 		for i := range chunk {
@@ -129,7 +112,11 @@ func (st *stream) recordInTurn(ctx context.Context, chunk []batchEntry) error {
 		return err
 	}
 	defer done()
-	return st.server.recordEntries(ctx, chunk)
+	record := st.server.Recorder.Record
+	if patiently {
+		record = st.server.Recorder.RecordPatiently
+	}
+	return st.server.recordEntries(ctx, chunk, record)
 }
 
 // beginAnswer says that what follows are outcomes.

@@ -2,12 +2,13 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"sync"
 )
 
 const (
-	// maxUnread is how many bytes of outcomes are kept for a client that doesn't
-	// read them yet. Most clients read only once they have sent everything: this,
+	// maxUnread is about how many bytes of outcomes are kept for a client that
+	// doesn't read them yet: those of one chunk may come on top. Most clients read only once they have sent everything: this,
 	// with what the network holds, is room for the outcomes of 10,000 logs, even
 	// if all are recorded already.
 	maxUnread = 4 << 20
@@ -25,7 +26,8 @@ type outbox struct {
 
 	mu      sync.Mutex
 	changed *sync.Cond
-	unread  []byte
+	unread  [][]byte // what was taken to be sent, the oldest first
+	size    int      // of it, and of what is being sent
 	closed  bool
 	failed  bool
 }
@@ -37,15 +39,16 @@ func newOutbox(writer http.ResponseWriter, patience *patience) *outbox {
 	return o
 }
 
-// send takes text to be sent, once there is room for it. It returns false if the
-// client doesn't read.
+// send takes text to be sent, once there is room for it, and keeps it. It returns
+// false if the client doesn't read.
 func (o *outbox) send(text []byte) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for len(o.unread) > maxUnread && !o.failed {
+	for o.size > maxUnread && !o.failed {
 		o.changed.Wait()
 	}
-	o.unread = append(o.unread, text...)
+	o.unread = append(o.unread, text)
+	o.size += len(text)
 	o.changed.Broadcast()
 	return !o.failed
 }
@@ -63,9 +66,7 @@ func (o *outbox) run() {
 	defer close(o.done)
 	control := http.NewResponseController(o.writer)
 	for text := o.next(); text != nil; text = o.next() {
-		for len(text) > 0 {
-			piece := text[:min(len(text), maxWrite)]
-			text = text[len(piece):]
+		for piece := range slices.Chunk(text, maxWrite) {
 			o.patience.beforeWrite()
 			if _, err := o.writer.Write(piece); err != nil {
 				o.fail()
@@ -73,6 +74,7 @@ func (o *outbox) run() {
 			}
 		}
 		_ = control.Flush() // the next write tells of an error
+		o.sent(len(text))
 	}
 }
 
@@ -83,10 +85,21 @@ func (o *outbox) next() []byte {
 	for len(o.unread) == 0 && !o.closed {
 		o.changed.Wait()
 	}
-	text := o.unread
-	o.unread = nil
-	o.changed.Broadcast()
+	if len(o.unread) == 0 {
+		return nil
+	}
+	text := o.unread[0]
+	o.unread[0] = nil
+	o.unread = o.unread[1:]
 	return text
+}
+
+// sent makes room for as many bytes.
+func (o *outbox) sent(bytes int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.size -= bytes
+	o.changed.Broadcast()
 }
 
 func (o *outbox) fail() {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ const batchPath = "/v1/learning-logs/batch"
 type streamServer struct {
 	*httptest.Server
 
+	api *server
 	log *logBuffer
 }
 
@@ -62,7 +64,7 @@ func newStreamServerOf(
 	change(server.Config)
 	server.Start()
 	t.Cleanup(server.Close)
-	return streamServer{server, log}
+	return streamServer{server, s, log}
 }
 
 func asItIs(*http.Server) {}
@@ -195,7 +197,8 @@ func (s stuck) Query(ctx context.Context, _ string, _ ...any) (pgx.Rows, error) 
 func TestAStreamThatHasBegunWaitsWhileTooManyLogsWaitToBeWritten(t *testing.T) {
 	t.Parallel()
 	database := stuck{make(chan struct{}), make(chan struct{})}
-	recorder := command.NewRecorder(database, command.Config{Lanes: 1, MaxWaiting: 1})
+	counted := new(refusals)
+	recorder := command.NewRecorder(database, command.Config{Lanes: 1, MaxWaiting: 1, Observer: counted})
 	server := newStreamServerOf(t, recorder, time.Minute, asItIs)
 	begun := server.connect(t)
 	sendLine(t, begun, "nonsense")
@@ -219,7 +222,7 @@ func TestAStreamThatHasBegunWaitsWhileTooManyLogsWaitToBeWritten(t *testing.T) {
 	assert.True(t, strings.HasPrefix(string(refusal), "HTTP/1.1 503 "), "one that has not begun is refused: %s", refusal)
 
 	sendLine(t, begun, aLog)
-	require.Eventually(t, func() bool { return strings.Contains(server.log.String(), "a stream waits") }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return len(server.api.recording) == 1 }, time.Minute, time.Millisecond)
 	database.answers <- struct{}{}
 	<-database.queries
 	database.answers <- struct{}{}
@@ -229,6 +232,21 @@ func TestAStreamThatHasBegunWaitsWhileTooManyLogsWaitToBeWritten(t *testing.T) {
 	rest, err := io.ReadAll(answer)
 	require.NoError(t, err)
 	assert.Contains(t, string(rest), `"index":1,`)
+	assert.EqualValues(t, 1, counted.failed.Load(), "only the one that was refused, for good")
+	assert.EqualValues(t, 1, counted.invalid.Load(), "what is no log is counted once")
+}
+
+// refusals counts the logs that end without a batch.
+type refusals struct{ failed, invalid atomic.Int64 }
+
+func (*refusals) Wrote(command.Batch) {}
+
+func (r *refusals) Refused(status command.Status, logs int) {
+	if status == command.Invalid {
+		r.invalid.Add(int64(logs))
+	} else {
+		r.failed.Add(int64(logs))
+	}
 }
 
 func aReadLog() command.Log {
@@ -300,20 +318,24 @@ func TestOutcomesThatAreNotReadHaveRoom(t *testing.T) {
 		require.True(t, outbox.send([]byte(outcome)), "without waiting")
 	}
 
-	tooMany := make(chan struct{})
+	var taken atomic.Int64
+	const tooMany = maxUnread / 400
+	all := make(chan struct{})
 	go func() {
-		defer close(tooMany)
-		for range maxUnread / len(outcome) {
+		defer close(all)
+		for range tooMany {
 			outbox.send([]byte(outcome))
+			taken.Add(int64(len(outcome)))
 		}
 	}()
 	select {
-	case <-tooMany:
+	case <-all:
 		assert.Fail(t, "what isn't read is bounded")
 	case <-time.After(50 * time.Millisecond): // it waits
 	}
+	assert.LessOrEqual(t, maxBatch*len(outcome)+int(taken.Load()), maxUnread+len(outcome), "with what is being sent")
 	close(client.released)
-	<-tooMany
+	<-all
 	outbox.close()
-	assert.Equal(t, maxBatch+maxUnread/len(outcome), strings.Count(client.Body.String(), "\n"))
+	assert.Equal(t, maxBatch+tooMany, strings.Count(client.Body.String(), "\n"))
 }

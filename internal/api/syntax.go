@@ -16,9 +16,9 @@ import (
 var jsonDecoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
 
 // jsonDecoder returns a decoder of text, to be put back into jsonDecoders.
-func jsonDecoder(text []byte) *jsontext.Decoder {
+func jsonDecoder(text []byte, options ...jsontext.Options) *jsontext.Decoder {
 	decoder, _ := jsonDecoders.Get().(*jsontext.Decoder)
-	decoder.Reset(bytes.NewBuffer(text))
+	decoder.Reset(bytes.NewBuffer(text), options...)
 	return decoder
 }
 

@@ -35,12 +35,18 @@ type result struct {
 	latencies []time.Duration
 }
 
-// warmUp is how long the load runs before it is measured.
-const warmUp = 500 * time.Millisecond
+const (
+	// warmUp is how long the load runs before it is measured.
+	warmUp = 500 * time.Millisecond
+	// patience is how long the last answers may take.
+	patience = 30 * time.Second
+)
 
 // run posts for a while. One thread serves all clients from an event loop: what
 // it takes is lost to what it measures, which has the same cores.
 func (l load) run(ctx context.Context) (result, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, warmUp+l.duration+patience, errors.New("the service doesn't answer"))
+	defer cancel()
 	begin := time.Now().Add(warmUp)
 	loop := &eventLoop{begin: begin, end: begin.Add(l.duration), ended: make(chan error, l.clients)}
 	engine, err := gnet.NewClient(loop, gnet.WithNumEventLoop(1), gnet.WithTCPNoDelay(gnet.TCPNoDelay), gnet.WithLogger(silent{}))

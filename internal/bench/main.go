@@ -28,6 +28,7 @@ type flags struct {
 	Posts   postsCommand   `cmd:"" default:"withargs" help:"Single posts and batches against pgbench's bare inserts."`
 	Size    sizeCommand    `cmd:"" help:"Single posts into a table with many logs against an empty one."`
 	Rebuild rebuildCommand `cmd:"" help:"Verifying and rebuilding against counting the same sums in one statement."`
+	Online  onlineCommand  `cmd:"" help:"Single posts while everything is being rebuilt, against posts alone."`
 	Profile profileCommand `cmd:"" help:"Load for a while, to look at with a profiler."`
 }
 

@@ -16,8 +16,8 @@ import (
 )
 
 // bareInsert is what anybody would write by hand, on a table like the service's
-// own and with no rollup to keep. Users come from a table, so that both have as
-// many.
+// own and with no rollup to keep. There are as many users as the service gets logs
+// of.
 const bareInsert = `\set n random(1, %d)
 INSERT INTO bare_learning_log (request_id, user_id, word_count, "timestamp")
 VALUES (gen_random_uuid(), lpad(to_hex(:n::int), 32, '0')::uuid, 12, now());

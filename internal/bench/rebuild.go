@@ -106,8 +106,9 @@ type rebuildAnswer struct {
 	State      string
 	FinishedAt *time.Time `json:"finished_at"`
 	Progress   struct {
-		LogsDone    int64 `json:"logs_done"`
-		RowsDrifted int64 `json:"rows_drifted"`
+		LogsDone      int64   `json:"logs_done"`
+		LogsPerSecond float64 `json:"logs_per_second"`
+		RowsDrifted   int64   `json:"rows_drifted"`
 	}
 }
 

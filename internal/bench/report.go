@@ -52,6 +52,15 @@ func (s series) over(other series) string {
 	return spread(ratios, "%.2f")
 }
 
+// slower prints the ratio of the 99th percentiles, as over does of the rates.
+func (s series) slower(other series) string {
+	ratios := make([]float64, len(s))
+	for i := range s {
+		ratios[i] = float64(s[i].percentile(99)) / float64(other[i].percentile(99)) //nolint:mnd // the 99th
+	}
+	return spread(ratios, "%.2f")
+}
+
 func spread(figures []float64, format string) string {
 	return fmt.Sprintf(format+" / "+format+" / "+format, slices.Min(figures), median(figures), slices.Max(figures))
 }

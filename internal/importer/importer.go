@@ -7,6 +7,7 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -27,7 +28,15 @@ type Config struct {
 	// RetryFor is how long the service may acknowledge nothing before the import
 	// is given up.
 	RetryFor time.Duration
+	// AnswerTimeout is how long the service may say nothing to a request that it has
+	// not answered whole; then it is sent again. It should be longer than the service
+	// waits for its database. Default: [DefaultAnswerTimeout].
+	AnswerTimeout time.Duration
 }
+
+// DefaultAnswerTimeout is twice as long as a service waits for its database unless
+// it is told otherwise.
+const DefaultAnswerTimeout = 30 * time.Second
 
 // Importer imports one input.
 type Importer struct {
@@ -58,6 +67,7 @@ func (p Progress) Rejected() int64 { return p.RequestIDReused + p.Invalid }
 
 // New returns an importer.
 func New(config Config) *Importer {
+	config.AnswerTimeout = cmp.Or(config.AnswerTimeout, DefaultAnswerTimeout)
 	return &Importer{
 		config:   config,
 		endpoint: config.Service.JoinPath("v1/learning-logs/batch").String(),

@@ -15,6 +15,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -179,7 +180,7 @@ func TestAnInputThatTakesItsTime(t *testing.T) {
 	go func() {
 		for line := range 3 {
 			_, _ = fmt.Fprintf(writer, "{%d}\n", line)
-			for len(s.received()) <= line {
+			for len(s.received()) <= line && t.Context().Err() == nil {
 				time.Sleep(time.Millisecond)
 			}
 		}
@@ -233,6 +234,35 @@ func TestAServiceThatAcknowledgesNothingIsGivenUp(t *testing.T) {
 
 	refused := run(t, "http://127.0.0.1:1", "{}", 0)
 	assert.ErrorContains(t, refused.err, "connection refused")
+}
+
+func TestAServiceThatSaysNothingIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	const patience = 2 * time.Second
+	var requests atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if requests.Add(1) == 1 {
+			<-r.Context().Done()
+			return
+		}
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		_, _ = io.WriteString(w, `{"index":0,"outcome":"recorded"}`)
+	}))
+	t.Cleanup(s.Close)
+	input, err := importer.Open(strings.NewReader("{}"), "", importer.NDJSON)
+	require.NoError(t, err)
+	service, err := url.Parse(s.URL)
+	require.NoError(t, err)
+	imports := importer.New(importer.Config{Service: service, Input: input, RetryFor: time.Minute, AnswerTimeout: patience})
+	begun := time.Now()
+
+	require.NoError(t, imports.Run(t.Context()))
+
+	assert.EqualValues(t, 2, requests.Load())
+	assert.EqualValues(t, 1, imports.Progress().Recorded)
+	assert.GreaterOrEqual(t, time.Since(begun), patience)
+	assert.Less(t, time.Since(begun), importer.DefaultAnswerTimeout)
 }
 
 // It is given up when nothing goes on, not when it takes long.
@@ -324,11 +354,13 @@ func TestARejectThatCannotBeWrittenEndsTheImport(t *testing.T) {
 	require.NoError(t, err)
 	rejects := importer.NewRejectFile(t.TempDir() + "/no/such/directory")
 
-	err = importer.New(importer.Config{Service: service, Input: input, Reject: rejects.Write, RetryFor: time.Minute}).Run(t.Context())
+	imports := importer.New(importer.Config{Service: service, Input: input, Reject: rejects.Write, RetryFor: time.Minute})
+	err = imports.Run(t.Context())
 
 	_, ok := errors.AsType[*importer.RejectError](err)
 	assert.True(t, ok, "%v", err)
 	assert.Len(t, s.received(), 1)
+	assert.Equal(t, importer.Progress{Failed: 1}, imports.Progress(), "it is counted once")
 }
 
 const header = "request_id,user_id,word_count,timestamp\n"

@@ -51,7 +51,7 @@ func (e *RejectError) Error() string { return fmt.Sprintf("writing rejects: %v",
 func (e *RejectError) Unwrap() error { return e.Err }
 
 // RejectFile keeps rejects as NDJSON. The file is made for the first, and replaces
-// one that was there.
+// one that was there. Close it, and RemoveEarlier where all went well.
 type RejectFile struct {
 	path   string
 	file   *os.File
@@ -85,13 +85,29 @@ func (f *RejectFile) create() (err error) {
 	return nil
 }
 
-// Close finishes the file, if there is one.
+// Close finishes the file, if there was a reject.
 func (f *RejectFile) Close() error {
 	if f.file == nil {
 		return nil
 	}
 	if err := errors.Join(f.buffer.Flush(), f.file.Close()); err != nil {
 		return &RejectError{err}
+	}
+	return nil
+}
+
+// RemoveEarlier removes the file of an earlier import if this one had no rejects, so
+// that nobody takes those for its own. What isn't a regular file is left alone.
+func (f *RejectFile) RemoveEarlier() error {
+	if f.file != nil {
+		return nil
+	}
+	earlier, err := os.Lstat(f.path)
+	if err != nil || !earlier.Mode().IsRegular() {
+		return nil //nolint:nilerr // there is none
+	}
+	if err := os.Remove(f.path); err != nil {
+		return fmt.Errorf("removing the rejects of an earlier import: %w", err)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,10 +14,6 @@ import (
 )
 
 const mediaType = "application/x-ndjson"
-
-// stalled is how long the service may say nothing to a request that it has not
-// answered whole. It is longer than the service itself waits for its database.
-const stalled = 30 * time.Second
 
 // The outcomes that are told apart. Of any other the service says whether it may
 // be sent again.
@@ -38,7 +35,6 @@ type outcome struct {
 
 // Errors of a request that is to be sent again.
 var (
-	errStalled    = fmt.Errorf("the service has said nothing for %s", stalled)
 	errEndedEarly = errors.New("the service ended its answer early")
 	errFailed     = errors.New("the service could not record all logs")
 )
@@ -67,7 +63,8 @@ var errNotOurs = errors.New("the answer is not that of a learninglog service: is
 func (i *Importer) send(ctx context.Context, entries []entry) (rest []entry, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watch := time.AfterFunc(stalled, func() { cancel(errStalled) })
+	silence := i.config.AnswerTimeout
+	watch := time.AfterFunc(silence, func() { cancel(fmt.Errorf("the service has said nothing for %s", silence)) })
 	defer watch.Stop()
 
 	response, err := i.post(ctx, entries)
@@ -90,7 +87,7 @@ func (i *Importer) send(ctx context.Context, entries []entry) (rest []entry, err
 		case became.Index != n || became.Outcome == "":
 			return append(rest, entries[n:]...), errNotOurs
 		}
-		watch.Reset(stalled)
+		watch.Reset(silence)
 		if became.Retryable {
 			rest = append(rest, e)
 			continue
@@ -117,42 +114,19 @@ func causeOf(ctx context.Context, err error) error {
 // post begins a request. The body is still being sent while the answer is read:
 // neither side could hold all of what the other says.
 func (i *Importer) post(ctx context.Context, entries []entry) (*http.Response, error) {
-	body := &body{entries: entries}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, i.endpoint, body)
+	var body net.Buffers
+	var length int64
+	for _, e := range entries {
+		body = append(body, e.log)
+		length += int64(len(e.log))
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, i.endpoint, &body)
 	if err != nil {
 		return nil, err
 	}
-	request.ContentLength = body.length()
+	request.ContentLength = length
 	request.Header.Set("Content-Type", mediaType)
 	return i.client.Do(request)
-}
-
-// body is the logs of entries, to be read.
-type body struct {
-	entries []entry
-	rest    []byte // of the entry before
-}
-
-func (b *body) length() (bytes int64) {
-	for _, e := range b.entries {
-		bytes += int64(len(e.log))
-	}
-	return bytes
-}
-
-func (b *body) Read(into []byte) (n int, err error) {
-	for n < len(into) {
-		if len(b.rest) == 0 {
-			if len(b.entries) == 0 {
-				return n, io.EOF
-			}
-			b.rest, b.entries = b.entries[0].log, b.entries[1:]
-		}
-		copied := copy(into[n:], b.rest)
-		b.rest = b.rest[copied:]
-		n += copied
-	}
-	return n, nil
 }
 
 // check returns nil for an answer of outcomes.
@@ -175,9 +149,14 @@ func check(response *http.Response) error {
 	}
 }
 
-// settle counts what became of an entry, for good, and rejects it if it was not
-// recorded.
+// settle rejects an entry if it was not recorded, and counts what became of it, for
+// good. One that can't be rejected is not settled.
 func (i *Importer) settle(e entry, became outcome) error {
+	if became.Outcome != recorded && became.Outcome != alreadyRecorded {
+		if err := i.config.Reject(rejected(e, became)); err != nil {
+			return err
+		}
+	}
 	i.update(func(p *Progress) {
 		p.Bytes = max(p.Bytes, e.offset)
 		p.Trouble = nil
@@ -192,8 +171,5 @@ func (i *Importer) settle(e entry, became outcome) error {
 			p.Invalid++
 		}
 	})
-	if became.Outcome == recorded || became.Outcome == alreadyRecorded {
-		return nil
-	}
-	return i.config.Reject(rejected(e, became))
+	return nil
 }

@@ -1,0 +1,154 @@
+package main_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/pgtest"
+)
+
+// rebuildState is what a test looks at of GET /v1/rebuilds/{id}.
+type rebuildState struct {
+	ID       int64
+	State    string
+	Error    string
+	Progress struct {
+		LogsDone     int64 `json:"logs_done"`
+		RowsRepaired int64 `json:"rows_repaired"`
+	}
+	CancelRequestedAt *time.Time `json:"cancel_requested_at"`
+	FinishedAt        *time.Time `json:"finished_at"`
+}
+
+func (s *service) rebuild(id int64) (got rebuildState) {
+	s.t.Helper()
+	s.mustCall(http.StatusOK, http.MethodGet, rebuildPath(id), "").decode(s.t, &got)
+	return got
+}
+
+func rebuildPath(id int64) string { return "/v1/rebuilds/" + strconv.FormatInt(id, 10) }
+
+// slowly makes a rebuild that repairs a log a second, so that it goes on for as
+// long as a test looks at it.
+func slowly() []string { return []string{"--rebuild-chunk-logs", "1"} }
+
+// driftedUsers makes n users, each with a log that isn't counted.
+func driftedUsers(t testing.TB, pool *pgxpool.Pool, n int) {
+	t.Helper()
+	_, err := pool.Exec(context.Background(), `
+		INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
+		SELECT gen_random_uuid(), gen_random_uuid(), 1, '2026-01-14T08:30:00Z' FROM generate_series(1, $1)`, n)
+	require.NoError(t, err)
+}
+
+// beginRebuild asks for a slow rebuild and returns its id when it has repaired
+// something.
+func (s *service) beginRebuild() int64 {
+	s.t.Helper()
+	var asked rebuildState
+	s.mustCall(http.StatusAccepted, http.MethodPost, "/v1/rebuilds", `{"max_logs_per_second":1}`).decode(s.t, &asked)
+	require.Eventually(s.t, func() bool {
+		now := s.rebuild(asked.ID)
+		return now.State == "running" && now.Progress.RowsRepaired > 0
+	}, eventually, often, "it runs: %s", s.log)
+	return asked.ID
+}
+
+func assertCancelled(t testing.TB, s *service, pool *pgxpool.Pool, id int64, users int) {
+	t.Helper()
+	var got rebuildState
+	require.Eventually(t, func() bool {
+		got = s.rebuild(id)
+		return got.FinishedAt != nil
+	}, eventually, often, "it ends: %s", s.log)
+	assert.Equal(t, "cancelled", got.State)
+	assert.NotNil(t, got.CancelRequestedAt)
+	assert.Empty(t, got.Error, "a cancellation is no failure")
+	assert.Positive(t, got.Progress.RowsRepaired)
+	assert.Less(t, got.Progress.LogsDone, int64(users), "it didn't go on to the end")
+	var kept int64
+	require.NoError(t, pool.QueryRow(t.Context(), `SELECT count(*) FROM learning_log_aggregates`).Scan(&kept))
+	assert.Equal(t, got.Progress.RowsRepaired, kept, "what it says it repaired is what is repaired")
+}
+
+func TestCancelARebuild(t *testing.T) {
+	t.Parallel()
+	const users = 1000
+	databaseURL := pgtest.URL(t)
+	pool := pgtest.Open(t, databaseURL)
+	driftedUsers(t, pool, users)
+	s := serve(t, append(slowly(), "--database-url", databaseURL)...)
+
+	id := s.beginRebuild()
+	var answered rebuildState
+	s.mustCall(http.StatusAccepted, http.MethodDelete, rebuildPath(id), "").decode(t, &answered)
+	assert.NotNil(t, answered.CancelRequestedAt)
+	assertCancelled(t, s, pool, id, users)
+
+	s.mustCall(http.StatusOK, http.MethodDelete, rebuildPath(id), "").decode(t, &answered)
+	assert.Equal(t, "cancelled", answered.State, "one that has ended is answered as it is")
+}
+
+// Whoever is asked, the process that works the rebuild hears of it.
+func TestCancelARebuildThatAnotherProcessWorks(t *testing.T) {
+	t.Parallel()
+	const users = 1000
+	databaseURL := pgtest.URL(t)
+	pool := pgtest.Open(t, databaseURL)
+	driftedUsers(t, pool, users)
+	s := serve(t, append(slowly(), "--database-url", databaseURL)...)
+	id := s.beginRebuild()
+
+	stdout, stderr, status := run(t, "rebuild", "cancel", strconv.FormatInt(id, 10), "--database-url", databaseURL)
+
+	require.Zero(t, status, stderr)
+	assert.Contains(t, stdout, fmt.Sprintf("rebuild %d is cancelled, after ", id))
+	assertCancelled(t, s, pool, id, users)
+}
+
+func TestCancelARebuildWhoseProcessIsGone(t *testing.T) {
+	t.Parallel()
+	const users = 1000
+	databaseURL := pgtest.URL(t)
+	pool := pgtest.Open(t, databaseURL)
+	driftedUsers(t, pool, users)
+	dying := serve(t, append(slowly(), "--database-url", databaseURL)...)
+	id := dying.beginRebuild()
+	dying.kill()
+
+	stdout, stderr, status := run(t, "rebuild", "cancel", strconv.FormatInt(id, 10), "--database-url", databaseURL)
+
+	require.Zero(t, status, stderr)
+	assert.Contains(t, stdout, "is cancelled")
+	s := serve(t, "--database-url", databaseURL)
+	assertCancelled(t, s, pool, id, users)
+}
+
+func TestCancelARebuildThatWaits(t *testing.T) {
+	t.Parallel()
+	databaseURL := pgtest.URL(t)
+	_, stderr, status := run(t, "rebuild", "--user", uuid.NewString(), "--database-url", databaseURL)
+	require.Zero(t, status, stderr)
+
+	stdout, stderr, status := run(t, "rebuild", "cancel", "1", "--database-url", databaseURL)
+	require.Zero(t, status, stderr)
+	assert.Contains(t, stdout, "rebuild 1 is cancelled")
+
+	for command, says := range map[string]string{
+		"cancel": "rebuild 1 has ended already: it was cancelled",
+		"watch":  "rebuild 1 was cancelled, after 0 logs of 0 users; 0 rows repaired",
+	} {
+		_, stderr, status = run(t, "rebuild", command, "1", "--database-url", databaseURL)
+		assert.Equal(t, 2, status)
+		assert.Contains(t, stderr, says)
+	}
+}

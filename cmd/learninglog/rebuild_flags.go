@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"learninglog/command"
+	"learninglog/internal/timerange"
+	"learninglog/rollup"
+)
+
+// rebuildFlags say what to rebuild or verify, and how fast.
+type rebuildFlags struct {
+	User          *uuid.UUID `placeholder:"UUID" help:"Only this user."`
+	UsersFile     string     `type:"existingfile" placeholder:"FILE" help:"Only the users that a file lists, a UUID a line; - is standard input. What follows a # is a comment. At most ${max_users}: more go in several files, or without any."`
+	RecordedSince string     `placeholder:"TIME" help:"Only users of whom a log was recorded at this date or RFC 3339 date-time or later."`
+	From          string     `placeholder:"TIME" help:"Only periods from the one that contains this date or RFC 3339 date-time on."`
+	To            string     `placeholder:"TIME" help:"Only periods through the one that contains this date or RFC 3339 date-time."`
+
+	Workers          int `default:"1" help:"On how many connections to work at the same time, at most ${max_workers}."`
+	MaxLogsPerSecond int `default:"${rebuild_pace}" help:"How many logs to read in a second, on average, so that a busy database is left to its writers. 0: as many as it can."`
+}
+
+// Validate is called by kong.
+func (f *rebuildFlags) Validate() error {
+	switch {
+	case f.Workers < 1 || f.Workers > command.MaxRebuildWorkers:
+		return fmt.Errorf("--workers must be from 1 to %d", command.MaxRebuildWorkers)
+	case f.MaxLogsPerSecond < 0 || f.MaxLogsPerSecond > math.MaxInt32:
+		return fmt.Errorf("--max-logs-per-second must be from 0, which is as many as it can, to %d", math.MaxInt32)
+	}
+	return nil
+}
+
+// args returns what the flags say, as a job's arguments.
+func (f *rebuildFlags) args(dryRun bool) (rollup.RebuildArgs, error) {
+	scope, err := f.scope()
+	return rollup.RebuildArgs{
+		Scope:            scope,
+		DryRun:           dryRun,
+		Workers:          f.Workers,
+		MaxLogsPerSecond: f.MaxLogsPerSecond,
+	}, err
+}
+
+func (f *rebuildFlags) scope() (scope rollup.Scope, err error) {
+	if scope.Users, err = f.users(); err != nil {
+		return rollup.Scope{}, err
+	}
+	for _, bound := range []struct {
+		flag, text string
+		into       **time.Time
+		of         func(timerange.Bound) time.Time
+	}{
+		{"recorded-since", f.RecordedSince, &scope.RecordedSince, first},
+		{"from", f.From, &scope.From, first},
+		{"to", f.To, &scope.To, last},
+	} {
+		if bound.text == "" {
+			continue
+		}
+		parsed, err := timerange.Parse(bound.text, zone())
+		if err != nil {
+			return rollup.Scope{}, fmt.Errorf("--%s %w", bound.flag, err)
+		}
+		*bound.into = new(bound.of(parsed))
+	}
+	return scope, nil
+}
+
+func first(bound timerange.Bound) time.Time { return bound.At }
+func last(bound timerange.Bound) time.Time  { return bound.Last(zone()) }
+
+// users returns the users in scope, or none, which is all.
+func (f *rebuildFlags) users() (users []uuid.UUID, err error) {
+	if f.UsersFile != "" {
+		if users, err = readUsersFile(f.UsersFile); err != nil {
+			return nil, fmt.Errorf("--users-file: %w", err)
+		}
+	}
+	if f.User != nil {
+		users = append(users, *f.User)
+	}
+	return users, nil
+}
+
+func readUsersFile(name string) ([]uuid.UUID, error) {
+	if name == standardInput {
+		return readUsers(os.Stdin, "standard input")
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	return readUsers(file, name)
+}
+
+// readUsers reads a list of users. None at all is an error: a scope without users
+// would be everybody.
+func readUsers(list io.Reader, name string) ([]uuid.UUID, error) {
+	users := make(map[uuid.UUID]bool)
+	lines := bufio.NewScanner(list)
+	number := 0
+	for lines.Scan() {
+		number++
+		text, _, _ := strings.Cut(strings.TrimPrefix(lines.Text(), "\ufeff"), "#")
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		user, err := uuid.Parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("line %d of %s must be a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22, not %.100q",
+				number, name, text)
+		}
+		if users[user] = true; len(users) > rollup.MaxScopeUsers {
+			return nil, fmt.Errorf("%s lists more than %d users: split it, and rebuild one list after the other, "+
+				"or rebuild everybody, without --users-file", name, rollup.MaxScopeUsers)
+		}
+	}
+	switch err := lines.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return nil, fmt.Errorf("line %d of %s is too long for a UUID", number+1, name)
+	case err != nil:
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	case len(users) == 0:
+		return nil, fmt.Errorf("%s lists no user", name)
+	}
+	return slices.Collect(maps.Keys(users)), nil
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"learninglog/query"
+	"learninglog/rollup"
+)
+
+type rebuildListCommand struct {
+	databaseFlags
+
+	Limit int `default:"20" help:"The most rebuilds to list."`
+}
+
+// Validate is called by kong.
+func (c *rebuildListCommand) Validate() error {
+	const most = 1000
+	if c.Limit < 1 || c.Limit > most {
+		return fmt.Errorf("--limit must be from 1 to %d", most)
+	}
+	return nil
+}
+
+// Run prints a table, the newest first.
+func (c *rebuildListCommand) Run(ctx context.Context, stdout io.Writer) error {
+	return c.withJobs(ctx, func(jobs *rollup.Jobs, _ bool) error {
+		rebuilds, err := query.ListRebuilds(ctx, jobs.Client(), c.Limit)
+		if err != nil {
+			return err
+		}
+		if len(rebuilds) == 0 {
+			_, err := fmt.Fprintln(stdout, "There are no rebuilds. Those that have ended are kept for a day.")
+			return err
+		}
+		table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+		_, err = fmt.Fprintln(table, "id\twhat\tstate\trequested\tlogs\tdrifted\trepaired\tscope")
+		for _, rebuild := range rebuilds {
+			_, failed := fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n",
+				rebuild.ID, whatItDoes(rebuild), stateOf(rebuild), rebuild.RequestedAt.Format(time.RFC3339),
+				rebuild.Progress.LogsDone, rebuild.Progress.RowsDrifted, rebuild.Progress.RowsRepaired,
+				describeScope(rebuild.Args))
+			err = errors.Join(err, failed)
+		}
+		return errors.Join(err, table.Flush())
+	})
+}
+
+func whatItDoes(rebuild query.Rebuild) string {
+	if rebuild.Args.DryRun {
+		return "verify"
+	}
+	return "rebuild"
+}
+
+// stateOf is the state and, while it can be told from it, what is about to become
+// of it.
+func stateOf(rebuild query.Rebuild) string {
+	if rebuild.CancelRequestedAt != nil && !rebuild.Ended() {
+		return "being cancelled"
+	}
+	return string(rebuild.State)
+}
+
+func describeScope(args rollup.RebuildArgs) string {
+	scope := args.Scope
+	switch {
+	case args.Routine:
+		return "routine"
+	case scope.IsEverything():
+		return "everything"
+	}
+	var parts []string
+	if n := len(scope.Users); n > 0 {
+		parts = append(parts, count(int64(n), "user"))
+	}
+	for _, bound := range []struct {
+		name string
+		at   *time.Time
+	}{{"recorded since", scope.RecordedSince}, {"from", scope.From}, {"to", scope.To}} {
+		if bound.at != nil {
+			parts = append(parts, bound.name+" "+bound.at.In(zone()).Format(time.RFC3339))
+		}
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,76 @@
+// Package admin is the pages for operators: the jobs, by River UI.
+package admin
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"riverqueue.com/riverui"
+)
+
+// Path is where the pages are. They know it, so they can't be served elsewhere.
+const Path = "/admin"
+
+const jobsPath = Path + "/jobs"
+
+// contentPolicy keeps the pages from loading anything from elsewhere, and others
+// from showing them as theirs.
+const contentPolicy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+// Pages are the pages. They have no login: whoever reaches them may cancel, retry
+// and delete jobs, but no page of another site can make a browser do that.
+type Pages struct {
+	jobs    *riverui.Handler
+	handler http.Handler
+	cancel  context.CancelFunc
+}
+
+// New returns the pages about a client's jobs.
+func New(client *river.Client[pgx.Tx], logger *slog.Logger) (*Pages, error) {
+	jobs, err := riverui.NewHandler(&riverui.HandlerOpts{
+		Endpoints: riverui.NewEndpoints(client, nil),
+		Logger:    logger,
+		Prefix:    jobsPath,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("setting up River UI: %w", err)
+	}
+	toJobs := http.RedirectHandler(jobsPath+"/", http.StatusFound)
+	pages := http.NewServeMux()
+	pages.Handle(Path, toJobs)
+	pages.Handle(Path+"/{$}", toJobs)
+	pages.Handle(jobsPath+"/", jobs)
+	handler := http.NewCrossOriginProtection().Handler(restrict(pages))
+	return &Pages{jobs: jobs, handler: handler}, nil
+}
+
+func restrict(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", contentPolicy)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// ServeHTTP serves what is below [Path].
+func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.ServeHTTP(w, r) }
+
+// Start keeps the numbers of jobs up to date until Stop, also after ctx has ended.
+func (p *Pages) Start(ctx context.Context) error {
+	ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := p.jobs.Start(ctx); err != nil {
+		p.cancel()
+		return fmt.Errorf("starting River UI: %w", err)
+	}
+	return nil
+}
+
+// Stop ends what Start began. What it asks the database just now is cancelled.
+func (p *Pages) Stop(context.Context) error {
+	p.cancel()
+	return nil
+}

@@ -1,0 +1,188 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+
+	"learninglog/query"
+)
+
+const (
+	// maxWatching bounds the watchers, each of whom looks at a row of the database
+	// every watchEvery.
+	maxWatching = 64
+	watchEvery  = 500 * time.Millisecond
+	// keepAliveEvery is less than proxies wait for something to be sent.
+	keepAliveEvery = 15 * time.Second
+	// reconnectAfter is when a client comes back that was cut off.
+	reconnectAfter = 2 * time.Second
+
+	mediaEvents = "text/event-stream"
+	// endEvent is the type of the last event and its id. Who comes back with that id
+	// has seen the end.
+	progressEvent, endEvent = "progress", "end"
+)
+
+type watchInput struct {
+	ID          int64  `path:"id" minimum:"1" doc:"The rebuild's id."`
+	LastEventID string `header:"Last-Event-ID" doc:"As browsers send it when they connect again."`
+}
+
+func (s *server) registerRebuildEvents() {
+	register(s, huma.Operation{
+		OperationID: "watch-rebuild",
+		Method:      http.MethodGet,
+		Path:        "/v1/rebuilds/{id}/events",
+		Summary:     "Watch a rebuild, as server-sent events",
+		Description: fmt.Sprintf("An event of the type `%s` for every change, at most about two a second, and one of the type `%s` when the rebuild has ended; "+
+			"then the stream is closed. The data of both is what GET /v1/rebuilds/{id} answers. "+
+			"A comment is sent every %d seconds in which nothing changes. "+
+			"The stream is also closed when the service stops: connect again, as browsers do by themselves.",
+			progressEvent, endEvent, int(keepAliveEvery.Seconds())),
+		Tags: []string{tagRebuilds},
+		Responses: map[string]*huma.Response{
+			"200": {
+				Description: "The events",
+				Content: map[string]*huma.MediaType{mediaEvents: {
+					Schema: &huma.Schema{Type: huma.TypeString},
+				}},
+			},
+			"204": {Description: "Last-Event-ID says that you have seen the end: don't connect again"},
+		},
+	}, []int{http.StatusNotFound, http.StatusServiceUnavailable}, s.watchRebuild)
+}
+
+func (s *server) watchRebuild(ctx context.Context, input *watchInput) (*huma.StreamResponse, error) {
+	rebuild, err := query.GetRebuild(ctx, s.Jobs, input.ID)
+	if err != nil {
+		return nil, err
+	}
+	if input.LastEventID == endEvent {
+		return &huma.StreamResponse{Body: func(answer huma.Context) { answer.SetStatus(http.StatusNoContent) }}, nil
+	}
+	select {
+	case s.watching <- struct{}{}:
+	default:
+		problem := unavailable.problem("Too many rebuilds are being watched.")
+		problem.retryAfter = retryAfter
+		return nil, problem
+	}
+	return &huma.StreamResponse{Body: func(answer huma.Context) {
+		defer func() { <-s.watching }()
+		_, writer := humachi.Unwrap(answer)
+		events := newEvents(writer, s.patience)
+		if answer.Method() == http.MethodHead || events.begin() != nil {
+			return
+		}
+		s.keepTelling(answer.Context(), events, rebuild)
+	}}, nil
+}
+
+// keepTelling sends what becomes of a rebuild, until it has ended, the client is
+// gone, or the service stops. A database that is away is waited for.
+func (s *server) keepTelling(ctx context.Context, events *events, rebuild query.Rebuild) {
+	ticks := time.NewTicker(watchEvery)
+	defer ticks.Stop()
+	for {
+		if events.tell(rebuild) != nil || rebuild.Ended() {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.Stopping.Done():
+			return
+		case <-ticks.C:
+		}
+		now, err := s.lookAgain(ctx, rebuild.ID)
+		switch {
+		case err == nil:
+			rebuild = now
+		case errors.Is(err, query.ErrNotFound), ctx.Err() != nil:
+			return // it was deleted
+		case s.Unavailable(err):
+			s.Logger.DebugContext(ctx, "a watcher waits for the database", slog.Any("error", err), requestIDAttr(ctx))
+		default:
+			_ = s.problem(ctx, err) // which writes it into the log
+			return
+		}
+	}
+}
+
+func (s *server) lookAgain(ctx context.Context, id int64) (query.Rebuild, error) {
+	ctx, cancel := s.limitTime(ctx)
+	defer cancel()
+	return query.GetRebuild(ctx, s.Jobs, id)
+}
+
+// events is an answer of server-sent events that are a rebuild each.
+type events struct {
+	writer   http.ResponseWriter
+	control  *http.ResponseController
+	patience *patience
+
+	told   []byte    // the data of the last event
+	sentAt time.Time // when something was sent last
+}
+
+func newEvents(writer http.ResponseWriter, each time.Duration) *events {
+	control := http.NewResponseController(writer)
+	return &events{writer: writer, control: control, patience: newPatience(control, each)}
+}
+
+// begin sends what comes before the first event.
+func (e *events) begin() error {
+	header := e.writer.Header()
+	header.Set("Content-Type", mediaEvents)
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Accel-Buffering", "no") // or nginx would keep events back
+	return e.send(fmt.Appendf(nil, "retry: %d\n\n", reconnectAfter.Milliseconds()))
+}
+
+// tell sends the rebuild if it isn't what was sent last, and otherwise a comment
+// where nothing was sent for long.
+func (e *events) tell(rebuild query.Rebuild) error {
+	data, err := encodeRebuild(rebuild)
+	if err != nil {
+		return err
+	}
+	switch {
+	case rebuild.Ended():
+		return e.send(fmt.Appendf(nil, "event: %[1]s\nid: %[1]s\ndata: %[2]s\n\n", endEvent, data))
+	case !bytes.Equal(data, e.told):
+		e.told = data
+		return e.send(fmt.Appendf(nil, "event: %s\ndata: %s\n\n", progressEvent, data))
+	case time.Since(e.sentAt) >= keepAliveEvery:
+		return e.send([]byte(": nothing has changed\n\n"))
+	}
+	return nil
+}
+
+// encodeRebuild returns the rebuild in a line, as it is answered.
+func encodeRebuild(rebuild query.Rebuild) ([]byte, error) {
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(fromRebuild(rebuild)); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSpace(line.Bytes()), nil
+}
+
+func (e *events) send(text []byte) error {
+	e.patience.beforeWrite()
+	e.sentAt = time.Now()
+	if _, err := e.writer.Write(text); err != nil {
+		return err
+	}
+	return e.control.Flush()
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+)
+
+// onlineCommand measures posts while everything is being rebuilt.
+type onlineCommand struct {
+	Logs int `default:"5000000" help:"How many logs are rebuilt, of the last year."`
+	Pace int `default:"-1" help:"How many logs the rebuild reads in a second. -1 is the service's default, 0 as many as it can."`
+}
+
+// Run prints the rate of posts and their latencies with a rebuild, and their
+// ratios to those without, in turns.
+func (c *onlineCommand) Run(ctx context.Context, f *flags) (err error) {
+	scratch, err := newScratch(ctx, f)
+	if err != nil {
+		return err
+	}
+	defer func() { err = joinClose(err, scratch.close) }()
+	service, url, err := scratch.newService(ctx, f.Binary, "online")
+	if err != nil {
+		return err
+	}
+	users := newIDs(f.Users)
+	fmt.Fprintf(os.Stderr, "filling a table with %d logs …\n", c.Logs)
+	if err := fill(ctx, url, c.Logs, users, randomIDSQL); err != nil {
+		return err
+	}
+	body := "{}"
+	if c.Pace >= 0 {
+		body = fmt.Sprintf(`{"max_logs_per_second": %d}`, c.Pace)
+	}
+	rows := [][]string{{
+		"clients", "alone, logs/s", "p50 / p95 / p99", "with a rebuild, logs/s", "p50 / p95 / p99", "rate", "p99", "rebuilt, logs/s",
+	}}
+	for _, clients := range f.Clients {
+		load := load{
+			address: service.address, clients: clients, batch: 1,
+			users: users, newID: randomID, duration: f.Duration,
+		}
+		var alone, online series
+		var rebuilt []float64
+		for range f.Rounds {
+			found, err := load.run(ctx)
+			if err != nil {
+				return err
+			}
+			alone = append(alone, found)
+			job, err := service.callRebuild(ctx, http.MethodPost, "", body)
+			if err != nil {
+				return err
+			}
+			if found, err = load.run(ctx); err != nil {
+				return err
+			}
+			online = append(online, found)
+			pace, err := service.settle(ctx, job.ID)
+			if err != nil {
+				return err
+			}
+			rebuilt = append(rebuilt, pace)
+		}
+		rows = append(rows, []string{
+			fmt.Sprint(clients), alone.rates(), alone.percentiles(), online.rates(), online.percentiles(),
+			online.over(alone), online.slower(alone), spread(rebuilt, "%.0f"),
+		})
+	}
+	return table(os.Stdout, rows)
+}
+
+// settle returns how fast a rebuild was until now, and waits for its end. One
+// that has ended already wasn't there all the time.
+func (s *service) settle(ctx context.Context, id int64) (logsPerSecond float64, err error) {
+	path := fmt.Sprintf("/%d", id)
+	job, err := s.callRebuild(ctx, http.MethodGet, path, "")
+	if err == nil && job.FinishedAt != nil {
+		return 0, fmt.Errorf("the rebuild ended before the posts did: it needs more --logs")
+	}
+	logsPerSecond = job.Progress.LogsPerSecond
+	for err == nil && job.FinishedAt == nil {
+		time.Sleep(100 * time.Millisecond)
+		job, err = s.callRebuild(ctx, http.MethodGet, path, "")
+	}
+	if err == nil && job.Progress.RowsDrifted != 0 {
+		err = fmt.Errorf("%d rows have drifted", job.Progress.RowsDrifted)
+	}
+	return logsPerSecond, err
+}
