@@ -8,8 +8,10 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"learninglog/internal/embeddedpg"
@@ -44,9 +46,22 @@ func install(t testing.TB, services int) *installation {
 	return i
 }
 
-// serve starts a service, on an address of its own.
+// serve starts a service, on an address of its own. It verifies all the time.
 func (i *installation) serve(n int) {
-	i.services[n].Store(serve(i.t, "--database-url", i.proxy.url(), "--request-timeout=2s", "--log-level=warn"))
+	i.services[n].Store(serve(i.t,
+		"--database-url", i.proxy.url(), "--request-timeout=2s", "--log-level=warn", "--verify-every=1s"))
+}
+
+// assertVerified waits for a routine verification that begins now, and has found
+// no drift.
+func (i *installation) assertVerified() {
+	i.t.Helper()
+	now := time.Now()
+	found := i.services[0].Load().awaitVerification("a routine begins and ends", func(v verification) bool {
+		return v.Verification == "routine" && v.Began.After(now)
+	})
+	assert.Positive(i.t, found.Logs)
+	assert.Zero(i.t, found.Drifted)
 }
 
 // execute executes a statement beside the proxy.

@@ -32,6 +32,7 @@ func TestFaultsUnderLoad(t *testing.T) {
 		i.load.assertSummaries(i.services[0].Load(), i.server.URL())
 		require.False(t, t.Failed(), "after: %s", f.name)
 	}
+	i.assertVerified()
 	if text := os.Getenv("SOAK"); text != "" {
 		duration, err := time.ParseDuration(text)
 		require.NoError(t, err, "SOAK is for how long: 5m, say")
