@@ -181,6 +181,30 @@ func TestJobsAreCountedByKindAndState(t *testing.T) {
 	})
 }
 
+func TestVerificationsAreThoseInTheDatabase(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	registry := prometheus.NewRegistry()
+	metrics.RegisterVerifications(registry, pool)
+	assert.Empty(t, mustSeriesOf(t, registry), "nothing was verified yet")
+
+	_, err := pool.Exec(t.Context(), `
+		INSERT INTO learning_log_verifications
+		VALUES ('routine', 1, '2026-11-22T08:00:00Z', '2026-11-22T08:00:10.5Z', 7, 9, 5, 2, '{}', gen_random_uuid()),
+		       ('everything', 2, '2026-11-22T08:00:00Z', '2026-11-22T08:00:20Z', 8, 10, 0, 0, '{}', gen_random_uuid())`)
+	require.NoError(t, err)
+
+	at := float64(time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC).Unix())
+	assertSeries(t, registry, map[string]float64{
+		`learninglog_drift_rows{verification="routine"}`:                    3,
+		`learninglog_verified_timestamp_seconds{verification="routine"}`:    at + 10.5,
+		`learninglog_verified_users{verification="routine"}`:                7,
+		`learninglog_verified_logs{verification="routine"}`:                 9,
+		`learninglog_drift_rows{verification="everything"}`:                 0,
+		`learninglog_verified_timestamp_seconds{verification="everything"}`: at + 20,
+	})
+}
+
 // away is a database that is away, and silent one that answers nothing.
 type (
 	away   struct{}
@@ -214,11 +238,13 @@ func TestJobsOfADatabaseThatIsAway(t *testing.T) {
 			t.Parallel()
 			registry := prometheus.NewRegistry()
 			metrics.RegisterJobs(registry, db, postgres.RiverSchema)
+			metrics.RegisterVerifications(registry, db)
 			metrics.NewWrites(registry)
 
 			series, missing := seriesOf(t, registry)
 
 			require.ErrorContains(t, missing, "counting jobs: "+reason, "whoever serves the scrape can log why")
+			require.ErrorContains(t, missing, "reading what was verified: "+reason)
 			assert.Contains(t, series, "learninglog_jobs_up")
 			assert.Zero(t, series["learninglog_jobs_up"])
 			assert.Contains(t, series, `learninglog_logs_total{outcome="recorded"}`)
@@ -262,6 +288,7 @@ func TestNamesFollowTheConventions(t *testing.T) {
 	registry := metrics.NewRegistry("1.2.3", "abc")
 	metrics.RegisterPool(registry, pool)
 	metrics.RegisterJobs(registry, pool, postgres.RiverSchema)
+	metrics.RegisterVerifications(registry, pool)
 	metrics.RegisterQueue(registry, queue{})
 	metrics.NewWrites(registry)
 	metrics.NewRequests(registry).Ended("/", "GET", 200, 0)
