@@ -72,6 +72,7 @@ func NewJobs(pool *pgxpool.Pool, config JobsConfig) (*Jobs, error) {
 		Zone:      config.Zone,
 		Logger:    config.Logger,
 		ChunkLogs: config.ChunkLogs,
+		spare:     spareConnections(pool),
 	})
 	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
 		Schema:  config.Schema,

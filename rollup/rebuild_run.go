@@ -58,6 +58,7 @@ func (w *RebuildWorker) resume(job *river.Job[RebuildArgs], cursor rebuildCursor
 	r := &rebuilding{worker: w, job: job, limit: rate.NewLimiter(rate.Inf, 0), cursor: cursor, counted: time.Now()}
 	if perSecond := job.Args.MaxLogsPerSecond; perSecond > 0 {
 		r.limit = rate.NewLimiter(rate.Limit(perSecond), perSecond)
+		r.limit.ReserveN(time.Now(), perSecond) // which it would otherwise grant at once
 	}
 	if cursor.isEnd() {
 		r.cursor = rebuildCursor{}
@@ -82,7 +83,11 @@ func (r *rebuilding) run(ctx context.Context, first *pgx.Conn) error {
 	workers, ctx := errgroup.WithContext(ctx)
 	workers.Go(func() error { return r.work(ctx, first) })
 	for range min(r.job.Args.Workers, parts) - 1 {
+		if !r.worker.spare.TryAcquire(1) {
+			break // the service needs the connections that are left
+		}
 		workers.Go(func() error {
+			defer r.worker.spare.Release(1)
 			connection, err := r.worker.Pool.Acquire(ctx)
 			if err != nil {
 				return fmt.Errorf("connecting another worker: %w", err)
@@ -142,17 +147,18 @@ func (r *rebuilding) divide(ctx context.Context, tx pgx.Tx) (parts []*Part, expe
 
 // work rebuilds parts until all are taken.
 func (r *rebuilding) work(ctx context.Context, connection *pgx.Conn) error {
+	read := int64(0)
 	for {
 		i, ok := r.take()
 		if !ok {
 			return nil
 		}
 		for part := r.part(i); part != nil; part = r.part(i) {
-			read, err := r.chunk(ctx, connection, i, *part)
+			err := r.rest(ctx, read)
 			if err != nil {
 				return err
 			}
-			if err := r.rest(ctx, read); err != nil {
+			if read, err = r.chunk(ctx, connection, i, *part); err != nil {
 				return err
 			}
 		}

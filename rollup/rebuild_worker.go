@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
+	"golang.org/x/sync/semaphore"
 )
 
 // RebuildArgs are the arguments of the River job that rebuilds a scope. While a
@@ -25,8 +26,8 @@ type RebuildArgs struct {
 	// about SampleLogs: see [RoutineConfig].
 	Routine    bool `json:"routine,omitempty" river:"unique"`
 	SampleLogs int  `json:"sample_logs,omitempty"`
-	// Workers is on how many connections the users are worked at the same time.
-	// Less than 1 is 1.
+	// Workers is on how many connections the users are worked at the same time, at
+	// most: fewer where the pool has too few to spare. Less than 1 is 1.
 	Workers int `json:"workers,omitempty"`
 	// MaxLogsPerSecond is how many logs all of them read at most in a second, on
 	// average. 0 is as many as they can.
@@ -71,6 +72,16 @@ type RebuildWorker struct {
 	// ChunkLogs bounds the logs of one chunk, and with them how long its
 	// transaction takes.
 	ChunkLogs int
+
+	// spare is the connections that rebuilds may take beside the one that each has.
+	spare *semaphore.Weighted
+}
+
+// spareConnections is half of those that nobody counts on: each of the three
+// rebuilds that may be worked at the same time has one, and the queue another.
+func spareConnections(pool *pgxpool.Pool) *semaphore.Weighted {
+	const countedOn = 4
+	return semaphore.NewWeighted(max(0, int64(pool.Config().MaxConns)-countedOn) / 2)
 }
 
 // Timeout is none: a rebuild takes as long as it takes. River never rescues such

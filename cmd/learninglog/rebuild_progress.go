@@ -66,7 +66,7 @@ func describeRebuild(rebuild query.Rebuild) string {
 		line += fmt.Sprintf(", %s left", left.Round(time.Second))
 	}
 	line += ", " + count(progress.RowsDrifted, "row") + " drifted"
-	if rebuild.Error != "" {
+	if rebuild.Error != "" && rebuild.State != rivertype.JobStateRunning {
 		line += "; it was interrupted: " + rebuild.Error
 	}
 	return line

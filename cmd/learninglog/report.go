@@ -71,7 +71,7 @@ func listDrift(stdout io.Writer, progress rollup.RebuildProgress) error {
 	_, _ = fmt.Fprintln(table, "user\tgranularity\tperiod\twords in rollup\twords in logs\tentries in rollup\tentries in logs")
 	for _, drift := range progress.Examples {
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%d\n",
-			drift.UserID, drift.Granularity, drift.Period.In(zone()).Format(time.DateOnly),
+			drift.UserID, drift.Granularity, periodText(drift),
 			drift.Was.TotalWordCount, drift.Is.TotalWordCount, drift.Was.EntryCount, drift.Is.EntryCount)
 	}
 	if err := table.Flush(); err != nil {
@@ -82,4 +82,14 @@ func listDrift(stdout io.Writer, progress rollup.RebuildProgress) error {
 		return err
 	}
 	return nil
+}
+
+// periodText is the date of a period's start, or its instant where no period
+// starts.
+func periodText(drift rollup.Drift) string {
+	period := drift.Period.In(zone())
+	if !drift.Granularity.StartOf(period, zone()).Equal(period) {
+		return period.Format(time.RFC3339)
+	}
+	return period.Format(time.DateOnly)
 }
