@@ -38,7 +38,7 @@ type RequestedRebuild struct {
 
 // DefaultRebuildPace is how many logs a rebuild reads in a second unless it is
 // told otherwise: few enough to leave a busy database to its writers.
-const DefaultRebuildPace = 40_000
+const DefaultRebuildPace = 20_000
 
 // MaxRebuildWorkers is the most connections that a rebuild may be worked on.
 const MaxRebuildWorkers = 8

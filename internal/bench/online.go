@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -59,7 +60,7 @@ func (c *onlineCommand) Run(ctx context.Context, f *flags) (err error) {
 				return err
 			}
 			online = append(online, found)
-			pace, err := service.settle(ctx, job.ID)
+			pace, err := service.cancelRebuild(ctx, job.ID)
 			if err != nil {
 				return err
 			}
@@ -73,15 +74,19 @@ func (c *onlineCommand) Run(ctx context.Context, f *flags) (err error) {
 	return table(os.Stdout, rows)
 }
 
-// settle returns how fast a rebuild was until now, and waits for its end. One
-// that has ended already wasn't there all the time.
-func (s *service) settle(ctx context.Context, id int64) (logsPerSecond float64, err error) {
+// cancelRebuild returns how fast a rebuild was until now, and ends it. One that
+// has ended already wasn't there all the time.
+func (s *service) cancelRebuild(ctx context.Context, id int64) (logsPerSecond float64, err error) {
 	path := fmt.Sprintf("/%d", id)
 	job, err := s.callRebuild(ctx, http.MethodGet, path, "")
-	if err == nil && job.FinishedAt != nil {
-		return 0, fmt.Errorf("the rebuild ended before the posts did: it needs more --logs")
+	if err != nil {
+		return 0, err
+	}
+	if job.FinishedAt != nil {
+		return 0, errors.New("the rebuild ended before the posts did: it needs more --logs")
 	}
 	logsPerSecond = job.Progress.LogsPerSecond
+	job, err = s.callRebuild(ctx, http.MethodDelete, path, "")
 	for err == nil && job.FinishedAt == nil {
 		time.Sleep(100 * time.Millisecond)
 		job, err = s.callRebuild(ctx, http.MethodGet, path, "")
