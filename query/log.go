@@ -26,11 +26,8 @@ func (r *Reader) Log(ctx context.Context, userID, requestID uuid.UUID) (Log, err
 		SELECT request_id, user_id, word_count, "timestamp", recorded_at
 		FROM learning_log
 		WHERE user_id = $1 AND request_id = $2`
-	rows, err := r.db.Query(ctx, query, userID, requestID)
-	if err != nil {
-		return Log{}, fmt.Errorf("reading a log: %w", err)
-	}
-	log, err := pgx.CollectExactlyOneRow(rows, toLog)
+	one := func(rows pgx.Rows) (Log, error) { return pgx.CollectExactlyOneRow(rows, toLog) }
+	log, err := read(ctx, r.db, one, query, userID, requestID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Log{}, ErrNotFound
 	}

@@ -65,11 +65,8 @@ func (r *Reader) Logs(ctx context.Context, request LogsRequest) (LogsPage, error
 	}
 
 	// One more than asked for tells whether there is a next page.
-	rows, err := r.db.Query(ctx, query, request.UserID, from, until, after, afterID, limit+1)
-	if err != nil {
-		return LogsPage{}, fmt.Errorf("reading logs: %w", err)
-	}
-	logs, err := pgx.CollectRows(rows, toLog)
+	all := func(rows pgx.Rows) ([]Log, error) { return pgx.CollectRows(rows, toLog) }
+	logs, err := read(ctx, r.db, all, query, request.UserID, from, until, after, afterID, limit+1)
 	if err != nil {
 		return LogsPage{}, fmt.Errorf("reading logs: %w", err)
 	}

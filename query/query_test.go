@@ -11,6 +11,7 @@ import (
 
 	"learninglog/command"
 	"learninglog/internal/pgtest"
+	"learninglog/query"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -29,4 +30,33 @@ func post(t require.TestingT, pool *pgxpool.Pool, user uuid.UUID, words int, at 
 	outcomes := command.NewRecorder(pool, command.Config{}).Record(context.Background(), []command.Log{log})
 	require.Equal(t, command.Recorded, outcomes[0].Status)
 	return log.RequestID
+}
+
+// A restart of the database leaves broken connections in the pool. A reader that
+// meets one doesn't tell its caller.
+func TestReadsOutliveTheirConnections(t *testing.T) {
+	t.Parallel()
+	ctx, pool, user := context.Background(), pgtest.Pool(t), uuid.New()
+	id := post(t, pool, user, 12, "2026-11-22T08:00:00Z")
+	reader, killer := query.NewReader(pool), pgtest.Open(t, pool.Config().ConnString())
+	const connections = 5
+	for range 3 {
+		pooled := make([]*pgxpool.Conn, connections)
+		pids := make([]uint32, connections)
+		for i := range pooled {
+			connection, err := pool.Acquire(ctx)
+			require.NoError(t, err)
+			pooled[i], pids[i] = connection, connection.Conn().PgConn().PID()
+		}
+		for _, connection := range pooled {
+			connection.Release()
+		}
+		_, err := killer.Exec(ctx, `SELECT pg_terminate_backend(pid, 5000) FROM unnest($1::int[]) AS pid`, pids)
+		require.NoError(t, err)
+
+		log, err := reader.Log(ctx, user, id)
+
+		require.NoError(t, err)
+		require.Equal(t, 12, log.WordCount)
+	}
 }

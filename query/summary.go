@@ -97,16 +97,16 @@ func (r *Reader) sums(
 		SELECT period, total_word_count, entry_count
 		FROM learning_log_aggregates
 		WHERE user_id = $1 AND granularity = $2 AND period BETWEEN $3 AND $4`
-	rows, err := r.db.Query(ctx, query, userID, string(granularity), first, last)
-	if err != nil {
-		return nil, err
-	}
+	return read(ctx, r.db, collectSums, query, userID, string(granularity), first, last)
+}
+
+func collectSums(rows pgx.Rows) (map[int64]rollup.Sums, error) {
 	sums := make(map[int64]rollup.Sums)
 	var (
 		period time.Time
 		sum    rollup.Sums
 	)
-	_, err = pgx.ForEachRow(rows, []any{&period, &sum.TotalWordCount, &sum.EntryCount}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&period, &sum.TotalWordCount, &sum.EntryCount}, func() error {
 		sums[period.UnixMicro()] = sum
 		return nil
 	})

@@ -41,11 +41,10 @@ func (r *Reader) Verifications(ctx context.Context) ([]Verification, error) {
 		       rows_repaired
 		FROM learning_log_verifications
 		ORDER BY finished_at DESC`
-	rows, err := r.db.Query(ctx, query)
-	if err != nil {
-		return nil, fmt.Errorf("reading what was verified: %w", err)
+	all := func(rows pgx.Rows) ([]Verification, error) {
+		return pgx.CollectRows(rows, pgx.RowToStructByPos[Verification])
 	}
-	verifications, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Verification])
+	verifications, err := read(ctx, r.db, all, query)
 	if err != nil {
 		return nil, fmt.Errorf("reading what was verified: %w", err)
 	}

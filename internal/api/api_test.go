@@ -32,6 +32,8 @@ var errAway = errors.New("the password is secret")
 // away is a database that is away: a request that reaches it was understood.
 type away struct{ err error }
 
+func (away) Reset() {}
+
 func (a away) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, a.err }
 
 // nobody is told of requests.
