@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river/rivertype"
 	"github.com/stretchr/testify/assert"
@@ -105,6 +106,35 @@ func TestRebuildJob(t *testing.T) {
 	assert.NotEqual(t, repair.Job.ID, again.Job.ID, "a rebuild that has ended doesn't keep another from being asked for")
 	progress = await(t, jobs, again.Job.ID, "the second rebuild ends", isCompleted)
 	assert.Zero(t, progress.RowsDrifted)
+}
+
+// A crash between the last chunk and the job's end would have it all done again.
+func TestRebuildJobEndsTogetherWithItsLastChunk(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	record(t, pool, time.UTC, newLog(user(1), 10, "2026-11-22T08:00:00Z"), newLog(user(2), 10, "2026-11-22T08:00:00Z"))
+	execute(t, pool, `
+		CREATE TABLE ends (state text, users_done text);
+		CREATE FUNCTION note_end() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+		    INSERT INTO ends
+		    SELECT state, metadata #>> '{output,users_done}' FROM `+postgres.RiverSchema+`.river_job
+		    WHERE id = NEW.rebuild_id;
+		    RETURN NULL;
+		END $$;
+		CREATE CONSTRAINT TRIGGER note_end AFTER INSERT ON learning_log_verifications
+		DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note_end()`) // as the last chunk is committed
+	jobs := newJobs(t, pool)
+	start(t, jobs)
+
+	id := insert(t, jobs, rollup.RebuildArgs{}).Job.ID
+	await(t, jobs, id, "the rebuild ends", isCompleted)
+
+	rows, err := pool.Query(context.Background(), `SELECT state || ' ' || users_done FROM ends`)
+	require.NoError(t, err)
+	ends, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	assert.Equal(t, []string{"completed 2"}, ends)
 }
 
 // Whoever tries a rebuild again with River's own tools wants to know of now.

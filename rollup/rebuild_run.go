@@ -256,7 +256,7 @@ func (r *rebuilding) commit(ctx context.Context, connection *pgx.Conn, work func
 			return err
 		}
 		if cursor.isEnd() {
-			if err := keepVerification(ctx, tx, r.job, cursor, progress); err != nil {
+			if err := end(ctx, tx, r.job, cursor, progress); err != nil {
 				return err
 			}
 		}
@@ -283,6 +283,20 @@ func checkpoint(
 	}
 	if _, err := river.ResumableSetStepCursorTx[*riverpgxv5.Driver](ctx, tx, job, cursor); err != nil {
 		return fmt.Errorf("writing the cursor of the rebuild: %w", err)
+	}
+	return nil
+}
+
+// end completes the job together with its last chunk. Left to River, that would
+// be a moment later; and a crash in that moment would have it all done again.
+func end(
+	ctx context.Context, tx pgx.Tx, job *river.Job[RebuildArgs], cursor rebuildCursor, progress RebuildProgress,
+) error {
+	if err := keepVerification(ctx, tx, job, cursor, progress); err != nil {
+		return err
+	}
+	if _, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job); err != nil {
+		return fmt.Errorf("completing the rebuild: %w", err)
 	}
 	return nil
 }
