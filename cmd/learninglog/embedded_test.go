@@ -96,6 +96,9 @@ func TestDatabaseIsKilled(t *testing.T) {
 	stop.Store(true)
 	<-finished
 
+	require.Eventually(t, func() bool { // what still answered above may have been an orphan of the killed one
+		return s.mustAnswer(http.MethodGet, "/readyz", "").status == http.StatusOK
+	}, 30*time.Second, 50*time.Millisecond)
 	words, entries := s.total(user)
 	assert.GreaterOrEqual(t, words, acknowledged, "every acknowledged log is there")
 	assert.LessOrEqual(t, words, acknowledged+unavailable, "an unavailable one may be")

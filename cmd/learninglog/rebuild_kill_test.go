@@ -60,7 +60,7 @@ func TestARebuildIsKilledAgainAndAgain(t *testing.T) {
 		require.Eventually(t, func() bool { return watch() || now.Progress.Users > before+20*workers }, eventually, often,
 			"it doesn't go on: %s", s.Load().log)
 		require.NotEqual(t, "completed", now.State, "the kills came before the end")
-		time.Sleep(rand.N(300 * time.Millisecond))
+		time.Sleep(rand.N(150 * time.Millisecond))
 		s.Load().kill()
 		s.Store(serve(t, arguments...))
 	}
