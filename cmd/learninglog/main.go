@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -90,10 +91,15 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 
 // helpFor returns what to type for help with the command that was meant.
 func helpFor(err error) string {
-	if wrong, ok := errors.AsType[*kong.ParseError](err); ok && wrong.Context != nil && wrong.Context.Selected() != nil {
-		return wrong.Context.Command() + " --help"
+	wrong, ok := errors.AsType[*kong.ParseError](err)
+	if !ok || wrong.Context == nil || wrong.Context.Selected() == nil {
+		return "--help"
 	}
-	return "--help"
+	node := wrong.Context.Selected()
+	if node.DefaultCmd != nil { // whose flags they are
+		node = node.DefaultCmd
+	}
+	return strings.TrimPrefix(node.FullPath(), wrong.Context.Model.Name+" ") + " --help"
 }
 
 func fail(stderr io.Writer, err error) int {

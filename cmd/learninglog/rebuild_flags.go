@@ -75,6 +75,9 @@ func (f *rebuildFlags) scope() (scope rollup.Scope, err error) {
 		}
 		*bound.into = new(bound.of(parsed))
 	}
+	if scope.From != nil && scope.To != nil && scope.From.After(*scope.To) {
+		return rollup.Scope{}, errors.New("--from must not be after --to")
+	}
 	return scope, nil
 }
 
