@@ -30,6 +30,18 @@ type SummaryRequest struct {
 	OnlyWithLogs bool
 }
 
+// YearOf asks for the days with logs of a calendar year of a zone.
+func YearOf(userID uuid.UUID, year int, zone *time.Location) SummaryRequest {
+	return SummaryRequest{
+		UserID:       userID,
+		Granularity:  rollup.Day,
+		From:         time.Date(year, time.January, 1, 12, 0, 0, 0, zone), // at noon, which every day has
+		To:           time.Date(year, time.December, 31, 12, 0, 0, 0, zone),
+		Zone:         zone,
+		OnlyWithLogs: true,
+	}
+}
+
 // Summary is what a user learned in a range of periods.
 type Summary struct {
 	UserID      uuid.UUID
@@ -111,4 +123,26 @@ func collectSums(rows pgx.Rows) (map[int64]rollup.Sums, error) {
 		return nil
 	})
 	return sums, err
+}
+
+// Active returns how many periods of the summary have a log.
+func (s Summary) Active() int {
+	active := 0
+	for _, period := range s.Periods {
+		if period.EntryCount > 0 {
+			active++
+		}
+	}
+	return active
+}
+
+// Best returns the period with the most words, the first of several; or false
+// where there was no log.
+func (s Summary) Best() (best PeriodSummary, ok bool) {
+	for _, period := range s.Periods {
+		if period.EntryCount > 0 && (!ok || period.TotalWordCount > best.TotalWordCount) {
+			best, ok = period, true
+		}
+	}
+	return best, ok
 }
