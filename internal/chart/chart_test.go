@@ -1,0 +1,94 @@
+package chart_test
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/chart"
+	"learninglog/query"
+	"learninglog/rollup"
+)
+
+// summary returns one of consecutive periods from 2 March 2026 on.
+func summary(granularity rollup.Granularity, sums ...rollup.Sums) query.Summary {
+	start := granularity.StartOf(time.Date(2026, time.March, 2, 12, 0, 0, 0, time.UTC), time.UTC)
+	made := query.Summary{UserID: uuid.New(), Granularity: granularity, From: start, Zone: time.UTC}
+	for _, sum := range sums {
+		made.Periods = append(made.Periods, query.PeriodSummary{Period: start, Sums: sum})
+		made.Totals = made.Totals.Plus(sum)
+		made.To = start
+		start = granularity.Next(start, time.UTC)
+	}
+	return made
+}
+
+func week() query.Summary {
+	return summary(rollup.Day,
+		rollup.Sums{TotalWordCount: 30, EntryCount: 1}, rollup.Sums{}, rollup.Sums{TotalWordCount: 1200, EntryCount: 3},
+		rollup.Sums{TotalWordCount: 90, EntryCount: 2}, rollup.Sums{TotalWordCount: 0, EntryCount: 1},
+		rollup.Sums{}, rollup.Sums{TotalWordCount: 7, EntryCount: 2})
+}
+
+// To see what has changed: UPDATE_GOLDEN=1 go test ./internal/chart, and look at
+// testdata/week.svg in a browser.
+func TestPicture(t *testing.T) {
+	t.Parallel()
+	const golden = "testdata/week.svg"
+	got := chart.Picture(week())
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		require.NoError(t, os.WriteFile(golden, got, 0o600))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), string(got))
+}
+
+func TestChartsAreXML(t *testing.T) {
+	t.Parallel()
+	many := make([]rollup.Sums, chart.MaxPeriods)
+	for i := range many {
+		many[i] = rollup.Sums{TotalWordCount: int64(i), EntryCount: int64(i % 3)}
+	}
+	for name, summary := range map[string]query.Summary{
+		"week":     week(),
+		"one":      summary(rollup.Month, rollup.Sums{TotalWordCount: 5, EntryCount: 1}),
+		"empty":    summary(rollup.Week, rollup.Sums{}, rollup.Sums{}),
+		"nothing":  summary(rollup.Day),
+		"many":     summary(rollup.Day, many...),
+		"enormous": summary(rollup.Day, rollup.Sums{TotalWordCount: 1<<63 - 1, EntryCount: 1}),
+	} {
+		for _, svg := range [][]byte{chart.Draw(summary), chart.Picture(summary)} {
+			assert.NotContains(t, string(svg), "NaN", name)
+			assert.NotContains(t, string(svg), "Inf", name)
+			decoder := xml.NewDecoder(strings.NewReader(string(svg)))
+			for {
+				_, err := decoder.Token()
+				if errors.Is(err, io.EOF) {
+					break
+				}
+				require.NoError(t, err, name)
+			}
+			assert.Equal(t, len(summary.Periods), strings.Count(string(svg), `class="period"`), name)
+		}
+	}
+}
+
+func TestAPeriodSaysWhatItIs(t *testing.T) {
+	t.Parallel()
+	month := summary(rollup.Month, rollup.Sums{TotalWordCount: 12_345, EntryCount: 10})
+	assert.Equal(t, "March 2026: 12,345 words in 10 logs, 1,234.5 per log",
+		chart.DescribePeriod(rollup.Month, month.Periods[0]))
+	weeks := summary(rollup.Week, rollup.Sums{TotalWordCount: 1, EntryCount: 1}, rollup.Sums{})
+	assert.Equal(t, "week 10 of 2026, from 2 March 2026: 1 word in 1 log", chart.DescribePeriod(rollup.Week, weeks.Periods[0]))
+	assert.Equal(t, "week 11 of 2026, from 9 March 2026: no log", chart.DescribePeriod(rollup.Week, weeks.Periods[1]))
+	assert.Equal(t, "Words per day, 2 March 2026 to 8 March 2026: 1,327 words in 9 logs", chart.Describe(week()))
+}

@@ -1,0 +1,31 @@
+package chart
+
+import (
+	"fmt"
+	"time"
+
+	"learninglog/rollup"
+)
+
+// PeriodName is what a person calls the period that starts at an instant, by the
+// clocks of that.
+func PeriodName(granularity rollup.Granularity, start time.Time) string {
+	switch granularity {
+	case rollup.Week:
+		year, week := start.ISOWeek()
+		return fmt.Sprintf("week %d of %d, from %s", week, year, longDate(start))
+	case rollup.Month:
+		return start.Format("January 2006")
+	default:
+		return start.Format("Monday, 2 January 2006")
+	}
+}
+
+func shortName(granularity rollup.Granularity, start time.Time) string {
+	if granularity == rollup.Month {
+		return start.Format("Jan 2006")
+	}
+	return start.Format("2 Jan")
+}
+
+func longDate(t time.Time) string { return t.Format("2 January 2006") }

@@ -1,0 +1,54 @@
+package chart
+
+import (
+	"math"
+	"strconv"
+)
+
+// steps is how many parts the grid divides the height into.
+const steps = 4
+
+// scale maps values from 0 to a round number at the top onto a height.
+type scale struct {
+	step float64
+}
+
+// newScale returns the smallest scale of round steps that has room for highest,
+// which is at least 0.
+func newScale(highest float64) scale {
+	if highest <= 0 {
+		return scale{step: 1}
+	}
+	power := math.Pow(10, math.Floor(math.Log10(highest/steps)))
+	for _, factor := range []float64{1, 1.5, 2, 2.5, 3, 4, 5, 7.5} {
+		if power*factor*steps >= highest {
+			return scale{step: power * factor}
+		}
+	}
+	return scale{step: 10 * power}
+}
+
+// height returns how high a value is, where the top is 1.
+func (s scale) height(value float64) float64 { return value / (s.step * steps) }
+
+// label names the grid line so many steps above 0.
+func (s scale) label(line int) string { return compact(s.step * float64(line)) }
+
+// compact writes a number in a few letters: 950, 1.5k, 20M.
+func compact(value float64) string {
+	for _, unit := range []struct {
+		size   float64
+		letter string
+	}{{1e18, "E"}, {1e15, "P"}, {1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}} {
+		if value >= unit.size {
+			return short(value/unit.size) + unit.letter
+		}
+	}
+	return short(value)
+}
+
+// short writes three digits at most behind the point, none that says nothing.
+func short(value float64) string {
+	const precision = 1000
+	return strconv.FormatFloat(math.Round(value*precision)/precision, 'f', -1, 64)
+}
