@@ -65,6 +65,8 @@ type server struct {
 	trouble rate.Sometimes
 	// patience is how long a stream waits for a client that makes no progress.
 	patience time.Duration
+	// kept has representations of summaries.
+	kept *representations
 	// openAPIJSON and openAPIYAML are the document, written once.
 	openAPIJSON, openAPIYAML []byte
 }
@@ -96,6 +98,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		watching:  make(chan struct{}, maxWatching),
 		trouble:   rate.Sometimes{Interval: time.Second},
 		patience:  streamPatience,
+		kept:      newRepresentations(),
 	}
 	router := chi.NewMux()
 	router.Use(s.middleware()...)
@@ -106,6 +109,8 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 	s.registerBatch()
 	s.registerLogs()
 	s.registerSummary()
+	s.registerStreak()
+	s.registerActivity()
 	s.registerRebuilds()
 	s.registerRebuildEvents()
 	s.registerVerifications()

@@ -1,12 +1,18 @@
 package api
 
 import (
+	"bytes"
 	"context"
+	"encoding/csv"
+	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/negotiation"
 
+	"learninglog/internal/chart"
 	"learninglog/query"
 	"learninglog/rollup"
 )
@@ -49,10 +55,9 @@ type summaryInput struct {
 	From        string `query:"from" example:"2026-11-01" doc:"A date, or an RFC 3339 date-time, in the first period. Default: 30 days, 12 weeks or 12 months in all."`
 	To          string `query:"to" example:"2026-11-30" doc:"A date, or an RFC 3339 date-time, in the last period. Default: now."`
 	Fill        bool   `query:"fill" default:"true" doc:"Whether periods without a log are in the answer, with zeros."`
-}
-
-type summaryOutput struct {
-	Body Summary
+	Format      string `query:"format" enum:"json,csv,svg" doc:"What to answer, instead of what the Accept header says: so that a link can say it. Default: json."`
+	Accept      string `header:"Accept" hidden:"true"`
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an answer that you have: if it would be the same again, the answer is 304."`
 }
 
 func (s *server) registerSummary() {
@@ -61,12 +66,51 @@ func (s *server) registerSummary() {
 		Method:      http.MethodGet,
 		Path:        "/v1/users/{user_id}/summary",
 		Summary:     "What did a user learn?",
-		Description: "Every period from the one that contains from through the one that contains to, both included, each whole. At most 10,000 periods. Shows every log that was acknowledged before.",
-		Tags:        []string{tagSummaries},
+		Description: "Every period from the one that contains from through the one that contains to, both included, each whole. At most 10,000 periods. Shows every log that was acknowledged before. " +
+			fmt.Sprintf("As JSON; or, by the Accept header or by format, as CSV for spreadsheets, or as a picture of at most %d periods.", chart.MaxPeriods),
+		Tags:      []string{tagSummaries},
+		Responses: s.summaryResponses(),
 	}, []int{http.StatusServiceUnavailable}, s.getSummary)
 }
 
-func (s *server) getSummary(ctx context.Context, input *summaryInput) (*summaryOutput, error) {
+func (s *server) summaryResponses() map[string]*huma.Response {
+	responses := s.representedResponses("The summary", Summary{}, "Summary")
+	text := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+	responses["200"].Content[mediaCSV], responses["200"].Content[mediaSVG] = text, text
+	return responses
+}
+
+const (
+	mediaCSV = "text/csv"
+	mediaSVG = "image/svg+xml"
+)
+
+// summaryFormats are the formats of a summary, by how the query calls them.
+func summaryFormats() map[string]func(query.Summary) representation {
+	return map[string]func(query.Summary) representation{
+		"json": summaryJSON,
+		"csv":  summaryCSV,
+		"svg":  summarySVG,
+	}
+}
+
+// format is what the query names, or else what the Accept header likes best of
+// what there is.
+func (i *summaryInput) format() string {
+	if i.Format != "" {
+		return i.Format
+	}
+	switch negotiation.SelectQValue(i.Accept, []string{mediaJSON, mediaCSV, mediaSVG}) {
+	case mediaCSV:
+		return "csv"
+	case mediaSVG:
+		return "svg"
+	default:
+		return "json"
+	}
+}
+
+func (s *server) getSummary(ctx context.Context, input *summaryInput) (*huma.StreamResponse, error) {
 	request, err := s.summaryRequest(input, time.Now())
 	if err != nil {
 		return nil, err
@@ -75,6 +119,18 @@ func (s *server) getSummary(ctx context.Context, input *summaryInput) (*summaryO
 	if err != nil {
 		return nil, err
 	}
+	format := input.format()
+	if format == "svg" && len(summary.Periods) > chart.MaxPeriods {
+		return nil, invalid.problem("", FieldProblem{
+			Location: "query.from",
+			Message: fmt.Sprintf("must be nearer to to: a picture shows at most %d periods, and this would have %d. Ask for longer ones, or for another format",
+				chart.MaxPeriods, len(summary.Periods)),
+		})
+	}
+	return s.kept.of(format, summary, request.OnlyWithLogs, summaryFormats()[format]).answer(input.IfNoneMatch), nil
+}
+
+func summaryJSON(summary query.Summary) representation {
 	body := Summary{
 		UserID:      summary.UserID.String(),
 		Granularity: summary.Granularity,
@@ -87,7 +143,33 @@ func (s *server) getSummary(ctx context.Context, input *summaryInput) (*summaryO
 	for i, period := range summary.Periods {
 		body.Periods[i] = Period{Period: period.Period, Sums: fromSums(period.Sums)}
 	}
-	return &summaryOutput{Body: body}, nil
+	return inJSON(body)
+}
+
+// summaryCSV writes a row per period. Every cell is a date or a number that isn't
+// negative, so that no spreadsheet takes one for a formula.
+func summaryCSV(summary query.Summary) representation {
+	var text bytes.Buffer
+	rows := csv.NewWriter(&text)
+	rows.UseCRLF = true // as RFC 4180 has it
+	_ = rows.Write([]string{"period", "total_word_count", "entry_count", "average_words_learned"})
+	for _, period := range summary.Periods {
+		_ = rows.Write([]string{ // to memory
+			period.Period.Format(time.DateOnly),
+			strconv.FormatInt(period.TotalWordCount, 10),
+			strconv.FormatInt(period.EntryCount, 10),
+			strconv.FormatFloat(period.Average(), 'f', -1, 64),
+		})
+	}
+	rows.Flush()
+	csv := newRepresentation(mediaCSV+"; charset=utf-8; header=present", text.Bytes())
+	csv.filename = fmt.Sprintf("%s-%s-%s-%s.csv",
+		summary.UserID, summary.Granularity, summary.From.Format(time.DateOnly), summary.To.Format(time.DateOnly))
+	return csv
+}
+
+func summarySVG(summary query.Summary) representation {
+	return newRepresentation(mediaSVG, chart.Picture(summary))
 }
 
 func (s *server) summaryRequest(input *summaryInput, now time.Time) (query.SummaryRequest, error) {

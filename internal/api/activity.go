@@ -1,0 +1,80 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"learninglog/query"
+)
+
+// Activity is what a user learned in a year, by day.
+type Activity struct {
+	UserID string `json:"user_id" format:"uuid"`
+	Zone   string `json:"zone" example:"UTC" doc:"The time zone of the days."`
+	Year   int    `json:"year" example:"2026"`
+	Sums
+	ActiveDays int         `json:"active_days" doc:"On how many days there was a log."`
+	BestDay    *ActiveDay  `json:"best_day" doc:"The day with the most words, the first of several; null if there was no log."`
+	Days       []ActiveDay `json:"days" nullable:"false" doc:"The days with a log, in time order."`
+}
+
+// ActiveDay is what a user learned on a day.
+type ActiveDay struct {
+	Date string `json:"date" format:"date" example:"2026-11-22"`
+	Sums
+}
+
+type activityInput struct {
+	UserID      string `path:"user_id" format:"uuid" doc:"Who learned."`
+	Year        int    `query:"year" minimum:"1" maximum:"9998" example:"2026" doc:"The year. Default: this one."`
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an answer that you have: if it would be the same again, the answer is 304."`
+}
+
+func (s *server) registerActivity() {
+	register(s, huma.Operation{
+		OperationID: "get-activity",
+		Method:      http.MethodGet,
+		Path:        "/v1/users/{user_id}/activity",
+		Summary:     "What did a user learn in a year, by day?",
+		Description: "What a calendar of the year shows.",
+		Tags:        []string{tagSummaries},
+		Responses:   s.representedResponses("The year", Activity{}, "Activity"),
+	}, []int{http.StatusServiceUnavailable}, s.getActivity)
+}
+
+func (s *server) getActivity(ctx context.Context, input *activityInput) (*huma.StreamResponse, error) {
+	userID, err := pathUUID("user_id", input.UserID)
+	if err != nil {
+		return nil, err
+	}
+	year := input.Year
+	if year == 0 {
+		year = time.Now().In(s.Zone).Year()
+	}
+	summary, err := s.Reader.Summary(ctx, query.YearOf(userID, year, s.Zone))
+	if err != nil {
+		return nil, err
+	}
+	body := Activity{
+		UserID:     userID.String(),
+		Zone:       s.Zone.String(),
+		Year:       year,
+		Sums:       fromSums(summary.Totals),
+		ActiveDays: summary.Active(),
+		Days:       make([]ActiveDay, len(summary.Periods)),
+	}
+	for i, day := range summary.Periods {
+		body.Days[i] = fromDay(day)
+	}
+	if best, ok := summary.Best(); ok {
+		body.BestDay = new(fromDay(best))
+	}
+	return inJSON(body).answer(input.IfNoneMatch), nil
+}
+
+func fromDay(day query.PeriodSummary) ActiveDay {
+	return ActiveDay{Date: day.Period.Format(time.DateOnly), Sums: fromSums(day.Sums)}
+}

@@ -1,0 +1,158 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"learninglog/query"
+	"learninglog/rollup"
+)
+
+// representation is what is answered to a GET, whole.
+type representation struct {
+	contentType string
+	// filename is what a browser saves it as, or empty: then it shows it.
+	filename string
+	body     []byte
+	// tag is the strong entity tag of the body.
+	tag string
+}
+
+func newRepresentation(contentType string, body []byte) representation {
+	const enough = 16 // bytes, that nobody finds another body with
+	digest := sha256.Sum256(body)
+	tag := `"` + base64.RawURLEncoding.EncodeToString(digest[:enough]) + `"`
+	return representation{contentType: contentType, body: body, tag: tag}
+}
+
+// inJSON represents a value that can't fail to be.
+func inJSON(value any) representation {
+	body, err := json.Marshal(value)
+	if err != nil {
+		panic(fmt.Sprintf("api: encoding %T: %v", value, err))
+	}
+	return newRepresentation(mediaJSON, append(body, '\n'))
+}
+
+// answer sends the representation, or 304 where the client has it. It is asked
+// for again each time: what it says changes with the next log.
+func (r representation) answer(ifNoneMatch string) *huma.StreamResponse {
+	return &huma.StreamResponse{Body: func(answer huma.Context) {
+		answer.SetHeader("ETag", r.tag)
+		answer.SetHeader("Cache-Control", "private, no-cache")
+		answer.SetHeader("Vary", "Accept")
+		if MatchesTag(ifNoneMatch, r.tag) {
+			answer.SetStatus(http.StatusNotModified)
+			return
+		}
+		answer.SetHeader("Content-Type", r.contentType)
+		if r.filename != "" {
+			answer.SetHeader("Content-Disposition", `attachment; filename="`+r.filename+`"`)
+		}
+		answer.SetStatus(http.StatusOK)
+		_, _ = answer.BodyWriter().Write(r.body) // a client that is gone needs no answer
+	}}
+}
+
+// MatchesTag says whether the value of an If-None-Match header names an entity
+// tag. As RFC 9110 has it, weak tags count as their strong ones here.
+func MatchesTag(ifNoneMatch, tag string) bool {
+	if ifNoneMatch == "" {
+		return false
+	}
+	for named := range strings.SplitSeq(ifNoneMatch, ",") {
+		named = strings.TrimPrefix(strings.TrimSpace(named), "W/")
+		if named == tag || named == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+const (
+	// maxKept and maxKeptBytes bound the memory of the representations that are
+	// kept, to 32 MiB and what they show.
+	maxKept      = 1_024
+	maxKeptBytes = 32 << 10
+)
+
+// representations keeps how summaries were represented. One is used again only if
+// the rollup says just what it said then: so it is never out of date, whoever has
+// written since, here, in another replica or by hand.
+type representations struct {
+	kept *lru.Cache[represented, keptRepresentation]
+}
+
+// represented says of which summary, and how.
+type represented struct {
+	format       string
+	userID       [16]byte
+	granularity  rollup.Granularity
+	from, to     int64 // microseconds since 1970
+	zone         string
+	onlyWithLogs bool
+}
+
+type keptRepresentation struct {
+	periods []query.PeriodSummary
+	representation
+}
+
+func newRepresentations() *representations {
+	kept, err := lru.New[represented, keptRepresentation](maxKept)
+	if err != nil {
+		panic(err) // of a size below 1
+	}
+	return &representations{kept: kept}
+}
+
+// of returns the representation of a summary in a format, which write makes where
+// there is none.
+func (r *representations) of(
+	format string, summary query.Summary, onlyWithLogs bool, write func(query.Summary) representation,
+) representation {
+	key := represented{
+		format: format, userID: summary.UserID, granularity: summary.Granularity,
+		from: summary.From.UnixMicro(), to: summary.To.UnixMicro(), zone: summary.Zone.String(), onlyWithLogs: onlyWithLogs,
+	}
+	kept, ok := r.kept.Get(key)
+	if ok && slices.EqualFunc(kept.periods, summary.Periods, samePeriod) {
+		return kept.representation
+	}
+	written := write(summary)
+	if len(written.body) <= maxKeptBytes {
+		r.kept.Add(key, keptRepresentation{periods: summary.Periods, representation: written})
+	}
+	return written
+}
+
+func samePeriod(a, b query.PeriodSummary) bool { return a.Sums == b.Sums && a.Period.Equal(b.Period) }
+
+// representedResponses documents answers in JSON that have an ETag.
+func (s *server) representedResponses(description string, body any, name string) map[string]*huma.Response {
+	return map[string]*huma.Response{
+		"200": {
+			Description: description,
+			Headers:     tagHeader(),
+			Content:     map[string]*huma.MediaType{mediaJSON: {Schema: s.schemaOf(body, name)}},
+		},
+		"304": {Description: "It is what If-None-Match names"},
+	}
+}
+
+func tagHeader() map[string]*huma.Param {
+	return map[string]*huma.Param{"ETag": {Description: "Of this very answer.", Schema: &huma.Schema{Type: huma.TypeString}}}
+}
+
+func (s *server) schemaOf(body any, name string) *huma.Schema {
+	return s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(body), true, name)
+}

@@ -1,0 +1,78 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"learninglog/query"
+)
+
+// Streaks are the habits of a user.
+type Streaks struct {
+	UserID     string  `json:"user_id" format:"uuid"`
+	Zone       string  `json:"zone" example:"UTC" doc:"The time zone of the days."`
+	Current    Streak  `json:"current" doc:"The streak that reaches today; or yesterday, as today isn't over."`
+	Longest    Streak  `json:"longest" doc:"The longest that there has been, the latest of several."`
+	ActiveDays int     `json:"active_days" doc:"On how many days there was a log, until today."`
+	LastDay    *string `json:"last_day" format:"date" example:"2026-11-22" doc:"The last of them; null is never."`
+}
+
+// Streak is days in a row, each with a log.
+type Streak struct {
+	Days int     `json:"days" doc:"How many; 0 is none."`
+	From *string `json:"from" format:"date" example:"2026-11-01" doc:"The first day, or null."`
+	To   *string `json:"to" format:"date" example:"2026-11-22" doc:"The last day, or null."`
+}
+
+type streakInput struct {
+	UserID      string `path:"user_id" format:"uuid" doc:"Who learned."`
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an answer that you have: if it would be the same again, the answer is 304."`
+}
+
+func (s *server) registerStreak() {
+	register(s, huma.Operation{
+		OperationID: "get-streak",
+		Method:      http.MethodGet,
+		Path:        "/v1/users/{user_id}/streak",
+		Summary:     "On how many days in a row has a user learned?",
+		Description: "Days after today, which a client's clock may have named, don't count yet.",
+		Tags:        []string{tagSummaries},
+		Responses:   s.representedResponses("The streaks", Streaks{}, "Streaks"),
+	}, []int{http.StatusServiceUnavailable}, s.getStreak)
+}
+
+func (s *server) getStreak(ctx context.Context, input *streakInput) (*huma.StreamResponse, error) {
+	userID, err := pathUUID("user_id", input.UserID)
+	if err != nil {
+		return nil, err
+	}
+	streaks, err := s.Reader.Streaks(ctx, userID, time.Now(), s.Zone)
+	if err != nil {
+		return nil, err
+	}
+	body := Streaks{
+		UserID:     userID.String(),
+		Zone:       s.Zone.String(),
+		Current:    fromStreak(streaks.Current),
+		Longest:    fromStreak(streaks.Longest),
+		ActiveDays: streaks.ActiveDays,
+	}
+	if streaks.LastDay != nil {
+		body.LastDay = new(streaks.LastDay.Format(time.DateOnly))
+	}
+	return inJSON(body).answer(input.IfNoneMatch), nil
+}
+
+func fromStreak(streak query.Streak) Streak {
+	if streak.Days == 0 {
+		return Streak{}
+	}
+	return Streak{
+		Days: streak.Days,
+		From: new(streak.First.Format(time.DateOnly)),
+		To:   new(streak.Last.Format(time.DateOnly)),
+	}
+}
