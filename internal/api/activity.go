@@ -41,7 +41,7 @@ func (s *server) registerActivity() {
 		Summary:     "What did a user learn in a year, by day?",
 		Description: "What a calendar of the year shows.",
 		Tags:        []string{tagSummaries},
-		Responses:   s.representedResponses("The year", Activity{}, "Activity"),
+		Responses:   representedResponses[Activity](s, "The year"),
 	}, []int{http.StatusServiceUnavailable}, s.getActivity)
 }
 

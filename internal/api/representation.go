@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -138,21 +137,14 @@ func (r *representations) of(
 func samePeriod(a, b query.PeriodSummary) bool { return a.Sums == b.Sums && a.Period.Equal(b.Period) }
 
 // representedResponses documents answers in JSON that have an ETag.
-func (s *server) representedResponses(description string, body any, name string) map[string]*huma.Response {
+func representedResponses[T any](s *server, description string) map[string]*huma.Response {
+	tag := &huma.Param{Description: "Of this very answer.", Schema: &huma.Schema{Type: huma.TypeString}}
 	return map[string]*huma.Response{
 		"200": {
 			Description: description,
-			Headers:     tagHeader(),
-			Content:     map[string]*huma.MediaType{mediaJSON: {Schema: s.schemaOf(body, name)}},
+			Headers:     map[string]*huma.Param{"ETag": tag},
+			Content:     map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf[T](s)}},
 		},
 		"304": {Description: "It is what If-None-Match names"},
 	}
-}
-
-func tagHeader() map[string]*huma.Param {
-	return map[string]*huma.Param{"ETag": {Description: "Of this very answer.", Schema: &huma.Schema{Type: huma.TypeString}}}
-}
-
-func (s *server) schemaOf(body any, name string) *huma.Schema {
-	return s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(body), true, name)
 }

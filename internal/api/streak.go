@@ -40,7 +40,7 @@ func (s *server) registerStreak() {
 		Summary:     "On how many days in a row has a user learned?",
 		Description: "Days after today, which a client's clock may have named, don't count yet.",
 		Tags:        []string{tagSummaries},
-		Responses:   s.representedResponses("The streaks", Streaks{}, "Streaks"),
+		Responses:   representedResponses[Streaks](s, "The streaks"),
 	}, []int{http.StatusServiceUnavailable}, s.getStreak)
 }
 

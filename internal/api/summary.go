@@ -74,7 +74,7 @@ func (s *server) registerSummary() {
 }
 
 func (s *server) summaryResponses() map[string]*huma.Response {
-	responses := s.representedResponses("The summary", Summary{}, "Summary")
+	responses := representedResponses[Summary](s, "The summary")
 	text := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
 	responses["200"].Content[mediaCSV], responses["200"].Content[mediaSVG] = text, text
 	return responses
