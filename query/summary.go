@@ -69,6 +69,16 @@ type PeriodSummary struct {
 // It fails with [ErrEmptyRange] where From is after To, and with
 // [ErrTooManyPeriods].
 func (r *Reader) Summary(ctx context.Context, request SummaryRequest) (Summary, error) {
+	return summarize(request, func(first, last time.Time) (map[int64]rollup.Sums, error) {
+		return r.sums(ctx, request.UserID, request.Granularity, first, last)
+	})
+}
+
+// summarize fills the periods of a request with sums, which read returns for those
+// that start from first through last, by the microsecond at which each starts.
+func summarize(
+	request SummaryRequest, read func(first, last time.Time) (map[int64]rollup.Sums, error),
+) (Summary, error) {
 	if request.From.After(request.To) {
 		return Summary{}, ErrEmptyRange
 	}
@@ -76,7 +86,7 @@ func (r *Reader) Summary(ctx context.Context, request SummaryRequest) (Summary, 
 	if err != nil {
 		return Summary{}, err
 	}
-	sums, err := r.sums(ctx, request.UserID, request.Granularity, starts[0], starts[len(starts)-1])
+	sums, err := read(starts[0], starts[len(starts)-1])
 	if err != nil {
 		return Summary{}, fmt.Errorf("reading a summary: %w", err)
 	}
@@ -100,8 +110,6 @@ func (r *Reader) Summary(ctx context.Context, request SummaryRequest) (Summary, 
 	return summary, nil
 }
 
-// sums reads the rollup of the periods that start from first through last, by
-// the microsecond at which each starts.
 func (r *Reader) sums(
 	ctx context.Context, userID uuid.UUID, granularity rollup.Granularity, first, last time.Time,
 ) (map[int64]rollup.Sums, error) {

@@ -169,7 +169,7 @@ func TestMigrate(t *testing.T) {
 	assert.Contains(t, stderr, "learninglog migrate")
 
 	stdout, _ := migrate(0)
-	assert.Regexp(t, `tables +version 2 of 2`, stdout)
+	assert.Regexp(t, `tables +version 3 of 3`, stdout)
 	again, _ := migrate(0, "up")
 	assert.Equal(t, stdout, again, "a second time changes nothing")
 	status1, _ := migrate(0, "status")
@@ -180,7 +180,7 @@ func TestMigrate(t *testing.T) {
 	_, stderr = migrate(2, "down")
 	assert.Contains(t, stderr, "--yes")
 	stdout, _ = migrate(0, "down", "--yes")
-	assert.Regexp(t, `tables +version 0 of 2`, stdout)
+	assert.Regexp(t, `tables +version 0 of 3`, stdout)
 	assert.Regexp(t, `job queue +version 0 of `, stdout)
 	migrate(0, "down")
 	migrate(0, "up")

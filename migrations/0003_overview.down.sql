@@ -1,0 +1,1 @@
+DROP INDEX IF EXISTS learning_log_aggregates_period_idx;

@@ -1,0 +1,73 @@
+package query
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"learninglog/rollup"
+)
+
+// EverybodyPerDay returns what all users learned together on each day of a zone,
+// from the one that contains from through the one that contains to, both included.
+// The summary's user is nil.
+//
+// It reads every user's rows of these days: that is for a person who looks now and
+// then, and the caller bounds how long it may take.
+//
+// It fails with [ErrEmptyRange] where from is after to, and with [ErrTooManyPeriods].
+func (r *Reader) EverybodyPerDay(ctx context.Context, from, to time.Time, zone *time.Location) (Summary, error) {
+	const query = `
+		SELECT period,
+		       least(sum(total_word_count), 9223372036854775807)::bigint,
+		       sum(entry_count)::bigint
+		FROM learning_log_aggregates
+		WHERE granularity = 'day' AND period BETWEEN $1 AND $2
+		GROUP BY period`
+	request := SummaryRequest{Granularity: rollup.Day, From: from, To: to, Zone: zone}
+	return summarize(request, func(first, last time.Time) (map[int64]rollup.Sums, error) {
+		return read(ctx, r.db, collectSums, query, first, last)
+	})
+}
+
+// ActiveUser is a user of whom a log was recorded lately.
+type ActiveUser struct {
+	UserID uuid.UUID
+	// LastRecordedAt is when the last was recorded, in UTC.
+	LastRecordedAt time.Time
+}
+
+// ActiveUsers returns users of whom a log was recorded within the last 30 days
+// before now, the latest first, at most limit.
+//
+// It looks at the last minute first, and then further and further back until it has
+// enough. The caller bounds how long it may take.
+func (r *Reader) ActiveUsers(ctx context.Context, now time.Time, limit int) (users []ActiveUser, err error) {
+	const query = `
+		SELECT user_id, max(recorded_at)
+		FROM learning_log
+		WHERE recorded_at > $1
+		GROUP BY user_id
+		ORDER BY max(recorded_at) DESC, user_id
+		LIMIT $2`
+	const day = 24 * time.Hour
+	all := func(rows pgx.Rows) ([]ActiveUser, error) {
+		return pgx.CollectRows(rows, pgx.RowToStructByPos[ActiveUser])
+	}
+	for _, back := range []time.Duration{time.Minute, time.Hour, day, 30 * day} {
+		users, err = read(ctx, r.db, all, query, now.Add(-back), limit)
+		if err != nil {
+			return nil, fmt.Errorf("reading who was active: %w", err)
+		}
+		if len(users) == limit {
+			break
+		}
+	}
+	for i := range users {
+		users[i].LastRecordedAt = users[i].LastRecordedAt.UTC()
+	}
+	return users, nil
+}
