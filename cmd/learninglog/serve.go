@@ -17,6 +17,7 @@ import (
 	"learninglog/command"
 	"learninglog/internal/admin"
 	"learninglog/internal/api"
+	"learninglog/internal/dashboard"
 	"learninglog/internal/metrics"
 	"learninglog/internal/postgres"
 	"learninglog/query"
@@ -143,13 +144,26 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	started.add("writes", recorder.Close)
 	stopping, endStreams := context.WithCancel(ctx)
 	defer endStreams()
-	pages, err := c.adminPages(ctx, jobs, logger, &started)
+	reader := query.NewReader(database.pool)
+	jobPages, err := c.jobPages(ctx, jobs, logger, &started)
+	if err != nil {
+		return err
+	}
+	pages, err := dashboard.New(dashboard.Config{
+		Reader:         reader,
+		Jobs:           jobs.Client(),
+		Zone:           zone(),
+		JobPages:       jobPages,
+		Unavailable:    postgres.Unavailable,
+		RequestTimeout: c.RequestTimeout,
+		Logger:         logger,
+	})
 	if err != nil {
 		return err
 	}
 	handler, err := api.New(api.Config{
 		Recorder:       recorder,
-		Reader:         query.NewReader(database.pool),
+		Reader:         reader,
 		Jobs:           jobs.Client(),
 		Limits:         limits,
 		Zone:           zone(),
@@ -159,7 +173,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 		Requests:       metrics.NewRequests(registry),
 		Metrics:        registry,
 		Stopping:       stopping,
-		Admin:          pages,
+		Pages:          pages.Route,
 		Logger:         logger,
 	})
 	if err != nil {
@@ -193,9 +207,8 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	}
 }
 
-// adminPages starts the pages for operators, or returns nil where they aren't
-// wanted.
-func (c *serveCommand) adminPages(
+// jobPages starts the pages about jobs, or returns nil where operators have none.
+func (c *serveCommand) jobPages(
 	ctx context.Context, jobs *rollup.Jobs, logger *slog.Logger, started *shutdown,
 ) (http.Handler, error) {
 	if !c.Admin {

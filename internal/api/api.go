@@ -44,8 +44,9 @@ type Config struct {
 	// Stopping ends when the service begins to stop: streams, of logs or of events,
 	// which may go on for hours, then end.
 	Stopping context.Context //nolint:containedctx // it is the service's, not a call's
-	// Admin serves /admin and what is below it. Nil is nothing.
-	Admin  http.Handler
+	// Pages adds the web pages, whose parameters are their own. Nil is none: then /
+	// leads to the docs.
+	Pages  func(chi.Router)
 	Logger *slog.Logger
 }
 
@@ -120,9 +121,10 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 	}
 	s.routeDocs(routes)
 	s.routeMetrics(routes)
-	if s.Admin != nil {
-		router.Handle("/admin", s.Admin) // whose parameters are its own
-		router.Handle("/admin/*", s.Admin)
+	if s.Pages != nil {
+		s.Pages(router)
+	} else {
+		router.Get("/", http.RedirectHandler("/docs/", http.StatusFound).ServeHTTP)
 	}
 	router.NotFound(s.notFound)
 	router.MethodNotAllowed(s.methodNotAllowed(router))

@@ -17,7 +17,6 @@ func (s *server) routeDocs(router chi.Router) {
 	docs := v5emb.New("learninglog", "/openapi.json", "/docs/")
 	router.Get("/docs", http.RedirectHandler("/docs/", http.StatusMovedPermanently).ServeHTTP)
 	router.Get("/docs/*", docs.ServeHTTP)
-	router.Get("/", http.RedirectHandler("/docs/", http.StatusFound).ServeHTTP)
 
 	for _, kind := range kinds() {
 		page := fmt.Sprintf("%s (%d)\n\n%s\n", kind.title, kind.status, kind.help)

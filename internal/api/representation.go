@@ -1,17 +1,15 @@
 package api
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"learninglog/internal/conditional"
 	"learninglog/query"
 	"learninglog/rollup"
 )
@@ -27,10 +25,7 @@ type representation struct {
 }
 
 func newRepresentation(contentType string, body []byte) representation {
-	const enough = 16 // bytes, that nobody finds another body with
-	digest := sha256.Sum256(body)
-	tag := `"` + base64.RawURLEncoding.EncodeToString(digest[:enough]) + `"`
-	return representation{contentType: contentType, body: body, tag: tag}
+	return representation{contentType: contentType, body: body, tag: conditional.Tag(body)}
 }
 
 // inJSON represents a value that can't fail to be.
@@ -49,7 +44,7 @@ func (r representation) answer(ifNoneMatch string) *huma.StreamResponse {
 		answer.SetHeader("ETag", r.tag)
 		answer.SetHeader("Cache-Control", "private, no-cache")
 		answer.SetHeader("Vary", "Accept")
-		if MatchesTag(ifNoneMatch, r.tag) {
+		if conditional.Matches(ifNoneMatch, r.tag) {
 			answer.SetStatus(http.StatusNotModified)
 			return
 		}
@@ -60,21 +55,6 @@ func (r representation) answer(ifNoneMatch string) *huma.StreamResponse {
 		answer.SetStatus(http.StatusOK)
 		_, _ = answer.BodyWriter().Write(r.body) // a client that is gone needs no answer
 	}}
-}
-
-// MatchesTag says whether the value of an If-None-Match header names an entity
-// tag. As RFC 9110 has it, weak tags count as their strong ones here.
-func MatchesTag(ifNoneMatch, tag string) bool {
-	if ifNoneMatch == "" {
-		return false
-	}
-	for named := range strings.SplitSeq(ifNoneMatch, ",") {
-		named = strings.TrimPrefix(strings.TrimSpace(named), "W/")
-		if named == tag || named == "*" {
-			return true
-		}
-	}
-	return false
 }
 
 const (

@@ -1,0 +1,96 @@
+// Package dashboard is the web pages: a learner's history, and for operators how the
+// service is. They need nothing from elsewhere and, but for what is live, no script.
+package dashboard
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/jackc/pgx/v5"
+	"github.com/klauspost/compress/gzhttp"
+	"github.com/riverqueue/river"
+
+	"learninglog/query"
+)
+
+// Config has what the pages need. Every field must be set, unless it says otherwise.
+type Config struct {
+	Reader *query.Reader
+	// Jobs is River's client, for rebuilds.
+	Jobs *river.Client[pgx.Tx]
+	// Zone is the zone of periods, and of dates without a time.
+	Zone *time.Location
+	// Operations tells operators how the service is. Nil leaves their page out.
+	Operations Operations
+	// JobPages serves what is below /admin/jobs. Nil is nothing.
+	JobPages http.Handler
+	// Unavailable says whether an error passes: the request may succeed later.
+	Unavailable func(error) bool
+	// RequestTimeout bounds what a page may wait for.
+	RequestTimeout time.Duration
+	Logger         *slog.Logger
+}
+
+// Pages serves the pages.
+type Pages struct {
+	Config
+
+	templates templates
+	assets    assets
+	overview  overviews
+	compress  func(http.Handler) http.HandlerFunc
+}
+
+// New returns the pages.
+func New(config Config) (*Pages, error) {
+	compress, err := gzhttp.NewWrapper(gzhttp.SuffixETag(compressedSuffix))
+	if err != nil {
+		return nil, err
+	}
+	assets, err := readAssets()
+	if err != nil {
+		return nil, err
+	}
+	pages := &Pages{Config: config, assets: assets, compress: compress}
+	pages.templates, err = parseTemplates(pages.functions())
+	if err != nil {
+		return nil, err
+	}
+	return pages, nil
+}
+
+// Route adds the pages to a router.
+func (p *Pages) Route(router chi.Router) {
+	router.Get(staticPath+"*", p.assets.serve)
+	router.Get("/", p.page(p.start))
+	router.Get("/users", p.page(p.findUser))
+	router.Get("/users/{user_id}", p.page(p.learner))
+	if p.Operations != nil {
+	}
+	if p.JobPages != nil {
+		router.Handle("/admin/jobs", p.JobPages)
+		router.Handle("/admin/jobs/*", p.JobPages)
+	}
+}
+
+// contentPolicy keeps the pages from loading anything from elsewhere, from running
+// what isn't a file of ours, and others from showing them as theirs.
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// page is a handler that may fail: then what went wrong is shown as a page.
+func (p *Pages) page(handle func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return p.compress(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), p.RequestTimeout)
+		defer cancel()
+		w.Header().Set("Content-Security-Policy", contentPolicy)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Referrer-Policy", "same-origin")
+		if err := handle(w, r.WithContext(ctx)); err != nil {
+			p.fail(w, r, err)
+		}
+	}))
+}

@@ -1,0 +1,4 @@
+package dashboard
+
+// Operations tells operators how the service is.
+type Operations interface{}

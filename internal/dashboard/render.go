@@ -1,0 +1,100 @@
+package dashboard
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"learninglog/internal/conditional"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+// templates are the pages by name, each with the layout around it.
+type templates map[string]*template.Template
+
+func parseTemplates(functions template.FuncMap) (templates, error) {
+	parsed := make(templates)
+	for _, name := range []string{"start", "learner", "problem"} {
+		page, err := template.New("layout.html").Funcs(functions).
+			ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html")
+		if err != nil {
+			return nil, fmt.Errorf("parsing the page %s: %w", name, err)
+		}
+		parsed[name] = page
+	}
+	return parsed, nil
+}
+
+// compressedSuffix tells the entity tag of a page from that of the same page
+// compressed.
+const compressedSuffix = "-gzip"
+
+// render answers with a page, or 304 where the client has it.
+func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name string, data any) error {
+	var page bytes.Buffer
+	if err := p.templates[name].Execute(&page, data); err != nil {
+		return fmt.Errorf("writing the page %s: %w", name, err)
+	}
+	header := w.Header()
+	header.Set("Cache-Control", "private, no-cache")
+	if status == http.StatusOK {
+		tag := conditional.Tag(page.Bytes())
+		header.Set("ETag", tag)
+		seen := strings.ReplaceAll(r.Header.Get("If-None-Match"), compressedSuffix+`"`, `"`)
+		if conditional.Matches(seen, tag) {
+			w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
+	}
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(page.Bytes()) // a client that is gone needs no answer
+	return nil
+}
+
+// problem is an error that is the visitor's to mend, and how.
+type problem struct {
+	status        int
+	title, detail string
+}
+
+func (p *problem) Error() string { return p.title + ": " + p.detail }
+
+// fail shows what went wrong, and tells the log what isn't the visitor's business.
+func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
+	shown, ok := errors.AsType[*problem](err)
+	switch {
+	case ok:
+	case r.Context().Err() != nil:
+		return // nobody waits any more
+	case p.Unavailable(err):
+		p.Logger.WarnContext(r.Context(), "a page has to wait for the database", slog.Any("error", err))
+		w.Header().Set("Retry-After", "1")
+		shown = &problem{http.StatusServiceUnavailable, "Not just now", "The database does not answer. This page asks again by itself."}
+	default:
+		p.Logger.ErrorContext(r.Context(), "a page failed", slog.Any("error", err), slog.String("path", r.URL.Path))
+		shown = &problem{http.StatusInternalServerError, "Something went wrong on this side", "The reason is in the service's log."}
+	}
+	data := struct {
+		layout
+
+		Detail string
+	}{layout{Title: shown.title, Refresh: shown.status == http.StatusServiceUnavailable}, shown.detail}
+	if err := p.render(w, r, shown.status, "problem", data); err != nil {
+		p.Logger.ErrorContext(r.Context(), "a page failed", slog.Any("error", err))
+	}
+}
+
+// layout is what every page says of itself.
+type layout struct {
+	Title string
+	// Refresh has the page asked for again by itself, after some seconds.
+	Refresh bool
+}

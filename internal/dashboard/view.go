@@ -1,0 +1,267 @@
+package dashboard
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"learninglog/internal/chart"
+	"learninglog/internal/timerange"
+	"learninglog/query"
+	"learninglog/rollup"
+)
+
+// view is which periods a learner's page shows. It is what the address says, so that
+// it can be shared.
+type view struct {
+	By rollup.Granularity
+	// From and To are in the first and in the last period.
+	From, To time.Time
+	// Moving says that the range ends now, whenever that is.
+	Moving bool
+
+	now  time.Time
+	year string // of the calendar, as the address has it
+}
+
+// ranges are how many periods are shown unless the address says otherwise.
+func ranges() []struct {
+	by    rollup.Granularity
+	count int
+	name  string
+} {
+	return []struct {
+		by    rollup.Granularity
+		count int
+		name  string
+	}{
+		{rollup.Day, 30, "30 days"},
+		{rollup.Week, 12, "12 weeks"},
+		{rollup.Month, 12, "12 months"},
+	}
+}
+
+func (p *Pages) parseView(parameters url.Values, now time.Time) (view, error) {
+	v := view{By: rollup.Day, now: now, year: parameters.Get("year")}
+	if by := parameters.Get("by"); by != "" {
+		granularity, err := rollup.ParseGranularity(by)
+		if err != nil {
+			return view{}, wrongParameter("by", "must be day, week or month")
+		}
+		v.By = granularity
+	}
+	from, to, err := p.parseRange(parameters)
+	if err != nil {
+		return view{}, err
+	}
+	switch {
+	case from == nil && to == nil:
+		v.Moving, v.To = true, now
+	case to == nil:
+		v.To = now
+	default:
+		v.To = to.Last(p.Zone)
+	}
+	if from == nil {
+		v.From = v.startOfDefault()
+	} else {
+		v.From = from.At.In(p.Zone)
+	}
+	if v.From.After(v.To) {
+		return view{}, wrongParameter("from", "must not be after to")
+	}
+	return v.fitting()
+}
+
+func (p *Pages) parseRange(parameters url.Values) (from, to *timerange.Bound, err error) {
+	for name, bound := range map[string]**timerange.Bound{"from": &from, "to": &to} {
+		text := parameters.Get(name)
+		if text == "" {
+			continue
+		}
+		parsed, err := timerange.Parse(text, p.Zone)
+		if err != nil {
+			return nil, nil, wrongParameter(name, timerange.Expected)
+		}
+		*bound = &parsed
+	}
+	return from, to, nil
+}
+
+// startOfDefault is so far before the end as a range is by default.
+func (v view) startOfDefault() time.Time {
+	start := v.By.StartOf(v.To, v.zone())
+	for _, preset := range ranges() {
+		if preset.by == v.By {
+			start = v.back(start, preset.count-1)
+		}
+	}
+	return start
+}
+
+// fitting returns the view with periods that are so long that a chart has room for
+// all of them.
+func (v view) fitting() (view, error) {
+	granularities := rollup.Granularities()
+	for len(granularities) > 0 && granularities[0] != v.By {
+		granularities = granularities[1:]
+	}
+	for _, granularity := range granularities {
+		if v.fits(granularity) {
+			v.By = granularity
+			return v, nil
+		}
+	}
+	return view{}, &problem{
+		http.StatusUnprocessableEntity, "This range is too long", "At most 27 years can be shown at a time.",
+	}
+}
+
+// fits says whether the range has few enough periods, and few enough days.
+func (v view) fits(granularity rollup.Granularity) bool {
+	_, err := granularity.Starts(v.From, v.To, v.zone(), chart.MaxPeriods)
+	if err == nil && granularity != rollup.Day {
+		start, end := view{By: granularity, From: v.From, To: v.To, now: v.now}.bounds()
+		_, err = rollup.Day.Starts(start, end, v.zone(), query.MaxPeriods)
+	}
+	return err == nil
+}
+
+func (v view) zone() *time.Location { return v.now.Location() }
+
+// bounds returns the start of the first period, and the end of the last.
+func (v view) bounds() (start, end time.Time) {
+	return v.By.StartOf(v.From, v.zone()), v.By.Next(v.By.StartOf(v.To, v.zone()), v.zone())
+}
+
+// days counts the days until today.
+func (v view) days(now time.Time) int {
+	start, end := v.bounds()
+	if now.Before(end) {
+		end = now.Add(time.Microsecond)
+	}
+	starts, err := rollup.Day.Starts(start, end.Add(-time.Microsecond), v.zone(), query.MaxPeriods)
+	if err != nil {
+		return 0 // it fits
+	}
+	return len(starts)
+}
+
+// periods counts the periods.
+func (v view) periods() int {
+	starts, err := v.By.Starts(v.From, v.To, v.zone(), chart.MaxPeriods)
+	if err != nil {
+		return 0 // it fits
+	}
+	return len(starts)
+}
+
+// back returns the start of the period so many before the one that starts at start.
+func (v view) back(start time.Time, periods int) time.Time {
+	for range periods {
+		start = v.By.StartOf(start.Add(-time.Microsecond), v.zone())
+	}
+	return start.In(v.zone())
+}
+
+// before returns the range of as many periods that ends where this one begins.
+func (v view) before() (from, to time.Time) {
+	start, _ := v.bounds()
+	return v.back(start, v.periods()), start.Add(-time.Microsecond).In(v.zone())
+}
+
+// link returns the address of the view, with more parameters or other ones: name,
+// value, name, value. Without a value a parameter is left out.
+func (v view) link(changes ...string) string {
+	parameters := url.Values{"by": {string(v.By)}}
+	if !v.Moving {
+		parameters.Set("from", v.FromDate())
+		parameters.Set("to", v.ToDate())
+	}
+	if v.year != "" {
+		parameters.Set("year", v.year)
+	}
+	for i := 0; i < len(changes); i += 2 {
+		parameters.Set(changes[i], changes[i+1])
+		if changes[i+1] == "" {
+			parameters.Del(changes[i])
+		}
+	}
+	return "?" + parameters.Encode()
+}
+
+// FromDate and ToDate are the dates of the range, both included.
+func (v view) FromDate() string { return v.From.Format(time.DateOnly) }
+
+// ToDate is the last date of the range.
+func (v view) ToDate() string { return v.To.In(v.zone()).Format(time.DateOnly) }
+
+// choice is one of several links, of which one may be where the visitor is.
+type choice struct {
+	Name, Link string
+	Current    bool
+}
+
+// Ranges are the ranges that end now.
+func (v view) Ranges() []choice {
+	var choices []choice
+	for _, preset := range ranges() {
+		moving := view{By: preset.by, Moving: true, year: v.year}
+		choices = append(choices, choice{
+			Name: preset.name, Link: moving.link(), Current: v.Moving && v.By == preset.by,
+		})
+	}
+	return choices
+}
+
+// Switches show the same range by other periods, where that has room.
+func (v view) Switches() []choice {
+	var choices []choice
+	for _, granularity := range rollup.Granularities() {
+		if v.fits(granularity) {
+			same := v
+			same.By, same.Moving = granularity, false
+			choices = append(choices, choice{Name: string(granularity), Link: same.link(), Current: v.By == granularity})
+		}
+	}
+	return choices
+}
+
+// Previous is the range before.
+func (v view) Previous() string {
+	from, to := v.before()
+	return view{By: v.By, From: from, To: to, now: v.now, year: v.year}.link()
+}
+
+// Next is the range after, or empty where that has not begun.
+func (v view) Next() string {
+	_, start := v.bounds()
+	if start.After(v.now) {
+		return ""
+	}
+	end := start
+	for range v.periods() {
+		end = v.By.Next(end, v.zone())
+	}
+	last := end.Add(-time.Microsecond)
+	return view{By: v.By, From: start.In(v.zone()), To: last.In(v.zone()), now: v.now, year: v.year}.link()
+}
+
+// Download returns the parameters of the same summary in a format, for the API.
+func (v view) Download(format string) string {
+	start, end := v.bounds()
+	return "?" + url.Values{
+		"granularity": {string(v.By)},
+		"from":        {start.In(v.zone()).Format(time.DateOnly)},
+		"to":          {end.Add(-time.Microsecond).In(v.zone()).Format(time.DateOnly)},
+		"format":      {format},
+	}.Encode()
+}
+
+// Name says which range it is.
+func (v view) Name() string {
+	start, end := v.bounds()
+	return longDate(start.In(v.zone())) + " to " + longDate(end.Add(-time.Microsecond).In(v.zone()))
+}
+
+func longDate(t time.Time) string { return t.Format("2 January 2006") }
