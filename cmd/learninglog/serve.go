@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"learninglog/command"
 	"learninglog/internal/admin"
 	"learninglog/internal/api"
@@ -121,7 +123,8 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 		return err
 	}
 	registry := metrics.NewRegistry(build())
-	metrics.RegisterPool(registry, database.pool)
+	own := prometheus.NewRegistry() // what is known without asking the database
+	metrics.RegisterPool(own, database.pool)
 	metrics.RegisterJobs(registry, database.pool, postgres.RiverSchema)
 	metrics.RegisterVerifications(registry, database.pool)
 	metrics.RegisterAttempts(registry, jobs.Client())
@@ -138,9 +141,9 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 		Lanes:      c.WriteLanes,
 		MaxWaiting: c.WriteQueue,
 		Timeout:    c.RequestTimeout,
-		Observer:   metrics.NewWrites(registry),
+		Observer:   metrics.NewWrites(own),
 	})
-	metrics.RegisterQueue(registry, recorder)
+	metrics.RegisterQueue(own, recorder)
 	started.add("writes", recorder.Close)
 	stopping, endStreams := context.WithCancel(ctx)
 	defer endStreams()
@@ -149,10 +152,16 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	var operations *dashboard.Operations
+	if c.Admin {
+		version, _ := build()
+		operations = &dashboard.Operations{Version: version, Ready: migrator.Check, Metrics: own}
+	}
 	pages, err := dashboard.New(dashboard.Config{
 		Reader:         reader,
 		Jobs:           jobs.Client(),
 		Zone:           zone(),
+		Operations:     operations,
 		JobPages:       jobPages,
 		Unavailable:    postgres.Unavailable,
 		RequestTimeout: c.RequestTimeout,
@@ -161,6 +170,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	pages.Start(stopping)
 	handler, err := api.New(api.Config{
 		Recorder:       recorder,
 		Reader:         reader,
@@ -170,8 +180,8 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 		Ready:          migrator.Check,
 		Unavailable:    postgres.Unavailable,
 		RequestTimeout: c.RequestTimeout,
-		Requests:       metrics.NewRequests(registry),
-		Metrics:        registry,
+		Requests:       metrics.NewRequests(own),
+		Metrics:        prometheus.Gatherers{own, registry},
 		Stopping:       stopping,
 		Pages:          pages.Route,
 		Logger:         logger,

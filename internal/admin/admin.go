@@ -1,4 +1,4 @@
-// Package admin is the pages for operators: the jobs, by River UI.
+// Package admin is the pages about jobs, by River UI.
 package admin
 
 import (
@@ -13,9 +13,7 @@ import (
 )
 
 // Path is where the pages are. They know it, so they can't be served elsewhere.
-const Path = "/admin"
-
-const jobsPath = Path + "/jobs"
+const Path = "/admin/jobs"
 
 // contentPolicy keeps the pages from loading anything from elsewhere, and others
 // from showing them as theirs.
@@ -23,7 +21,8 @@ const contentPolicy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 // Pages are the pages. They have no login: whoever reaches them may cancel, retry
-// and delete jobs, but no page of another site can make a browser do that.
+// and delete jobs. That no page of another site makes a browser do that is the
+// business of whoever serves them.
 type Pages struct {
 	jobs    *riverui.Handler
 	handler http.Handler
@@ -35,18 +34,15 @@ func New(client *river.Client[pgx.Tx], logger *slog.Logger) (*Pages, error) {
 	jobs, err := riverui.NewHandler(&riverui.HandlerOpts{
 		Endpoints: riverui.NewEndpoints(client, nil),
 		Logger:    logger,
-		Prefix:    jobsPath,
+		Prefix:    Path,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up River UI: %w", err)
 	}
-	toJobs := http.RedirectHandler(jobsPath+"/", http.StatusFound)
 	pages := http.NewServeMux()
-	pages.Handle(Path, toJobs)
-	pages.Handle(Path+"/{$}", toJobs)
-	pages.Handle(jobsPath+"/", jobs)
-	handler := http.NewCrossOriginProtection().Handler(restrict(pages))
-	return &Pages{jobs: jobs, handler: handler}, nil
+	pages.Handle(Path, http.RedirectHandler(Path+"/", http.StatusFound))
+	pages.Handle(Path+"/", jobs)
+	return &Pages{jobs: jobs, handler: restrict(pages)}, nil
 }
 
 func restrict(next http.Handler) http.Handler {

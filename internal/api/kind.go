@@ -26,6 +26,10 @@ var (
 		"method-not-allowed", http.StatusMethodNotAllowed, "The method is not allowed here",
 		"The Allow header lists the methods that are.",
 	}
+	otherSite = kind{
+		"other-site", http.StatusForbidden, "The request comes from a page of another site",
+		"A browser may change something here only for pages that come from here too.",
+	}
 	timedOut = kind{
 		"request-timeout", http.StatusRequestTimeout, "The request took too long to arrive",
 		"The body did not arrive in time. Send it again, or in smaller parts.",
@@ -66,7 +70,7 @@ var (
 // kinds lists them all, for the pages that explain them.
 func kinds() []kind {
 	return []kind{
-		unreadable, notFound, methodNotAllowed, timedOut, alreadyRecorded, requestIDReused,
+		unreadable, otherSite, notFound, methodNotAllowed, timedOut, alreadyRecorded, requestIDReused,
 		tooLarge, unsupported, invalid, unavailable, internal,
 	}
 }

@@ -24,8 +24,19 @@ func (s *server) middleware() chi.Middlewares {
 		identify,
 		s.observe,
 		s.recoverPanics,
+		refuseOtherSites,
 		middleware.GetHead,
 	)
+}
+
+// refuseOtherSites keeps the pages of other sites from having a browser change
+// anything here. What isn't a browser isn't concerned.
+func refuseOtherSites(next http.Handler) http.Handler {
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeProblem(w, otherSite.problem("The Sec-Fetch-Site or the Origin header says so."))
+	}))
+	return protection.Handler(next)
 }
 
 const requestIDHeader = "X-Request-Id"

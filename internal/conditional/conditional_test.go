@@ -10,8 +10,9 @@ import (
 
 func TestTag(t *testing.T) {
 	t.Parallel()
-	assert.Equal(t, conditional.Tag([]byte("a")), conditional.Tag([]byte("a")))
-	assert.NotEqual(t, conditional.Tag([]byte("a")), conditional.Tag([]byte("b")))
+	tag := conditional.Tag([]byte("a"))
+	assert.Equal(t, tag, conditional.Tag([]byte("a")))
+	assert.NotEqual(t, tag, conditional.Tag([]byte("b")))
 	assert.Regexp(t, `^"[\w-]{22}"$`, conditional.Tag(nil))
 }
 

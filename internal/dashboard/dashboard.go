@@ -24,7 +24,7 @@ type Config struct {
 	// Zone is the zone of periods, and of dates without a time.
 	Zone *time.Location
 	// Operations tells operators how the service is. Nil leaves their page out.
-	Operations Operations
+	Operations *Operations
 	// JobPages serves what is below /admin/jobs. Nil is nothing.
 	JobPages http.Handler
 	// Unavailable says whether an error passes: the request may succeed later.
@@ -41,6 +41,7 @@ type Pages struct {
 	templates templates
 	assets    assets
 	overview  overviews
+	pulse     pulse
 	compress  func(http.Handler) http.HandlerFunc
 }
 
@@ -55,11 +56,22 @@ func New(config Config) (*Pages, error) {
 		return nil, err
 	}
 	pages := &Pages{Config: config, assets: assets, compress: compress}
+	if config.Operations != nil {
+		pages.pulse.metrics = config.Operations.Metrics
+	}
 	pages.templates, err = parseTemplates(pages.functions())
 	if err != nil {
 		return nil, err
 	}
 	return pages, nil
+}
+
+// Start keeps an eye on the metrics until ctx ends.
+func (p *Pages) Start(ctx context.Context) {
+	if p.Operations == nil {
+		return
+	}
+	go p.pulse.keep(ctx, p.Logger)
 }
 
 // Route adds the pages to a router.
@@ -69,6 +81,10 @@ func (p *Pages) Route(router chi.Router) {
 	router.Get("/users", p.page(p.findUser))
 	router.Get("/users/{user_id}", p.page(p.learner))
 	if p.Operations != nil {
+		router.Get("/admin", p.page(p.operator))
+		router.Get("/admin/", http.RedirectHandler("/admin", http.StatusMovedPermanently).ServeHTTP)
+		router.Post("/admin/rebuilds", p.page(p.requestRebuild))
+		router.Post("/admin/rebuilds/{id}/cancel", p.page(p.cancelRebuild))
 	}
 	if p.JobPages != nil {
 		router.Handle("/admin/jobs", p.JobPages)

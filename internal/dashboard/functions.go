@@ -18,6 +18,9 @@ func (p *Pages) functions() template.FuncMap {
 	return template.FuncMap{
 		"asset":         p.assets.path,
 		"hasOperations": func() bool { return p.Operations != nil },
+		"hasJobPages":   func() bool { return p.JobPages != nil },
+		"rate":          func(perSecond float64) string { return english().Sprintf("%.1f", perSecond) },
+		"within":        within,
 		"zone":          p.Zone.String,
 		"number":        number,
 		"count":         count,
@@ -32,8 +35,28 @@ func (p *Pages) functions() template.FuncMap {
 
 func english() *message.Printer { return message.NewPrinter(language.English) }
 
-// number writes thousands apart.
-func number(n any) string { return english().Sprintf("%d", n) }
+// number writes a whole number with its thousands apart.
+func number(n any) string {
+	if n, ok := n.(float64); ok {
+		return english().Sprintf("%.0f", n)
+	}
+	return english().Sprintf("%d", n)
+}
+
+// within writes a bound of a duration, of which 0 is none.
+func within(bound time.Duration) string {
+	const longest = 30 * time.Second // that is measured
+	switch {
+	case bound == 0:
+		return "–"
+	case bound > longest:
+		return "> 30 s"
+	case bound >= time.Second:
+		return english().Sprintf("≤ %v s", bound.Seconds())
+	default:
+		return english().Sprintf("≤ %v ms", float64(bound.Microseconds())/float64(time.Millisecond.Microseconds()))
+	}
+}
 
 // count writes a number of things.
 func count(n any, thing string) string {

@@ -149,7 +149,7 @@ func (p *Pages) readLogs(ctx context.Context, page *learnerPage, parameters url.
 	}
 	page.Logs = listed.Logs
 	if listed.Next != nil {
-		page.Older = page.View.link("after", listed.Next.String())
+		page.Older = page.View.linkWith("after", listed.Next.String())
 	}
 	return nil
 }

@@ -1,4 +1,229 @@
 package dashboard
 
-// Operations tells operators how the service is.
-type Operations interface{}
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/riverqueue/river/rivertype"
+
+	"learninglog/command"
+	"learninglog/query"
+	"learninglog/rollup"
+)
+
+// Operations is what the operators' page is about, beside the rollups. Every field
+// must be set.
+type Operations struct {
+	// Version is that of the program.
+	Version string
+	// Ready returns nil if the database can be reached and is migrated, or says why not.
+	Ready func(context.Context) error
+	// Metrics has the metrics of this process. It is asked every 5 seconds.
+	Metrics prometheus.Gatherer
+}
+
+// operatorPage is what the operators' page shows.
+type operatorPage struct {
+	layout
+
+	Version string
+	// NotReady is why requests can't be served, or empty.
+	NotReady      string
+	Now           gauges
+	Rates         []rates
+	Verifications []query.Verification
+	Rebuilds      []shownRebuild
+	// Form is what was asked for, Wrong what is wrong with it.
+	Form  rebuildForm
+	Wrong string
+}
+
+// Drifted returns how many rows are known to have drifted and weren't repaired since.
+func (p operatorPage) Drifted() int64 {
+	var rows int64
+	for _, verification := range p.Verifications {
+		rows = max(rows, verification.RowsDrifted-verification.RowsRepaired)
+	}
+	return rows
+}
+
+const shownRebuilds = 10
+
+func (p *Pages) operator(w http.ResponseWriter, r *http.Request) error {
+	return p.showOperator(w, r, http.StatusOK, rebuildForm{}, "")
+}
+
+func (p *Pages) showOperator(w http.ResponseWriter, r *http.Request, status int, form rebuildForm, wrong string) error {
+	page := operatorPage{
+		layout:  layout{Title: "Operations"},
+		Version: p.Operations.Version,
+		Form:    form,
+		Wrong:   wrong,
+	}
+	now, current, err := p.pulse.look(time.Now())
+	if err != nil {
+		return err
+	}
+	page.Now = current
+	for _, last := range []time.Duration{pulseEvery * 2, time.Minute, pulseKept} {
+		found, ok := p.pulse.since(last, now)
+		if ok && (len(page.Rates) == 0 || found.Within > page.Rates[len(page.Rates)-1].Within) {
+			page.Rates = append(page.Rates, found)
+		}
+	}
+	if err := p.Operations.Ready(r.Context()); err != nil {
+		page.NotReady, page.Refresh = "The database can't be reached, or is not migrated. The reason is in the service's log.", true
+		p.Logger.WarnContext(r.Context(), "not ready", slog.Any("error", err))
+		return p.render(w, r, http.StatusServiceUnavailable, "operator", page)
+	}
+	if page.Verifications, err = p.Reader.Verifications(r.Context()); err != nil {
+		return err
+	}
+	rebuilds, err := query.ListRebuilds(r.Context(), p.Jobs, shownRebuilds)
+	if err != nil {
+		return err
+	}
+	for _, rebuild := range rebuilds {
+		page.Rebuilds = append(page.Rebuilds, shownRebuild{rebuild})
+		page.Refresh = page.Refresh || !rebuild.Ended()
+	}
+	return p.render(w, r, status, "operator", page)
+}
+
+// shownRebuild is a rebuild as the page names it.
+type shownRebuild struct{ query.Rebuild }
+
+// What is the kind of the rebuild.
+func (s shownRebuild) What() string {
+	switch {
+	case s.Args.Routine:
+		return "routine verification"
+	case s.Args.DryRun:
+		return "verify"
+	default:
+		return "rebuild"
+	}
+}
+
+// Scope is of what it is.
+func (s shownRebuild) Scope() string {
+	scope, parts := s.Args.Scope, []string{}
+	switch {
+	case s.Args.Routine:
+		return "a sample, and whoever was active"
+	case len(scope.Users) == 1:
+		parts = append(parts, "learner "+scope.Users[0].String())
+	case len(scope.Users) > 1:
+		parts = append(parts, number(len(scope.Users))+" learners")
+	default:
+		parts = append(parts, "everybody")
+	}
+	if scope.RecordedSince != nil {
+		parts = append(parts, "with logs recorded since "+scope.RecordedSince.UTC().Format(time.RFC3339))
+	}
+	if scope.From != nil {
+		parts = append(parts, "from "+longDate(scope.From.UTC()))
+	}
+	if scope.To != nil {
+		parts = append(parts, "to "+longDate(scope.To.UTC()))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Shown is the state in words.
+func (s shownRebuild) Shown() string {
+	switch {
+	case s.CancelRequestedAt != nil && !s.Ended():
+		return "being cancelled"
+	case s.State == rivertype.JobStateAvailable, s.State == rivertype.JobStatePending, s.State == rivertype.JobStateScheduled:
+		return "waiting"
+	case s.State == rivertype.JobStateRetryable:
+		return "waiting to go on"
+	case s.State == rivertype.JobStateDiscarded:
+		return "given up"
+	default:
+		return string(s.State)
+	}
+}
+
+// rebuildForm is what the page's form sends.
+type rebuildForm struct{ User, From, To string }
+
+// requestRebuild asks for what the form says, and shows the page again.
+func (p *Pages) requestRebuild(w http.ResponseWriter, r *http.Request) error {
+	const most = 16 << 10
+	r.Body = http.MaxBytesReader(w, r.Body, most)
+	if err := r.ParseForm(); err != nil {
+		return &problem{http.StatusBadRequest, "The form can't be read", "Go back, and send it again."}
+	}
+	form := rebuildForm{
+		User: strings.TrimSpace(r.PostForm.Get("user")),
+		From: r.PostForm.Get("from"),
+		To:   r.PostForm.Get("to"),
+	}
+	args := rollup.RebuildArgs{
+		DryRun: r.PostForm.Get("action") != "rebuild", Workers: 1, MaxLogsPerSecond: command.DefaultRebuildPace,
+	}
+	var err error
+	if args.Scope, err = p.parseScope(form); err == nil {
+		_, err = command.RequestRebuild(r.Context(), p.Jobs, args)
+	}
+	if errors.Is(err, command.ErrEmptyRange) {
+		err = wrongParameter("From", "must not be after to")
+	}
+	if wrong, ok := errors.AsType[*problem](err); ok {
+		return p.showOperator(w, r, http.StatusUnprocessableEntity, form, wrong.detail)
+	}
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/admin#rebuilds", http.StatusSeeOther)
+	return nil
+}
+
+func (p *Pages) parseScope(form rebuildForm) (scope rollup.Scope, err error) {
+	if form.User != "" {
+		user, err := uuid.Parse(form.User)
+		if err != nil {
+			return rollup.Scope{}, &problem{detail: "The learner must be a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22."}
+		}
+		scope.Users = []uuid.UUID{user}
+	}
+	from, to, err := p.parseRange(map[string][]string{"from": {form.From}, "to": {form.To}})
+	if err != nil {
+		return rollup.Scope{}, err
+	}
+	if from != nil {
+		scope.From = &from.At
+	}
+	if to != nil {
+		scope.To = new(to.Last(p.Zone))
+	}
+	return scope, nil
+}
+
+// cancelRebuild cancels a rebuild, and shows the page again.
+func (p *Pages) cancelRebuild(w http.ResponseWriter, r *http.Request) error {
+	id, err := strconv.ParseInt(chi.URLParam(r, "id"), 10, 64)
+	if err == nil {
+		err = command.CancelRebuild(r.Context(), p.Jobs, id)
+	} else {
+		err = command.ErrNoRebuild
+	}
+	if errors.Is(err, command.ErrNoRebuild) {
+		return &problem{http.StatusNotFound, "There is no such rebuild", "Those that have ended are kept for a day."}
+	}
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/admin#rebuilds", http.StatusSeeOther)
+	return nil
+}

@@ -170,9 +170,17 @@ func (v view) before() (from, to time.Time) {
 	return v.back(start, v.periods()), start.Add(-time.Microsecond).In(v.zone())
 }
 
-// link returns the address of the view, with more parameters or other ones: name,
-// value, name, value. Without a value a parameter is left out.
-func (v view) link(changes ...string) string {
+// link returns the address of the view.
+func (v view) link() string { return "?" + v.parameters().Encode() }
+
+// linkWith returns the address of the view with a parameter more, or another one.
+func (v view) linkWith(name, value string) string {
+	parameters := v.parameters()
+	parameters.Set(name, value)
+	return "?" + parameters.Encode()
+}
+
+func (v view) parameters() url.Values {
 	parameters := url.Values{"by": {string(v.By)}}
 	if !v.Moving {
 		parameters.Set("from", v.FromDate())
@@ -181,13 +189,7 @@ func (v view) link(changes ...string) string {
 	if v.year != "" {
 		parameters.Set("year", v.year)
 	}
-	for i := 0; i < len(changes); i += 2 {
-		parameters.Set(changes[i], changes[i+1])
-		if changes[i+1] == "" {
-			parameters.Del(changes[i])
-		}
-	}
-	return "?" + parameters.Encode()
+	return parameters
 }
 
 // FromDate and ToDate are the dates of the range, both included.
