@@ -71,3 +71,14 @@ func (r *Reader) ActiveUsers(ctx context.Context, now time.Time, limit int) (use
 	}
 	return users, nil
 }
+
+// HasLogs says whether there is any log.
+func (r *Reader) HasLogs(ctx context.Context) (bool, error) {
+	const query = `SELECT EXISTS (SELECT FROM learning_log)`
+	one := func(rows pgx.Rows) (bool, error) { return pgx.CollectExactlyOneRow(rows, pgx.RowTo[bool]) }
+	has, err := read(ctx, r.db, one, query)
+	if err != nil {
+		return false, fmt.Errorf("looking for logs: %w", err)
+	}
+	return has, nil
+}

@@ -39,12 +39,18 @@ func TestActiveUsers(t *testing.T) {
 	none, err := reader.ActiveUsers(ctx, time.Now(), 2)
 	require.NoError(t, err)
 	assert.Empty(t, none)
+	has, err := reader.HasLogs(ctx)
+	require.NoError(t, err)
+	assert.False(t, has)
 	users := []uuid.UUID{uuid.New(), uuid.New(), uuid.New(), uuid.New()}
 	for i, ago := range []string{"31 days", "2 days", "2 hours", "2 seconds"} {
 		id := post(t, pool, users[i], 1, "2026-11-20T08:00:00Z")
 		_, err := pool.Exec(ctx, `UPDATE learning_log SET recorded_at = now() - $2::interval WHERE request_id = $1`, id, ago)
 		require.NoError(t, err)
 	}
+	has, err = reader.HasLogs(ctx)
+	require.NoError(t, err)
+	assert.True(t, has)
 	for limit, want := range map[int][]uuid.UUID{
 		1: {users[3]},
 		2: {users[3], users[2]},

@@ -6,20 +6,22 @@ import (
 	"net"
 
 	"github.com/google/uuid"
+
+	"learninglog/internal/demo"
 )
 
 // greet tells a person where to look.
 func greet(stdout io.Writer, address net.Addr, database *database, hasAdmin bool) {
 	base := "http://" + reachable(address)
 	user := uuid.NewString()
-	jobs := ""
+	operations := ""
 	if hasAdmin {
-		jobs = "\n  jobs     " + base + "/admin/jobs/"
+		operations = "\n  admin    " + base + "/admin"
 	}
 	_, _ = fmt.Fprintf(stdout, `learninglog is ready.
 
-  address  %[1]s
-  docs     %[1]s/docs%[5]s
+  look     %[1]s%[5]s
+  docs     %[1]s/docs
   data     %[2]s
 
 Record a log, and read it back:
@@ -27,7 +29,16 @@ Record a log, and read it back:
   curl -i %[1]s/v1/learning-logs -H 'Content-Type: application/json' -d '{"request_id":"%[3]s","user_id":"%[4]s","word_count":12}'
   curl '%[1]s/v1/users/%[4]s/summary?fill=false'
 
-`, base, database.where, uuid.NewString(), user, jobs)
+`, base, database.where, uuid.NewString(), user, operations)
+}
+
+// introduce names the made-up learners.
+func introduce(stdout io.Writer, address net.Addr) {
+	_, _ = fmt.Fprintln(stdout, "The made-up learners:\n")
+	for _, learner := range demo.Learners() {
+		_, _ = fmt.Fprintf(stdout, "  http://%s/users/%s  %s\n", reachable(address), learner.ID, learner.Habit)
+	}
+	_, _ = fmt.Fprintln(stdout)
 }
 
 // reachable returns an address that a client on this machine can connect to.

@@ -20,6 +20,7 @@ import (
 	"learninglog/internal/admin"
 	"learninglog/internal/api"
 	"learninglog/internal/dashboard"
+	"learninglog/internal/demo"
 	"learninglog/internal/metrics"
 	"learninglog/internal/postgres"
 	"learninglog/query"
@@ -31,6 +32,7 @@ type serveCommand struct {
 
 	Addr              string        `env:"LEARNINGLOG_ADDR" default:"127.0.0.1:8080" help:"Where to listen: host:port. Port 0 takes a free one."`
 	Admin             bool          `env:"LEARNINGLOG_ADMIN" default:"true" negatable:"" help:"Serve the pages for operators, under /admin. They have no login: let nobody but operators reach them."`
+	Demo              bool          `help:"First fill an empty database with a year of made-up logs of some learners, to look at. Refuses where there are logs."`
 	LogLevel          slog.Level    `env:"LEARNINGLOG_LOG_LEVEL" default:"info" help:"What to log: debug, info, warn or error."`
 	LogFormat         string        `env:"LEARNINGLOG_LOG_FORMAT" enum:"text,json" default:"text" help:"How to log, on standard error: text or json."`
 	RequestTimeout    time.Duration `env:"LEARNINGLOG_REQUEST_TIMEOUT" default:"15s" help:"How long a request may wait for the database."`
@@ -148,6 +150,11 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	stopping, endStreams := context.WithCancel(ctx)
 	defer endStreams()
 	reader := query.NewReader(database.pool)
+	if c.Demo {
+		if err := fillWithDemo(ctx, reader, recorder, logger); err != nil {
+			return err
+		}
+	}
 	jobPages, err := c.jobPages(ctx, jobs, logger, &started)
 	if err != nil {
 		return err
@@ -207,6 +214,9 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	logger.InfoContext(ctx, "ready", "address", listener.Addr().String(), "data", database.where)
 	if c.LogFormat == "text" {
 		greet(stdout, listener.Addr(), database, c.Admin)
+		if c.Demo {
+			introduce(stdout, listener.Addr())
+		}
 	}
 	select {
 	case <-ctx.Done():
@@ -215,6 +225,24 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	case err := <-failed:
 		return fmt.Errorf("serving requests: %w", err)
 	}
+}
+
+// fillWithDemo makes up logs, where there are none.
+func fillWithDemo(ctx context.Context, reader *query.Reader, recorder *command.Recorder, logger *slog.Logger) error {
+	has, err := reader.HasLogs(ctx)
+	if err != nil {
+		return err
+	}
+	if has {
+		return errors.New("there are learning logs already, and --demo mixes made-up ones into no others: " +
+			"leave it out, or start with a new --data-dir")
+	}
+	logs, err := demo.Fill(ctx, recorder, time.Now(), zone())
+	if err != nil {
+		return err
+	}
+	logger.InfoContext(ctx, "made up", "logs", logs, "learners", len(demo.Learners()))
+	return nil
 }
 
 // jobPages starts the pages about jobs, or returns nil where operators have none.

@@ -1,0 +1,145 @@
+// Package demo makes up the logs of some learners, so that there is something to see.
+package demo
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/google/uuid"
+
+	"learninglog/command"
+)
+
+// Learner is a made-up learner, and what is typical of them.
+type Learner struct {
+	ID uuid.UUID
+	// Habit says it in a few words.
+	Habit string
+
+	days         int        // ago that they began
+	weekdays     [7]float64 // the chance of learning, from Sunday on
+	logs, words  float64    // of a day, and of a log, on average
+	growth       float64    // by how much that grows in a year
+	pauses       []pause    // when they didn't
+	hour, spread float64    // of the day
+}
+
+// pause is from so many days ago through so many days ago.
+type pause struct{ from, to int }
+
+// Learners returns the learners, the same each time.
+func Learners() []Learner {
+	id := func(name string) uuid.UUID { return uuid.NewSHA1(uuid.NameSpaceURL, []byte("learninglog demo "+name)) }
+	every := func(chance float64) [7]float64 {
+		return [7]float64{chance, chance, chance, chance, chance, chance, chance}
+	}
+	return []Learner{
+		{
+			ID: id("steady"), Habit: "a little every day, with a long streak",
+			days: 365, weekdays: every(0.995), logs: 2, words: 12, growth: 0.3, hour: 7, spread: 0.7,
+		},
+		{
+			ID: id("commuter"), Habit: "on the way to work, never at weekends",
+			days: 350, weekdays: [7]float64{0.03, 0.9, 0.9, 0.92, 0.9, 0.85, 0.05}, logs: 2, words: 18,
+			pauses: []pause{{150, 130}}, hour: 8, spread: 4,
+		},
+		{
+			ID: id("weekend"), Habit: "much, at weekends",
+			days: 300, weekdays: [7]float64{0.85, 0.05, 0.05, 0.05, 0.05, 0.1, 0.9}, logs: 6, words: 25, hour: 14, spread: 2.5,
+		},
+		{
+			ID: id("exam"), Habit: "more and more until an exam, then nothing",
+			days: 220, weekdays: every(0.8), logs: 5, words: 20, growth: 3, pauses: []pause{{30, 0}}, hour: 19, spread: 2,
+		},
+		{
+			ID: id("returned"), Habit: "gave up, and came back",
+			days: 360, weekdays: every(0.6), logs: 3, words: 10, pauses: []pause{{280, 60}}, hour: 21, spread: 1,
+		},
+		{
+			ID: id("new"), Habit: "began last week",
+			days: 6, weekdays: every(0.9), logs: 4, words: 8, hour: 17, spread: 3,
+		},
+	}
+}
+
+// recorder is what filling needs of a command.Recorder.
+type recorder interface {
+	RecordPatiently(ctx context.Context, logs []command.Log) []command.Outcome
+}
+
+// Fill records a year of the learners' logs until now, through the recorder as any
+// other logs. Every day is of the zone. It returns how many there are.
+func Fill(ctx context.Context, recorder recorder, now time.Time, zone *time.Location) (logs int, err error) {
+	const batch = 5_000
+	all := invent(now.In(zone))
+	for start := 0; start < len(all); start += batch {
+		part := all[start:min(start+batch, len(all))]
+		for i, outcome := range recorder.RecordPatiently(ctx, part) {
+			if outcome.Status != command.Recorded {
+				return 0, fmt.Errorf("recording the made-up log %s: %s: %w", part[i].RequestID, outcome.Status, outcome.Err)
+			}
+		}
+	}
+	return len(all), nil
+}
+
+// invent returns the logs of all learners. They are others each day, but the same
+// within one.
+func invent(now time.Time) (logs []command.Log) {
+	year, month, day := now.Date()
+	seed := uint64(time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix()) //nolint:gosec // any number will do
+	random := rand.New(rand.NewPCG(seed, 0))                                 //nolint:gosec // nothing secret
+	for _, learner := range Learners() {
+		for ago := learner.days; ago >= 0; ago-- {
+			logs = append(logs, learner.day(random, now, ago)...)
+		}
+	}
+	return logs
+}
+
+// day returns what a learner did on a day.
+func (l Learner) day(random *rand.Rand, now time.Time, ago int) (logs []command.Log) {
+	year, month, day := now.Date()
+	noon := time.Date(year, month, day-ago, 12, 0, 0, 0, now.Location())
+	learns := random.Float64() < l.weekdays[noon.Weekday()]
+	for _, pause := range l.pauses {
+		learns = learns && (ago > pause.from || ago < pause.to)
+	}
+	if !learns {
+		return nil
+	}
+	const daysOfYear = 365
+	grown := 1 + l.growth*float64(l.days-ago)/daysOfYear
+	for range 1 + int(random.ExpFloat64()*(l.logs-1)*grown+0.5) {
+		at := noon.Add(time.Duration((l.hour - 12 + random.NormFloat64()*l.spread) * float64(time.Hour)))
+		if at.Day() != noon.Day() || at.After(now) {
+			continue
+		}
+		words := l.words * grown * math.Exp(random.NormFloat64()/2)
+		logs = append(logs, command.Log{
+			RequestID: newID(random), UserID: l.ID, WordCount: max(1, int(words)), Timestamp: at.Truncate(time.Second),
+		})
+	}
+	return logs
+}
+
+func newID(random *rand.Rand) uuid.UUID {
+	id, err := uuid.NewRandomFromReader(reader{random})
+	if err != nil {
+		panic(err) // the reader has no end
+	}
+	return id
+}
+
+// reader reads random bytes.
+type reader struct{ random *rand.Rand }
+
+func (r reader) Read(into []byte) (int, error) {
+	for i := range into {
+		into[i] = byte(r.random.Uint32()) //nolint:gosec // its lowest byte
+	}
+	return len(into), nil
+}
