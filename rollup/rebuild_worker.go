@@ -116,6 +116,10 @@ func (w *RebuildWorker) Work(ctx context.Context, job *river.Job[RebuildArgs]) e
 		if ctx.Err() != nil {
 			return context.Cause(ctx) // which tells River a stop from a cancellation
 		}
+		if err != nil {
+			w.Logger.WarnContext(ctx, "a rebuild was interrupted, and is tried again",
+				slog.Int64("rebuild", job.ID), slog.Any("error", err))
+		}
 		return err
 	})
 	return nil

@@ -204,6 +204,28 @@ func TestRebuildOfEverythingRepairsWhatARoutineFound(t *testing.T) {
 	assert.Equal(t, []int64{3, 3}, []int64{found.RowsDrifted, found.RowsRepaired})
 }
 
+// It found drift that is repaired by now.
+func TestAVerificationThatARebuildOvertookIsNotTheLast(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	recordUsers(t, pool, 3)
+	jobs := newJobs(t, pool)
+	start(t, jobs)
+	corrupt(t, pool, 0)
+	slow := insert(t, jobs, rollup.RebuildArgs{DryRun: true, MaxLogsPerSecond: 1}).Job.ID
+	await(t, jobs, slow, "it has found the drift", func(_ *rivertype.JobRow, progress rollup.RebuildProgress) bool {
+		return progress.RowsDrifted > 0
+	})
+
+	repair := insert(t, jobs, rollup.RebuildArgs{}).Job.ID
+	await(t, jobs, repair, "the rebuild ends", isCompleted)
+	await(t, jobs, slow, "the verification ends", isCompleted)
+
+	everything := lastOf(t, pool, rollup.Everything)
+	assert.Equal(t, repair, everything.RebuildID)
+	assert.Equal(t, everything.RowsDrifted, everything.RowsRepaired)
+}
+
 func TestRoutineRepairsOnlyWhenToldTo(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)

@@ -55,7 +55,7 @@ func readLastRoutine(ctx context.Context, tx pgx.Tx) (last lastRoutine, err erro
 }
 
 // keepVerification keeps what a rebuild has found, in the transaction of its last
-// chunk.
+// chunk; unless one that began later has ended before: what that found is newer.
 func keepVerification(
 	ctx context.Context, tx pgx.Tx, job *river.Job[RebuildArgs], cursor rebuildCursor, found RebuildProgress,
 ) error {
@@ -72,7 +72,8 @@ func keepVerification(
 		    rebuild_id = excluded.rebuild_id, began_at = excluded.began_at, finished_at = excluded.finished_at,
 		    users = excluded.users, logs = excluded.logs,
 		    rows_drifted = excluded.rows_drifted, rows_repaired = excluded.rows_repaired,
-		    drifted_users = excluded.drifted_users, next_user = excluded.next_user`
+		    drifted_users = excluded.drifted_users, next_user = excluded.next_user
+		WHERE learning_log_verifications.began_at <= excluded.began_at`
 	_, err := tx.Exec(ctx, upsert, pgx.NamedArgs{
 		"verification":  verification,
 		"rebuild":       job.ID,
