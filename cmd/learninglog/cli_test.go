@@ -6,9 +6,11 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
@@ -187,14 +189,46 @@ func TestMigrate(t *testing.T) {
 	migrate(0, "down") // an empty database goes without --yes
 }
 
+// Timeouts that are meant for requests don't end migrations, nor who waits for one.
+func TestMigrateTakesItsTime(t *testing.T) {
+	t.Parallel()
+	databaseURL := emptyDatabase(t)
+	ctx := context.Background()
+	holder, err := pgtest.Open(t, databaseURL).Acquire(ctx)
+	require.NoError(t, err)
+	const migrateLock = int64(0x6c6c_6d69_6772_6174)
+	_, err = holder.Exec(ctx, `SELECT pg_advisory_lock($1)`, migrateLock)
+	require.NoError(t, err)
+	released := make(chan error, 1)
+	time.AfterFunc(time.Second, func() {
+		_, err := holder.Exec(ctx, `SELECT pg_advisory_unlock($1)`, migrateLock)
+		holder.Release()
+		released <- err
+	})
+
+	separator := "?"
+	if strings.Contains(databaseURL, "?") {
+		separator = "&"
+	}
+	_, stderr, status := run(t, "migrate", "--database-url", databaseURL+separator+"statement_timeout=200&lock_timeout=100")
+
+	assert.Zero(t, status, stderr)
+	require.NoError(t, <-released)
+}
+
 // A process that died in the middle of a migration leaves it dirty.
 func TestMigrateAfterAnInterruption(t *testing.T) {
 	t.Parallel()
-	const before2 = `DROP TABLE learning_log_verifications; DROP INDEX learning_log_recorded_at_idx;`
+	const (
+		before3 = `DROP INDEX learning_log_aggregates_period_idx;`
+		before2 = before3 + `DROP TABLE learning_log_verifications; DROP INDEX learning_log_recorded_at_idx;`
+	)
 	for _, statement := range []string{
 		// After the statements of a migration, before the end; and before them.
 		`UPDATE learninglog_schema_migrations SET dirty = true`,
-		before2 + `UPDATE learninglog_schema_migrations SET dirty = true`,
+		before3 + `UPDATE learninglog_schema_migrations SET dirty = true`,
+		before3 + `UPDATE learninglog_schema_migrations SET version = 2, dirty = true`,
+		before2 + `UPDATE learninglog_schema_migrations SET version = 2, dirty = true`,
 		before2 + `UPDATE learninglog_schema_migrations SET version = 1, dirty = true`,
 		before2 + `DROP TABLE learning_log; DROP TABLE learning_log_aggregates;
 			UPDATE learninglog_schema_migrations SET version = 1, dirty = true`,
@@ -207,6 +241,7 @@ func TestMigrateAfterAnInterruption(t *testing.T) {
 		s := serve(t, "--database-url", databaseURL)
 		s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(uuid.New(), 1))
 		s.mustCall(http.StatusOK, http.MethodGet, "/v1/verifications", "")
+		execute(t, databaseURL, before2) // all is there
 	}
 }
 
@@ -302,6 +337,7 @@ func TestCommandsThatFail(t *testing.T) {
 		{[]string{"rebuild", "watch"}, "learninglog rebuild watch --help"},
 		{[]string{"rebuild", "watch", "7", "--database-url", pgtest.URL(t)}, "there is no rebuild 7"},
 		{[]string{"rebuild", "cancel", "7", "--database-url", pgtest.URL(t)}, "there is no rebuild 7"},
+		{[]string{"serve", "--database-url", "postgres://localhost/x?default_query_exec_mode=simple_protocol"}, "for the session"},
 		{[]string{"health", "--addr", "127.0.0.1:1"}, "can't be reached"},
 	} {
 		_, stderr, status := run(t, test.arguments...)

@@ -78,6 +78,10 @@ func NewMigrator(pool *pgxpool.Pool, logger *slog.Logger) (*Migrator, error) {
 // once, one migrates and the others wait and find it done. It refuses a database
 // whose schema is newer than this program.
 func (m *Migrator) Up(ctx context.Context) error {
+	return m.unhurried(ctx, (*Migrator).up)
+}
+
+func (m *Migrator) up(ctx context.Context) error {
 	return m.locked(ctx, func() error {
 		versions, err := m.Versions(ctx)
 		if err != nil {
@@ -106,6 +110,10 @@ func (m *Migrator) Up(ctx context.Context) error {
 // Down removes all tables of learninglog and of the job queue, with everything
 // in them.
 func (m *Migrator) Down(ctx context.Context) error {
+	return m.unhurried(ctx, (*Migrator).down)
+}
+
+func (m *Migrator) down(ctx context.Context) error {
 	return m.locked(ctx, func() error {
 		// Not by River's migrations: some can't go down once there are jobs.
 		if _, err := m.pool.Exec(ctx, "DROP SCHEMA IF EXISTS "+RiverSchema+" CASCADE"); err != nil {
@@ -151,6 +159,34 @@ func (m *Migrator) Check(ctx context.Context) error {
 		return ErrNotMigrated
 	}
 	return nil
+}
+
+// unhurried does work on connections of its own. The timeouts that the URL, a role or
+// the database sets are meant for requests: an index of a large table takes longer,
+// and so does whoever waits for another that migrates.
+func (m *Migrator) unhurried(ctx context.Context, work func(*Migrator, context.Context) error) error {
+	config := m.pool.Config()
+	connected := config.AfterConnect
+	config.AfterConnect = func(ctx context.Context, connection *pgx.Conn) error {
+		if connected != nil {
+			if err := connected(ctx, connection); err != nil {
+				return err
+			}
+		}
+		_, err := connection.Exec(ctx, `
+			SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0`)
+		return err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return fmt.Errorf("opening connections to migrate with: %w", err)
+	}
+	defer pool.Close()
+	migrator, err := NewMigrator(pool, m.logger)
+	if err != nil {
+		return err
+	}
+	return work(migrator, ctx)
 }
 
 // locked calls work while no other process migrates this database. golang-migrate

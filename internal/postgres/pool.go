@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -44,6 +45,12 @@ func Open(ctx context.Context, url string, patience time.Duration) (*pgxpool.Poo
 	if config.MaxConns < minConnections {
 		return nil, fmt.Errorf("pool_max_conns in the database URL must be at least %d: "+
 			"the job queue, rebuilds and routine verifications hold connections of their own", minConnections)
+	}
+	switch config.ConnConfig.DefaultQueryExecMode {
+	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol: // which are for poolers that change connections
+		return nil, errors.New("the database URL must not set this default_query_exec_mode: " +
+			"rebuilds hold locks for as long as a connection lasts, so a pooler in between must keep it for the session")
+	default:
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
