@@ -32,15 +32,15 @@ func (s *service) browse(method, path, origin, body string) answer {
 	return answer{status: response.StatusCode, header: response.Header, body: text}
 }
 
-func TestAdminPages(t *testing.T) {
+func TestJobPages(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)
 	driftedUsers(t, pgtest.Open(t, databaseURL), 1000)
 	s := serve(t, append(slowly(), "--database-url", databaseURL)...)
-	assert.Contains(t, s.greeted, s.base+"/admin/jobs/")
+	assert.Contains(t, s.greeted, s.base+"/admin")
 	id := s.beginRebuild()
 
-	page := s.browse(http.MethodGet, "/admin", "", "") // which leads to the jobs
+	page := s.browse(http.MethodGet, "/admin/jobs", "", "")
 	require.Equal(t, http.StatusOK, page.status)
 	assert.Contains(t, page.header.Get("Content-Security-Policy"), "default-src 'self'", "nothing is loaded from elsewhere")
 	assets := regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(string(page.body), -1)

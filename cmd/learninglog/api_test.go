@@ -382,6 +382,8 @@ func TestBadInput(t *testing.T) {
 		{"a rebuild of no user", "POST", "/v1/rebuilds", `{"user_id":"me"}`, 422, "body.user_id", "UUID"},
 		{"a rebuild that ends before it begins", "POST", "/v1/rebuilds", `{"from":"2025-11-22","to":"2025-11-21"}`, 422, "body.from", "after"},
 		{"a rebuild of an odd time", "POST", "/v1/rebuilds", `{"from":5}`, 422, "body.from", "must be"},
+		{"a rebuild since the end of time", "POST", "/v1/rebuilds", `{"recorded_since":"9999-12-31T23:59:59-23:59"}`, 422, "body.recorded_since", "years"},
+		{"a rebuild since before time", "POST", "/v1/rebuilds", `{"recorded_since":"0000-01-01T00:00:00+23:59"}`, 422, "body.recorded_since", "years"},
 		{"a rebuild that is perhaps dry", "POST", "/v1/rebuilds", `{"dry_run":"yes"}`, 422, "body.dry_run", "true or false"},
 		{"a rebuild with an unknown field", "POST", "/v1/rebuilds", `{"users":[]}`, 422, "body.users", "expected only"},
 		{"a rebuild of broken JSON", "POST", "/v1/rebuilds", `{`, 400, "", "broken"},
@@ -479,7 +481,7 @@ func TestDocsAndHealth(t *testing.T) {
 		"/healthz":                   `"ok"`,
 		"/readyz":                    `"ready"`,
 		"/docs":                      "swagger-ui",
-		"/":                          "swagger-ui", // by way of /docs
+		"/":                          "What was learned",
 		"/openapi.json":              `"openapi":"3.1.0"`,
 		"/openapi.yaml":              "openapi: 3.1.0",
 		"/problems/already-recorded": "done",

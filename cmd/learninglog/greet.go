@@ -20,8 +20,8 @@ func greet(stdout io.Writer, address net.Addr, database *database, hasAdmin bool
 	}
 	_, _ = fmt.Fprintf(stdout, `learninglog is ready.
 
-  look     %[1]s%[5]s
-  docs     %[1]s/docs
+  address  %[1]s
+  docs     %[1]s/docs%[5]s
   data     %[2]s
 
 Record a log, and read it back:
@@ -34,7 +34,7 @@ Record a log, and read it back:
 
 // introduce names the made-up learners.
 func introduce(stdout io.Writer, address net.Addr) {
-	_, _ = fmt.Fprintln(stdout, "The made-up learners:\n")
+	_, _ = fmt.Fprint(stdout, "The made-up learners:\n\n")
 	for _, learner := range demo.Learners() {
 		_, _ = fmt.Fprintf(stdout, "  http://%s/users/%s  %s\n", reachable(address), learner.ID, learner.Habit)
 	}

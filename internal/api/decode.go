@@ -47,7 +47,7 @@ func decodeRebuild(text []byte, zone *time.Location) (rollup.RebuildArgs, error)
 	if user := o.takeUUID("user_id", false); user != nil {
 		args.Scope.Users = append(args.Scope.Users, *user)
 	}
-	args.Scope.RecordedSince = o.takeTime("recorded_since")
+	args.Scope.RecordedSince = o.takeInstant("recorded_since")
 	if from := o.takeBound("from", zone); from != nil {
 		args.Scope.From = &from.At
 	}

@@ -220,6 +220,16 @@ func (o *object) takeTime(name string) *time.Time {
 	return nil
 }
 
+// takeInstant is takeTime for an instant that is written down again: of the years
+// that have four digits in every zone.
+func (o *object) takeInstant(name string) *time.Time {
+	at := o.takeTime(name)
+	if at != nil && (at.Year() < 1 || at.Year() > 9998) {
+		o.wrong(name, nil, "must be in the years 1 to 9998")
+	}
+	return at
+}
+
 // takeBound returns the end of a range, or nil.
 func (o *object) takeBound(name string, zone *time.Location) *timerange.Bound {
 	raw := o.take(name, false)
