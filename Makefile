@@ -11,7 +11,7 @@ RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 
 .PHONY: help
 help: ## List what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## Start the service, with a database of its own unless DATABASE_URL is set
@@ -62,6 +62,10 @@ format: ## Format the code
 .PHONY: tools
 tools: ## Install golangci-lint, for lint and format
 	$(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+
+.PHONY: browser-tools
+browser-tools: ## Install axe-core, with npm, for the tests that look at pages in Chromium
+	npm ci --prefix cmd/learninglog/testdata/browser --ignore-scripts --no-audit --no-fund
 
 .PHONY: schema
 schema: ## Write openapi.yaml

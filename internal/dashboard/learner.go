@@ -66,7 +66,7 @@ func (p *Pages) learner(w http.ResponseWriter, r *http.Request) error {
 	}
 	if page.Streaks.ActiveDays == 0 && len(page.Logs) == 0 && page.Older == "" && page.Newest == "" {
 		page.FirstLog = postCommand(r, userID)
-		page.Refresh = true
+		page.Refresh = r.URL.RequestURI()
 	}
 	return p.render(w, r, http.StatusOK, "learner", page)
 }

@@ -80,7 +80,7 @@ func (p *Pages) showOperator(w http.ResponseWriter, r *http.Request, status int,
 		}
 	}
 	if err := p.Operations.Ready(r.Context()); err != nil {
-		page.NotReady, page.Refresh = "The database can't be reached, or is not migrated. The reason is in the service's log.", true
+		page.NotReady, page.Refresh = "The database can't be reached, or is not migrated. The reason is in the service's log.", "/admin"
 		p.Logger.WarnContext(r.Context(), "not ready", slog.Any("error", err))
 		return p.render(w, r, http.StatusServiceUnavailable, "operator", page)
 	}
@@ -93,7 +93,9 @@ func (p *Pages) showOperator(w http.ResponseWriter, r *http.Request, status int,
 	}
 	for _, rebuild := range rebuilds {
 		page.Rebuilds = append(page.Rebuilds, shownRebuild{rebuild})
-		page.Refresh = page.Refresh || !rebuild.Ended()
+		if !rebuild.Ended() {
+			page.Refresh = "/admin"
+		}
 	}
 	return p.render(w, r, status, "operator", page)
 }

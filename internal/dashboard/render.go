@@ -77,7 +77,7 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case p.Unavailable(err):
 		p.Logger.WarnContext(r.Context(), "a page has to wait for the database", slog.Any("error", err))
 		w.Header().Set("Retry-After", "1")
-		shown = &problem{http.StatusServiceUnavailable, "Not just now", "The database does not answer. This page asks again by itself."}
+		shown = &problem{http.StatusServiceUnavailable, "Not just now", "The database does not answer. Try again in a moment."}
 	default:
 		p.Logger.ErrorContext(r.Context(), "a page failed", slog.Any("error", err), slog.String("path", r.URL.Path))
 		shown = &problem{http.StatusInternalServerError, "Something went wrong on this side", "The reason is in the service's log."}
@@ -86,7 +86,10 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 		layout
 
 		Detail string
-	}{layout{Title: shown.title, Refresh: shown.status == http.StatusServiceUnavailable}, shown.detail}
+	}{layout{Title: shown.title}, shown.detail}
+	if shown.status == http.StatusServiceUnavailable && r.Method == http.MethodGet {
+		data.Refresh = r.URL.RequestURI()
+	}
 	if err := p.render(w, r, shown.status, "problem", data); err != nil {
 		p.Logger.ErrorContext(r.Context(), "a page failed", slog.Any("error", err))
 	}
@@ -95,6 +98,7 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 // layout is what every page says of itself.
 type layout struct {
 	Title string
-	// Refresh has the page asked for again by itself, after some seconds.
-	Refresh bool
+	// Refresh is what a browser without scripts asks for by itself after some seconds,
+	// or empty. It has no fragment: to go there would be no reason to ask again.
+	Refresh string
 }

@@ -57,7 +57,7 @@ func (p *Pages) showStart(w http.ResponseWriter, r *http.Request, status int, as
 		Post:     postCommand(r, overview.NewUser),
 	}
 	if overview.isEmpty() {
-		page.FirstLog, page.Refresh = page.Post, true
+		page.FirstLog, page.Refresh = page.Post, "/"
 	}
 	return p.render(w, r, status, "start", page)
 }

@@ -1,0 +1,257 @@
+package main_test
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// screenshots is the folder, which git ignores, that pictures of pages go to.
+const screenshots = "../../screenshots"
+
+// required says that what a test needs, and isn't there, is a failure.
+func required() bool { return os.Getenv("CI") != "" }
+
+func skipUnlessRequired(t testing.TB, reason string) {
+	t.Helper()
+	if required() {
+		require.Fail(t, reason)
+	}
+	t.Skip(reason)
+}
+
+// tab is a tab of a browser at a service. When the test ends, it fails if a page had
+// an error, or asked for anything elsewhere.
+type tab struct {
+	t    testing.TB
+	ctx  context.Context //nolint:containedctx // it is chromedp's handle of the tab
+	base string
+
+	mu       sync.Mutex
+	problems []string
+	expected []string // parts of problems that a test provokes
+}
+
+// browse opens a tab, wide unless it is changed.
+func browse(t testing.TB, s *service) *tab {
+	t.Helper()
+	program := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			program = found
+			break
+		}
+	}
+	if program == "" {
+		skipUnlessRequired(t, "there is no Chromium: apt-get install chromium")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(program),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.DisableGPU,
+		chromedp.WindowSize(1100, 900),
+	)
+	if os.Geteuid() == 0 {
+		options = append(options, chromedp.NoSandbox)
+	}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(stop)
+	ctx, closeTab := chromedp.NewContext(allocator)
+	t.Cleanup(closeTab)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	t.Cleanup(cancel)
+	opened := &tab{t: t, ctx: ctx, base: s.base}
+	require.NoError(t, chromedp.Listen(ctx, opened.listen))
+	t.Cleanup(opened.check)
+	command(opened, network.Enable, network.EnableParams{})
+	command(opened, log.Enable, cdp.Empty{})
+	command(opened, runtime.Enable, cdp.Empty{})
+	return opened
+}
+
+// listen notes what should not happen.
+func (b *tab) listen(event any) {
+	problem := ""
+	switch event := event.(type) {
+	case *runtime.EventExceptionThrown:
+		problem = "exception: " + event.ExceptionDetails.Text
+	case *log.EventEntryAdded:
+		if event.Entry.Level == log.EntryLevelError || event.Entry.Level == log.EntryLevelWarning {
+			problem = fmt.Sprintf("%s: %s %s", event.Entry.Level, event.Entry.Text, event.Entry.URL)
+		}
+	case *network.EventRequestWillBeSent:
+		asked, err := url.Parse(event.Request.URL)
+		if err != nil || (asked.Scheme != "data" && !strings.HasPrefix(event.Request.URL, b.base+"/")) {
+			problem = "asked elsewhere: " + event.Request.URL
+		}
+	}
+	if problem != "" {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.problems = append(b.problems, problem)
+	}
+}
+
+// expect says that a problem with such a text is no failure.
+func (b *tab) expect(text string) { b.expected = append(b.expected, text) }
+
+func (b *tab) check() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, problem := range b.problems {
+		known := false
+		for _, text := range b.expected {
+			known = known || strings.Contains(problem, text)
+		}
+		assert.True(b.t, known, "in the browser: %s", problem)
+	}
+}
+
+func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	require.NoError(b.t, chromedp.Do(b.ctx, steps...))
+}
+
+// get returns what an action finds out.
+func get[T any](b *tab, action chromedp.Action[T]) T {
+	b.t.Helper()
+	found, err := chromedp.Run(b.ctx, action)
+	require.NoError(b.t, err)
+	return found
+}
+
+// evaluate returns the value of an expression in the page.
+func evaluate[T any](b *tab, expression string, options ...chromedp.EvaluateOption) T {
+	b.t.Helper()
+	return get(b, chromedp.Evaluate[T](expression, options...))
+}
+
+// command runs a command of the browser's protocol.
+func command[P, R any](b *tab, of cdp.Command[P, R], parameters P) {
+	b.t.Helper()
+	_, err := chromedp.Call(b.ctx, of, parameters)
+	require.NoError(b.t, err)
+}
+
+// open shows a page.
+func (b *tab) open(path string) {
+	b.t.Helper()
+	b.do(chromedp.Navigate(b.base+path), chromedp.WaitReady(chromedp.CSS("main")))
+}
+
+// follow clicks what leads to another page, and waits for that.
+func (b *tab) follow(selector string) {
+	b.t.Helper()
+	_, err := chromedp.RunResponse(b.ctx, chromedp.Click(chromedp.CSS(selector)))
+	require.NoError(b.t, err, selector)
+	b.waitFor("main")
+}
+
+func (b *tab) click(selector string) {
+	b.t.Helper()
+	b.do(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// text returns what is written in an element.
+func (b *tab) text(selector string) string {
+	b.t.Helper()
+	return strings.TrimSpace(get(b, chromedp.Text(chromedp.CSS(selector))))
+}
+
+// path returns where the tab is.
+func (b *tab) path() string {
+	b.t.Helper()
+	return evaluate[string](b, `location.pathname + location.search`)
+}
+
+// count returns how many elements there are.
+func (b *tab) count(selector string) int {
+	b.t.Helper()
+	return evaluate[int](b, fmt.Sprintf(`document.querySelectorAll(%q).length`, selector))
+}
+
+// isVisible says whether an element can be seen.
+func (b *tab) isVisible(selector string) bool {
+	b.t.Helper()
+	return evaluate[bool](b, fmt.Sprintf(`document.querySelector(%q).checkVisibility({contentVisibilityAuto: true})`, selector))
+}
+
+// waitFor waits until there is an element.
+func (b *tab) waitFor(selector string) {
+	b.t.Helper()
+	b.do(chromedp.WaitReady(chromedp.CSS(selector)))
+}
+
+// says waits until an element's text contains what is wanted, also while the page is
+// being replaced by another.
+func (b *tab) says(selector, want string) {
+	b.t.Helper()
+	b.until(fmt.Sprintf(`document.querySelector(%q)?.innerText.includes(%q)`, selector, want))
+}
+
+// until waits until an expression is true, also while the page is being replaced.
+func (b *tab) until(expression string) {
+	b.t.Helper()
+	require.Eventually(b.t, func() bool {
+		is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("Boolean("+expression+")"))
+		return err == nil && is
+	}, time.Minute, often, "never: %s", expression)
+}
+
+// narrow makes the tab a phone's.
+func (b *tab) narrow() {
+	b.t.Helper()
+	b.do(chromedp.EmulateViewport(360, 740, chromedp.EmulateMobile))
+}
+
+// dark has the visitor prefer dark pages.
+func (b *tab) dark() {
+	b.t.Helper()
+	command(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},
+	})
+}
+
+// withoutScripts has no page run a script.
+func (b *tab) withoutScripts() {
+	b.t.Helper()
+	command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+}
+
+// screenshot keeps a picture of the whole page.
+func (b *tab) screenshot(name string) {
+	b.t.Helper()
+	const quality = 100 // which makes it a PNG
+	picture := get(b, chromedp.FullScreenshot(quality))
+	require.NoError(b.t, os.MkdirAll(screenshots, 0o750))
+	require.NoError(b.t, os.WriteFile(filepath.Join(screenshots, name+".png"), picture, 0o600))
+}
+
+// isAccessible fails the test for whatever axe finds wrong on the page.
+func (b *tab) isAccessible(what string) {
+	b.t.Helper()
+	axe, err := os.ReadFile("testdata/browser/node_modules/axe-core/axe.min.js")
+	if err != nil {
+		skipUnlessRequired(b.t, "axe-core is missing: npm ci --prefix cmd/learninglog/testdata/browser")
+	}
+	const find = `axe.run().then((found) => found.violations.flatMap((violation) =>
+		violation.nodes.map((node) => violation.id + ": " + node.html + ": " + node.failureSummary)))`
+	evaluate[any](b, string(axe)+"; null", chromedp.EvalAsValue)
+	assert.Empty(b.t, evaluate[[]string](b, find, chromedp.EvalAwaitPromise), what)
+}
