@@ -66,7 +66,9 @@ func (r *Reader) Logs(ctx context.Context, request LogsRequest) (LogsPage, error
 
 	// One more than asked for tells whether there is a next page.
 	all := func(rows pgx.Rows) ([]Log, error) { return pgx.CollectRows(rows, toLog) }
-	logs, err := read(ctx, r.db, all, query, request.UserID, from, until, after, afterID, limit+1)
+	// Planned anew each time: the plan for any user and any range, which expects few
+	// logs, would sort all those of a user who has many.
+	logs, err := read(ctx, r.db, all, query, pgx.QueryExecModeCacheDescribe, request.UserID, from, until, after, afterID, limit+1)
 	if err != nil {
 		return LogsPage{}, fmt.Errorf("reading logs: %w", err)
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/panjf2000/gnet/v2"
 )
 
-// load is a closed loop over HTTP: every client posts, waits for the answer and
-// posts again, on a connection of its own.
+// load is a closed loop over HTTP: every client posts, or reads, waits for the answer
+// and does so again, on a connection of its own.
 type load struct {
 	address string
 	clients int
@@ -25,6 +25,9 @@ type load struct {
 	users    []uuid.UUID
 	newID    func() uuid.UUID
 	duration time.Duration
+	// path returns what is read instead, with headers or none.
+	path    func(*rand.Rand) string
+	headers string
 }
 
 // result is what a measurement found.
@@ -33,6 +36,8 @@ type result struct {
 	rate float64
 	// latencies of posts, in ascending order.
 	latencies []time.Duration
+	// bytes is how long the last answer was, with its head.
+	bytes int
 }
 
 const (
@@ -78,7 +83,9 @@ func (l load) run(ctx context.Context) (result, error) {
 		all = append(all, client.latencies...)
 	}
 	slices.Sort(all)
-	return result{rate: float64(len(all)*l.batch) / l.duration.Seconds(), latencies: all}, errors.Join(failures...)
+	return result{
+		rate: float64(len(all)*l.batch) / l.duration.Seconds(), latencies: all, bytes: clients[0].bytes,
+	}, errors.Join(failures...)
 }
 
 // eventLoop lets every client post, wait for its answer and post again.
@@ -105,6 +112,7 @@ type client struct {
 	random    *rand.Rand
 	posted    time.Time
 	latencies []time.Duration
+	bytes     int
 	failure   error
 
 	head, body []byte
@@ -127,6 +135,7 @@ func (e *eventLoop) OnTraffic(connection gnet.Conn) gnet.Action {
 	if status != client.expected() {
 		return client.fail(fmt.Errorf("answered: %s", received))
 	}
+	client.bytes = len(received)
 	if _, err := connection.Discard(len(received)); err != nil {
 		return client.fail(err)
 	}
@@ -183,7 +192,7 @@ func parseAnswer(received []byte) (status int, whole bool) {
 }
 
 func (c *client) expected() int {
-	if c.batch == 1 {
+	if c.batch == 1 && c.path == nil {
 		return http.StatusCreated
 	}
 	return http.StatusOK
@@ -197,6 +206,13 @@ func (c *client) post(now time.Time) []byte {
 
 // next returns the next request, head and body.
 func (c *client) next() []byte {
+	if c.path != nil {
+		c.head = append(c.head[:0], "GET "...)
+		c.head = append(c.head, c.path(c.random)...)
+		c.head = append(c.head, " HTTP/1.1\r\nHost: localhost\r\n"...)
+		c.head = append(c.head, c.headers...)
+		return append(c.head, "\r\n"...)
+	}
 	c.body = c.body[:0]
 	path := "/v1/learning-logs"
 	if c.batch == 1 {

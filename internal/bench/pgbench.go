@@ -23,11 +23,11 @@ INSERT INTO bare_learning_log (request_id, user_id, word_count, "timestamp")
 VALUES (gen_random_uuid(), lpad(to_hex(:n::int), 32, '0')::uuid, 12, now());
 `
 
-// pgbench inserts single rows, a transaction each.
+// pgbench runs a statement again and again, a transaction each.
 type pgbench struct {
 	program string
 	url     string
-	users   int
+	script  string
 	// protocol is prepared (which is faster) or simple.
 	protocol string
 	clients  int
@@ -40,9 +40,9 @@ func (p pgbench) run(ctx context.Context) (result, error) {
 		return result{}, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	script := filepath.Join(dir, "insert.sql")
+	script := filepath.Join(dir, "script.sql")
 	const onlyMine = 0o600
-	if err := os.WriteFile(script, fmt.Appendf(nil, bareInsert, p.users), onlyMine); err != nil {
+	if err := os.WriteFile(script, []byte(p.script), onlyMine); err != nil {
 		return result{}, err
 	}
 	command := exec.CommandContext(ctx, p.program, "--no-vacuum",

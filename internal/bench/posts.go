@@ -45,7 +45,7 @@ func (c *postsCommand) Run(ctx context.Context, f *flags) (err error) {
 	bare := func(protocol string) variant {
 		return variant{"bare inserts, " + protocol, func(ctx context.Context, clients int) (result, error) {
 			return pgbench{
-				program: program, url: url, users: f.Users, protocol: protocol, clients: clients, duration: f.Duration,
+				program: program, url: url, script: fmt.Sprintf(bareInsert, f.Users), protocol: protocol, clients: clients, duration: f.Duration,
 			}.run(ctx)
 		}}
 	}

@@ -8,8 +8,7 @@ import (
 	"fmt"
 	"html"
 
-	"golang.org/x/text/language"
-	"golang.org/x/text/message"
+	"github.com/dustin/go-humanize"
 
 	"learninglog/query"
 	"learninglog/rollup"
@@ -78,7 +77,7 @@ func DescribePeriod(granularity rollup.Granularity, period query.PeriodSummary) 
 	}
 	said := name + ": " + count(period.TotalWordCount, "word") + " in " + count(period.EntryCount, "log")
 	if period.EntryCount > 1 {
-		said += english(", %.1f per log", period.Average())
+		said += ", " + humanize.FormatFloat("#,###.#", period.Average()) + " per log"
 	}
 	return said
 }
@@ -87,12 +86,7 @@ func count(n int64, thing string) string {
 	if n == 1 {
 		return "1 " + thing
 	}
-	return english("%d %ss", n, thing)
-}
-
-// english formats numbers with their thousands apart.
-func english(format string, values ...any) string {
-	return message.NewPrinter(language.English).Sprintf(format, values...)
+	return humanize.Comma(n) + " " + thing + "s"
 }
 
 type canvas struct {

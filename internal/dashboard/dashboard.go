@@ -3,6 +3,7 @@
 package dashboard
 
 import (
+	"compress/gzip"
 	"context"
 	"log/slog"
 	"net/http"
@@ -47,7 +48,7 @@ type Pages struct {
 
 // New returns the pages.
 func New(config Config) (*Pages, error) {
-	compress, err := gzhttp.NewWrapper(gzhttp.SuffixETag(compressedSuffix))
+	compress, err := gzhttp.NewWrapper(gzhttp.SuffixETag(compressedSuffix), gzhttp.CompressionLevel(gzip.BestSpeed))
 	if err != nil {
 		return nil, err
 	}

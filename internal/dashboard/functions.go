@@ -3,11 +3,11 @@ package dashboard
 import (
 	"fmt"
 	"html/template"
+	"math"
 	"strings"
 	"time"
 
-	"golang.org/x/text/language"
-	"golang.org/x/text/message"
+	"github.com/dustin/go-humanize"
 
 	"learninglog/internal/chart"
 	"learninglog/rollup"
@@ -19,12 +19,12 @@ func (p *Pages) functions() template.FuncMap {
 		"asset":         p.assets.path,
 		"hasOperations": func() bool { return p.Operations != nil },
 		"hasJobPages":   func() bool { return p.JobPages != nil },
-		"rate":          func(perSecond float64) string { return english().Sprintf("%.1f", perSecond) },
+		"rate":          tenths,
 		"within":        within,
 		"zone":          p.Zone.String,
 		"number":        number,
 		"count":         count,
-		"average":       average,
+		"average":       tenths,
 		"change":        change,
 		"date":          longDate,
 		"moment":        func(t time.Time) string { return t.In(p.Zone).Format("2 January 2006, 15:04:05") },
@@ -33,14 +33,18 @@ func (p *Pages) functions() template.FuncMap {
 	}
 }
 
-func english() *message.Printer { return message.NewPrinter(language.English) }
-
 // number writes a whole number with its thousands apart.
 func number(n any) string {
-	if n, ok := n.(float64); ok {
-		return english().Sprintf("%.0f", n)
+	switch n := n.(type) {
+	case int:
+		return humanize.Comma(int64(n))
+	case int64:
+		return humanize.Comma(n)
+	case float64:
+		return humanize.Comma(int64(n))
+	default:
+		panic(fmt.Sprintf("dashboard: %T is no number", n))
 	}
-	return english().Sprintf("%d", n)
 }
 
 // within writes a bound of a duration, of which 0 is none.
@@ -52,9 +56,9 @@ func within(bound time.Duration) string {
 	case bound > longest:
 		return "> 30 s"
 	case bound >= time.Second:
-		return english().Sprintf("≤ %v s", bound.Seconds())
+		return fmt.Sprintf("≤ %v s", bound.Seconds())
 	default:
-		return english().Sprintf("≤ %v ms", float64(bound.Microseconds())/float64(time.Millisecond.Microseconds()))
+		return fmt.Sprintf("≤ %v ms", float64(bound.Microseconds())/float64(time.Millisecond.Microseconds()))
 	}
 }
 
@@ -67,12 +71,15 @@ func count(n any, thing string) string {
 	return written + " " + thing + "s"
 }
 
-func average(words float64) string { return english().Sprintf("%.1f", words) }
+func tenths(n float64) string { return humanize.FormatFloat("#,###.#", n) }
 
 // change writes a difference in per cent with its sign.
 func change(percent float64) string {
-	written := english().Sprintf("%+.0f", percent)
-	return strings.Replace(written, "-", "−", 1) + "\u00a0%"
+	sign := "+"
+	if percent < 0 {
+		sign = "−"
+	}
+	return sign + humanize.Comma(int64(math.Round(math.Abs(percent)))) + "\u00a0%"
 }
 
 func capital(word string) string { return fmt.Sprintf("%s%s", strings.ToUpper(word[:1]), word[1:]) }
