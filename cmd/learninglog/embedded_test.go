@@ -111,10 +111,21 @@ func TestDatabaseIsKilled(t *testing.T) {
 // killDatabase kills the postmaster of a data directory and waits until it is gone.
 func killDatabase(t testing.TB, dir string) {
 	t.Helper()
+	killProcess(t, postmaster(t, dir))
+}
+
+// postmaster returns the process that runs a data directory.
+func postmaster(t testing.TB, dir string) (pid int) {
+	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid"))
 	require.NoError(t, err)
-	pid, err := strconv.Atoi(strings.SplitN(string(text), "\n", 2)[0])
+	pid, err = strconv.Atoi(strings.SplitN(string(text), "\n", 2)[0])
 	require.NoError(t, err)
+	return pid
+}
+
+func killProcess(t testing.TB, pid int) {
+	t.Helper()
 	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 	require.Eventually(t, func() bool { return syscall.Kill(pid, 0) != nil }, 10*time.Second, 5*time.Millisecond)
 }
