@@ -110,6 +110,9 @@ func daysSinceMonday(weekday time.Weekday) int {
 func midnight(year int, month time.Month, day int, zone *time.Location) time.Time {
 	const dayBefore = -24 * time.Hour
 	wall := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+	if zone == time.UTC {
+		return wall
+	}
 
 	earlier := wall.Add(dayBefore).In(zone)
 	before := wall.Add(-utcOffset(earlier))
