@@ -83,7 +83,11 @@ func seeThrough(
 	ctx context.Context, jobs *rollup.Jobs, args rollup.RebuildArgs, stdout io.Writer, alone bool,
 ) (query.Rebuild, error) {
 	for {
-		requested, err := command.RequestRebuild(ctx, jobs.Client(), args)
+		var requested command.RequestedRebuild
+		err := outlasting(ctx, func() (err error) {
+			requested, err = command.RequestRebuild(ctx, jobs.Client(), args)
+			return err
+		})
 		if err != nil {
 			return query.Rebuild{}, err
 		}
