@@ -35,13 +35,13 @@ type database struct {
 func (f databaseFlags) run(ctx context.Context, logger *slog.Logger) (*database, error) {
 	const patience = 30 * time.Second
 	if f.DatabaseURL != "" {
-		return connect(ctx, f.DatabaseURL, patience)
+		return connect(ctx, f.DatabaseURL, patience, logger)
 	}
 	server, err := embeddedpg.Start(ctx, embeddedpg.Config{DataDir: f.DataDir, Logger: logger})
 	if err != nil {
 		return nil, err
 	}
-	opened, err := connect(ctx, server.URL(), patience)
+	opened, err := connect(ctx, server.URL(), patience, logger)
 	if err != nil {
 		return nil, errors.Join(err, server.Stop())
 	}
@@ -56,11 +56,11 @@ func (f databaseFlags) run(ctx context.Context, logger *slog.Logger) (*database,
 func (f databaseFlags) open(ctx context.Context, logger *slog.Logger) (*database, error) {
 	const patience = 5 * time.Second
 	if f.DatabaseURL != "" {
-		return connect(ctx, f.DatabaseURL, patience)
+		return connect(ctx, f.DatabaseURL, patience, logger)
 	}
 	opened, err := f.run(ctx, logger)
 	if errors.Is(err, embeddedpg.ErrInUse) {
-		return connect(ctx, embeddedpg.URL(f.DataDir), patience)
+		return connect(ctx, embeddedpg.URL(f.DataDir), patience, logger)
 	}
 	return opened, err
 }
@@ -79,8 +79,8 @@ func commandLogger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
-func connect(ctx context.Context, address string, patience time.Duration) (*database, error) {
-	pool, err := postgres.Open(ctx, address, patience)
+func connect(ctx context.Context, address string, patience time.Duration, logger *slog.Logger) (*database, error) {
+	pool, err := postgres.Open(ctx, address, patience, logger)
 	if err != nil {
 		return nil, err
 	}
