@@ -291,7 +291,7 @@ func TestCommandsThatFail(t *testing.T) {
 		{[]string{}, "--help"},
 		{[]string{"frobnicate"}, "learninglog --help"},
 		{[]string{"serve", "--log-level", "loud"}, "learninglog serve --help"},
-		{[]string{"verify", "--data-dir", dataDir(t)}, "start `learninglog serve` first"},
+		{[]string{"verify", "--data-dir", dataDir(t)}, "learninglog serve --data-dir "},
 		{[]string{"verify", "--user", "me"}, `--user: must be a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22, not "me"`},
 		{[]string{"verify", "--from", "yesterday", "--database-url", pgtest.URL(t)}, "--from must be a date"},
 		{[]string{"verify", "--from", "2026-01-02", "--to", "2026-01-01", "--database-url", pgtest.URL(t)}, "--from must not be after --to"},

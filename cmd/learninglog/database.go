@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,8 +69,8 @@ func (f databaseFlags) open(ctx context.Context, logger *slog.Logger) (*database
 // openExisting is open, but creates no embedded database.
 func (f databaseFlags) openExisting(ctx context.Context, logger *slog.Logger) (*database, error) {
 	if f.DatabaseURL == "" && !embeddedpg.Exists(f.DataDir) {
-		return nil, fmt.Errorf("there is no database in %s yet: start `learninglog serve` first, "+
-			"or name another with --data-dir or --database-url", f.DataDir)
+		return nil, fmt.Errorf("there is no database in %s yet: start `%s` first, "+
+			"or name another with --data-dir or --database-url", f.DataDir, f.paste("serve"))
 	}
 	return f.open(ctx, logger)
 }
@@ -84,14 +85,15 @@ func connect(ctx context.Context, address string, patience time.Duration, logger
 	if err != nil {
 		return nil, err
 	}
-	return &database{pool: pool, where: withoutPassword(address)}, nil
+	return &database{pool: pool, where: cmp.Or(withoutPassword(address), "the database of DATABASE_URL")}, nil
 }
 
-// withoutPassword returns the address for a person to read.
+// withoutPassword returns the address for a person to read, or nothing where it may
+// be the password.
 func withoutPassword(address string) string {
 	parsed, err := url.Parse(address)
 	if err != nil || parsed.Scheme == "" {
-		return "the database of DATABASE_URL" // key=value pairs; one may be the password
+		return "" // key=value pairs
 	}
 	query := parsed.Query()
 	if query.Has("password") {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/riverqueue/river/rivertype"
@@ -28,28 +29,30 @@ const (
 // is. A service works it, or after a moment this process; at once if it is alone.
 // If ctx ends first the rebuild goes on, or waits for somebody to go on with it; so
 // it does if the database is away for too long.
-func follow(ctx context.Context, jobs *rollup.Jobs, id int64, alone bool) (_ query.Rebuild, err error) {
+func (f databaseFlags) follow(ctx context.Context, jobs *rollup.Jobs, id int64, alone bool) (_ query.Rebuild, err error) {
 	show, clearShown := showRebuild()
 	defer clearShown()
-	f := &follower{jobs: jobs, id: id, alone: alone, show: show, work: ownWork{jobs: jobs}}
-	f.waitingSince, f.lookedAfter = time.Now(), time.Now()
-	defer func() { err = errors.Join(err, f.work.stop(ctx)) }()
+	looks := &follower{jobs: jobs, id: id, alone: alone, show: show, work: ownWork{jobs: jobs}}
+	looks.waitingSince, looks.lookedAfter = time.Now(), time.Now()
+	defer func() { err = errors.Join(err, looks.work.stop(ctx)) }()
 
 	var away outage
 	for {
-		rebuild, err := f.look(ctx)
+		rebuild, err := looks.look(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return query.Rebuild{}, stoppedWaiting(id, f.work.begun)
+			return query.Rebuild{}, f.stoppedWaiting(id, looks.work.begun)
+		case errors.Is(err, query.ErrNotFound):
+			return query.Rebuild{}, f.errUnknownRebuild(id)
 		case err == nil && rebuild.Ended():
 			return rebuild, nil
 		case err == nil:
 			if away.over() {
-				f.waitingSince = time.Now() // whoever worked it needs a moment to come back
+				looks.waitingSince = time.Now() // whoever worked it needs a moment to come back
 			}
 		case away.bear(err, clearShown):
 		case postgres.Unavailable(err):
-			return query.Rebuild{}, errStaysAway(id, err)
+			return query.Rebuild{}, f.errStaysAway(id, err)
 		default:
 			return query.Rebuild{}, err
 		}
@@ -74,10 +77,7 @@ type follower struct {
 // look returns the rebuild as it is, and sees to it that somebody works it.
 func (f *follower) look(ctx context.Context) (query.Rebuild, error) {
 	rebuild, err := query.GetRebuild(ctx, f.jobs.Client(), f.id)
-	switch {
-	case errors.Is(err, query.ErrNotFound):
-		return query.Rebuild{}, errUnknownRebuild(f.id)
-	case err != nil || rebuild.Ended():
+	if err != nil || rebuild.Ended() {
 		return rebuild, err
 	}
 	f.show(rebuild)
@@ -125,19 +125,20 @@ func (w *ownWork) stop(ctx context.Context) error {
 }
 
 // stoppedWaiting says what becomes of a rebuild that is not waited for any longer.
-func stoppedWaiting(id int64, workedIt bool) error {
+func (f databaseFlags) stoppedWaiting(id int64, workedIt bool) error {
 	becomes := "goes on"
 	if workedIt {
 		becomes = "was worked by this command, and goes on with the next service or command"
 	}
-	return fmt.Errorf("stopped waiting: rebuild %[1]d %[2]s\n"+
-		"  learninglog rebuild watch %[1]d    shows how far it is\n"+
-		"  learninglog rebuild cancel %[1]d   cancels it", id, becomes)
+	number := strconv.FormatInt(id, 10)
+	return fmt.Errorf("stopped waiting: rebuild %d %s\n"+
+		"  %s    shows how far it is\n"+
+		"  %s   cancels it", id, becomes, f.paste("rebuild", "watch", number), f.paste("rebuild", "cancel", number))
 }
 
 // errStaysAway says what becomes of a rebuild whose database was away for too long.
-func errStaysAway(id int64, err error) error {
-	return fmt.Errorf("the database has been away for %[2]s: rebuild %[1]d goes on as soon as a service runs\n"+
-		"  learninglog rebuild watch %[1]d    shows how far it is\n"+
-		"it was last: %[3]w", id, outagePatience, err)
+func (f databaseFlags) errStaysAway(id int64, err error) error {
+	return fmt.Errorf("the database has been away for %s: rebuild %d goes on as soon as a service runs\n"+
+		"  %s    shows how far it is\n"+
+		"the last answer: %w", outagePatience, id, f.paste("rebuild", "watch", strconv.FormatInt(id, 10)), err)
 }

@@ -77,7 +77,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 	}
 	chosen, err := parser.Parse(arguments)
 	if err != nil {
-		return fail(stderr, fmt.Errorf("%w\nSee: learninglog %s", err, helpFor(err)))
+		return fail(stderr, fmt.Errorf("%w\nSee: %s %s", err, quoted(os.Args[0]), helpFor(err)))
 	}
 	err = chosen.Run()
 	if errors.Is(err, errDrift) || errors.Is(err, errRejects) {

@@ -81,6 +81,47 @@ func (f *rebuildFlags) scope() (scope rollup.Scope, err error) {
 	return scope, nil
 }
 
+// pasteRepair returns the command that repairs what the flags have in scope.
+func (f databaseFlags) pasteRepair(scope rebuildFlags) string {
+	arguments := []string{"rebuild", "--wait"}
+	for _, user := range scope.User {
+		arguments = append(arguments, "--user", user.String())
+	}
+	for _, flag := range []struct{ name, value string }{
+		{"--users-file", scope.UsersFile},
+		{"--recorded-since", scope.RecordedSince},
+		{"--from", scope.From},
+		{"--to", scope.To},
+	} {
+		if flag.value != "" {
+			arguments = append(arguments, flag.name, flag.value)
+		}
+	}
+	return f.paste(arguments...)
+}
+
+// flagsOf returns the flags that mean a scope. Of many users it is a file that a
+// person has to write.
+func flagsOf(scope rollup.Scope) (flags rebuildFlags) {
+	const few = 5
+	if len(scope.Users) > few {
+		flags.UsersFile = "FILE"
+	} else {
+		for _, user := range scope.Users {
+			flags.User = append(flags.User, userID{user})
+		}
+	}
+	for _, bound := range []struct {
+		at   *time.Time
+		into *string
+	}{{scope.RecordedSince, &flags.RecordedSince}, {scope.From, &flags.From}, {scope.To, &flags.To}} {
+		if bound.at != nil {
+			*bound.into = bound.at.Format(time.RFC3339Nano)
+		}
+	}
+	return flags
+}
+
 func first(bound timerange.Bound) time.Time { return bound.At }
 func last(bound timerange.Bound) time.Time  { return bound.Last(zone()) }
 
