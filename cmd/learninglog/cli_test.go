@@ -142,6 +142,8 @@ func TestRebuildWithoutWaitingIsQueued(t *testing.T) {
 	assert.Zero(t, status, stderr)
 	match := regexp.MustCompile(`rebuild (\d+) is queued`).FindStringSubmatch(stdout)
 	require.NotNil(t, match, stdout)
+	again, _, _ := run(t, "rebuild", "--workers", "4", "--database-url", databaseURL)
+	assert.Contains(t, again, "rebuild "+match[1]+" of the same scope is queued already, and its workers and pace hold")
 	id, err := strconv.Atoi(match[1])
 	require.NoError(t, err)
 	s := serve(t, "--database-url", databaseURL)
@@ -267,7 +269,9 @@ func TestVerifyDoesNotTrustOneThatHadBegunBefore(t *testing.T) {
 	stdout, _, status := run(t, "verify", "--database-url", databaseURL)
 
 	assert.Equal(t, 1, status, stdout)
-	assert.Contains(t, stdout, "had begun before")
+	assert.Regexp(t, `^rebuild 1 of the same scope had begun before, and its workers and pace hold: waiting for it
+rebuild 1 has ended; now for one that begins now
+`, stdout)
 	assert.Contains(t, stdout, user.String())
 }
 

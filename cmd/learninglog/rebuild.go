@@ -67,8 +67,8 @@ func (c *rebuildStartCommand) Run(ctx context.Context, stdout io.Writer) error {
 			return err
 		}
 		what := "is queued"
-		if requested.Begun {
-			what = "of the same scope had begun before"
+		if requested.Joined {
+			what = joined(requested)
 		}
 		_, err = fmt.Fprintf(stdout, "rebuild %d %s: `%s` shows how far it is\n",
 			requested.ID, what, c.paste("rebuild", "watch", strconv.FormatInt(requested.ID, 10)))
@@ -77,6 +77,14 @@ func (c *rebuildStartCommand) Run(ctx context.Context, stdout io.Writer) error {
 		}
 		return err
 	})
+}
+
+// joined says what became of a request for a rebuild that others had asked for.
+func joined(requested command.RequestedRebuild) string {
+	if requested.Begun {
+		return "of the same scope had begun before, and its workers and pace hold"
+	}
+	return "of the same scope is queued already, and its workers and pace hold"
 }
 
 // seeThrough asks for a rebuild and returns it when it has ended. One that had
@@ -93,11 +101,17 @@ func (f databaseFlags) seeThrough(
 		if err != nil {
 			return query.Rebuild{}, err
 		}
+		if requested.Joined {
+			_, err := fmt.Fprintf(stdout, "rebuild %d %s: waiting for it\n", requested.ID, joined(requested))
+			if err != nil {
+				return query.Rebuild{}, err
+			}
+		}
 		rebuild, err := f.follow(ctx, jobs, requested.ID, alone)
 		if err != nil || !requested.Begun {
 			return rebuild, err
 		}
-		_, err = fmt.Fprintf(stdout, "rebuild %d of the same scope had begun before; now for one that begins now\n", requested.ID)
+		_, err = fmt.Fprintf(stdout, "rebuild %d has ended; now for one that begins now\n", requested.ID)
 		if err != nil {
 			return query.Rebuild{}, err
 		}
