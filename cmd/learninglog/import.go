@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"path/filepath"
 	"time"
 
 	"learninglog/internal/importer"
@@ -57,7 +58,7 @@ func (c *importCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 		return err
 	}
 	defer func() { _ = file.Close() }()
-	if err := c.keepInput(file); err != nil {
+	if err := c.checkRejects(file); err != nil {
 		return err
 	}
 	input, err := importer.Open(file, c.nameOfFile(), importer.Format(c.Format))
@@ -80,7 +81,7 @@ func (c *importCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	}
 	stopShowing()
 	progress := imports.Progress()
-	if err := reportImport(stdout, progress, c.rejectsPath()); err != nil {
+	if err := reportImport(stdout, progress, err == nil, c.rejectsPath()); err != nil {
 		return err
 	}
 	switch {
@@ -117,14 +118,25 @@ func (c *importCommand) open() (*os.File, int64, error) {
 	return file, stat.Size(), nil
 }
 
-// keepInput refuses to write rejects over what is being imported.
-func (c *importCommand) keepInput(file *os.File) error {
+// checkRejects finds out at the start what would fail at the first reject, and
+// refuses to write rejects over what is being imported.
+func (c *importCommand) checkRejects(file *os.File) error {
 	input, err := file.Stat()
 	if err != nil {
 		return err
 	}
-	if rejects, err := os.Stat(c.rejectsPath()); err == nil && os.SameFile(input, rejects) {
+	dir := filepath.Dir(c.rejectsPath())
+	if stat, err := os.Stat(dir); err != nil || !stat.IsDir() {
+		return fmt.Errorf("there is no directory %s for the rejects: name another file with --rejects", dir)
+	}
+	rejects, err := os.Stat(c.rejectsPath())
+	switch {
+	case err != nil:
+		return nil //nolint:nilerr // there is none yet
+	case os.SameFile(input, rejects):
 		return fmt.Errorf("%s can't be imported and take the rejects: name another file with --rejects", c.rejectsPath())
+	case rejects.IsDir():
+		return fmt.Errorf("%s is a directory and can't take the rejects: name a file with --rejects", c.rejectsPath())
 	}
 	return nil
 }
