@@ -306,7 +306,17 @@ func TestCommandsThatFail(t *testing.T) {
 		{[]string{"rebuild", "watch"}, "learninglog rebuild watch --help"},
 		{[]string{"rebuild", "watch", "7", "--database-url", pgtest.URL(t)}, "there is no rebuild 7"},
 		{[]string{"rebuild", "cancel", "7", "--database-url", pgtest.URL(t)}, "there is no rebuild 7"},
+		{[]string{"rebuild", "7"}, "learninglog rebuild watch 7`?"},
+		{[]string{"rebuild", "wacth", "7"}, "the subcommands of rebuild are start, watch, cancel, list"},
+		{[]string{"verify", "--from", "2026-02-30", "--database-url", pgtest.URL(t)}, `not "2026-02-30"`},
+		{[]string{"verify", "--data-dir", ""}, "--data-dir must name a directory"},
 		{[]string{"health", "--addr", "127.0.0.1:1"}, "can't be reached"},
+		{[]string{"health", "--addr", "http://127.0.0.1:8080"}, `--addr must be host:port, such as 127.0.0.1:8080, not "http://127.0.0.1:8080"`},
+		{[]string{"serve", "--addr", "8081"}, `--addr must be host:port, such as 127.0.0.1:8080, not "8081"`},
+		{[]string{"serve", "--data-dir", ""}, "--data-dir must name a directory"},
+		{[]string{"serve", "--earliest-timestamp", "2000"}, "--earliest-timestamp: must be an RFC 3339 date-time"},
+		{[]string{"serve", "--log-level", "trace"}, `--log-level: must be debug, info, warn or error, not "trace"`},
+		{[]string{"serve", "--write-lanes", "0"}, "--write-lanes must be at least 1"},
 	} {
 		_, stderr, status := run(t, test.arguments...)
 		assert.Equal(t, 2, status, "%v", test.arguments)

@@ -22,6 +22,9 @@ type databaseFlags struct {
 	DataDir     string `name:"data-dir" env:"LEARNINGLOG_DATA_DIR" type:"path" default:"${data_dir}" help:"Where the embedded PostgreSQL keeps its data."`
 }
 
+// errNoDataDir keeps an embedded database from being made wherever one happens to be.
+var errNoDataDir = errors.New("--data-dir must name a directory, not nothing")
+
 // database is a database that was opened, and how to close it.
 type database struct {
 	pool *pgxpool.Pool
@@ -37,6 +40,9 @@ func (f databaseFlags) run(ctx context.Context, logger *slog.Logger) (*database,
 	const patience = 30 * time.Second
 	if f.DatabaseURL != "" {
 		return connect(ctx, f.DatabaseURL, patience, logger)
+	}
+	if f.DataDir == "" {
+		return nil, errNoDataDir
 	}
 	server, err := embeddedpg.Start(ctx, embeddedpg.Config{DataDir: f.DataDir, Logger: logger})
 	if err != nil {
@@ -68,7 +74,7 @@ func (f databaseFlags) open(ctx context.Context, logger *slog.Logger) (*database
 
 // openExisting is open, but creates no embedded database.
 func (f databaseFlags) openExisting(ctx context.Context, logger *slog.Logger) (*database, error) {
-	if f.DatabaseURL == "" && !embeddedpg.Exists(f.DataDir) {
+	if f.DatabaseURL == "" && f.DataDir != "" && !embeddedpg.Exists(f.DataDir) {
 		return nil, fmt.Errorf("there is no database in %s yet: start `%s` first, "+
 			"or name another with --data-dir or --database-url", f.DataDir, f.paste("serve"))
 	}

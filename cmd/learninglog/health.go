@@ -12,6 +12,9 @@ type healthCommand struct {
 	Addr string `env:"LEARNINGLOG_ADDR" default:"127.0.0.1:8080" help:"Where the service listens."`
 }
 
+// Validate is called by kong.
+func (c *healthCommand) Validate() error { return checkAddress(c.Addr) }
+
 // Run succeeds if the service is ready.
 func (c *healthCommand) Run(ctx context.Context) error {
 	address, err := net.ResolveTCPAddr("tcp", c.Addr)

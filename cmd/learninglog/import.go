@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -15,7 +14,7 @@ import (
 
 type importCommand struct {
 	File          string        `arg:"" help:"The file, or - for standard input. It may be compressed by gzip."`
-	URL           *url.URL      `name:"url" env:"LEARNINGLOG_URL" default:"http://127.0.0.1:8080" help:"Where the service is."`
+	URL           serviceURL    `name:"url" env:"LEARNINGLOG_URL" default:"http://127.0.0.1:8080" help:"Where the service is."`
 	Format        string        `enum:"auto,ndjson,csv" default:"auto" help:"How logs are written: ndjson, csv, or auto, which goes by the name of the file and then by how it begins."`
 	Rejects       string        `type:"path" placeholder:"FILE" help:"Where to write the logs that are not recorded: by default, beside the file. If there are none, a file that is there from an earlier import is removed."`
 	RetryFor      time.Duration `default:"1m" help:"How long to go on trying while the service acknowledges nothing."`
@@ -41,8 +40,6 @@ Exits with 0 if every log is recorded, 1 if some were rejected, 2 if it could no
 // Validate is called by kong.
 func (c *importCommand) Validate() error {
 	switch {
-	case c.URL != nil && (c.URL.Scheme != "http" && c.URL.Scheme != "https" || c.URL.Host == ""):
-		return errors.New("--url must be that of the service, such as http://127.0.0.1:8080")
 	case c.RetryFor < 0:
 		return errors.New("--retry-for must not be negative")
 	case c.AnswerTimeout <= 0:
@@ -67,7 +64,7 @@ func (c *importCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	}
 	rejects := importer.NewRejectFile(c.rejectsPath())
 	imports := importer.New(importer.Config{
-		Service:       c.URL,
+		Service:       c.URL.url,
 		Input:         input,
 		Reject:        rejects.Write,
 		RetryFor:      c.RetryFor,

@@ -71,7 +71,7 @@ func (f *rebuildFlags) scope() (scope rollup.Scope, err error) {
 		}
 		parsed, err := timerange.Parse(bound.text, zone())
 		if err != nil {
-			return rollup.Scope{}, fmt.Errorf("--%s %w", bound.flag, err)
+			return rollup.Scope{}, fmt.Errorf("--%s %w, not %q", bound.flag, err, bound.text)
 		}
 		*bound.into = new(bound.of(parsed))
 	}
