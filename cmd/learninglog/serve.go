@@ -86,12 +86,16 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	signal.Ignore(syscall.SIGPIPE) // the end of whoever reads the log isn't ours
 	logger := c.logger()
 	var started shutdown
+	ready := false
 	defer func() {
-		if ctx.Err() != nil {
-			err = nil // it was told to stop, be it while it was starting
+		told := ctx.Err() != nil
+		if told {
+			err = nil // be it while it was starting
 		}
 		err = errors.Join(err, started.stop(logger, c.ShutdownTimeout))
-		logger.InfoContext(ctx, "stopped")
+		if told || ready {
+			logger.InfoContext(ctx, "stopped")
+		}
 	}()
 
 	// First, as it is the likeliest to fail and the quickest.
@@ -200,6 +204,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 		return nil
 	})
 
+	ready = true
 	logger.InfoContext(ctx, "ready", "address", listener.Addr().String(), "data", database.where)
 	if c.LogFormat == "text" {
 		greet(stdout, listener.Addr(), database, c.Admin)
