@@ -31,6 +31,8 @@ type jobCanceller interface {
 // RequestedRebuild is the rebuild that answers a request.
 type RequestedRebuild struct {
 	ID int64
+	// Joined says that it had been asked for before: its own workers and pace hold.
+	Joined bool
 	// Begun says that it had begun before it was asked for, and may be past what
 	// has changed since. Whoever needs to know of now asks again when it has ended.
 	Begun bool
@@ -58,8 +60,9 @@ func RequestRebuild(ctx context.Context, jobs jobs, args rollup.RebuildArgs) (Re
 		return RequestedRebuild{}, fmt.Errorf("asking for a rebuild: %w", err)
 	}
 	return RequestedRebuild{
-		ID:    inserted.Job.ID,
-		Begun: inserted.UniqueSkippedAsDuplicate && inserted.Job.AttemptedAt != nil,
+		ID:     inserted.Job.ID,
+		Joined: inserted.UniqueSkippedAsDuplicate,
+		Begun:  inserted.UniqueSkippedAsDuplicate && inserted.Job.AttemptedAt != nil,
 	}, nil
 }
 

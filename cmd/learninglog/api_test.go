@@ -387,9 +387,9 @@ func TestBadInput(t *testing.T) {
 		{"a rebuild that is perhaps dry", "POST", "/v1/rebuilds", `{"dry_run":"yes"}`, 422, "body.dry_run", "true or false"},
 		{"a rebuild with an unknown field", "POST", "/v1/rebuilds", `{"users":[]}`, 422, "body.users", "expected only"},
 		{"a rebuild of broken JSON", "POST", "/v1/rebuilds", `{`, 400, "", "broken"},
-		{"no such rebuild", "GET", "/v1/rebuilds/999999", "", 404, "", ""},
-		{"no such rebuild to cancel", "DELETE", "/v1/rebuilds/999999", "", 404, "", ""},
-		{"no such rebuild to watch", "GET", "/v1/rebuilds/999999/events", "", 404, "", ""},
+		{"no such rebuild", "GET", "/v1/rebuilds/999999", "", 404, "", "no rebuild with this id"},
+		{"no such rebuild to cancel", "DELETE", "/v1/rebuilds/999999", "", 404, "", "no rebuild with this id"},
+		{"no such rebuild to watch", "GET", "/v1/rebuilds/999999/events", "", 404, "", "no rebuild with this id"},
 		{"a rebuild that is no number", "GET", "/v1/rebuilds/first", "", 422, "path.id", ""},
 		{"too many rebuilds", "GET", "/v1/rebuilds?limit=1001", "", 422, "query.limit", "1000"},
 

@@ -144,6 +144,8 @@ func TestRebuildWithoutWaitingIsQueued(t *testing.T) {
 	assert.Zero(t, status, stderr)
 	match := regexp.MustCompile(`rebuild (\d+) is queued`).FindStringSubmatch(stdout)
 	require.NotNil(t, match, stdout)
+	again, _, _ := run(t, "rebuild", "--workers", "4", "--database-url", databaseURL)
+	assert.Contains(t, again, "rebuild "+match[1]+" of the same scope is queued already, and its workers and pace hold")
 	id, err := strconv.Atoi(match[1])
 	require.NoError(t, err)
 	s := serve(t, "--database-url", databaseURL)
@@ -302,7 +304,9 @@ func TestVerifyDoesNotTrustOneThatHadBegunBefore(t *testing.T) {
 	stdout, _, status := run(t, "verify", "--database-url", databaseURL)
 
 	assert.Equal(t, 1, status, stdout)
-	assert.Contains(t, stdout, "had begun before")
+	assert.Regexp(t, `^rebuild 1 of the same scope had begun before, and its workers and pace hold: waiting for it
+rebuild 1 has ended; now for one that begins now
+`, stdout)
 	assert.Contains(t, stdout, user.String())
 }
 
@@ -326,8 +330,8 @@ func TestCommandsThatFail(t *testing.T) {
 		{[]string{}, "--help"},
 		{[]string{"frobnicate"}, "learninglog --help"},
 		{[]string{"serve", "--log-level", "loud"}, "learninglog serve --help"},
-		{[]string{"verify", "--data-dir", dataDir(t)}, "start `learninglog serve` first"},
-		{[]string{"verify", "--user", "me"}, "--user"},
+		{[]string{"verify", "--data-dir", dataDir(t)}, "learninglog serve --data-dir "},
+		{[]string{"verify", "--user", "me"}, `--user: must be a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22, not "me"`},
 		{[]string{"verify", "--from", "yesterday", "--database-url", pgtest.URL(t)}, "--from must be a date"},
 		{[]string{"verify", "--from", "2026-01-02", "--to", "2026-01-01", "--database-url", pgtest.URL(t)}, "--from must not be after --to"},
 		{[]string{"verify", "--recorded-since", "monday", "--database-url", pgtest.URL(t)}, "--recorded-since must be a date"},
@@ -338,7 +342,17 @@ func TestCommandsThatFail(t *testing.T) {
 		{[]string{"rebuild", "watch", "7", "--database-url", pgtest.URL(t)}, "there is no rebuild 7"},
 		{[]string{"rebuild", "cancel", "7", "--database-url", pgtest.URL(t)}, "there is no rebuild 7"},
 		{[]string{"serve", "--database-url", "postgres://localhost/x?default_query_exec_mode=simple_protocol"}, "for the session"},
+		{[]string{"rebuild", "7"}, "learninglog rebuild watch 7`?"},
+		{[]string{"rebuild", "wacth", "7"}, "the subcommands of rebuild are start, watch, cancel, list"},
+		{[]string{"verify", "--from", "2026-02-30", "--database-url", pgtest.URL(t)}, `not "2026-02-30"`},
+		{[]string{"verify", "--data-dir", ""}, "--data-dir must name a directory"},
 		{[]string{"health", "--addr", "127.0.0.1:1"}, "can't be reached"},
+		{[]string{"health", "--addr", "http://127.0.0.1:8080"}, `--addr must be host:port, such as 127.0.0.1:8080, not "http://127.0.0.1:8080"`},
+		{[]string{"serve", "--addr", "8081"}, `--addr must be host:port, such as 127.0.0.1:8080, not "8081"`},
+		{[]string{"serve", "--data-dir", ""}, "--data-dir must name a directory"},
+		{[]string{"serve", "--earliest-timestamp", "2000"}, "--earliest-timestamp: must be an RFC 3339 date-time"},
+		{[]string{"serve", "--log-level", "trace"}, `--log-level: must be debug, info, warn or error, not "trace"`},
+		{[]string{"serve", "--write-lanes", "0"}, "--write-lanes must be at least 1"},
 	} {
 		_, stderr, status := run(t, test.arguments...)
 		assert.Equal(t, 2, status, "%v", test.arguments)

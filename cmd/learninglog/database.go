@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,9 @@ type databaseFlags struct {
 	DataDir     string `name:"data-dir" env:"LEARNINGLOG_DATA_DIR" type:"path" default:"${data_dir}" help:"Where the embedded PostgreSQL keeps its data."`
 }
 
+// errNoDataDir keeps an embedded database from being made wherever one happens to be.
+var errNoDataDir = errors.New("--data-dir must name a directory, not nothing")
+
 // database is a database that was opened, and how to close it.
 type database struct {
 	pool *pgxpool.Pool
@@ -35,13 +39,16 @@ type database struct {
 func (f databaseFlags) run(ctx context.Context, logger *slog.Logger) (*database, error) {
 	const patience = 30 * time.Second
 	if f.DatabaseURL != "" {
-		return connect(ctx, f.DatabaseURL, patience)
+		return connect(ctx, f.DatabaseURL, patience, logger)
+	}
+	if f.DataDir == "" {
+		return nil, errNoDataDir
 	}
 	server, err := embeddedpg.Start(ctx, embeddedpg.Config{DataDir: f.DataDir, Logger: logger})
 	if err != nil {
 		return nil, err
 	}
-	opened, err := connect(ctx, server.URL(), patience)
+	opened, err := connect(ctx, server.URL(), patience, logger)
 	if err != nil {
 		return nil, errors.Join(err, server.Stop())
 	}
@@ -56,20 +63,20 @@ func (f databaseFlags) run(ctx context.Context, logger *slog.Logger) (*database,
 func (f databaseFlags) open(ctx context.Context, logger *slog.Logger) (*database, error) {
 	const patience = 5 * time.Second
 	if f.DatabaseURL != "" {
-		return connect(ctx, f.DatabaseURL, patience)
+		return connect(ctx, f.DatabaseURL, patience, logger)
 	}
 	opened, err := f.run(ctx, logger)
 	if errors.Is(err, embeddedpg.ErrInUse) {
-		return connect(ctx, embeddedpg.URL(f.DataDir), patience)
+		return connect(ctx, embeddedpg.URL(f.DataDir), patience, logger)
 	}
 	return opened, err
 }
 
 // openExisting is open, but creates no embedded database.
 func (f databaseFlags) openExisting(ctx context.Context, logger *slog.Logger) (*database, error) {
-	if f.DatabaseURL == "" && !embeddedpg.Exists(f.DataDir) {
-		return nil, fmt.Errorf("there is no database in %s yet: start `learninglog serve` first, "+
-			"or name another with --data-dir or --database-url", f.DataDir)
+	if f.DatabaseURL == "" && f.DataDir != "" && !embeddedpg.Exists(f.DataDir) {
+		return nil, fmt.Errorf("there is no database in %s yet: start `%s` first, "+
+			"or name another with --data-dir or --database-url", f.DataDir, f.paste("serve"))
 	}
 	return f.open(ctx, logger)
 }
@@ -79,19 +86,20 @@ func commandLogger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
-func connect(ctx context.Context, address string, patience time.Duration) (*database, error) {
-	pool, err := postgres.Open(ctx, address, patience)
+func connect(ctx context.Context, address string, patience time.Duration, logger *slog.Logger) (*database, error) {
+	pool, err := postgres.Open(ctx, address, patience, logger)
 	if err != nil {
 		return nil, err
 	}
-	return &database{pool: pool, where: withoutPassword(address)}, nil
+	return &database{pool: pool, where: cmp.Or(withoutPassword(address), "the database of DATABASE_URL")}, nil
 }
 
-// withoutPassword returns the address for a person to read.
+// withoutPassword returns the address for a person to read, or nothing where it may
+// be the password.
 func withoutPassword(address string) string {
 	parsed, err := url.Parse(address)
 	if err != nil || parsed.Scheme == "" {
-		return "the database of DATABASE_URL" // key=value pairs; one may be the password
+		return "" // key=value pairs
 	}
 	query := parsed.Query()
 	if query.Has("password") {

@@ -164,6 +164,7 @@ func TestStartsThatFail(t *testing.T) {
 				assert.Contains(t, stderr, text)
 			}
 			assert.NotContains(t, stderr, "goroutine")
+			assert.NotContains(t, stderr, "msg=stopped", "it had never begun")
 		})
 	}
 }

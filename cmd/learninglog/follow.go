@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/riverqueue/river/rivertype"
 
+	"learninglog/internal/postgres"
 	"learninglog/query"
 	"learninglog/rollup"
 )
@@ -25,44 +27,75 @@ const (
 
 // follow returns the rebuild when it has ended, and shows until then how far it
 // is. A service works it, or after a moment this process; at once if it is alone.
-// If ctx ends first the rebuild goes on, or waits for somebody to go on with it.
-func follow(ctx context.Context, jobs *rollup.Jobs, id int64, alone bool) (_ query.Rebuild, err error) {
-	work := &ownWork{jobs: jobs}
-	defer func() { err = errors.Join(err, work.stop(ctx)) }()
+// If ctx ends first the rebuild goes on, or waits for somebody to go on with it; so
+// it does if the database is away for too long.
+func (f databaseFlags) follow(ctx context.Context, jobs *rollup.Jobs, id int64, alone bool) (_ query.Rebuild, err error) {
 	show, clearShown := showRebuild()
 	defer clearShown()
+	looks := &follower{jobs: jobs, id: id, alone: alone, show: show, work: ownWork{jobs: jobs}}
+	looks.waitingSince, looks.lookedAfter = time.Now(), time.Now()
+	defer func() { err = errors.Join(err, looks.work.stop(ctx)) }()
 
-	waitingSince, lookedAfter := time.Now(), time.Now()
+	var away outage
 	for {
-		rebuild, err := query.GetRebuild(ctx, jobs.Client(), id)
+		rebuild, err := looks.look(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return query.Rebuild{}, stoppedWaiting(id, work.begun)
+			return query.Rebuild{}, f.stoppedWaiting(id, looks.work.begun)
 		case errors.Is(err, query.ErrNotFound):
-			return query.Rebuild{}, errUnknownRebuild(id)
-		case err != nil || rebuild.Ended():
-			return rebuild, err
-		}
-		show(rebuild)
-		if rebuild.State == rivertype.JobStateRunning {
-			waitingSince = time.Now()
-		}
-		if alone || time.Since(waitingSince) > idleAfter {
-			if err := work.begin(ctx); err != nil {
-				return query.Rebuild{}, err
+			return query.Rebuild{}, f.errUnknownRebuild(id)
+		case err == nil && rebuild.Ended():
+			return rebuild, nil
+		case err == nil:
+			if away.over() {
+				looks.waitingSince = time.Now() // whoever worked it needs a moment to come back
 			}
-		}
-		if time.Since(lookedAfter) > lookAfterEvery {
-			lookedAfter = time.Now()
-			if _, err := jobs.Rescue(ctx); err != nil && ctx.Err() == nil {
-				return query.Rebuild{}, err
-			}
+		case away.bear(err, clearShown):
+		case postgres.Unavailable(err):
+			return query.Rebuild{}, f.errStaysAway(id, err)
+		default:
+			return query.Rebuild{}, err
 		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(pollEvery):
 		}
 	}
+}
+
+// follower is what follow knows of a rebuild between two looks at it.
+type follower struct {
+	jobs  *rollup.Jobs
+	id    int64
+	alone bool
+	show  func(query.Rebuild)
+	work  ownWork
+
+	waitingSince, lookedAfter time.Time
+}
+
+// look returns the rebuild as it is, and sees to it that somebody works it.
+func (f *follower) look(ctx context.Context) (query.Rebuild, error) {
+	rebuild, err := query.GetRebuild(ctx, f.jobs.Client(), f.id)
+	if err != nil || rebuild.Ended() {
+		return rebuild, err
+	}
+	f.show(rebuild)
+	if rebuild.State == rivertype.JobStateRunning {
+		f.waitingSince = time.Now()
+	}
+	if f.alone || time.Since(f.waitingSince) > idleAfter {
+		if err := f.work.begin(ctx); err != nil {
+			return query.Rebuild{}, err
+		}
+	}
+	if time.Since(f.lookedAfter) > lookAfterEvery {
+		f.lookedAfter = time.Now()
+		if _, err := f.jobs.Rescue(ctx); err != nil {
+			return query.Rebuild{}, err
+		}
+	}
+	return rebuild, nil
 }
 
 // ownWork is working jobs in this process.
@@ -92,12 +125,20 @@ func (w *ownWork) stop(ctx context.Context) error {
 }
 
 // stoppedWaiting says what becomes of a rebuild that is not waited for any longer.
-func stoppedWaiting(id int64, workedIt bool) error {
+func (f databaseFlags) stoppedWaiting(id int64, workedIt bool) error {
 	becomes := "goes on"
 	if workedIt {
 		becomes = "was worked by this command, and goes on with the next service or command"
 	}
-	return fmt.Errorf("stopped waiting: rebuild %[1]d %[2]s\n"+
-		"  learninglog rebuild watch %[1]d    shows how far it is\n"+
-		"  learninglog rebuild cancel %[1]d   cancels it", id, becomes)
+	number := strconv.FormatInt(id, 10)
+	return fmt.Errorf("stopped waiting: rebuild %d %s\n"+
+		"  %s    shows how far it is\n"+
+		"  %s   cancels it", id, becomes, f.paste("rebuild", "watch", number), f.paste("rebuild", "cancel", number))
+}
+
+// errStaysAway says what becomes of a rebuild whose database was away for too long.
+func (f databaseFlags) errStaysAway(id int64, err error) error {
+	return fmt.Errorf("the database has been away for %s: rebuild %d goes on as soon as a service runs\n"+
+		"  %s    shows how far it is\n"+
+		"the last answer: %w", outagePatience, id, f.paste("rebuild", "watch", strconv.FormatInt(id, 10)), err)
 }

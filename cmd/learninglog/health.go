@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -11,6 +13,9 @@ import (
 type healthCommand struct {
 	Addr string `env:"LEARNINGLOG_ADDR" default:"127.0.0.1:8080" help:"Where the service listens."`
 }
+
+// Validate is called by kong.
+func (c *healthCommand) Validate() error { return checkAddress(c.Addr) }
 
 // Run succeeds if the service is ready.
 func (c *healthCommand) Run(ctx context.Context) error {
@@ -31,7 +36,19 @@ func (c *healthCommand) Run(ctx context.Context) error {
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the service is not ready: %s", response.Status)
+		return fmt.Errorf("the service is not ready: %s%s", response.Status, reason(response.Body))
 	}
 	return nil
+}
+
+// reason returns what a problem says of itself, as the end of a sentence; or nothing
+// where it is none.
+func reason(body io.Reader) string {
+	const most = 4 << 10
+	var problem struct{ Detail string }
+	err := json.NewDecoder(io.LimitReader(body, most)).Decode(&problem)
+	if err != nil || problem.Detail == "" {
+		return ""
+	}
+	return ": " + problem.Detail
 }

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
+	"path/filepath"
 	"time"
 
 	"learninglog/internal/importer"
@@ -14,7 +14,7 @@ import (
 
 type importCommand struct {
 	File          string        `arg:"" help:"The file, or - for standard input. It may be compressed by gzip."`
-	URL           *url.URL      `name:"url" env:"LEARNINGLOG_URL" default:"http://127.0.0.1:8080" help:"Where the service is."`
+	URL           serviceURL    `name:"url" env:"LEARNINGLOG_URL" default:"http://127.0.0.1:8080" help:"Where the service is."`
 	Format        string        `enum:"auto,ndjson,csv" default:"auto" help:"How logs are written: ndjson, csv, or auto, which goes by the name of the file and then by how it begins."`
 	Rejects       string        `type:"path" placeholder:"FILE" help:"Where to write the logs that are not recorded: by default, beside the file. If there are none, a file that is there from an earlier import is removed."`
 	RetryFor      time.Duration `default:"1m" help:"How long to go on trying while the service acknowledges nothing."`
@@ -40,8 +40,6 @@ Exits with 0 if every log is recorded, 1 if some were rejected, 2 if it could no
 // Validate is called by kong.
 func (c *importCommand) Validate() error {
 	switch {
-	case c.URL != nil && (c.URL.Scheme != "http" && c.URL.Scheme != "https" || c.URL.Host == ""):
-		return errors.New("--url must be that of the service, such as http://127.0.0.1:8080")
 	case c.RetryFor < 0:
 		return errors.New("--retry-for must not be negative")
 	case c.AnswerTimeout <= 0:
@@ -57,7 +55,7 @@ func (c *importCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 		return err
 	}
 	defer func() { _ = file.Close() }()
-	if err := c.keepInput(file); err != nil {
+	if err := c.checkRejects(file); err != nil {
 		return err
 	}
 	input, err := importer.Open(file, c.nameOfFile(), importer.Format(c.Format))
@@ -66,7 +64,7 @@ func (c *importCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	}
 	rejects := importer.NewRejectFile(c.rejectsPath())
 	imports := importer.New(importer.Config{
-		Service:       c.URL,
+		Service:       c.URL.url,
 		Input:         input,
 		Reject:        rejects.Write,
 		RetryFor:      c.RetryFor,
@@ -80,7 +78,7 @@ func (c *importCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	}
 	stopShowing()
 	progress := imports.Progress()
-	if err := reportImport(stdout, progress, c.rejectsPath()); err != nil {
+	if err := reportImport(stdout, progress, err == nil, c.rejectsPath()); err != nil {
 		return err
 	}
 	switch {
@@ -117,14 +115,25 @@ func (c *importCommand) open() (*os.File, int64, error) {
 	return file, stat.Size(), nil
 }
 
-// keepInput refuses to write rejects over what is being imported.
-func (c *importCommand) keepInput(file *os.File) error {
+// checkRejects finds out at the start what would fail at the first reject, and
+// refuses to write rejects over what is being imported.
+func (c *importCommand) checkRejects(file *os.File) error {
 	input, err := file.Stat()
 	if err != nil {
 		return err
 	}
-	if rejects, err := os.Stat(c.rejectsPath()); err == nil && os.SameFile(input, rejects) {
+	dir := filepath.Dir(c.rejectsPath())
+	if stat, err := os.Stat(dir); err != nil || !stat.IsDir() {
+		return fmt.Errorf("there is no directory %s for the rejects: name another file with --rejects", dir)
+	}
+	rejects, err := os.Stat(c.rejectsPath())
+	switch {
+	case err != nil:
+		return nil //nolint:nilerr // there is none yet
+	case os.SameFile(input, rejects):
 		return fmt.Errorf("%s can't be imported and take the rejects: name another file with --rejects", c.rejectsPath())
+	case rejects.IsDir():
+		return fmt.Errorf("%s is a directory and can't take the rejects: name a file with --rejects", c.rejectsPath())
 	}
 	return nil
 }

@@ -23,9 +23,8 @@ func (c *importCommand) showProgress(imports *importer.Importer, size int64) (st
 	if isTerminal(os.Stderr) {
 		const smoothly = 100 * time.Millisecond
 		bar := newBar(os.Stderr, size,
-			progressbar.OptionShowBytes(true),
 			progressbar.OptionShowElapsedTimeOnFinish(),
-			progressbar.OptionSetPredictTime(size >= 0))
+			progressbar.OptionSetPredictTime(false)) // it would go on predicting while the service is away
 		every, show, clearBar = smoothly, showBar(bar), func() { _ = bar.Clear() }
 	}
 	done, stopped := make(chan struct{}), make(chan struct{})
@@ -34,59 +33,72 @@ func (c *importCommand) showProgress(imports *importer.Importer, size int64) (st
 		defer clearBar()
 		ticks := time.NewTicker(every)
 		defer ticks.Stop()
-		pace := pace{since: time.Now()}
+		pace := pace{begun: time.Now(), since: time.Now()}
 		for {
 			select {
 			case <-done:
 				return
 			case now := <-ticks.C:
 				progress := imports.Progress()
-				show(progress, pace.at(now, progress.Logs()))
+				show(progress, pace.at(now, progress, size))
 			}
 		}
 	}()
 	return func() { close(done); <-stopped }
 }
 
-// pace is how many logs are done a second, lately.
+// pace is how many logs are done a second, lately, and how long the rest will take.
 type pace struct {
-	since time.Time
-	logs  int64
-	last  float64
+	begun, since time.Time
+	logs         int64
+	last         float64
+	known        bool
 }
 
-func (p *pace) at(now time.Time, logs int64) float64 {
-	const lately = 2 * time.Second
-	if took := now.Sub(p.since); took >= lately {
-		p.last = float64(logs-p.logs) / took.Seconds()
+// at returns both as a part of a line, which is empty where they aren't known: at
+// the beginning, and while the service is away.
+func (p *pace) at(now time.Time, progress importer.Progress, size int64) string {
+	const lately = 1900 * time.Millisecond // a tick may come a bit early
+	logs := progress.Logs()
+	switch took := now.Sub(p.since); {
+	case progress.Trouble != nil:
+		p.since, p.logs, p.known = now, logs, false
+	case took >= lately:
+		p.last, p.known = float64(logs-p.logs)/took.Seconds(), true
 		p.since, p.logs = now, logs
 	}
-	return p.last
+	if !p.known {
+		return ""
+	}
+	line := fmt.Sprintf(", %.0f/s", p.last)
+	if size > 0 && progress.Bytes > 0 {
+		part := float64(progress.Bytes) / float64(size)
+		left := time.Duration(float64(now.Sub(p.begun)) * (1 - part) / part)
+		line += fmt.Sprintf(", %s left", left.Round(time.Second))
+	}
+	return line
 }
 
-func showBar(bar *progressbar.ProgressBar) func(importer.Progress, float64) {
-	return func(progress importer.Progress, aSecond float64) {
-		bar.Describe(describe(progress, aSecond))
+func showBar(bar *progressbar.ProgressBar) func(importer.Progress, string) {
+	return func(progress importer.Progress, pace string) {
+		bar.Describe(describe(progress, pace))
 		_ = bar.Set64(progress.Bytes)
 	}
 }
 
-func showLine(stderr io.Writer, size int64) func(importer.Progress, float64) {
-	begun := time.Now()
-	return func(progress importer.Progress, aSecond float64) {
-		line := describe(progress, aSecond)
+func showLine(stderr io.Writer, size int64) func(importer.Progress, string) {
+	return func(progress importer.Progress, pace string) {
+		line := describe(progress, pace)
 		if size > 0 && progress.Bytes > 0 {
 			const percent = 100
-			part := float64(progress.Bytes) / float64(size)
-			left := time.Duration(float64(time.Since(begun)) * (1 - part) / part)
-			line += fmt.Sprintf(", %.0f %%, %s left", percent*part, left.Round(time.Second))
+			line += fmt.Sprintf(", %.0f %%", percent*float64(progress.Bytes)/float64(size))
 		}
 		_, _ = fmt.Fprintln(stderr, line)
 	}
 }
 
-func describe(progress importer.Progress, aSecond float64) string {
-	line := fmt.Sprintf("%s, %.0f/s", count(progress.Logs(), "log"), aSecond)
+func describe(progress importer.Progress, pace string) string {
+	line := count(progress.Logs(), "log") + pace
 	if progress.Rejected() > 0 {
 		line += fmt.Sprintf(", %d rejected", progress.Rejected())
 	}

@@ -8,8 +8,13 @@ import (
 	"learninglog/internal/importer"
 )
 
-// reportImport prints what became of the logs of an import.
-func reportImport(stdout io.Writer, progress importer.Progress, rejects string) error {
+// reportImport prints what became of the logs of an import, of one that isn't
+// finished too.
+func reportImport(stdout io.Writer, progress importer.Progress, finished bool, rejects string) error {
+	if finished && progress.Logs() == 0 {
+		_, err := fmt.Fprintln(stdout, "There was no log in it.")
+		return err
+	}
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, line := range []struct {
 		outcome string
@@ -19,12 +24,17 @@ func reportImport(stdout io.Writer, progress importer.Progress, rejects string) 
 		{"already recorded", progress.AlreadyRecorded},
 		{"request id reused", progress.RequestIDReused},
 		{"invalid", progress.Invalid},
-		{"failed", progress.Failed},
 	} {
 		_, _ = fmt.Fprintf(table, "%s\t%d\t\n", line.outcome, line.logs)
 	}
 	if err := table.Flush(); err != nil {
 		return err
+	}
+	if !finished {
+		_, err := fmt.Fprintln(stdout, "The rest was not imported, or was not answered. Importing all of it again is safe.")
+		if err != nil {
+			return err
+		}
 	}
 	if progress.Rejected() == 0 {
 		return nil

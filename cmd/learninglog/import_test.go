@@ -134,7 +134,7 @@ func TestImportWritesRejectsToBeMended(t *testing.T) {
 
 	assert.Equal(t, 1, status, stderr)
 	assert.Equal(t, map[string]int{
-		"recorded": 1, "already recorded": 0, "request id reused": 1, "invalid": 2, "failed": 0,
+		"recorded": 1, "already recorded": 0, "request id reused": 1, "invalid": 2,
 	}, counted(t, stdout))
 	assert.Contains(t, stdout, path+".rejects.ndjson")
 	type reject struct {
@@ -159,6 +159,7 @@ func TestImportWritesRejectsToBeMended(t *testing.T) {
 	assert.Equal(t, "word_count", rejects[0].Errors[0].Location)
 	assert.Contains(t, rejects[0].Errors[0].Message, "from 0 to 1000000")
 	assert.Equal(t, "request_id_reused", rejects[2].Outcome)
+	assert.Equal(t, "request_id", rejects[2].Errors[0].Location)
 	assert.Equal(t, 1, rejects[2].LearningLog.WordCount, "what is recorded instead")
 
 	mended := writeFile(t, "mended", strings.Replace(rejects[0].Entry, "-5}", "5}", 1))
@@ -190,6 +191,27 @@ func TestAnImportWithoutRejectsLeavesNoneOfAnEarlierOne(t *testing.T) {
 	assert.Zero(t, status, stderr)
 	_, err := os.Lstat(link)
 	assert.NoError(t, err, "what isn't a file is left alone")
+}
+
+func TestImportOfNothing(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{"logs.ndjson": "\n", "logs.csv": "request_id,user_id,word_count\n"} {
+		stdout, stderr, status := run(t, "import", writeFile(t, name, text), "--url", "http://127.0.0.1:1")
+
+		assert.Zero(t, status, "%s: %s", name, stderr)
+		assert.Equal(t, "There was no log in it.\n", stdout, name)
+	}
+}
+
+// While nobody knows how fast it is, it says nothing of that.
+func TestImportShowsNoRateWhileTheServiceIsAway(t *testing.T) {
+	t.Parallel()
+	path := writeFile(t, "logs", newLog(uuid.New(), 1))
+
+	_, stderr, _ := run(t, "import", path, "--url", "http://127.0.0.1:1", "--retry-for", "5s")
+
+	assert.Contains(t, stderr, "0 logs, trying again: ")
+	assert.NotContains(t, stderr, "/s")
 }
 
 func TestImportRejectsOfStandardInput(t *testing.T) {
@@ -263,7 +285,8 @@ func TestImportGivesUp(t *testing.T) {
 	stdout, stderr, status := run(t, "import", path, "--url", "http://127.0.0.1:1", "--retry-for", "300ms", "--quiet")
 
 	assert.Equal(t, 2, status)
-	assert.Equal(t, 1, counted(t, stdout)["failed"])
+	assert.NotContains(t, stdout, "failed", "how many were under way is of no use")
+	assert.Contains(t, stdout, "The rest was not imported, or was not answered")
 	assert.Contains(t, stderr, "connection refused")
 	assert.Contains(t, stderr, "importing it again is safe")
 }
@@ -299,12 +322,14 @@ func TestImportsThatCannotBegin(t *testing.T) {
 		{[]string{}, "learninglog import"},
 		{[]string{path + "s"}, "no such file"},
 		{[]string{filepath.Dir(path)}, "is a directory"},
-		{[]string{path, "--url", "127.0.0.1:8080"}, "--url"},
-		{[]string{path, "--url", "ftp://127.0.0.1:8080"}, "--url must be"},
+		{[]string{path, "--url", "127.0.0.1:8080"}, "--url: must be that of the service, such as http://"},
+		{[]string{path, "--url", "ftp://127.0.0.1:8080"}, "--url: must be"},
 		{[]string{path, "--url", other.URL}, "404 Not Found"},
 		{[]string{path, "--format", "xml"}, "--format"},
 		{[]string{path, "--format", "csv"}, "header"},
 		{[]string{path, "--rejects", path}, "--rejects"},
+		{[]string{path, "--rejects", "/nowhere/x"}, "there is no directory /nowhere for the rejects"},
+		{[]string{path, "--rejects", filepath.Dir(path)}, "is a directory"},
 		{[]string{writeFile(t, "logs.csv", "words\n")}, `unknown column "words"`},
 		{[]string{writeFile(t, "logs.json", "[]")}, "JSON array"},
 	} {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -77,7 +78,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 	}
 	chosen, err := parser.Parse(arguments)
 	if err != nil {
-		return fail(stderr, fmt.Errorf("%w\nSee: learninglog %s", err, helpFor(err)))
+		return fail(stderr, fmt.Errorf("%w%s\nSee: %s %s", err, meant(arguments), quoted(os.Args[0]), helpFor(err)))
 	}
 	err = chosen.Run()
 	if errors.Is(err, errDrift) || errors.Is(err, errRejects) {
@@ -87,6 +88,22 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 		return fail(stderr, err)
 	}
 	return 0
+}
+
+// meant says what a word after rebuild may have been meant for that isn't one of its
+// subcommands: kong takes it for an argument of the default one.
+func meant(arguments []string) string {
+	if len(arguments) < 2 || arguments[0] != "rebuild" || strings.HasPrefix(arguments[1], "-") {
+		return ""
+	}
+	subcommands := []string{"start", "watch", "cancel", "list"}
+	if slices.Contains(subcommands, arguments[1]) {
+		return ""
+	}
+	if _, err := strconv.ParseInt(arguments[1], 10, 64); err == nil {
+		return fmt.Sprintf(": did you mean `%s rebuild watch %s`?", quoted(os.Args[0]), arguments[1])
+	}
+	return ": the subcommands of rebuild are " + strings.Join(subcommands, ", ")
 }
 
 // helpFor returns what to type for help with the command that was meant.

@@ -71,7 +71,7 @@ func (c *migrateStatusCommand) Run(ctx context.Context, stdout io.Writer) error 
 		if err := printVersions(ctx, stdout, migrator); err != nil {
 			return err
 		}
-		return migrator.Check(ctx)
+		return c.check(ctx, migrator)
 	})
 }
 
@@ -91,6 +91,15 @@ func (f databaseFlags) withMigrator(
 		return err
 	}
 	return work(opened, migrator)
+}
+
+// check fails for a database without the tables that this program needs.
+func (f databaseFlags) check(ctx context.Context, migrator *postgres.Migrator) error {
+	err := migrator.Check(ctx)
+	if errors.Is(err, postgres.ErrNotMigrated) {
+		return fmt.Errorf("%w: run `%s`", err, f.paste("migrate"))
+	}
+	return err
 }
 
 func printVersions(ctx context.Context, stdout io.Writer, migrator *postgres.Migrator) error {

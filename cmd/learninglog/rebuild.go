@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 
 	"learninglog/command"
 	"learninglog/internal/postgres"
@@ -55,21 +56,22 @@ func (c *rebuildStartCommand) Run(ctx context.Context, stdout io.Writer) error {
 	}
 	return c.withJobs(ctx, func(jobs *rollup.Jobs, ownServer bool) error {
 		if c.Wait {
-			rebuild, err := seeThrough(ctx, jobs, args, stdout, ownServer)
+			rebuild, err := c.seeThrough(ctx, jobs, args, stdout, ownServer)
 			if err != nil {
 				return err
 			}
-			return report(stdout, rebuild)
+			return report(stdout, rebuild, c.pasteRepair(c.rebuildFlags))
 		}
 		requested, err := command.RequestRebuild(ctx, jobs.Client(), args)
 		if err != nil {
 			return err
 		}
 		what := "is queued"
-		if requested.Begun {
-			what = "of the same scope had begun before"
+		if requested.Joined {
+			what = joined(requested)
 		}
-		_, err = fmt.Fprintf(stdout, "rebuild %[1]d %[2]s: `learninglog rebuild watch %[1]d` shows how far it is\n", requested.ID, what)
+		_, err = fmt.Fprintf(stdout, "rebuild %d %s: `%s` shows how far it is\n",
+			requested.ID, what, c.paste("rebuild", "watch", strconv.FormatInt(requested.ID, 10)))
 		if err == nil && ownServer {
 			_, err = fmt.Fprintln(stdout, "No service runs: it will be worked when one does, or now with --wait.")
 		}
@@ -77,21 +79,39 @@ func (c *rebuildStartCommand) Run(ctx context.Context, stdout io.Writer) error {
 	})
 }
 
+// joined says what became of a request for a rebuild that others had asked for.
+func joined(requested command.RequestedRebuild) string {
+	if requested.Begun {
+		return "of the same scope had begun before, and its workers and pace hold"
+	}
+	return "of the same scope is queued already, and its workers and pace hold"
+}
+
 // seeThrough asks for a rebuild and returns it when it has ended. One that had
 // begun before, and may be past what is asked about, is only waited for.
-func seeThrough(
+func (f databaseFlags) seeThrough(
 	ctx context.Context, jobs *rollup.Jobs, args rollup.RebuildArgs, stdout io.Writer, alone bool,
 ) (query.Rebuild, error) {
 	for {
-		requested, err := command.RequestRebuild(ctx, jobs.Client(), args)
+		var requested command.RequestedRebuild
+		err := outlasting(ctx, func() (err error) {
+			requested, err = command.RequestRebuild(ctx, jobs.Client(), args)
+			return err
+		})
 		if err != nil {
 			return query.Rebuild{}, err
 		}
-		rebuild, err := follow(ctx, jobs, requested.ID, alone)
+		if requested.Joined {
+			_, err := fmt.Fprintf(stdout, "rebuild %d %s: waiting for it\n", requested.ID, joined(requested))
+			if err != nil {
+				return query.Rebuild{}, err
+			}
+		}
+		rebuild, err := f.follow(ctx, jobs, requested.ID, alone)
 		if err != nil || !requested.Begun {
 			return rebuild, err
 		}
-		_, err = fmt.Fprintf(stdout, "rebuild %d of the same scope had begun before; now for one that begins now\n", requested.ID)
+		_, err = fmt.Fprintf(stdout, "rebuild %d has ended; now for one that begins now\n", requested.ID)
 		if err != nil {
 			return query.Rebuild{}, err
 		}
@@ -99,8 +119,8 @@ func seeThrough(
 }
 
 // errUnknownRebuild says that there is no rebuild with an id.
-func errUnknownRebuild(id int64) error {
-	return fmt.Errorf("there is no rebuild %d, or none any more: `learninglog rebuild list` shows those that there are", id)
+func (f databaseFlags) errUnknownRebuild(id int64) error {
+	return fmt.Errorf("there is no rebuild %d, or none any more: `%s` shows those that there are", id, f.paste("rebuild", "list"))
 }
 
 // withJobs opens the job queue. ownServer says that this process runs the
@@ -117,7 +137,7 @@ func (f databaseFlags) withJobs(ctx context.Context, work func(jobs *rollup.Jobs
 	if err != nil {
 		return err
 	}
-	if err := migrator.Check(ctx); err != nil {
+	if err := f.check(ctx, migrator); err != nil {
 		return err
 	}
 	jobs, err := rollup.NewJobs(opened.pool, rollup.JobsConfig{

@@ -32,7 +32,7 @@ func (c *rebuildCancelCommand) Run(ctx context.Context, stdout io.Writer) error 
 		rebuild, err := query.GetRebuild(ctx, jobs.Client(), c.ID)
 		switch {
 		case errors.Is(err, query.ErrNotFound):
-			return errUnknownRebuild(c.ID)
+			return c.errUnknownRebuild(c.ID)
 		case err != nil:
 			return err
 		case rebuild.Ended():
@@ -41,7 +41,7 @@ func (c *rebuildCancelCommand) Run(ctx context.Context, stdout io.Writer) error 
 		if err := command.CancelRebuild(ctx, jobs.Client(), c.ID); err != nil {
 			return err
 		}
-		rebuild, err = follow(ctx, jobs, c.ID, false)
+		rebuild, err = c.follow(ctx, jobs, c.ID, false)
 		if err != nil {
 			return err
 		}

@@ -50,6 +50,25 @@ func TestRebuildTheUsersOfAFile(t *testing.T) {
 	assert.Regexp(t, `(?s)2 +rebuild +completed .* 3 +9 +9 +3 users\n1 +verify +completed .* 2 +6 +0 +2 users\n`, stdout)
 }
 
+func TestVerifySeveralUsers(t *testing.T) {
+	t.Parallel()
+	databaseURL := pgtest.URL(t)
+	users := []string{uuid.NewString(), uuid.NewString(), uuid.NewString()}
+	for _, user := range users {
+		execute(t, databaseURL, `INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
+			VALUES (gen_random_uuid(), '`+user+`', 1, now())`)
+	}
+	file := writeFile(t, "users.txt", users[1])
+
+	stdout, _, status := run(t, "verify", "--user", users[0], "--user", users[2], "--database-url", databaseURL)
+	assert.Equal(t, 1, status)
+	assert.Contains(t, stdout, "Compared 2 logs of 2 users")
+
+	stdout, _, status = run(t, "verify", "--user", users[0], "--users-file", file, "--user", users[2], "--database-url", databaseURL)
+	assert.Equal(t, 1, status)
+	assert.Contains(t, stdout, "Compared 3 logs of 3 users", "both together")
+}
+
 func TestAUsersFileThatIsWrong(t *testing.T) {
 	t.Parallel()
 	dir, databaseURL := t.TempDir(), pgtest.URL(t)

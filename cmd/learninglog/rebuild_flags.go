@@ -21,11 +21,11 @@ import (
 
 // rebuildFlags say what to rebuild or verify, and how fast.
 type rebuildFlags struct {
-	User          *uuid.UUID `placeholder:"UUID" help:"Only this user."`
-	UsersFile     string     `type:"existingfile" placeholder:"FILE" help:"Only the users that a file lists, a UUID a line; - is standard input. What follows a # is a comment. At most ${max_users}: more go in several files, or without any."`
-	RecordedSince string     `placeholder:"TIME" help:"Only users of whom a log was recorded at this date or RFC 3339 date-time or later."`
-	From          string     `placeholder:"TIME" help:"Only periods from the one that contains this date or RFC 3339 date-time on."`
-	To            string     `placeholder:"TIME" help:"Only periods through the one that contains this date or RFC 3339 date-time."`
+	User          []userID `placeholder:"UUID" help:"Only this user. It may be repeated."`
+	UsersFile     string   `type:"existingfile" placeholder:"FILE" help:"Only the users that a file lists, a UUID a line; - is standard input. What follows a # is a comment. At most ${max_users}: more go in several files, or without any."`
+	RecordedSince string   `placeholder:"TIME" help:"Only users of whom a log was recorded at this date or RFC 3339 date-time or later."`
+	From          string   `placeholder:"TIME" help:"Only periods from the one that contains this date or RFC 3339 date-time on."`
+	To            string   `placeholder:"TIME" help:"Only periods through the one that contains this date or RFC 3339 date-time."`
 
 	Workers          int `default:"1" help:"On how many connections to work at the same time, at most ${max_workers}."`
 	MaxLogsPerSecond int `default:"${rebuild_pace}" help:"How many logs to read in a second, on average, so that a busy database is left to its writers. 0: as many as it can."`
@@ -71,7 +71,7 @@ func (f *rebuildFlags) scope() (scope rollup.Scope, err error) {
 		}
 		parsed, err := timerange.Parse(bound.text, zone())
 		if err != nil {
-			return rollup.Scope{}, fmt.Errorf("--%s %w", bound.flag, err)
+			return rollup.Scope{}, fmt.Errorf("--%s %w, not %q", bound.flag, err, bound.text)
 		}
 		*bound.into = new(bound.of(parsed))
 	}
@@ -79,6 +79,47 @@ func (f *rebuildFlags) scope() (scope rollup.Scope, err error) {
 		return rollup.Scope{}, errors.New("--from must not be after --to")
 	}
 	return scope, nil
+}
+
+// pasteRepair returns the command that repairs what the flags have in scope.
+func (f databaseFlags) pasteRepair(scope rebuildFlags) string {
+	arguments := []string{"rebuild", "--wait"}
+	for _, user := range scope.User {
+		arguments = append(arguments, "--user", user.String())
+	}
+	for _, flag := range []struct{ name, value string }{
+		{"--users-file", scope.UsersFile},
+		{"--recorded-since", scope.RecordedSince},
+		{"--from", scope.From},
+		{"--to", scope.To},
+	} {
+		if flag.value != "" {
+			arguments = append(arguments, flag.name, flag.value)
+		}
+	}
+	return f.paste(arguments...)
+}
+
+// flagsOf returns the flags that mean a scope. Of many users it is a file that a
+// person has to write.
+func flagsOf(scope rollup.Scope) (flags rebuildFlags) {
+	const few = 5
+	if len(scope.Users) > few {
+		flags.UsersFile = "FILE"
+	} else {
+		for _, user := range scope.Users {
+			flags.User = append(flags.User, userID{user})
+		}
+	}
+	for _, bound := range []struct {
+		at   *time.Time
+		into *string
+	}{{scope.RecordedSince, &flags.RecordedSince}, {scope.From, &flags.From}, {scope.To, &flags.To}} {
+		if bound.at != nil {
+			*bound.into = bound.at.Format(time.RFC3339Nano)
+		}
+	}
+	return flags
 }
 
 func first(bound timerange.Bound) time.Time { return bound.At }
@@ -91,11 +132,24 @@ func (f *rebuildFlags) users() (users []uuid.UUID, err error) {
 			return nil, fmt.Errorf("--users-file: %w", err)
 		}
 	}
-	if f.User != nil {
-		users = append(users, *f.User)
+	for _, user := range f.User {
+		users = append(users, user.UUID)
 	}
 	return users, nil
 }
+
+// userID is a UUID whose error says how one looks.
+type userID struct{ uuid.UUID }
+
+// UnmarshalText is called by kong.
+func (u *userID) UnmarshalText(text []byte) (err error) {
+	if u.UUID, err = uuid.ParseBytes(text); err != nil {
+		return fmt.Errorf("must be a UUID such as %s, not %.100q", exampleUser, text)
+	}
+	return nil
+}
+
+const exampleUser = "0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22"
 
 func readUsersFile(name string) ([]uuid.UUID, error) {
 	if name == standardInput {
@@ -123,8 +177,7 @@ func readUsers(list io.Reader, name string) ([]uuid.UUID, error) {
 		}
 		user, err := uuid.Parse(text)
 		if err != nil {
-			return nil, fmt.Errorf("line %d of %s must be a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22, not %.100q",
-				number, name, text)
+			return nil, fmt.Errorf("line %d of %s must be a UUID such as %s, not %.100q", number, name, exampleUser, text)
 		}
 		if users[user] = true; len(users) > rollup.MaxScopeUsers {
 			return nil, fmt.Errorf("%s lists more than %d users: split it, and rebuild one list after the other, "+

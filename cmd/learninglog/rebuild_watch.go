@@ -23,10 +23,10 @@ Exits with 0 when the rebuild is done, 2 if it was cancelled or given up.`
 // Run waits until the rebuild has ended and says what it found and did.
 func (c *rebuildWatchCommand) Run(ctx context.Context, stdout io.Writer) error {
 	return c.withJobs(ctx, func(jobs *rollup.Jobs, ownServer bool) error {
-		rebuild, err := follow(ctx, jobs, c.ID, ownServer)
+		rebuild, err := c.follow(ctx, jobs, c.ID, ownServer)
 		if err != nil {
 			return err
 		}
-		return report(stdout, rebuild)
+		return report(stdout, rebuild, c.pasteRepair(flagsOf(rebuild.Args.Scope)))
 	})
 }

@@ -13,8 +13,9 @@ import (
 )
 
 // report prints what a rebuild that has ended found and did. One that was
-// cancelled or given up is an error.
-func report(stdout io.Writer, rebuild query.Rebuild) error {
+// cancelled or given up is an error. repair is the command that would repair what a
+// dry run found.
+func report(stdout io.Writer, rebuild query.Rebuild, repair string) error {
 	switch rebuild.State {
 	case rivertype.JobStateCompleted:
 	case rivertype.JobStateCancelled:
@@ -32,11 +33,12 @@ func report(stdout io.Writer, rebuild query.Rebuild) error {
 		_, err := fmt.Fprintln(stdout, "No drift: every total is right.")
 		return err
 	}
-	verdict := "Drift in %s of the rollups, which has been repaired.\n"
+	verdict := ", which has been repaired."
 	if rebuild.Args.DryRun {
-		verdict = "Drift in %s of the rollups. To repair it: learninglog rebuild --wait\n"
+		verdict = ". To repair it: " + repair
 	}
-	if _, err := fmt.Fprintf(stdout, verdict, count(progress.RowsDrifted, "row")); err != nil {
+	_, err = fmt.Fprintf(stdout, "Drift in %s of the rollups%s\n", count(progress.RowsDrifted, "row"), verdict)
+	if err != nil {
 		return err
 	}
 	drifted := progress.Drifted

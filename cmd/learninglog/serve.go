@@ -33,15 +33,15 @@ type serveCommand struct {
 	Addr              string        `env:"LEARNINGLOG_ADDR" default:"127.0.0.1:8080" help:"Where to listen: host:port. Port 0 takes a free one."`
 	Admin             bool          `env:"LEARNINGLOG_ADMIN" default:"true" negatable:"" help:"Serve the pages for operators, under /admin. They have no login: let nobody but operators reach them."`
 	Demo              bool          `help:"First fill an empty database with a year of made-up logs of some learners, to look at. Refuses where there are logs."`
-	LogLevel          slog.Level    `env:"LEARNINGLOG_LOG_LEVEL" default:"info" help:"What to log: debug, info, warn or error."`
+	LogLevel          logLevel      `env:"LEARNINGLOG_LOG_LEVEL" default:"info" help:"What to log: debug, info, warn or error."`
 	LogFormat         string        `env:"LEARNINGLOG_LOG_FORMAT" enum:"text,json" default:"text" help:"How to log, on standard error: text or json."`
 	RequestTimeout    time.Duration `env:"LEARNINGLOG_REQUEST_TIMEOUT" default:"15s" help:"How long a request may wait for the database."`
-	ShutdownTimeout   time.Duration `env:"LEARNINGLOG_SHUTDOWN_TIMEOUT" default:"20s" help:"How long requests and writes may take to finish when the service stops, all together; what is left has a second each."`
+	ShutdownTimeout   time.Duration `env:"LEARNINGLOG_SHUTDOWN_TIMEOUT" default:"20s" help:"How long requests, writes and rebuilds may take to finish when the service stops, all together; each of them that comes later has a second."`
 	WriteBatch        int           `env:"LEARNINGLOG_WRITE_BATCH" default:"1000" help:"About how many logs of different requests may share a commit. 1: none; then --write-lanes means nothing, and logs that are being written count in --write-queue."`
 	WriteLanes        int           `env:"LEARNINGLOG_WRITE_LANES" default:"2" help:"On how many connections logs are written at the same time."`
 	WriteQueue        int           `env:"LEARNINGLOG_WRITE_QUEUE" default:"20000" help:"How many logs may wait to be written, before requests are answered 503."`
 	MaxWordCount      int           `env:"LEARNINGLOG_MAX_WORD_COUNT" default:"1000000" help:"The most words that a log may have."`
-	EarliestTimestamp time.Time     `env:"LEARNINGLOG_EARLIEST_TIMESTAMP" default:"2000-01-01T00:00:00Z" help:"The first timestamp that a log may have."`
+	EarliestTimestamp instant       `env:"LEARNINGLOG_EARLIEST_TIMESTAMP" default:"2000-01-01T00:00:00Z" help:"The first timestamp that a log may have."`
 	MaxAhead          time.Duration `env:"LEARNINGLOG_MAX_AHEAD" default:"24h" help:"How far a log's timestamp may be in the future."`
 	RebuildChunkLogs  int           `env:"LEARNINGLOG_REBUILD_CHUNK_LOGS" default:"200000" help:"How many logs a rebuild reads in one transaction."`
 	VerifyEvery       time.Duration `env:"LEARNINGLOG_VERIFY_EVERY" default:"1h" help:"How often a sample and whoever was active are verified by themselves. 0: never."`
@@ -55,7 +55,7 @@ func (c *serveCommand) Validate() error {
 	switch {
 	case c.MaxWordCount < 1 || c.MaxWordCount > maxInt32:
 		return fmt.Errorf("--max-word-count must be from 1 to %d", maxInt32)
-	case c.EarliestTimestamp.Year() < 1 || c.EarliestTimestamp.Year() > 9000:
+	case c.EarliestTimestamp.at.Year() < 1 || c.EarliestTimestamp.at.Year() > 9000:
 		return errors.New("--earliest-timestamp must be in the years 1 to 9000")
 	case c.MaxAhead < 0 || c.MaxAhead > 24*366*100*time.Hour:
 		return errors.New("--max-ahead must be from 0 to 100 years")
@@ -65,12 +65,18 @@ func (c *serveCommand) Validate() error {
 		return errors.New("--verify-every must be at least 1s, or 0 for never")
 	case c.VerifySample < 0:
 		return errors.New("--verify-sample must be at least 0")
-	case c.WriteBatch < 1 || c.WriteLanes < 1 || c.WriteQueue < 1:
-		return errors.New("--write-batch, --write-lanes and --write-queue must be at least 1")
-	case c.RequestTimeout <= 0 || c.ShutdownTimeout <= 0:
-		return errors.New("--request-timeout and --shutdown-timeout must be more than 0")
+	case c.WriteBatch < 1:
+		return errors.New("--write-batch must be at least 1")
+	case c.WriteLanes < 1:
+		return errors.New("--write-lanes must be at least 1")
+	case c.WriteQueue < 1:
+		return errors.New("--write-queue must be at least 1")
+	case c.RequestTimeout <= 0:
+		return errors.New("--request-timeout must be more than 0")
+	case c.ShutdownTimeout <= 0:
+		return errors.New("--shutdown-timeout must be more than 0")
 	}
-	return nil
+	return checkAddress(c.Addr)
 }
 
 // zone is the zone of all periods, until users have their own.
@@ -84,12 +90,16 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	signal.Ignore(syscall.SIGPIPE) // the end of whoever reads the log isn't ours
 	logger := c.logger()
 	var started shutdown
+	ready := false
 	defer func() {
-		if ctx.Err() != nil {
-			err = nil // it was told to stop, be it while it was starting
+		told := ctx.Err() != nil
+		if told {
+			err = nil // be it while it was starting
 		}
 		err = errors.Join(err, started.stop(logger, c.ShutdownTimeout))
-		logger.InfoContext(ctx, "stopped")
+		if told || ready {
+			logger.InfoContext(ctx, "stopped")
+		}
 	}()
 
 	// First, as it is the likeliest to fail and the quickest.
@@ -135,7 +145,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	}
 	started.add("rebuilds", jobs.Stop)
 
-	limits := command.Limits{MaxWordCount: c.MaxWordCount, Earliest: c.EarliestTimestamp, MaxAhead: c.MaxAhead}
+	limits := command.Limits{MaxWordCount: c.MaxWordCount, Earliest: c.EarliestTimestamp.at, MaxAhead: c.MaxAhead}
 	recorder := command.NewRecorder(database.pool, command.Config{
 		Limits:     limits,
 		Zone:       zone(),
@@ -211,6 +221,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 		return nil
 	})
 
+	ready = true
 	logger.InfoContext(ctx, "ready", "address", listener.Addr().String(), "data", database.where)
 	if c.LogFormat == "text" {
 		greet(stdout, listener.Addr(), database, c.Admin)
@@ -283,7 +294,7 @@ func collectLess() {
 }
 
 func (c *serveCommand) logger() *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.LogLevel}
+	options := &slog.HandlerOptions{Level: c.LogLevel.level}
 	if c.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(os.Stderr, options))
 	}

@@ -26,11 +26,11 @@ func (c *verifyCommand) Run(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	return c.withJobs(ctx, func(jobs *rollup.Jobs, ownServer bool) error {
-		rebuild, err := seeThrough(ctx, jobs, args, stdout, ownServer)
+		rebuild, err := c.seeThrough(ctx, jobs, args, stdout, ownServer)
 		if err != nil {
 			return err
 		}
-		if err := report(stdout, rebuild); err != nil {
+		if err := report(stdout, rebuild, c.pasteRepair(c.rebuildFlags)); err != nil {
 			return err
 		}
 		if rebuild.Progress.RowsDrifted > 0 {

@@ -117,9 +117,42 @@ func unquote(value []byte) (_ []byte, ok bool) {
 func (o *object) wrong(name string, text []byte, message string) {
 	problem := FieldProblem{Location: o.location + "." + name, Message: message}
 	if text != nil {
-		problem.Value = short(strings.Trim(string(text), `"`))
+		problem.Value = shown(text)
 	}
 	o.problems = append(o.problems, problem)
+}
+
+// wrongString is wrong for a field that must be a string; another type is told.
+func (o *object) wrongString(name string, text []byte, message string) {
+	if text[0] != '"' {
+		message += ", as a string"
+	}
+	o.wrong(name, text, message)
+}
+
+// wrongLiteral is wrong for a field that must not be a string; if it is one, that is
+// told.
+func (o *object) wrongLiteral(name string, text []byte, message string) {
+	if text[0] == '"' {
+		message += ", not a string"
+	}
+	o.wrong(name, text, message)
+}
+
+// shown returns a JSON value for an answer: of its own type where that is short and
+// every client can read it, otherwise its text.
+func shown(text []byte) any {
+	content, isString := unquote(text)
+	_, err := strconv.ParseFloat(string(text), 64)
+	isLiteral := err == nil || slices.Contains([]string{"true", "false", "null"}, string(text))
+	switch {
+	case isString:
+		return short(string(content))
+	case isLiteral && len(text) <= mostShown:
+		return json.RawMessage(text)
+	default:
+		return short(string(text))
+	}
 }
 
 // takeUUID returns a UUID in its usual form, or nil.
@@ -133,7 +166,7 @@ func (o *object) takeUUID(name string, required bool) *uuid.UUID {
 			return &id
 		}
 	}
-	o.wrong(name, raw, "must be a UUID such as 6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11")
+	o.wrongString(name, raw, "must be a UUID such as 6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11")
 	return nil
 }
 
@@ -146,7 +179,7 @@ func (o *object) takeWholeNumber(name string, limits command.Limits) int {
 	}
 	value, err := strconv.Atoi(string(raw))
 	if err != nil {
-		o.wrong(name, raw, fmt.Sprintf("must be a whole number from 0 to %d", limits.MaxWordCount))
+		o.wrongLiteral(name, raw, fmt.Sprintf("must be a whole number from 0 to %d", limits.MaxWordCount))
 		return 0
 	}
 	return value
@@ -160,7 +193,7 @@ func (o *object) takeNumber(name string, least, most, otherwise int) int {
 	}
 	value, err := strconv.Atoi(string(raw))
 	if err != nil || value < least || value > most {
-		o.wrong(name, raw, fmt.Sprintf("must be a whole number from %d to %d", least, most))
+		o.wrongLiteral(name, raw, fmt.Sprintf("must be a whole number from %d to %d", least, most))
 		return otherwise
 	}
 	return value
@@ -200,7 +233,7 @@ func (o *object) takeBool(name string) bool {
 		return true
 	case "false", "":
 	default:
-		o.wrong(name, raw, "must be true or false")
+		o.wrongLiteral(name, raw, "must be true or false")
 	}
 	return false
 }
@@ -216,7 +249,7 @@ func (o *object) takeTime(name string) *time.Time {
 			return &at
 		}
 	}
-	o.wrong(name, raw, "must be an RFC 3339 date-time with its offset, such as 2026-11-22T08:30:00Z")
+	o.wrongString(name, raw, "must be an RFC 3339 date-time with its offset, such as 2026-11-22T08:30:00Z")
 	return nil
 }
 
@@ -238,7 +271,7 @@ func (o *object) takeBound(name string, zone *time.Location) *timerange.Bound {
 	}
 	value, ok := unquote(raw)
 	if !ok {
-		o.wrong(name, raw, timerange.Expected)
+		o.wrongString(name, raw, timerange.Expected)
 		return nil
 	}
 	bound, err := timerange.Parse(string(value), zone)
@@ -288,11 +321,13 @@ func parseUUID(text []byte) (uuid.UUID, error) {
 	return uuid.ParseBytes(text)
 }
 
+// mostShown is how many bytes of what a client sent an answer shows.
+const mostShown = 100
+
 // short cuts what a client sent, for an answer that shows it.
 func short(text string) string {
-	const most = 100
-	if len(text) <= most {
+	if len(text) <= mostShown {
 		return text
 	}
-	return strings.ToValidUTF8(text[:most], "") + "…"
+	return strings.ToValidUTF8(text[:mostShown], "") + "…"
 }

@@ -80,8 +80,10 @@ func (s *server) problem(ctx context.Context, err error) *Problem {
 	switch {
 	case errors.As(err, &known):
 		return known
-	case errors.Is(err, query.ErrNotFound), errors.Is(err, command.ErrNoRebuild):
+	case errors.Is(err, query.ErrNotFound):
 		return notFound.problem("Nothing is known under this id, or not for this user.")
+	case errors.Is(err, command.ErrNoRebuild):
+		return notFound.problem("There is no rebuild with this id, or none any more: those that have ended are kept for a day.")
 	case errors.Is(err, query.ErrEmptyRange):
 		return invalid.problem("", FieldProblem{Location: "query.from", Message: "must not be after to"})
 	case errors.Is(err, command.ErrEmptyRange):

@@ -62,7 +62,7 @@ func (s *server) registerRebuildEvents() {
 }
 
 func (s *server) watchRebuild(ctx context.Context, input *watchInput) (*huma.StreamResponse, error) {
-	rebuild, err := query.GetRebuild(ctx, s.Jobs, input.ID)
+	rebuild, err := s.findRebuild(ctx, input.ID)
 	if err != nil {
 		return nil, err
 	}

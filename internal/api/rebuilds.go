@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net/http"
 	"strconv"
@@ -169,7 +170,7 @@ func (s *server) requestRebuild(ctx context.Context, input *newRebuildInput) (*n
 	if err != nil {
 		return nil, err
 	}
-	rebuild, err := query.GetRebuild(ctx, s.Jobs, requested.ID)
+	rebuild, err := s.findRebuild(ctx, requested.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +194,7 @@ func (s *server) listRebuilds(ctx context.Context, input *rebuildsInput) (*rebui
 }
 
 func (s *server) getRebuild(ctx context.Context, input *rebuildInput) (*rebuildOutput, error) {
-	rebuild, err := query.GetRebuild(ctx, s.Jobs, input.ID)
+	rebuild, err := s.findRebuild(ctx, input.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +207,7 @@ func (s *server) cancelRebuild(ctx context.Context, input *rebuildInput) (*cance
 	if err := command.CancelRebuild(ctx, s.Jobs, input.ID); err != nil {
 		return nil, err
 	}
-	rebuild, err := query.GetRebuild(ctx, s.Jobs, input.ID)
+	rebuild, err := s.findRebuild(ctx, input.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -215,6 +216,16 @@ func (s *server) cancelRebuild(ctx context.Context, input *rebuildInput) (*cance
 		output.Status = http.StatusOK
 	}
 	return output, nil
+}
+
+// findRebuild returns a rebuild. Its error for one that isn't there is that of
+// cancelling one.
+func (s *server) findRebuild(ctx context.Context, id int64) (query.Rebuild, error) {
+	rebuild, err := query.GetRebuild(ctx, s.Jobs, id)
+	if errors.Is(err, query.ErrNotFound) {
+		return query.Rebuild{}, command.ErrNoRebuild
+	}
+	return rebuild, err
 }
 
 func fromRebuild(rebuild query.Rebuild) Rebuild {

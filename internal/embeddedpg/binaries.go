@@ -27,7 +27,7 @@ type binaries struct {
 // any that are new enough where major is 0. It downloads them if there are none.
 func findBinaries(ctx context.Context, config Config, major int) (binaries, error) {
 	var found []string
-	for _, dir := range binDirs(ctx, config) {
+	for _, dir := range distinct(binDirs(ctx, config)) {
 		candidate, err := inspect(ctx, dir)
 		if err != nil {
 			continue
@@ -36,6 +36,9 @@ func findBinaries(ctx context.Context, config Config, major int) (binaries, erro
 			return candidate, nil
 		}
 		found = append(found, fmt.Sprintf("%d in %s", candidate.major, candidate.dir))
+	}
+	if ctx.Err() != nil { // which is why nothing was found
+		return binaries{}, context.Cause(ctx)
 	}
 	if len(config.BinDirs) > 0 {
 		return binaries{}, wrongMajorError(config.DataDir, major, found, errors.New("only the given folders are searched"))
@@ -86,6 +89,16 @@ func binDirs(ctx context.Context, config Config) []string {
 		dirs = append(dirs, filepath.Dir(postgres))
 	}
 	return dirs
+}
+
+// distinct returns the elements without those that came before.
+func distinct(dirs []string) (once []string) {
+	for _, dir := range dirs {
+		if !slices.Contains(once, dir) {
+			once = append(once, dir)
+		}
+	}
+	return once
 }
 
 // inspect asks the binaries in dir for their version.

@@ -1,6 +1,7 @@
 package embeddedpg_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -98,6 +99,26 @@ func TestWhichBinariesAreUsed(t *testing.T) {
 			assert.Equal(t, test.want, dir)
 		})
 	}
+}
+
+// What is told to stop while it searches hasn't found out that there is nothing.
+func TestAnInterruptedSearchIsNoMissingPostgreSQL(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+
+	_, _, err := embeddedpg.FindBinaries(ctx, embeddedpg.Config{BinDirs: []string{standIn(t, 15)}}, 0)
+
+	require.Equal(t, context.Canceled, err)
+}
+
+func TestMissingBinariesSaysOnceWhatWasFound(t *testing.T) {
+	t.Parallel()
+	bin := standIn(t, 15)
+
+	_, _, err := embeddedpg.FindBinaries(t.Context(), embeddedpg.Config{BinDirs: []string{bin, bin}}, 16)
+
+	require.ErrorContains(t, err, "found: 15 in "+bin+")")
 }
 
 // standIn returns a folder with programs that do as PostgreSQL's of a major

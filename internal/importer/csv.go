@@ -55,10 +55,10 @@ func (i *Input) readHeader() error {
 func checkColumns(columns []string) error {
 	required := []string{requestID, userID, wordCount}
 	known := slices.Concat(required, []string{timestamp})
+	names := strings.Join(required, ", ") + " and, if there is one, " + timestamp
 	for n, name := range columns {
 		if !slices.Contains(known, name) {
-			return fmt.Errorf("the CSV has an unknown column %q: its header must name %s, separated by commas",
-				name, strings.Join(known, ", "))
+			return fmt.Errorf("the CSV has an unknown column %q: its header must name %s, separated by commas", name, names)
 		}
 		if slices.Contains(columns[:n], name) {
 			return fmt.Errorf("the CSV has two columns %q", name)
@@ -66,7 +66,8 @@ func checkColumns(columns []string) error {
 	}
 	for _, name := range required {
 		if !slices.Contains(columns, name) {
-			return fmt.Errorf("the CSV has no column %q: its header names %s", name, strings.Join(columns, ", "))
+			return fmt.Errorf("the CSV has no column %q: its header names %s, and must name %s",
+				name, strings.Join(columns, ", "), names)
 		}
 	}
 	return nil

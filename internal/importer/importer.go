@@ -52,9 +52,8 @@ type Importer struct {
 type Progress struct {
 	// Bytes is how much of the input, as it is stored, is done.
 	Bytes int64
-	// How many logs have ended so. Failed are those that were sent and are not
-	// known to be recorded, once the import has ended.
-	Recorded, AlreadyRecorded, RequestIDReused, Invalid, Failed int64
+	// How many logs have ended so.
+	Recorded, AlreadyRecorded, RequestIDReused, Invalid int64
 	// Trouble is why logs are being sent again, while they are; or nil.
 	Trouble error
 }

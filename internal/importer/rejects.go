@@ -37,6 +37,9 @@ func rejected(e entry, became outcome) Reject {
 			became.Errors[n].Location = strings.TrimPrefix(field, ".")
 		}
 	}
+	if became.Outcome == requestIDReused && became.Errors == nil {
+		became.Errors = []FieldProblem{{Location: requestID, Message: "belongs to another log, which is recorded: this one needs an id of its own"}}
+	}
 	return Reject{
 		Line: e.line, Outcome: became.Outcome, Errors: became.Errors, LearningLog: became.LearningLog, Entry: string(e.text),
 	}

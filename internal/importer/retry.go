@@ -25,15 +25,10 @@ func (e *GaveUpError) Unwrap() error { return e.Err }
 
 // seeThrough sends entries until all are settled. It waits longer and longer
 // between tries, and begins anew with every log that is acknowledged.
-func (i *Importer) seeThrough(ctx context.Context, entries []entry) (err error) {
+func (i *Importer) seeThrough(ctx context.Context, entries []entry) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 200*time.Millisecond, 5*time.Second
 	acknowledged := time.Now()
-	defer func() {
-		if err != nil {
-			i.update(func(p *Progress) { p.Failed += int64(len(entries)) })
-		}
-	}()
 	for len(entries) > 0 {
 		rest, err := i.send(ctx, entries)
 		if len(rest) < len(entries) {

@@ -81,7 +81,7 @@ func Pool(t testing.TB) *pgxpool.Pool {
 // Open returns a pool of connections that is closed when the test ends.
 func Open(t testing.TB, url string) *pgxpool.Pool {
 	t.Helper()
-	pool, err := postgres.Open(context.Background(), url, 0)
+	pool, err := postgres.Open(context.Background(), url, 0, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool
@@ -126,7 +126,7 @@ func (s *shared) createTemplate(ctx context.Context) error {
 	if err := s.execute(ctx, "CREATE DATABASE "+s.template); err != nil {
 		return err
 	}
-	pool, err := postgres.Open(ctx, withDatabase(s.url, s.template), 0)
+	pool, err := postgres.Open(ctx, withDatabase(s.url, s.template), 0, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

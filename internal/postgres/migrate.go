@@ -37,7 +37,7 @@ const (
 
 // ErrNotMigrated is the error of [Migrator.Check] for a database without the
 // tables that this program needs.
-var ErrNotMigrated = errors.New("the database is not migrated: run `learninglog migrate`")
+var ErrNotMigrated = errors.New("the database is not migrated")
 
 // Migrator brings the tables of learninglog and of River, its job queue, to the
 // version of this program and back.

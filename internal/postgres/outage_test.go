@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,20 +71,43 @@ func TestASessionThatIsEndedIsAnOutage(t *testing.T) {
 
 func TestOpen(t *testing.T) {
 	t.Parallel()
-	ctx := context.Background()
+	ctx, silent := context.Background(), slog.New(slog.DiscardHandler)
 
-	_, err := postgres.Open(ctx, "postgres://nobody@127.0.0.1:1/nothing", 0)
+	_, err := postgres.Open(ctx, "postgres://nobody@127.0.0.1:1/nothing", 0, silent)
 	require.ErrorContains(t, err, "can't be reached")
 	assert.True(t, postgres.Unavailable(err), "%v", err)
+	assert.Equal(t, 1, strings.Count(err.Error(), "dial error"), "with TLS and without it is the same to a person: %v", err)
 
 	started := time.Now()
-	_, err = postgres.Open(ctx, pgtest.EmptyURL(t)+"_that_does_not_exist", time.Minute)
+	_, err = postgres.Open(ctx, pgtest.EmptyURL(t)+"_that_does_not_exist", time.Minute, silent)
 	require.Error(t, err)
 	assert.Less(t, time.Since(started), 30*time.Second, "what won't mend itself isn't waited for")
 
-	_, err = postgres.Open(ctx, pgtest.EmptyURL(t)+"&pool_max_conns=1", time.Minute)
+	_, err = postgres.Open(ctx, pgtest.EmptyURL(t)+"&pool_max_conns=1", time.Minute, silent)
 	require.ErrorContains(t, err, "at least 5")
 
-	_, err = postgres.Open(ctx, "postgres://a b", time.Minute)
+	_, err = postgres.Open(ctx, "postgres://a b", time.Minute, silent)
 	require.ErrorContains(t, err, "postgres://user:password@host")
 }
+
+func TestOpenSaysAtOnceThatItWaits(t *testing.T) {
+	t.Parallel()
+	ctx, giveUp := context.WithCancel(context.Background())
+	said := make(chan string, 1)
+	logger := slog.New(slog.NewTextHandler(writerFunc(func(line []byte) (int, error) {
+		said <- string(line)
+		giveUp()
+		return len(line), nil
+	}), nil))
+
+	_, err := postgres.Open(ctx, "postgres://nobody@127.0.0.1:1/nothing", time.Hour, logger)
+
+	require.ErrorIs(t, err, context.Canceled)
+	line := <-said
+	assert.Contains(t, line, "at_most=1h0m0s")
+	assert.Contains(t, line, "connection refused")
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(text []byte) (int, error) { return f(text) }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,8 +27,8 @@ const (
 
 // Open returns a pool of connections to the database at url, once it answers.
 // It keeps trying for as long as patience, so that a service and its database
-// may start together.
-func Open(ctx context.Context, url string, patience time.Duration) (*pgxpool.Pool, error) {
+// may start together, and tells the logger of it.
+func Open(ctx context.Context, url string, patience time.Duration, logger *slog.Logger) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		// pgx says why, and may quote a part of the password.
@@ -56,20 +58,23 @@ func Open(ctx context.Context, url string, patience time.Duration) (*pgxpool.Poo
 	if err != nil {
 		return nil, fmt.Errorf("opening the connection pool: %w", err)
 	}
-	if err := waitUntilReady(ctx, pool, patience); err != nil {
+	if err := waitUntilReady(ctx, pool, patience, logger); err != nil {
 		pool.Close()
 		return nil, err
 	}
 	return pool, nil
 }
 
-func waitUntilReady(ctx context.Context, pool *pgxpool.Pool, patience time.Duration) error {
+func waitUntilReady(ctx context.Context, pool *pgxpool.Pool, patience time.Duration, logger *slog.Logger) error {
 	const pause = 250 * time.Millisecond
 	deadline := time.Now().Add(patience)
-	for {
+	for waiting := false; ; waiting = true {
 		err := checkVersion(ctx, pool)
 		if err == nil || !worthWaitingFor(err) || time.Now().After(deadline) {
 			return err
+		}
+		if !waiting && ctx.Err() == nil {
+			logger.WarnContext(ctx, "waiting for the database", "at_most", patience, "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -93,10 +98,29 @@ func checkVersion(ctx context.Context, pool *pgxpool.Pool) error {
 	defer cancel()
 	var version int
 	if err := pool.QueryRow(ctx, `SELECT current_setting('server_version_num')::int / 10000`).Scan(&version); err != nil {
-		return fmt.Errorf("the database can't be reached: %w", err)
+		return fmt.Errorf("the database can't be reached: %w", toldOnce{err})
 	}
 	if version < oldestVersion {
 		return fmt.Errorf("the database is PostgreSQL %d, but %d or newer is needed", version, oldestVersion)
 	}
 	return nil
 }
+
+// toldOnce is an error whose text has no line twice: pgx tries an address with TLS
+// and without it, and tells of both.
+type toldOnce struct{ err error }
+
+func (e toldOnce) Error() string {
+	var told []string
+	for line := range strings.Lines(e.err.Error()) {
+		if line = strings.TrimSpace(line); !slices.Contains(told, line) {
+			told = append(told, line)
+		}
+	}
+	if len(told) == 2 { // what was tried, and what came of it
+		return strings.Join(told, " ")
+	}
+	return strings.Join(told, "\n\t")
+}
+
+func (e toldOnce) Unwrap() error { return e.err }

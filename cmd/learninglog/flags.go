@@ -1,0 +1,57 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"time"
+
+	"learninglog/internal/timerange"
+)
+
+// Values of flags whose errors say what would be right: those of their libraries
+// speak of how they are read.
+
+// logLevel is a level of log/slog.
+type logLevel struct{ level slog.Level }
+
+// UnmarshalText is called by kong.
+func (l *logLevel) UnmarshalText(text []byte) error {
+	if err := l.level.UnmarshalText(text); err != nil {
+		return fmt.Errorf("must be debug, info, warn or error, not %.100q", text)
+	}
+	return nil
+}
+
+// instant is an RFC 3339 date-time.
+type instant struct{ at time.Time }
+
+// UnmarshalText is called by kong.
+func (i *instant) UnmarshalText(text []byte) (err error) {
+	if i.at, err = timerange.ParseInstant(string(text)); err != nil {
+		return fmt.Errorf("must be an RFC 3339 date-time with its offset, such as 2000-01-01T00:00:00Z, not %.100q", text)
+	}
+	return nil
+}
+
+// serviceURL is where a service is.
+type serviceURL struct{ url *url.URL }
+
+// UnmarshalText is called by kong. Its error doesn't repeat what may have a password.
+func (u *serviceURL) UnmarshalText(text []byte) (err error) {
+	u.url, err = url.Parse(string(text))
+	if err != nil || u.url.Scheme != "http" && u.url.Scheme != "https" || u.url.Host == "" {
+		return errors.New("must be that of the service, such as http://127.0.0.1:8080")
+	}
+	return nil
+}
+
+// checkAddress says what is wrong with --addr.
+func checkAddress(address string) error {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return fmt.Errorf("--addr must be host:port, such as 127.0.0.1:8080, not %q", address)
+	}
+	return nil
+}

@@ -1,0 +1,42 @@
+package api
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/command"
+)
+
+// Whoever sent "13" for 13 sees what is wrong, and nobody is sent what can't be read.
+func TestAWrongValueIsShownAsItWasSent(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("9", 2*mostShown)
+	for _, test := range []struct{ field, sent, message, shown string }{
+		{"word_count", `"13"`, "must be a whole number from 0 to 1000000, not a string", `"13"`},
+		{"word_count", `1.5`, "must be a whole number from 0 to 1000000", `1.5`},
+		{"word_count", `null`, "must be a whole number from 0 to 1000000", `null`},
+		{"word_count", `true`, "must be a whole number from 0 to 1000000", `true`},
+		{"word_count", `1e400`, "must be a whole number from 0 to 1000000", `"1e400"`},
+		{"word_count", `[1]`, "must be a whole number from 0 to 1000000", `"[1]"`},
+		{"word_count", long, "must be a whole number from 0 to 1000000", `"` + long[:mostShown] + `…"`},
+		{"user_id", `5`, "must be a UUID such as 6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11, as a string", `5`},
+		{"user_id", `"m\"e"`, "must be a UUID such as 6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11", `"m\"e"`},
+	} {
+		_, problems, err := decodeLog("body", []byte(`{"`+test.field+`":`+test.sent+`}`), command.DefaultLimits())
+		require.NoError(t, err, test.sent)
+
+		for _, problem := range problems {
+			if problem.Location != "body."+test.field {
+				continue
+			}
+			shown, err := json.Marshal(problem.Value)
+			require.NoError(t, err, test.sent)
+			assert.Equal(t, []string{test.message, test.shown}, []string{problem.Message, string(shown)}, test.sent)
+		}
+		assert.Len(t, problems, 3, test.sent)
+	}
+}
