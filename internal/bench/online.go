@@ -7,12 +7,16 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // onlineCommand measures posts while everything is being rebuilt.
 type onlineCommand struct {
 	Logs int `default:"5000000" help:"How many logs are rebuilt, of the last year."`
 	Pace int `default:"-1" help:"How many logs the rebuild reads in a second. -1 is the service's default, 0 as many as it can."`
+
+	Drift float64 `default:"0" help:"Which share of the rollup's rows, of 1, is made wrong before each rebuild."`
 }
 
 // Run prints the rate of posts and their latencies with a rebuild, and their
@@ -37,7 +41,7 @@ func (c *onlineCommand) Run(ctx context.Context, f *flags) (err error) {
 		body = fmt.Sprintf(`{"max_logs_per_second": %d}`, c.Pace)
 	}
 	rows := [][]string{{
-		"clients", "alone, logs/s", "p50 / p95 / p99", "with a rebuild, logs/s", "p50 / p95 / p99", "rate", "p99", "rebuilt, logs/s",
+		"clients", "alone, logs/s", "p50 / p95 / p99", "with a rebuild, logs/s", "p50 / p95 / p99", "rate", "p99", "longest", "rebuilt, logs/s", "repaired",
 	}}
 	for _, clients := range f.Clients {
 		load := load{
@@ -45,13 +49,16 @@ func (c *onlineCommand) Run(ctx context.Context, f *flags) (err error) {
 			users: users, newID: randomID, duration: f.Duration,
 		}
 		var alone, online series
-		var rebuilt []float64
+		var rebuilt, repaired []float64
 		for range f.Rounds {
 			found, err := load.run(ctx)
 			if err != nil {
 				return err
 			}
 			alone = append(alone, found)
+			if err := c.corrupt(ctx, url); err != nil {
+				return err
+			}
 			job, err := service.callRebuild(ctx, http.MethodPost, "", body)
 			if err != nil {
 				return err
@@ -60,39 +67,56 @@ func (c *onlineCommand) Run(ctx context.Context, f *flags) (err error) {
 				return err
 			}
 			online = append(online, found)
-			pace, err := service.cancelRebuild(ctx, job.ID)
+			progress, err := service.cancelRebuild(ctx, job.ID)
 			if err != nil {
 				return err
 			}
-			rebuilt = append(rebuilt, pace)
+			if c.Drift == 0 && progress.RowsDrifted != 0 {
+				return fmt.Errorf("%d rows have drifted", progress.RowsDrifted)
+			}
+			rebuilt = append(rebuilt, progress.LogsPerSecond)
+			repaired = append(repaired, float64(progress.RowsRepaired))
 		}
 		rows = append(rows, []string{
 			fmt.Sprint(clients), alone.rates(), alone.percentiles(), online.rates(), online.percentiles(),
-			online.over(alone), online.slower(alone), spread(rebuilt, "%.0f"),
+			online.over(alone), online.slower(alone), alone.longest() + " → " + online.longest(),
+			spread(rebuilt, "%.0f"), spread(repaired, "%.0f"),
 		})
 	}
 	return table(os.Stdout, rows)
 }
 
-// cancelRebuild returns how fast a rebuild was until now, and ends it. One that
-// has ended already wasn't there all the time.
-func (s *service) cancelRebuild(ctx context.Context, id int64) (logsPerSecond float64, err error) {
+// corrupt makes some rows of the rollup wrong.
+func (c *onlineCommand) corrupt(ctx context.Context, url string) error {
+	if c.Drift == 0 {
+		return nil
+	}
+	connection, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = connection.Close(ctx) }()
+	_, err = connection.Exec(ctx, `
+		UPDATE learning_log_aggregates SET total_word_count = total_word_count + 1 WHERE random() < $1`, c.Drift)
+	return err
+}
+
+// cancelRebuild returns how far a rebuild is, and ends it. One that has ended already
+// wasn't there all the time.
+func (s *service) cancelRebuild(ctx context.Context, id int64) (rebuildProgress, error) {
 	path := fmt.Sprintf("/%d", id)
 	job, err := s.callRebuild(ctx, http.MethodGet, path, "")
 	if err != nil {
-		return 0, err
+		return rebuildProgress{}, err
 	}
 	if job.FinishedAt != nil {
-		return 0, errors.New("the rebuild ended before the posts did: it needs more --logs")
+		return rebuildProgress{}, errors.New("the rebuild ended before the posts did: it needs more --logs")
 	}
-	logsPerSecond = job.Progress.LogsPerSecond
+	progress := job.Progress
 	job, err = s.callRebuild(ctx, http.MethodDelete, path, "")
 	for err == nil && job.FinishedAt == nil {
 		time.Sleep(100 * time.Millisecond)
 		job, err = s.callRebuild(ctx, http.MethodGet, path, "")
 	}
-	if err == nil && job.Progress.RowsDrifted != 0 {
-		err = fmt.Errorf("%d rows have drifted", job.Progress.RowsDrifted)
-	}
-	return logsPerSecond, err
+	return progress, err
 }

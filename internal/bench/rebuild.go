@@ -25,7 +25,7 @@ func (c *rebuildCommand) Run(ctx context.Context, f *flags) (err error) {
 		return err
 	}
 	defer func() { err = joinClose(err, scratch.close) }()
-	rows := [][]string{{"logs", "what", "seconds", "× bare pass"}}
+	rows := [][]string{{"logs", "what", "seconds", "× bare pass", "MiB of the service", "MiB of PostgreSQL"}}
 	for _, logs := range c.Logs {
 		service, url, err := scratch.newService(ctx, f.Binary, fmt.Sprintf("rebuild_%d", logs))
 		if err != nil {
@@ -44,18 +44,27 @@ func (c *rebuildCommand) Run(ctx context.Context, f *flags) (err error) {
 			{"rebuild", func() (time.Duration, error) { return service.rebuild(ctx, false, 1, logs) }},
 			{"verify, 2 workers", func() (time.Duration, error) { return service.rebuild(ctx, true, 2, logs) }},
 		}
-		took := make([]durations, len(ways))
+		took, most := make([]durations, len(ways)), make([]memory, len(ways))
 		for range f.Rounds {
 			for i, way := range ways {
+				watched := scratch.watchMemory(service)
 				once, err := way.run()
 				if err != nil {
 					return fmt.Errorf("%s: %w", way.name, err)
 				}
 				took[i] = append(took[i], once)
+				used, err := watched()
+				if err != nil {
+					return err
+				}
+				most[i] = most[i].orMore(used)
 			}
 		}
 		for i, way := range ways {
-			rows = append(rows, []string{fmt.Sprint(logs), way.name, took[i].seconds(), took[i].over(took[0])})
+			rows = append(rows, []string{
+				fmt.Sprint(logs), way.name, took[i].seconds(), took[i].over(took[0]),
+				fmt.Sprint(most[i].service >> 20), fmt.Sprint(most[i].database >> 20), //nolint:mnd // MiB
+			})
 		}
 	}
 	return table(os.Stdout, rows)
@@ -105,11 +114,14 @@ type rebuildAnswer struct {
 	ID         int64
 	State      string
 	FinishedAt *time.Time `json:"finished_at"`
-	Progress   struct {
-		LogsDone      int64   `json:"logs_done"`
-		LogsPerSecond float64 `json:"logs_per_second"`
-		RowsDrifted   int64   `json:"rows_drifted"`
-	}
+	Progress   rebuildProgress
+}
+
+type rebuildProgress struct {
+	LogsDone      int64   `json:"logs_done"`
+	LogsPerSecond float64 `json:"logs_per_second"`
+	RowsDrifted   int64   `json:"rows_drifted"`
+	RowsRepaired  int64   `json:"rows_repaired"`
 }
 
 func (s *service) callRebuild(ctx context.Context, method, path, body string) (answer rebuildAnswer, err error) {

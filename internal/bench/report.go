@@ -61,6 +61,13 @@ func (s series) slower(other series) string {
 	return spread(ratios, "%.2f")
 }
 
+// longest prints the longest of all latencies: the least, the median and the most
+// over the rounds.
+func (s series) longest() string {
+	milliseconds := s.each(func(r result) float64 { return float64(r.percentile(100)) / float64(time.Millisecond) }) //nolint:mnd // all
+	return spread(milliseconds, "%.0f") + " ms"
+}
+
 func spread(figures []float64, format string) string {
 	return fmt.Sprintf(format+" / "+format+" / "+format, slices.Min(figures), median(figures), slices.Max(figures))
 }

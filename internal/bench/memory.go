@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// memory is what processes have in use, in bytes.
+type memory struct {
+	service int64
+	// database is what PostgreSQL's processes have of their own, without the buffers
+	// that they share.
+	database int64
+}
+
+func (m memory) orMore(other memory) memory {
+	return memory{service: max(m.service, other.service), database: max(m.database, other.database)}
+}
+
+// watchMemory looks at the memory of a service and of its database until the
+// function that it returns is called, which returns the most that each had.
+func (s *scratch) watchMemory(of *service) func() (memory, error) {
+	type found struct {
+		memory
+		err error
+	}
+	stop, result := make(chan struct{}), make(chan found, 1)
+	go func() {
+		const every = 50 * time.Millisecond
+		var most found
+		for {
+			now, err := s.memory(of)
+			most.memory = most.orMore(now)
+			if err != nil {
+				most.err = err
+			}
+			select {
+			case <-stop:
+				result <- most
+				return
+			case <-time.After(every):
+			}
+		}
+	}()
+	return func() (memory, error) {
+		close(stop)
+		most := <-result
+		return most.memory, most.err
+	}
+}
+
+func (s *scratch) memory(of *service) (used memory, err error) {
+	if used.service, err = of.residentBytes(); err != nil {
+		return memory{}, err
+	}
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", s.server.PID()))
+	if err != nil {
+		return memory{}, err
+	}
+	own := regexp.MustCompile(`RssAnon:\s+(\d+) kB`)
+	for child := range strings.FieldsSeq(string(children)) {
+		status, err := os.ReadFile("/proc/" + child + "/status")
+		if err != nil {
+			continue // it has ended
+		}
+		if match := own.FindSubmatch(status); match != nil {
+			kilobytes, err := strconv.ParseInt(string(match[1]), 10, 64)
+			if err != nil {
+				return memory{}, err
+			}
+			const kilobyte = 1 << 10
+			used.database += kilobytes * kilobyte
+		}
+	}
+	return used, nil
+}
