@@ -97,14 +97,18 @@ func summarize(
 		From:        starts[0].In(request.Zone),
 		To:          starts[len(starts)-1].In(request.Zone),
 		Zone:        request.Zone,
-		Periods:     make([]PeriodSummary, 0, len(starts)),
 	}
+	most := len(starts)
+	if request.OnlyWithLogs {
+		most = min(most, len(sums))
+	}
+	summary.Periods = make([]PeriodSummary, 0, most)
 	for _, start := range starts {
 		period := PeriodSummary{Period: start.In(request.Zone), Sums: sums[start.UnixMicro()]}
-		summary.Totals = summary.Totals.Plus(period.Sums)
-		if request.OnlyWithLogs && period.EntryCount == 0 {
+		if request.OnlyWithLogs && period.Sums == (rollup.Sums{}) {
 			continue
 		}
+		summary.Totals = summary.Totals.Plus(period.Sums)
 		summary.Periods = append(summary.Periods, period)
 	}
 	return summary, nil

@@ -186,10 +186,10 @@ func TestPagesWithoutJavaScript(t *testing.T) {
 	b.open("/admin")
 	b.follow("button[value=verify]")
 	b.waitFor(".job .wrong")
-	assert.Contains(t, b.text(".job"), "3 rows drifted · 0 repaired")
+	assert.Contains(t, b.text(".job"), "rows drifted: 3 · repaired: 0")
 	b.click(".rebuild summary")
 	b.follow("button[value=rebuild]")
-	b.says(".job", "3 rows drifted · 3 repaired") // as the page asks for itself again
+	b.says(".job", "rows drifted: 3 · repaired: 3") // as the page asks for itself again
 }
 
 func TestOperatorsPage(t *testing.T) {

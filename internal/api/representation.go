@@ -58,10 +58,11 @@ func (r representation) answer(ifNoneMatch string) *huma.StreamResponse {
 }
 
 const (
-	// maxKept and maxKeptBytes bound the memory of the representations that are
-	// kept, to 32 MiB and what they show.
-	maxKept      = 1_024
-	maxKeptBytes = 32 << 10
+	// maxKept, maxKeptBytes and maxKeptPeriods bound the memory of the representations
+	// that are kept, to some 50 MiB.
+	maxKept        = 1_024
+	maxKeptBytes   = 32 << 10
+	maxKeptPeriods = 400
 )
 
 // representations keeps how summaries were represented. One is used again only if
@@ -108,7 +109,7 @@ func (r *representations) of(
 		return kept.representation
 	}
 	written := write(summary)
-	if len(written.body) <= maxKeptBytes {
+	if len(written.body) <= maxKeptBytes && cap(summary.Periods) <= maxKeptPeriods {
 		r.kept.Add(key, keptRepresentation{periods: summary.Periods, representation: written})
 	}
 	return written

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/klauspost/compress/gzhttp"
 	"github.com/riverqueue/river"
@@ -43,7 +44,9 @@ type Pages struct {
 	assets    assets
 	overview  overviews
 	pulse     pulse
-	compress  func(http.Handler) http.HandlerFunc
+	// newUser is who the first log is of.
+	newUser  uuid.UUID
+	compress func(http.Handler) http.HandlerFunc
 }
 
 // New returns the pages.
@@ -56,7 +59,7 @@ func New(config Config) (*Pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages := &Pages{Config: config, assets: assets, compress: compress}
+	pages := &Pages{Config: config, assets: assets, compress: compress, newUser: uuid.New()}
 	if config.Operations != nil {
 		pages.pulse.metrics = config.Operations.Metrics
 	}

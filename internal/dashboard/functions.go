@@ -63,23 +63,26 @@ func within(bound time.Duration) string {
 }
 
 // count writes a number of things.
-func count(n any, thing string) string {
-	written := number(n)
-	if written == "1" {
-		return "1 " + thing
+func count(n, thing any) string {
+	written := fmt.Sprintf("%s %s", number(n), thing)
+	if strings.HasPrefix(written, "1 ") {
+		return written
 	}
-	return written + " " + thing + "s"
+	return written + "s"
 }
 
 func tenths(n float64) string { return humanize.FormatFloat("#,###.#", n) }
 
 // change writes a difference in per cent with its sign.
 func change(percent float64) string {
-	sign := "+"
-	if percent < 0 {
-		sign = "−"
+	whole, sign := int64(math.Round(percent)), ""
+	switch {
+	case whole > 0:
+		sign = "+"
+	case whole < 0:
+		sign, whole = "−", -whole
 	}
-	return sign + humanize.Comma(int64(math.Round(math.Abs(percent)))) + "\u00a0%"
+	return sign + humanize.Comma(whole) + "\u00a0%"
 }
 
 func capital(word string) string { return fmt.Sprintf("%s%s", strings.ToUpper(word[:1]), word[1:]) }

@@ -64,9 +64,16 @@ func (p *Pages) learner(w http.ResponseWriter, r *http.Request) error {
 	if err := p.readLogs(r.Context(), &page, parameters); err != nil {
 		return err
 	}
-	if page.Streaks.ActiveDays == 0 && len(page.Logs) == 0 && page.Older == "" && page.Newest == "" {
-		page.FirstLog = postCommand(r, userID)
-		page.Refresh = r.URL.RequestURI()
+	if page.Streaks.ActiveDays == 0 && len(page.Logs) == 0 {
+		// There may be some that are older than the range, or of tomorrow.
+		one, err := p.Reader.Logs(r.Context(), query.LogsRequest{UserID: userID, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(one.Logs) == 0 {
+			page.FirstLog = postCommand(r, userID)
+			page.Refresh = r.URL.RequestURI()
+		}
 	}
 	return p.render(w, r, http.StatusOK, "learner", page)
 }
@@ -104,7 +111,7 @@ func (p *Pages) readRange(ctx context.Context, page *learnerPage, now time.Time)
 	if err != nil {
 		return err
 	}
-	page.ActiveDays, page.Days = days.Active(), page.View.days(now)
+	page.ActiveDays, page.Days = days.Active(), page.View.days(now, days)
 	if best, ok := days.Best(); ok {
 		page.Best = &best
 	}

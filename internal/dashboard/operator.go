@@ -93,7 +93,7 @@ func (p *Pages) showOperator(w http.ResponseWriter, r *http.Request, status int,
 	}
 	for _, rebuild := range rebuilds {
 		page.Rebuilds = append(page.Rebuilds, shownRebuild{rebuild})
-		if !rebuild.Ended() {
+		if !rebuild.Ended() && wrong == "" { // what is wrong stays to be read
 			page.Refresh = "/admin"
 		}
 	}

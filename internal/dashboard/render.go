@@ -47,8 +47,12 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name 
 	if status == http.StatusOK {
 		tag := conditional.Tag(page.Bytes())
 		header.Set("ETag", tag)
-		seen := strings.ReplaceAll(r.Header.Get("If-None-Match"), compressedSuffix+`"`, `"`)
-		if conditional.Matches(seen, tag) {
+		compressed := strings.TrimSuffix(tag, `"`) + compressedSuffix + `"`
+		seen := r.Header.Get("If-None-Match")
+		if conditional.Matches(seen, tag) || conditional.Matches(seen, compressed) {
+			if acceptsGzip(r) {
+				header.Set("ETag", compressed)
+			}
 			w.WriteHeader(http.StatusNotModified)
 			return nil
 		}

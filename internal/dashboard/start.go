@@ -68,14 +68,16 @@ type overview struct {
 	Everybody query.Summary
 	Chart     template.HTML
 	Active    []query.ActiveUser
-	// TooMuch says that it took too long to add it up.
-	TooMuch bool
+	// Chart is empty, and ActiveUnknown true, where it took too long to find out.
+	ActiveUnknown bool
+	// HasLogs says whether there is any log, however old.
+	HasLogs bool
 	// NewUser is a user that isn't there yet, for examples.
 	NewUser uuid.UUID
 }
 
 func (o overview) isEmpty() bool {
-	return !o.TooMuch && len(o.Active) == 0 && o.Everybody.Totals.EntryCount == 0
+	return o.Chart != "" && !o.ActiveUnknown && len(o.Active) == 0 && o.Everybody.Totals.EntryCount == 0
 }
 
 const (
@@ -83,26 +85,49 @@ const (
 	activeUsers  = 10
 	// overviewTimeout bounds what an overview may take of the database, and
 	// overviewLasts how often it may.
-	overviewTimeout = 3 * time.Second
+	overviewTimeout = 3 * time.Second // each for sums and for users
 	overviewLasts   = 10 * time.Second
 	emptinessLasts  = time.Second
 )
 
+// readOverview reads the overview. What takes too long is left out, but a database
+// that doesn't even answer whether there is a log is away.
 func (p *Pages) readOverview(ctx context.Context) (overview, error) {
+	now := time.Now().In(p.Zone)
+	read := overview{At: now, NewUser: p.newUser}
+	has, err := p.Reader.HasLogs(ctx)
+	if err != nil {
+		return overview{}, err
+	}
+	if read.HasLogs = has; has {
+		read.NewUser = uuid.New()
+	}
+	everybody, known, err := inTime(ctx, func(ctx context.Context) (query.Summary, error) {
+		return p.Reader.EverybodyPerDay(ctx, now.AddDate(0, 0, 1-overviewDays), now, p.Zone)
+	})
+	if err != nil {
+		return overview{}, err
+	}
+	if known {
+		read.Everybody, read.Chart = everybody, template.HTML(chart.Draw(everybody)) //nolint:gosec // it escapes what it writes
+	}
+	read.Active, known, err = inTime(ctx, func(ctx context.Context) ([]query.ActiveUser, error) {
+		return p.Reader.ActiveUsers(ctx, now, activeUsers)
+	})
+	read.ActiveUnknown = !known
+	return read, err
+}
+
+// inTime returns what read does; or false where that takes longer than it may.
+func inTime[T any](ctx context.Context, read func(context.Context) (T, error)) (found T, known bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, overviewTimeout)
 	defer cancel()
-	now := time.Now().In(p.Zone)
-	read := overview{At: now, NewUser: uuid.New()}
-	everybody, err := p.Reader.EverybodyPerDay(ctx, now.AddDate(0, 0, 1-overviewDays), now, p.Zone)
-	if err == nil {
-		read.Everybody, read.Chart = everybody, template.HTML(chart.Draw(everybody)) //nolint:gosec // it escapes what it writes
-		read.Active, err = p.Reader.ActiveUsers(ctx, now, activeUsers)
+	found, err = read(ctx)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		var none T
+		return none, false, nil
 	}
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		read.TooMuch = true
-		return read, nil
-	}
-	return read, err
+	return found, err == nil, err
 }
 
 // overviews keeps the last overview for a while. It costs more than any other page,

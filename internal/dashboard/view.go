@@ -68,6 +68,9 @@ func (p *Pages) parseView(parameters url.Values, now time.Time) (view, error) {
 		v.From = from.At.In(p.Zone)
 	}
 	if v.From.After(v.To) {
+		if to == nil {
+			return view{}, wrongParameter("from", "must not be in the future")
+		}
 		return view{}, wrongParameter("from", "must not be after to")
 	}
 	return v.fitting()
@@ -134,13 +137,18 @@ func (v view) bounds() (start, end time.Time) {
 	return v.By.StartOf(v.From, v.zone()), v.By.Next(v.By.StartOf(v.To, v.zone()), v.zone())
 }
 
-// days counts the days until today.
-func (v view) days(now time.Time) int {
+// days counts the days until today; or until the last that has a log, as clocks of
+// clients may be ahead.
+func (v view) days(now time.Time, withLogs query.Summary) int {
 	start, end := v.bounds()
+	last := end.Add(-time.Microsecond)
 	if now.Before(end) {
-		end = now.Add(time.Microsecond)
+		last = now
+		if n := len(withLogs.Periods); n > 0 && withLogs.Periods[n-1].Period.After(now) {
+			last = withLogs.Periods[n-1].Period
+		}
 	}
-	starts, err := rollup.Day.Starts(start, end.Add(-time.Microsecond), v.zone(), query.MaxPeriods)
+	starts, err := rollup.Day.Starts(start, last, v.zone(), query.MaxPeriods)
 	if err != nil {
 		return 0 // it fits
 	}
@@ -229,9 +237,12 @@ func (v view) Switches() []choice {
 	return choices
 }
 
-// Previous is the range before.
+// Previous is the range before, or empty where there are no dates any more.
 func (v view) Previous() string {
 	from, to := v.before()
+	if from.Year() < 1 {
+		return ""
+	}
 	return view{By: v.By, From: from, To: to, now: v.now, year: v.year}.link()
 }
 

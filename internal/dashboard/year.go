@@ -28,10 +28,12 @@ const weekdays = 7
 func newYear(number, thisYear int, days query.Summary, v view) year {
 	y := year{
 		Number:     number,
-		Previous:   v.linkWith("year", strconv.Itoa(number-1)),
 		ActiveDays: days.Active(),
 		Words:      days.Totals.TotalWordCount,
 		Table:      template.HTML(calendar(number, days)), //nolint:gosec // it has dates and numbers alone
+	}
+	if number > 1 {
+		y.Previous = v.linkWith("year", strconv.Itoa(number-1))
 	}
 	if number < thisYear {
 		y.Next = v.linkWith("year", strconv.Itoa(number+1))

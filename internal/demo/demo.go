@@ -3,6 +3,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -79,7 +80,7 @@ func Fill(ctx context.Context, recorder recorder, now time.Time, zone *time.Loca
 		part := all[start:min(start+batch, len(all))]
 		for i, outcome := range recorder.RecordPatiently(ctx, part) {
 			if outcome.Status != command.Recorded {
-				return 0, fmt.Errorf("recording the made-up log %s: %s: %w", part[i].RequestID, outcome.Status, outcome.Err)
+				return 0, errors.Join(fmt.Errorf("a made-up log, %s, is %s", part[i].RequestID, outcome.Status), outcome.Err)
 			}
 		}
 	}

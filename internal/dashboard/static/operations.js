@@ -1,4 +1,5 @@
-// Follows the rebuilds that are under way, and shows the page anew when one ends.
+// Follows the rebuilds that are under way, and shows the page anew when one ends,
+// unless something is being typed or confirmed: then it only says so.
 "use strict";
 const format = new Intl.NumberFormat("en");
 
@@ -14,21 +15,30 @@ function show(article, rebuild) {
     bar.max = progress.logs_expected;
     bar.value = Math.min(progress.logs_done, progress.logs_expected);
   }
-  if (rebuild.state === "running" && !rebuild.cancel_requested_at) {
-    article.querySelector(".state").textContent = "running";
-  }
+  article.querySelector(".state").textContent =
+    rebuild.cancel_requested_at && !rebuild.finished_at ? "being cancelled"
+      : rebuild.state === "available" ? "waiting" : rebuild.state;
+}
+
+function isBusy() {
+  return document.querySelector("details.confirm[open]") !== null ||
+    Array.from(document.querySelectorAll("form.rebuild input")).some((input) => input.value !== input.defaultValue);
 }
 
 for (const article of document.querySelectorAll("[data-events]")) {
   const events = new EventSource(article.dataset.events);
   events.addEventListener("progress", (event) => show(article, JSON.parse(event.data)));
-  events.addEventListener("end", () => {
+  events.addEventListener("end", (event) => {
     events.close();
-    location.reload();
+    show(article, JSON.parse(event.data));
+    article.querySelectorAll("progress, details").forEach((element) => element.remove());
+    if (!isBusy()) {
+      location.assign("/admin");
+    }
   });
 }
 
 // A service that is away is asked again.
 if (document.querySelector("[role=alert]") && !document.querySelector("form.rebuild")) {
-  setTimeout(() => location.reload(), 3000);
+  setTimeout(() => location.assign("/admin"), 3000);
 }
