@@ -14,7 +14,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
-	"github.com/riverqueue/river/rivertype"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 )
@@ -278,7 +277,7 @@ func checkpoint(
 	if err != nil {
 		return fmt.Errorf("writing the progress of the rebuild: %w", err)
 	}
-	if now.State != rivertype.JobStateRunning || now.Attempt != job.Attempt {
+	if !isMine(job, now) {
 		return errTakenOver
 	}
 	if _, err := river.ResumableSetStepCursorTx[*riverpgxv5.Driver](ctx, tx, job, cursor); err != nil {

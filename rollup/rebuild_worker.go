@@ -103,7 +103,7 @@ func (w *RebuildWorker) Work(ctx context.Context, job *river.Job[RebuildArgs]) e
 		return fmt.Errorf("starting the rebuild: %w", err)
 	}
 	defer releaseJob(ctx, connection, job.ID)
-	if mine, err := isStillMine(ctx, job); err != nil || !mine {
+	if err := lookAgain(ctx, job); err != nil {
 		return err
 	}
 
@@ -116,7 +116,7 @@ func (w *RebuildWorker) Work(ctx context.Context, job *river.Job[RebuildArgs]) e
 		if ctx.Err() != nil {
 			return context.Cause(ctx) // which tells River a stop from a cancellation
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, errTakenOver) {
 			w.Logger.WarnContext(ctx, "a rebuild was interrupted, and is tried again",
 				slog.Int64("rebuild", job.ID), slog.Any("error", err))
 		}
@@ -125,23 +125,44 @@ func (w *RebuildWorker) Work(ctx context.Context, job *river.Job[RebuildArgs]) e
 	return nil
 }
 
-// errTakenOver is the error of an attempt whose job another attempt went on with.
-var errTakenOver = errors.New("another attempt has gone on with this rebuild")
+// errTakenOver is the error of an attempt whose job isn't its own any more. It
+// must reach River as it is.
+var errTakenOver error = takenOverError{}
 
-// isStillMine looks again at a job that may have waited for its lock, or for a
+// takenOverError has River write nothing. Of any other error, and of none, River
+// writes what became of the job, by the job's id alone: whatever attempt has it
+// then is ended, or made to begin again. Of an error with these methods it writes
+// what became of the jobs that the error lists.
+type takenOverError struct{}
+
+func (takenOverError) Error() string { return "another attempt has gone on with this rebuild" }
+
+// Jobs and ErrorsByID list no job.
+func (takenOverError) Jobs() []*rivertype.JobRow   { return nil }
+func (takenOverError) ErrorsByID() map[int64]error { return nil }
+
+// errOutOfDate is the error of an attempt that has the job, but not its cursor.
+var errOutOfDate = errors.New("this rebuild has come further meanwhile")
+
+// lookAgain looks again at a job that may have waited for its lock, or for a
 // database that was away. River writes down late what became of an attempt that
 // failed in an outage, and may then have ended a later one too: if the job isn't
-// running, there is nothing to do; if another attempt has gone on with it, this
-// one's cursor is old, and the next attempt will have the new one.
-func isStillMine(ctx context.Context, job *river.Job[RebuildArgs]) (bool, error) {
+// running, or is another attempt's, there is nothing to do. If an earlier attempt
+// went on with it, this one's cursor is old, and the next will have the new one.
+func lookAgain(ctx context.Context, job *river.Job[RebuildArgs]) error {
 	now, err := river.ClientFromContext[pgx.Tx](ctx).JobGet(ctx, job.ID)
 	switch {
 	case err != nil:
-		return false, fmt.Errorf("looking at the job again: %w", err)
-	case now.State != rivertype.JobStateRunning:
-		return false, nil
-	case now.Attempt != job.Attempt || !bytes.Equal(now.Metadata, job.Metadata):
-		return false, errTakenOver
+		return fmt.Errorf("looking at the job again: %w", err)
+	case !isMine(job, now):
+		return errTakenOver
+	case !bytes.Equal(now.Metadata, job.Metadata):
+		return errOutOfDate
 	}
-	return true, nil
+	return nil
+}
+
+// isMine says whether a job, as it is now, is still that of an attempt.
+func isMine(attempt *river.Job[RebuildArgs], now *rivertype.JobRow) bool {
+	return now.State == rivertype.JobStateRunning && now.Attempt == attempt.Attempt
 }
