@@ -101,3 +101,34 @@ func TestAnAttemptEndsWhenAnotherHasTheJob(t *testing.T) {
 	assert.Empty(t, job.Errors)
 	unblockJob(t, blocker, id)
 }
+
+// River tells workers of a cancellation once, and one may not be listening.
+func TestARebuildIsCancelledWhoseWorkerWasNotTold(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	recordUsers(t, pool, 20)
+	for n := range 20 {
+		corrupt(t, pool, n)
+	}
+	jobs := newJobs(t, pool)
+	start(t, jobs)
+	id := insert(t, jobs, rollup.RebuildArgs{MaxLogsPerSecond: 5}).Job.ID
+	await(t, jobs, id, "it has begun", func(_ *rivertype.JobRow, progress rollup.RebuildProgress) bool {
+		return progress.RowsRepaired > 0
+	})
+
+	execute(t, pool, `
+		SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+		WHERE datname = current_database() AND query ILIKE 'LISTEN%'`)
+	_, err := jobs.Client().JobCancel(context.Background(), id)
+	require.NoError(t, err)
+
+	progress := await(t, jobs, id, "the rebuild ends", func(job *rivertype.JobRow, _ rollup.RebuildProgress) bool {
+		return job.FinalizedAt != nil
+	})
+	job, err := jobs.Client().JobGet(context.Background(), id)
+	require.NoError(t, err)
+	assert.Equal(t, rivertype.JobStateCancelled, job.State)
+	assert.Less(t, progress.UsersDone, int64(20))
+	assert.Len(t, pgtest.Drift(t, pool, time.UTC), 3*20-int(progress.RowsRepaired), "what it repaired stays repaired")
+}

@@ -277,8 +277,8 @@ func checkpoint(
 	if err != nil {
 		return fmt.Errorf("writing the progress of the rebuild: %w", err)
 	}
-	if !isMine(job, now) {
-		return errTakenOver
+	if err := checkAttempt(job, now); err != nil {
+		return err
 	}
 	if _, err := river.ResumableSetStepCursorTx[*riverpgxv5.Driver](ctx, tx, job, cursor); err != nil {
 		return fmt.Errorf("writing the cursor of the rebuild: %w", err)

@@ -116,7 +116,7 @@ func (w *RebuildWorker) Work(ctx context.Context, job *river.Job[RebuildArgs]) e
 		if ctx.Err() != nil {
 			return context.Cause(ctx) // which tells River a stop from a cancellation
 		}
-		if err != nil && !errors.Is(err, errTakenOver) {
+		if isInterruption(err) {
 			w.Logger.WarnContext(ctx, "a rebuild was interrupted, and is tried again",
 				slog.Int64("rebuild", job.ID), slog.Any("error", err))
 		}
@@ -151,18 +151,34 @@ var errOutOfDate = errors.New("this rebuild has come further meanwhile")
 // went on with it, this one's cursor is old, and the next will have the new one.
 func lookAgain(ctx context.Context, job *river.Job[RebuildArgs]) error {
 	now, err := river.ClientFromContext[pgx.Tx](ctx).JobGet(ctx, job.ID)
-	switch {
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("looking at the job again: %w", err)
-	case !isMine(job, now):
-		return errTakenOver
-	case !bytes.Equal(now.Metadata, job.Metadata):
+	}
+	if err := checkAttempt(job, now); err != nil {
+		return err
+	}
+	if !bytes.Equal(now.Metadata, job.Metadata) {
 		return errOutOfDate
 	}
 	return nil
 }
 
-// isMine says whether a job, as it is now, is still that of an attempt.
-func isMine(attempt *river.Job[RebuildArgs], now *rivertype.JobRow) bool {
-	return now.State == rivertype.JobStateRunning && now.Attempt == attempt.Attempt
+// checkAttempt returns the error with which an attempt ends whose job, as it is
+// now, is another's, or is to be cancelled. River tells its workers of that once,
+// by a notification, which is lost on one that is just connecting again.
+func checkAttempt(attempt *river.Job[RebuildArgs], now *rivertype.JobRow) error {
+	if now.State != rivertype.JobStateRunning || now.Attempt != attempt.Attempt {
+		return errTakenOver
+	}
+	cancelled, err := CancelRequestedAt(now)
+	if err == nil && cancelled != nil {
+		return river.ErrJobCancelledRemotely
+	}
+	return err
+}
+
+// isInterruption says whether a rebuild that ended with an error is tried again
+// because of it.
+func isInterruption(err error) bool {
+	return err != nil && !errors.Is(err, errTakenOver) && !errors.Is(err, river.ErrJobCancelledRemotely)
 }
