@@ -48,7 +48,7 @@ func RebuildChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, option
 	if _, err := tx.Exec(ctx, plannerSQL); err != nil {
 		return Chunk{}, fmt.Errorf("preparing a chunk: %w", err)
 	}
-	options.MaxLogs = part.Sample.maxLogs(options.MaxLogs)
+	options.MaxLogs = part.maxLogs(options.MaxLogs)
 	extent, rest, err := scope.cut(ctx, tx, part, options)
 	if err != nil {
 		return Chunk{}, fmt.Errorf("finding the logs of a chunk: %w", err)

@@ -47,6 +47,12 @@ func newLog(userID uuid.UUID, words int, at string) command.Log {
 
 // rebuild works a whole scope chunk by chunk and returns the chunks.
 func rebuild(t require.TestingT, pool *pgxpool.Pool, scope rollup.Scope, options rollup.ChunkOptions) []rollup.Chunk {
+	return rebuildPart(t, pool, scope, rollup.Whole(), options)
+}
+
+func rebuildPart(
+	t require.TestingT, pool *pgxpool.Pool, scope rollup.Scope, whole rollup.Part, options rollup.ChunkOptions,
+) []rollup.Chunk {
 	if options.MaxLogs == 0 {
 		options.MaxLogs = rollup.DefaultChunkLogs
 	}
@@ -55,7 +61,7 @@ func rebuild(t require.TestingT, pool *pgxpool.Pool, scope rollup.Scope, options
 	}
 	ctx := context.Background()
 	var chunks []rollup.Chunk
-	for part := new(rollup.Whole()); part != nil; {
+	for part := &whole; part != nil; {
 		var chunk rollup.Chunk
 		err := rollup.Retry(ctx, func() error {
 			return pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) (err error) {
