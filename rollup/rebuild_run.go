@@ -3,7 +3,6 @@ package rollup
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -231,16 +230,12 @@ type change func(*rebuildCursor, *RebuildProgress)
 // commit does work in a transaction and commits it together with what follows
 // from it.
 func (r *rebuilding) commit(ctx context.Context, connection *pgx.Conn, work func(pgx.Tx) (change, error)) error {
-	return Retry(ctx, func() (err error) {
+	return Retry(ctx, func() error {
 		tx, err := connection.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
 		if err != nil {
 			return err
 		}
-		defer func() {
-			if rollback := tx.Rollback(ctx); !errors.Is(rollback, pgx.ErrTxClosed) {
-				err = errors.Join(err, rollback)
-			}
-		}()
+		defer rollBack(ctx, tx) // of what isn't committed
 		follows, err := work(tx)
 		if err != nil {
 			return err
@@ -265,6 +260,15 @@ func (r *rebuilding) commit(ctx context.Context, connection *pgx.Conn, work func
 		r.cursor, r.progress, r.counted = cursor, progress, now
 		return nil
 	})
+}
+
+// rollBack ends a transaction also when ctx has ended. Where it fails, the
+// connection is broken: the server rolls back by itself, and what failed before
+// says more.
+func rollBack(ctx context.Context, tx pgx.Tx) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = tx.Rollback(ctx)
 }
 
 // checkpoint writes how far the job has come: the progress for whoever watches,
