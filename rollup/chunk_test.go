@@ -224,6 +224,7 @@ func TestEveryPassIsExact(t *testing.T) {
 		`INSERT INTO learning_log_aggregates VALUES ($1, 'month', '1999-01-01Z', 9, 9), ($1, 'day', '2026-01-01 01:02:03Z', 1, 1) ON CONFLICT DO NOTHING`,
 	}
 	first := 0 // of this case; every case has its own users
+	written := int64(0)
 	rapid.Check(t, func(t *rapid.T) {
 		users := rapid.IntRange(2, 8).Draw(t, "users")
 		writers := rapid.IntRange(1, 4).Draw(t, "writers")
@@ -270,7 +271,9 @@ func TestEveryPassIsExact(t *testing.T) {
 			require.True(t, corrupted[drift.UserID], "%+v", drift)
 		}
 		scene.stop()
+		written += scene.written.Load()
 		rebuild(t, pool, rollup.Scope{Users: mine}, rollup.ChunkOptions{MaxLogs: maxLogs})
 	})
 	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
+	assert.Positive(t, written, "somebody wrote meanwhile")
 }
