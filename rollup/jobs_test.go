@@ -283,21 +283,30 @@ func waitForLock(t *testing.T, pool *pgxpool.Pool) {
 	}, 10*time.Second, 10*time.Millisecond)
 }
 
-func TestRebuildJobKeepsSomeExamplesAndCountsAll(t *testing.T) {
+func TestRebuildJobKeepsTheWorstExamplesAndCountsAll(t *testing.T) {
 	t.Parallel()
+	const rows = rollup.MaxExamples + 10
 	pool := pgtest.Pool(t)
 	execute(t, pool, `
 		INSERT INTO learning_log_aggregates (user_id, granularity, period, total_word_count, entry_count)
-		SELECT gen_random_uuid(), 'day', '2026-11-22Z', 1, 1 FROM generate_series(1, $1)`, rollup.MaxExamples+10)
-	jobs, err := rollup.NewJobs(pool, rollup.JobsConfig{Schema: postgres.RiverSchema, Logger: slog.New(slog.DiscardHandler)})
-	require.NoError(t, err)
-	start(t, jobs)
+		SELECT gen_random_uuid(), 'day', '2026-11-22Z', n, 1 FROM generate_series(1, $1) AS n`, rows)
+	for _, chunkLogs := range []int{1, rollup.DefaultChunkLogs} {
+		jobs, err := rollup.NewJobs(pool, rollup.JobsConfig{
+			Schema: postgres.RiverSchema, ChunkLogs: chunkLogs, Logger: slog.New(slog.DiscardHandler),
+		})
+		require.NoError(t, err)
+		require.NoError(t, jobs.Start(context.Background()))
 
-	id := insert(t, jobs, rollup.RebuildArgs{DryRun: true}).Job.ID
+		id := insert(t, jobs, rollup.RebuildArgs{DryRun: true}).Job.ID
 
-	progress := await(t, jobs, id, "the verification ends", isCompleted)
-	assert.Equal(t, int64(rollup.MaxExamples+10), progress.RowsDrifted)
-	assert.Len(t, progress.Examples, rollup.MaxExamples)
+		progress := await(t, jobs, id, "the verification ends", isCompleted)
+		require.NoError(t, jobs.Stop(context.Background()))
+		assert.Equal(t, int64(rows), progress.RowsDrifted)
+		require.Len(t, progress.Examples, rollup.MaxExamples)
+		for i, example := range progress.Examples {
+			assert.Equal(t, int64(rows-i), example.Was.TotalWordCount)
+		}
+	}
 }
 
 // Workers share a rebuild: each user is in one chunk, whoever worked it.

@@ -1,10 +1,13 @@
 package rollup_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -76,11 +79,26 @@ func rebuildPart(
 	return chunks
 }
 
-func drifted(chunks []rollup.Chunk) []rollup.Drift {
-	var all []rollup.Drift
+// drifted returns all drift of chunks that had few enough of it to keep, in the
+// order of the key.
+func drifted(t require.TestingT, chunks []rollup.Chunk) []rollup.Drift {
+	var (
+		all   []rollup.Drift
+		count rollup.DriftedRows
+	)
 	for _, chunk := range chunks {
-		all = append(all, chunk.Drift...)
+		all = append(all, chunk.Examples...)
+		count.Day += chunk.Drifted.Day
+		count.Week += chunk.Drifted.Week
+		count.Month += chunk.Drifted.Month
 	}
+	require.Len(t, all, int(count.Day+count.Week+count.Month))
+	slices.SortFunc(all, func(a, b rollup.Drift) int {
+		return cmp.Or(
+			bytes.Compare(a.UserID[:], b.UserID[:]),
+			cmp.Compare(a.Granularity, b.Granularity),
+			a.Period.Compare(b.Period))
+	})
 	return all
 }
 
@@ -110,7 +128,7 @@ func TestRebuildOfHealthyDataWritesNothing(t *testing.T) {
 
 	chunks := rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: 6})
 
-	assert.Empty(t, drifted(chunks))
+	assert.Empty(t, drifted(t, chunks))
 	assert.Equal(t, before, rows(t, pool), "every row is where it was")
 	assert.Greater(t, len(chunks), 3, "it took several chunks")
 }
@@ -151,15 +169,15 @@ func TestRebuildRepairsEveryKindOfDrift(t *testing.T) {
 				execute(t, pool, test.corruption, test.arguments...)
 				corrupted := rows(t, pool)
 
-				found := drifted(rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: maxLogs, DryRun: true}))
+				found := drifted(t, rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: maxLogs, DryRun: true}))
 				require.Len(t, found, test.rows, "the dry run reports every row")
 				require.Len(t, pgtest.Drift(t, pool, time.UTC), test.rows)
 				require.Equal(t, corrupted, rows(t, pool), "the dry run changes nothing")
 
-				repaired := drifted(rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: maxLogs}))
+				repaired := drifted(t, rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: maxLogs}))
 				assert.Equal(t, found, repaired)
 				assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
-				assert.Empty(t, drifted(rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: maxLogs})))
+				assert.Empty(t, drifted(t, rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: maxLogs})))
 				var empty int
 				require.NoError(t, pool.QueryRow(context.Background(),
 					`SELECT count(*) FROM learning_log_aggregates WHERE entry_count = 0`).Scan(&empty))
@@ -186,7 +204,7 @@ func TestRebuildReportsWhatWasAndWhatIs(t *testing.T) {
 		Period:      instant(t, "2026-11-16T00:00:00Z"),
 		Was:         rollup.Sums{TotalWordCount: 1, EntryCount: 2},
 		Is:          rollup.Sums{TotalWordCount: 17, EntryCount: 2},
-	}}, chunks[0].Drift)
+	}}, chunks[0].Examples)
 }
 
 func TestRebuildOfOneUserLeavesTheOthers(t *testing.T) {
@@ -198,7 +216,7 @@ func TestRebuildOfOneUserLeavesTheOthers(t *testing.T) {
 	execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 0`)
 
 	one := user(1)
-	repaired := drifted(rebuild(t, pool, rollup.Scope{Users: []uuid.UUID{one}}, rollup.ChunkOptions{}))
+	repaired := drifted(t, rebuild(t, pool, rollup.Scope{Users: []uuid.UUID{one}}, rollup.ChunkOptions{}))
 
 	assert.Len(t, repaired, 3)
 	assert.Len(t, pgtest.Drift(t, pool, time.UTC), 6)
@@ -233,7 +251,7 @@ func TestRebuildOfARangeTakesWholePeriods(t *testing.T) {
 				case 2:
 					scope.To = nil
 				}
-				found := drifted(rebuild(t, pool, scope, rollup.ChunkOptions{Zone: location, DryRun: true}))
+				found := drifted(t, rebuild(t, pool, scope, rollup.ChunkOptions{Zone: location, DryRun: true}))
 				require.Empty(t, found, "from %v to %v", scope.From, scope.To)
 			})
 
@@ -241,7 +259,7 @@ func TestRebuildOfARangeTakesWholePeriods(t *testing.T) {
 			execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 0`)
 			wednesday := time.Date(2025, 11, 5, 12, 0, 0, 0, location)
 			scope := rollup.Scope{From: &wednesday, To: &wednesday}
-			repaired := drifted(rebuild(t, pool, scope, rollup.ChunkOptions{Zone: location}))
+			repaired := drifted(t, rebuild(t, pool, scope, rollup.ChunkOptions{Zone: location}))
 			var got []string
 			for _, drift := range repaired {
 				got = append(got, string(drift.Granularity)+" "+drift.Period.In(location).Format(time.DateOnly))
@@ -304,7 +322,7 @@ func TestRebuildIsExactWhileWritersWrite(t *testing.T) {
 				}
 			})
 		}
-		repaired := drifted(rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: 50}))
+		repaired := drifted(t, rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: 50}))
 		stop.Store(true)
 		group.Wait()
 
