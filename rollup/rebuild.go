@@ -13,6 +13,10 @@ type Chunk struct {
 	// Users and Logs count the truth that was read. A user whose periods are in
 	// several chunks is counted in the first of them.
 	Users, Logs int64
+	// Walked is about how many logs were gone through. That is many more than Logs
+	// where the scope is a range of time, which the index leaves out only user by
+	// user, or where rows of the rollup have no logs.
+	Walked int64
 	// Drifted counts the rows that were wrong, and Examples has those that were
 	// furthest from the truth, the worst first, at most [MaxExamples].
 	Drifted  DriftedRows
@@ -62,7 +66,7 @@ func RebuildChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, option
 	if rest != nil {
 		rest.Sample = part.Sample.before(*rest, found.logs)
 	}
-	chunk := Chunk{Users: found.users, Logs: found.logs, Drifted: found.drifted, Examples: found.examples, Rest: rest}
+	chunk := Chunk{Users: found.users, Logs: found.logs, Walked: walked(found, extent), Drifted: found.drifted, Examples: found.examples, Rest: rest}
 	if part.At != nil {
 		chunk.Users = 0
 	}
@@ -72,6 +76,15 @@ func RebuildChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, option
 	repaired, err := repair(ctx, tx, scope, extent.wrongUsers(found), options.Zone)
 	chunk.Drifted, chunk.Examples = repaired.drifted, repaired.examples
 	return chunk, err
+}
+
+// walked is what was read, unless that is little of what was passed to find it:
+// what is left of a chunk that the next user didn't fit into is about as much.
+func walked(found compared, extent extent) int64 {
+	if 2*found.logs < extent.passed {
+		return extent.passed
+	}
+	return found.logs
 }
 
 // plannerSQL holds until the transaction ends. A chunk is bounded, so it may be

@@ -180,7 +180,7 @@ func (r *rebuilding) part(i int) *Part {
 	return r.cursor.Parts[i]
 }
 
-// chunk rebuilds the next chunk of a part, and returns how many logs it read.
+// chunk rebuilds the next chunk of a part, and returns how many logs it went through.
 func (r *rebuilding) chunk(ctx context.Context, connection *pgx.Conn, i int, part Part) (read int64, err error) {
 	args := r.job.Args
 	options := ChunkOptions{MaxLogs: r.chunkLogs(), DryRun: args.DryRun, Zone: r.worker.Zone}
@@ -189,7 +189,7 @@ func (r *rebuilding) chunk(ctx context.Context, connection *pgx.Conn, i int, par
 		if err != nil {
 			return nil, err
 		}
-		read = chunk.Logs
+		read = chunk.Walked
 		return func(cursor *rebuildCursor, progress *RebuildProgress) {
 			cursor.Parts = slices.Clone(cursor.Parts)
 			cursor.Parts[i] = chunk.Rest

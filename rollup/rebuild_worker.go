@@ -29,8 +29,8 @@ type RebuildArgs struct {
 	// Workers is on how many connections the users are worked at the same time, at
 	// most: fewer where the pool has too few to spare. Less than 1 is 1.
 	Workers int `json:"workers,omitempty"`
-	// MaxLogsPerSecond is how many logs all of them read at most in a second, on
-	// average. 0 is as many as they can.
+	// MaxLogsPerSecond is how many logs all of them go through at most in a second,
+	// on average, be it that most are out of scope. 0 is as many as they can.
 	MaxLogsPerSecond int `json:"max_logs_per_second,omitempty"`
 }
 
