@@ -128,7 +128,7 @@ func (s Scope) nextUsers(ctx context.Context, tx pgx.Tx, part *Part) (users []uu
 func (s Scope) list(ctx context.Context, tx pgx.Tx, part Part) (*listing, error) {
 	listed := listing{first: part.From, last: part.end()}
 	since, users := s.RecordedSince, s.Users
-	query := `SELECT user_id FROM learning_log WHERE recorded_at >= @since`
+	query := `SELECT DISTINCT user_id FROM learning_log WHERE recorded_at >= @since`
 	switch {
 	case part.Sample != nil:
 		since, users = part.Sample.RecordedSince, part.Sample.Users
@@ -139,7 +139,8 @@ func (s Scope) list(ctx context.Context, tx pgx.Tx, part Part) (*listing, error)
 		query += ` AND user_id = ANY(@users)`
 	}
 	// MATERIALIZED keeps PostgreSQL from going through all logs in the order of
-	// their users, in the hope of a listing that is soon full.
+	// their users, in the hope of a listing that is soon full. What it keeps is as
+	// many users as there are, and not as many logs.
 	query = `
 		WITH listed AS MATERIALIZED (` + query + `)
 		SELECT DISTINCT user_id FROM listed WHERE user_id BETWEEN @first AND @last

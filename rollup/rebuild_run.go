@@ -125,11 +125,12 @@ func (r *rebuilding) begin(ctx context.Context, connection *pgx.Conn) error {
 }
 
 // divide divides the scope among the workers, and says about how many logs it has.
-// They get several parts each, as parts are never quite the same work.
+// They get several parts each, as parts are never quite the same work. Whoever was
+// recorded since is one part: to list them goes through the same logs for each.
 func (r *rebuilding) divide(ctx context.Context, tx pgx.Tx) (parts []*Part, expected int64, err error) {
 	const partsPerWorker = 8
 	n := 1
-	if r.job.Args.Workers > 1 {
+	if r.job.Args.Workers > 1 && r.job.Args.Scope.RecordedSince == nil {
 		n = r.job.Args.Workers * partsPerWorker
 	}
 	divided, err := Split(ctx, tx, n)
