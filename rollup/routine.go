@@ -17,7 +17,9 @@ import (
 //     known time everybody's turn comes;
 //   - whoever else has had a log recorded since the last time began;
 //   - and whoever was found to have drifted then, so that drift is told of until
-//     it is repaired.
+//     it is repaired. Of more than [MaxExamples] rows these are the users of the
+//     worst: the others are told of again when their turn comes, so only a rebuild
+//     of everything, or a verification, says that no drift is left.
 //
 // The first time has only a sample.
 type RoutineConfig struct {
