@@ -14,6 +14,9 @@ import (
 var (
 	// ErrEmptyRange is the error of a range whose end comes before its beginning.
 	ErrEmptyRange = errors.New("from must not be after to")
+	// ErrTooManyUsers is the error of a scope that lists more users than it may.
+	ErrTooManyUsers = fmt.Errorf("a scope must list at most %d users: "+
+		"rebuild one list after the other, or everybody", rollup.MaxScopeUsers)
 	// ErrNoRebuild is the error of an id that no rebuild has, or none any more.
 	ErrNoRebuild = errors.New("there is no rebuild with this id")
 )
@@ -49,11 +52,15 @@ type RequestedRebuild struct {
 // dry run. A rebuild of the same scope that waits or runs already is not asked
 // for again: that one is returned, whatever its pace.
 //
-// It fails with [ErrEmptyRange] where From is after To.
+// It fails with [ErrEmptyRange] where From is after To, and with
+// [ErrTooManyUsers] where there are more than [rollup.MaxScopeUsers].
 func RequestRebuild(ctx context.Context, jobs jobInserter, args rollup.RebuildArgs) (RequestedRebuild, error) {
 	args.Scope = args.Scope.Normalized() // the same scope, however it was written
 	if args.Scope.From != nil && args.Scope.To != nil && args.Scope.From.After(*args.Scope.To) {
 		return RequestedRebuild{}, ErrEmptyRange
+	}
+	if len(args.Scope.Users) > rollup.MaxScopeUsers {
+		return RequestedRebuild{}, ErrTooManyUsers
 	}
 	inserted, err := jobs.Insert(ctx, args, nil)
 	if err != nil {
