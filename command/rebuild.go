@@ -11,18 +11,30 @@ import (
 	"learninglog/rollup"
 )
 
-// ErrEmptyRange is the error of a range whose end comes before its beginning.
-var ErrEmptyRange = errors.New("from must not be after to")
+var (
+	// ErrEmptyRange is the error of a range whose end comes before its beginning.
+	ErrEmptyRange = errors.New("from must not be after to")
+	// ErrTooManyUsers is the error of a scope that lists more users than it may.
+	ErrTooManyUsers = fmt.Errorf("a scope must list at most %d users: "+
+		"rebuild one list after the other, or everybody", rollup.MaxScopeUsers)
+	// ErrNoRebuild is the error of an id that no rebuild has, or none any more.
+	ErrNoRebuild = errors.New("there is no rebuild with this id")
+)
 
-// jobs is what asking for a rebuild needs of River's client.
-type jobs interface {
+const (
+	// DefaultRebuildPace is how many logs a rebuild reads in a second unless it is
+	// told otherwise: few enough to leave a busy database to its writers.
+	DefaultRebuildPace = 20_000
+	// MaxRebuildWorkers is the most connections that a rebuild may be worked on.
+	MaxRebuildWorkers = 8
+)
+
+// jobInserter is what asking for a rebuild needs of River's client.
+type jobInserter interface {
 	Insert(ctx context.Context, args river.JobArgs, options *river.InsertOpts) (*rivertype.JobInsertResult, error)
 }
 
-// ErrNoRebuild is the error of an id that no rebuild has, or none any more.
-var ErrNoRebuild = errors.New("there is no rebuild with this id")
-
-// jobCanceller is what cancelling a rebuild needs of River's client.
+// jobCanceller is what cancelling a rebuild needs of it.
 type jobCanceller interface {
 	JobGet(ctx context.Context, id int64) (*rivertype.JobRow, error)
 	JobCancel(ctx context.Context, id int64) (*rivertype.JobRow, error)
@@ -38,22 +50,19 @@ type RequestedRebuild struct {
 	Begun bool
 }
 
-// DefaultRebuildPace is how many logs a rebuild reads in a second unless it is
-// told otherwise: few enough to leave a busy database to its writers.
-const DefaultRebuildPace = 20_000
-
-// MaxRebuildWorkers is the most connections that a rebuild may be worked on.
-const MaxRebuildWorkers = 8
-
 // RequestRebuild asks for a rebuild, or for a report of its drift where it is a
 // dry run. A rebuild of the same scope that waits or runs already is not asked
 // for again: that one is returned, whatever its pace.
 //
-// It fails with [ErrEmptyRange] where From is after To.
-func RequestRebuild(ctx context.Context, jobs jobs, args rollup.RebuildArgs) (RequestedRebuild, error) {
+// It fails with [ErrEmptyRange] where From is after To, and with
+// [ErrTooManyUsers] where there are more than [rollup.MaxScopeUsers].
+func RequestRebuild(ctx context.Context, jobs jobInserter, args rollup.RebuildArgs) (RequestedRebuild, error) {
 	args.Scope = args.Scope.Normalized() // the same scope, however it was written
 	if args.Scope.From != nil && args.Scope.To != nil && args.Scope.From.After(*args.Scope.To) {
 		return RequestedRebuild{}, ErrEmptyRange
+	}
+	if len(args.Scope.Users) > rollup.MaxScopeUsers {
+		return RequestedRebuild{}, ErrTooManyUsers
 	}
 	inserted, err := jobs.Insert(ctx, args, nil)
 	if err != nil {

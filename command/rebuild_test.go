@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/riverqueue/river/rivertype"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -69,4 +70,20 @@ func TestRequestRebuildRefusesAnEmptyRange(t *testing.T) {
 	from, to := instant("2026-11-22T08:00:00Z"), instant("2026-11-21T08:00:00Z")
 	_, err := command.RequestRebuild(context.Background(), nil, rollup.RebuildArgs{Scope: rollup.Scope{From: &from, To: &to}})
 	require.ErrorIs(t, err, command.ErrEmptyRange)
+}
+
+func TestRequestRebuildRefusesTooManyUsers(t *testing.T) {
+	t.Parallel()
+	users := make([]uuid.UUID, rollup.MaxScopeUsers+1)
+	for i := range users {
+		users[i] = uuid.New()
+	}
+	_, err := command.RequestRebuild(context.Background(), nil, rollup.RebuildArgs{Scope: rollup.Scope{Users: users}})
+	require.ErrorIs(t, err, command.ErrTooManyUsers)
+
+	jobs, err := rollup.NewJobs(pgtest.Pool(t), rollup.JobsConfig{Schema: postgres.RiverSchema, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	users[0] = users[1]
+	_, err = command.RequestRebuild(context.Background(), jobs.Client(), rollup.RebuildArgs{Scope: rollup.Scope{Users: users}})
+	require.NoError(t, err, "each counts once")
 }

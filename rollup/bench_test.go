@@ -26,13 +26,13 @@ func BenchmarkVerify(b *testing.B) {
 
 	b.Run("verify", func(b *testing.B) {
 		for b.Loop() {
-			require.Empty(b, drifted(rebuild(b, pool, rollup.Scope{}, rollup.ChunkOptions{DryRun: true})))
+			require.Empty(b, drifted(b, rebuild(b, pool, rollup.Scope{}, rollup.ChunkOptions{DryRun: true})))
 		}
 		b.ReportMetric(benchLogs*float64(b.N)/b.Elapsed().Seconds(), "logs/s")
 	})
 	b.Run("rebuild", func(b *testing.B) {
 		for b.Loop() {
-			require.Empty(b, drifted(rebuild(b, pool, rollup.Scope{}, rollup.ChunkOptions{})))
+			require.Empty(b, drifted(b, rebuild(b, pool, rollup.Scope{}, rollup.ChunkOptions{})))
 		}
 		b.ReportMetric(benchLogs*float64(b.N)/b.Elapsed().Seconds(), "logs/s")
 	})

@@ -173,7 +173,10 @@ func (e extent) arguments(scope Scope, zone *time.Location) pgx.NamedArgs {
 // compared is what comparing an extent found.
 type compared struct {
 	users, logs int64
-	drift       []Drift
+	// drifted and examples are as in a [Chunk]. There may be hundreds of thousands
+	// of rows, so they are not kept.
+	drifted  DriftedRows
+	examples []Drift
 	// wrong has the users of whom a row has drifted, or is empty and to be swept;
 	// empty says that there is one of the latter, or will be once it is repaired.
 	wrong map[uuid.UUID]bool
@@ -212,7 +215,8 @@ func compare(ctx context.Context, tx pgx.Tx, query string, arguments pgx.NamedAr
 		found.wrong[drift.UserID] = true
 		found.empty = found.empty || drift.Is == Sums{}
 		if drift.Was != drift.Is {
-			found.drift = append(found.drift, drift)
+			found.drifted.count(drift.Granularity)
+			found.examples = withExample(found.examples, drift)
 		}
 		return nil
 	})

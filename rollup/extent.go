@@ -36,6 +36,9 @@ type extent struct {
 	first, last uuid.UUID
 	users       []uuid.UUID // of those between first and last only these, unless it is nil
 	window      window
+	// passed is about how many logs were gone through to find it, at least as many
+	// as its users have. A row of the rollup counts as a part of a log.
+	passed int64
 }
 
 // cut returns the extent that a part begins with, and what is left of the part,
@@ -54,21 +57,25 @@ func (s Scope) cut(ctx context.Context, tx pgx.Tx, part Part, options ChunkOptio
 		part.From = users[0]
 	}
 	whole := extent{first: part.From, last: last, users: users}
-	crossing, err := whole.find(ctx, tx, options.MaxLogs)
+	found, err := whole.find(ctx, tx, options.MaxLogs)
+	whole.passed = found.Passed
 	switch {
 	case err != nil:
 		return extent{}, nil, err
-	case crossing == nil:
+	case found.Crossing == nil:
 		return whole, part.after(last), nil
-	case *crossing == part.From:
-		return s.cutUser(ctx, tx, part, options)
+	case *found.Crossing == *found.First:
+		part.From = *found.First
+		of, rest, err := s.cutUser(ctx, tx, part, options)
+		of.passed = found.Passed
+		return of, rest, err
 	}
-	before := extent{first: part.From, last: userBefore(*crossing)}
+	before := extent{first: part.From, last: userBefore(*found.Crossing), passed: found.Passed}
 	if users != nil {
-		n, _ := slices.BinarySearchFunc(users, *crossing, compareIDs)
+		n, _ := slices.BinarySearchFunc(users, *found.Crossing, compareIDs)
 		before.users = users[:n]
 	}
-	return before, part.restFrom(*crossing, nil), nil
+	return before, part.restFrom(*found.Crossing, nil), nil
 }
 
 // rowsPerLog is how many rows of the rollup a log can have.
@@ -121,7 +128,7 @@ func (s Scope) nextUsers(ctx context.Context, tx pgx.Tx, part *Part) (users []uu
 func (s Scope) list(ctx context.Context, tx pgx.Tx, part Part) (*listing, error) {
 	listed := listing{first: part.From, last: part.end()}
 	since, users := s.RecordedSince, s.Users
-	query := `SELECT user_id FROM learning_log WHERE recorded_at >= @since`
+	query := `SELECT DISTINCT user_id FROM learning_log WHERE recorded_at >= @since`
 	switch {
 	case part.Sample != nil:
 		since, users = part.Sample.RecordedSince, part.Sample.Users
@@ -132,7 +139,8 @@ func (s Scope) list(ctx context.Context, tx pgx.Tx, part Part) (*listing, error)
 		query += ` AND user_id = ANY(@users)`
 	}
 	// MATERIALIZED keeps PostgreSQL from going through all logs in the order of
-	// their users, in the hope of a listing that is soon full.
+	// their users, in the hope of a listing that is soon full. What it keeps is as
+	// many users as there are, and not as many logs.
 	query = `
 		WITH listed AS MATERIALIZED (` + query + `)
 		SELECT DISTINCT user_id FROM listed WHERE user_id BETWEEN @first AND @last
@@ -150,9 +158,15 @@ func (s Scope) list(ctx context.Context, tx pgx.Tx, part Part) (*listing, error)
 	return &listed, err
 }
 
-// find returns the user with whom an extent exceeds the bound, or nil. It reads no
-// further.
-func (e extent) find(ctx context.Context, tx pgx.Tx, maxLogs int) (*uuid.UUID, error) {
+// reach is how far one may go in an extent.
+type reach struct {
+	First    *uuid.UUID // the first user who has anything, or nil
+	Crossing *uuid.UUID // the user with whom the extent exceeds the bound, or nil
+	Passed   int64      // as an extent has it
+}
+
+// find finds the user with whom an extent exceeds the bound. It reads no further.
+func (e extent) find(ctx context.Context, tx pgx.Tx, maxLogs int) (reach, error) {
 	nth := func(n, table string) string {
 		if e.users == nil {
 			return `(SELECT user_id FROM ` + table + ` WHERE user_id BETWEEN @first AND @last
@@ -164,12 +178,27 @@ func (e extent) find(ctx context.Context, tx pgx.Tx, maxLogs int) (*uuid.UUID, e
 		              LATERAL (SELECT FROM ` + table + ` AS t WHERE t.user_id = listed.user_id OFFSET 0) AS one
 		         OFFSET ` + n + ` LIMIT 1)`
 	}
-	query := `SELECT least(` + nth("@logs", "learning_log") + `, ` + nth("@rows", "learning_log_aggregates") + `)`
-	var user *uuid.UUID
-	err := tx.QueryRow(ctx, query, pgx.NamedArgs{
-		"first": e.first, "last": e.last, "users": e.users, "logs": maxLogs, "rows": rowsPerLog * maxLogs,
-	}).Scan(&user)
-	return user, err
+	count := func(table string) string {
+		return `(SELECT count(*) FROM ` + table + ` WHERE ` + e.usersSQL() + `)`
+	}
+	query := `
+		WITH found AS MATERIALIZED (
+		    SELECT least(` + nth("0", "learning_log") + `, ` + nth("0", "learning_log_aggregates") + `) AS first,
+		           least(` + nth("@logs", "learning_log") + `, ` + nth("@rows", "learning_log_aggregates") + `) AS crossing
+		)
+		SELECT first, crossing,
+		       CASE WHEN crossing IS NULL
+		            THEN greatest(` + count("learning_log") + `, ` + count("learning_log_aggregates") + ` / @rows_per_log)
+		            ELSE @logs END AS passed
+		FROM found`
+	rows, err := tx.Query(ctx, query, pgx.NamedArgs{
+		"first": e.first, "last": e.last, "users": e.users,
+		"logs": maxLogs, "rows": rowsPerLog * maxLogs, "rows_per_log": rowsPerLog,
+	})
+	if err != nil {
+		return reach{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[reach])
 }
 
 // cutUser cuts the part at a month of its first user, who alone has too much. The
@@ -206,7 +235,7 @@ func (s Scope) cutUser(ctx context.Context, tx pgx.Tx, part Part, options ChunkO
 	if first != nil && !end.After(*first) {
 		end = Month.Next(Month.StartOf(*first, options.Zone), options.Zone)
 	}
-	of.window.upper = &end
+	of.window.upper, of.passed = &end, int64(options.MaxLogs)
 	return of, part.restFrom(part.From, &end), nil
 }
 

@@ -78,8 +78,8 @@ func NewJobs(pool *pgxpool.Pool, config JobsConfig) (*Jobs, error) {
 		Schema:  config.Schema,
 		Logger:  config.RiverLogger,
 		Workers: workers,
-		// Rebuilds take turns at every chunk, so more workers would only wait;
-		// the second lets a small one pass a big one.
+		// Each rebuild takes a connection from readers and writers for as long as it
+		// lasts, so they are few; the second lets a small one pass a big one.
 		Queues: map[string]river.QueueConfig{
 			river.QueueDefault: {MaxWorkers: 2},
 			routineQueue:       {MaxWorkers: 1},

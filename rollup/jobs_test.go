@@ -283,21 +283,30 @@ func waitForLock(t *testing.T, pool *pgxpool.Pool) {
 	}, 10*time.Second, 10*time.Millisecond)
 }
 
-func TestRebuildJobKeepsSomeExamplesAndCountsAll(t *testing.T) {
+func TestRebuildJobKeepsTheWorstExamplesAndCountsAll(t *testing.T) {
 	t.Parallel()
+	const rows = rollup.MaxExamples + 10
 	pool := pgtest.Pool(t)
 	execute(t, pool, `
 		INSERT INTO learning_log_aggregates (user_id, granularity, period, total_word_count, entry_count)
-		SELECT gen_random_uuid(), 'day', '2026-11-22Z', 1, 1 FROM generate_series(1, $1)`, rollup.MaxExamples+10)
-	jobs, err := rollup.NewJobs(pool, rollup.JobsConfig{Schema: postgres.RiverSchema, Logger: slog.New(slog.DiscardHandler)})
-	require.NoError(t, err)
-	start(t, jobs)
+		SELECT gen_random_uuid(), 'day', '2026-11-22Z', n, 1 FROM generate_series(1, $1) AS n`, rows)
+	for _, chunkLogs := range []int{1, rollup.DefaultChunkLogs} {
+		jobs, err := rollup.NewJobs(pool, rollup.JobsConfig{
+			Schema: postgres.RiverSchema, ChunkLogs: chunkLogs, Logger: slog.New(slog.DiscardHandler),
+		})
+		require.NoError(t, err)
+		require.NoError(t, jobs.Start(context.Background()))
 
-	id := insert(t, jobs, rollup.RebuildArgs{DryRun: true}).Job.ID
+		id := insert(t, jobs, rollup.RebuildArgs{DryRun: true}).Job.ID
 
-	progress := await(t, jobs, id, "the verification ends", isCompleted)
-	assert.Equal(t, int64(rollup.MaxExamples+10), progress.RowsDrifted)
-	assert.Len(t, progress.Examples, rollup.MaxExamples)
+		progress := await(t, jobs, id, "the verification ends", isCompleted)
+		require.NoError(t, jobs.Stop(context.Background()))
+		assert.Equal(t, int64(rows), progress.RowsDrifted)
+		require.Len(t, progress.Examples, rollup.MaxExamples)
+		for i, example := range progress.Examples {
+			assert.Equal(t, int64(rows-i), example.Was.TotalWordCount)
+		}
+	}
 }
 
 // Workers share a rebuild: each user is in one chunk, whoever worked it.
@@ -327,23 +336,45 @@ func TestRebuildJobWithSeveralWorkers(t *testing.T) {
 	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
 }
 
+// What is kept is the pace of going through logs, and not of finding those that
+// the rebuild is about.
 func TestRebuildJobKeepsItsPace(t *testing.T) {
 	t.Parallel()
-	const users, perSecond = 60, 20
-	pool := pgtest.Pool(t)
-	for n := range users {
-		record(t, pool, time.UTC, newLog(user(n), 10, "2026-11-22T08:00:00Z"))
+	const users, perSecond = 60, 30
+	const log = `
+		INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
+		SELECT gen_random_uuid(), gen_random_uuid(), 1, '2026-11-22Z' FROM generate_series(1, $1)`
+	earlier := instant(t, "2025-02-10T00:00:00Z")
+	for _, test := range []struct {
+		name, given string
+		scope       rollup.Scope
+		logs        int64
+	}{
+		{"everything", log, rollup.Scope{}, users},
+		{"a day without logs", log, rollup.Scope{From: &earlier, To: &earlier}, 0},
+		{"rows without logs", `
+			INSERT INTO learning_log_aggregates
+			SELECT gen_random_uuid(), granularity, '2026-11-01Z', 1, 1
+			FROM unnest(ARRAY['day', 'week', 'month']) AS granularity, generate_series(1, $1)`, rollup.Scope{}, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			pool := pgtest.Pool(t)
+			execute(t, pool, test.given, users)
+			jobs := newJobs(t, pool)
+			start(t, jobs)
+			begun := time.Now()
+
+			id := insert(t, jobs, rollup.RebuildArgs{
+				Scope: test.scope, DryRun: true, Workers: 2, MaxLogsPerSecond: perSecond,
+			}).Job.ID
+
+			progress := await(t, jobs, id, "the verification ends", isCompleted)
+			const ahead = 2 // the last chunk of each worker isn't rested from
+			assert.GreaterOrEqual(t, time.Since(begun), (users-ahead)*time.Second/perSecond)
+			assert.Equal(t, test.logs, progress.LogsDone)
+		})
 	}
-	jobs := newJobs(t, pool)
-	start(t, jobs)
-	begun := time.Now()
-
-	id := insert(t, jobs, rollup.RebuildArgs{DryRun: true, Workers: 2, MaxLogsPerSecond: perSecond}).Job.ID
-
-	progress := await(t, jobs, id, "the verification ends", isCompleted)
-	const ahead = 2 // the last chunk of each worker isn't rested from
-	assert.GreaterOrEqual(t, time.Since(begun), (users-ahead)*time.Second/perSecond)
-	assert.Equal(t, int64(users), progress.LogsDone)
 }
 
 func TestRebuildJobShowsTheWorst(t *testing.T) {

@@ -48,6 +48,12 @@ func (r *DriftedRows) count(granularity Granularity) {
 	}
 }
 
+func (r DriftedRows) plus(other DriftedRows) DriftedRows {
+	return DriftedRows{Day: r.Day + other.Day, Week: r.Week + other.Week, Month: r.Month + other.Month}
+}
+
+func (r DriftedRows) total() int64 { return r.Day + r.Week + r.Month }
+
 // LogsPerSecond is how fast the rebuild has been, or 0 where nobody knows yet.
 func (p RebuildProgress) LogsPerSecond() float64 {
 	if p.Seconds == 0 {
@@ -71,19 +77,31 @@ func (p RebuildProgress) Remaining() (time.Duration, bool) {
 func (p RebuildProgress) after(chunk Chunk, dryRun bool) RebuildProgress {
 	p.UsersDone += chunk.Users
 	p.LogsDone += chunk.Logs
-	p.RowsDrifted += int64(len(chunk.Drift))
+	p.RowsDrifted += chunk.Drifted.total()
 	if !dryRun {
-		p.RowsRepaired += int64(len(chunk.Drift))
+		p.RowsRepaired += chunk.Drifted.total()
 	}
-	for _, drift := range chunk.Drift {
-		p.Drifted.count(drift.Granularity)
-	}
-	if len(chunk.Drift) > 0 {
-		worst := slices.Concat(p.Examples, chunk.Drift)
-		slices.SortStableFunc(worst, func(a, b Drift) int { return b.distance().cmp(a.distance()) })
-		p.Examples = slices.Clone(worst[:min(MaxExamples, len(worst))])
+	p.Drifted = p.Drifted.plus(chunk.Drifted)
+	p.Examples = slices.Clone(p.Examples)
+	for _, drift := range chunk.Examples {
+		p.Examples = withExample(p.Examples, drift)
 	}
 	return p
+}
+
+// withExample adds a row to examples, the worst first, if it is one of the
+// [MaxExamples] that were furthest from the truth.
+func withExample(examples []Drift, drift Drift) []Drift {
+	at, _ := slices.BinarySearchFunc(examples, drift.distance(), func(example Drift, of distance) int {
+		if example.distance().cmp(of) >= 0 {
+			return -1 // of those that are as far, the first comes first
+		}
+		return 1
+	})
+	if at == MaxExamples {
+		return examples
+	}
+	return slices.Insert(examples[:min(len(examples), MaxExamples-1)], at, drift)
 }
 
 // distance is how far a row was from the truth.

@@ -13,8 +13,14 @@ type Chunk struct {
 	// Users and Logs count the truth that was read. A user whose periods are in
 	// several chunks is counted in the first of them.
 	Users, Logs int64
-	// Drift has every row that was wrong, in the order of the key.
-	Drift []Drift
+	// Walked is about how many logs were gone through. That is many more than Logs
+	// where the scope is a range of time, which the index leaves out only user by
+	// user, or where rows of the rollup have no logs.
+	Walked int64
+	// Drifted counts the rows that were wrong, and Examples has those that were
+	// furthest from the truth, the worst first, at most [MaxExamples].
+	Drifted  DriftedRows
+	Examples []Drift
 	// Rest is what is left of the part, or nil.
 	Rest *Part
 }
@@ -48,7 +54,7 @@ func RebuildChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, option
 	if _, err := tx.Exec(ctx, plannerSQL); err != nil {
 		return Chunk{}, fmt.Errorf("preparing a chunk: %w", err)
 	}
-	options.MaxLogs = part.Sample.maxLogs(options.MaxLogs)
+	options.MaxLogs = part.maxLogs(options.MaxLogs)
 	extent, rest, err := scope.cut(ctx, tx, part, options)
 	if err != nil {
 		return Chunk{}, fmt.Errorf("finding the logs of a chunk: %w", err)
@@ -60,15 +66,25 @@ func RebuildChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, option
 	if rest != nil {
 		rest.Sample = part.Sample.before(*rest, found.logs)
 	}
-	chunk := Chunk{Users: found.users, Logs: found.logs, Drift: found.drift, Rest: rest}
+	chunk := Chunk{Users: found.users, Logs: found.logs, Walked: walked(found, extent), Drifted: found.drifted, Examples: found.examples, Rest: rest}
 	if part.At != nil {
 		chunk.Users = 0
 	}
 	if len(found.wrong) == 0 || options.DryRun {
 		return chunk, nil
 	}
-	chunk.Drift, err = repair(ctx, tx, scope, extent.wrongUsers(found), options.Zone)
+	repaired, err := repair(ctx, tx, scope, extent.wrongUsers(found), options.Zone)
+	chunk.Drifted, chunk.Examples = repaired.drifted, repaired.examples
 	return chunk, err
+}
+
+// walked is what was read, unless that is little of what was passed to find it:
+// what is left of a chunk that the next user didn't fit into is about as much.
+func walked(found compared, extent extent) int64 {
+	if 2*found.logs < extent.passed {
+		return extent.passed
+	}
+	return found.logs
 }
 
 // plannerSQL holds until the transaction ends. A chunk is bounded, so it may be
@@ -80,21 +96,21 @@ const rebuildLock int64 = 0x6c6c_7265_6275_696c // "llrebuil"
 
 // repair looks again at users of whom something was found to be wrong, after
 // another rebuild that may have put it right, and adds what is missing.
-func repair(ctx context.Context, tx pgx.Tx, scope Scope, wrong extent, zone *time.Location) ([]Drift, error) {
+func repair(ctx context.Context, tx pgx.Tx, scope Scope, wrong extent, zone *time.Location) (compared, error) {
 	// In a statement of its own, before the repair: inside it, the lock would
 	// come after the snapshot, and two rebuilds would both apply.
 	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, rebuildLock); err != nil {
-		return nil, fmt.Errorf("waiting for another rebuild's chunk: %w", err)
+		return compared{}, fmt.Errorf("waiting for another rebuild's chunk: %w", err)
 	}
 	arguments := wrong.arguments(scope, zone)
 	found, err := compare(ctx, tx, wrong.truthSQL()+groupedSQL+repairSQL+summarySQL, arguments)
 	if err != nil {
-		return nil, err
+		return compared{}, err
 	}
 	if found.empty {
 		if _, err := tx.Exec(ctx, sweepSQL, arguments); err != nil {
-			return nil, fmt.Errorf("sweeping empty rows: %w", err)
+			return compared{}, fmt.Errorf("sweeping empty rows: %w", err)
 		}
 	}
-	return found.drift, nil
+	return found, nil
 }

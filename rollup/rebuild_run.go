@@ -3,7 +3,6 @@ package rollup
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -14,7 +13,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
-	"github.com/riverqueue/river/rivertype"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 )
@@ -127,11 +125,12 @@ func (r *rebuilding) begin(ctx context.Context, connection *pgx.Conn) error {
 }
 
 // divide divides the scope among the workers, and says about how many logs it has.
-// They get several parts each, as parts are never quite the same work.
+// They get several parts each, as parts are never quite the same work. Whoever was
+// recorded since is one part: to list them goes through the same logs for each.
 func (r *rebuilding) divide(ctx context.Context, tx pgx.Tx) (parts []*Part, expected int64, err error) {
 	const partsPerWorker = 8
 	n := 1
-	if r.job.Args.Workers > 1 {
+	if r.job.Args.Workers > 1 && r.job.Args.Scope.RecordedSince == nil {
 		n = r.job.Args.Workers * partsPerWorker
 	}
 	divided, err := Split(ctx, tx, n)
@@ -182,7 +181,7 @@ func (r *rebuilding) part(i int) *Part {
 	return r.cursor.Parts[i]
 }
 
-// chunk rebuilds the next chunk of a part, and returns how many logs it read.
+// chunk rebuilds the next chunk of a part, and returns how many logs it went through.
 func (r *rebuilding) chunk(ctx context.Context, connection *pgx.Conn, i int, part Part) (read int64, err error) {
 	args := r.job.Args
 	options := ChunkOptions{MaxLogs: r.chunkLogs(), DryRun: args.DryRun, Zone: r.worker.Zone}
@@ -191,7 +190,7 @@ func (r *rebuilding) chunk(ctx context.Context, connection *pgx.Conn, i int, par
 		if err != nil {
 			return nil, err
 		}
-		read = chunk.Logs
+		read = chunk.Walked
 		return func(cursor *rebuildCursor, progress *RebuildProgress) {
 			cursor.Parts = slices.Clone(cursor.Parts)
 			cursor.Parts[i] = chunk.Rest
@@ -232,16 +231,12 @@ type change func(*rebuildCursor, *RebuildProgress)
 // commit does work in a transaction and commits it together with what follows
 // from it.
 func (r *rebuilding) commit(ctx context.Context, connection *pgx.Conn, work func(pgx.Tx) (change, error)) error {
-	return Retry(ctx, func() (err error) {
+	return Retry(ctx, func() error {
 		tx, err := connection.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
 		if err != nil {
 			return err
 		}
-		defer func() {
-			if rollback := tx.Rollback(ctx); !errors.Is(rollback, pgx.ErrTxClosed) {
-				err = errors.Join(err, rollback)
-			}
-		}()
+		defer rollBack(ctx, tx) // of what isn't committed
 		follows, err := work(tx)
 		if err != nil {
 			return err
@@ -268,6 +263,15 @@ func (r *rebuilding) commit(ctx context.Context, connection *pgx.Conn, work func
 	})
 }
 
+// rollBack ends a transaction also when ctx has ended. Where it fails, the
+// connection is broken: the server rolls back by itself, and what failed before
+// says more.
+func rollBack(ctx context.Context, tx pgx.Tx) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = tx.Rollback(ctx)
+}
+
 // checkpoint writes how far the job has come: the progress for whoever watches,
 // the cursor for whoever resumes it.
 func checkpoint(
@@ -278,8 +282,8 @@ func checkpoint(
 	if err != nil {
 		return fmt.Errorf("writing the progress of the rebuild: %w", err)
 	}
-	if now.State != rivertype.JobStateRunning || now.Attempt != job.Attempt {
-		return errTakenOver
+	if err := checkAttempt(job, now); err != nil {
+		return err
 	}
 	if _, err := river.ResumableSetStepCursorTx[*riverpgxv5.Driver](ctx, tx, job, cursor); err != nil {
 		return fmt.Errorf("writing the cursor of the rebuild: %w", err)

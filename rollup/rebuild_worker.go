@@ -29,8 +29,8 @@ type RebuildArgs struct {
 	// Workers is on how many connections the users are worked at the same time, at
 	// most: fewer where the pool has too few to spare. Less than 1 is 1.
 	Workers int `json:"workers,omitempty"`
-	// MaxLogsPerSecond is how many logs all of them read at most in a second, on
-	// average. 0 is as many as they can.
+	// MaxLogsPerSecond is how many logs all of them go through at most in a second,
+	// on average, be it that most are out of scope. 0 is as many as they can.
 	MaxLogsPerSecond int `json:"max_logs_per_second,omitempty"`
 }
 
@@ -103,7 +103,7 @@ func (w *RebuildWorker) Work(ctx context.Context, job *river.Job[RebuildArgs]) e
 		return fmt.Errorf("starting the rebuild: %w", err)
 	}
 	defer releaseJob(ctx, connection, job.ID)
-	if mine, err := isStillMine(ctx, job); err != nil || !mine {
+	if err := lookAgain(ctx, job); err != nil {
 		return err
 	}
 
@@ -116,7 +116,7 @@ func (w *RebuildWorker) Work(ctx context.Context, job *river.Job[RebuildArgs]) e
 		if ctx.Err() != nil {
 			return context.Cause(ctx) // which tells River a stop from a cancellation
 		}
-		if err != nil {
+		if isInterruption(err) {
 			w.Logger.WarnContext(ctx, "a rebuild was interrupted, and is tried again",
 				slog.Int64("rebuild", job.ID), slog.Any("error", err))
 		}
@@ -125,23 +125,60 @@ func (w *RebuildWorker) Work(ctx context.Context, job *river.Job[RebuildArgs]) e
 	return nil
 }
 
-// errTakenOver is the error of an attempt whose job another attempt went on with.
-var errTakenOver = errors.New("another attempt has gone on with this rebuild")
+// errTakenOver is the error of an attempt whose job isn't its own any more. It
+// must reach River as it is.
+var errTakenOver error = takenOverError{}
 
-// isStillMine looks again at a job that may have waited for its lock, or for a
+// takenOverError has River write nothing. Of any other error, and of none, River
+// writes what became of the job, by the job's id alone: whatever attempt has it
+// then is ended, or made to begin again. Of an error with these methods it writes
+// what became of the jobs that the error lists.
+type takenOverError struct{}
+
+func (takenOverError) Error() string { return "another attempt has gone on with this rebuild" }
+
+// Jobs and ErrorsByID list no job.
+func (takenOverError) Jobs() []*rivertype.JobRow   { return nil }
+func (takenOverError) ErrorsByID() map[int64]error { return nil }
+
+// errOutOfDate is the error of an attempt that has the job, but not its cursor.
+var errOutOfDate = errors.New("this rebuild has come further meanwhile")
+
+// lookAgain looks again at a job that may have waited for its lock, or for a
 // database that was away. River writes down late what became of an attempt that
 // failed in an outage, and may then have ended a later one too: if the job isn't
-// running, there is nothing to do; if another attempt has gone on with it, this
-// one's cursor is old, and the next attempt will have the new one.
-func isStillMine(ctx context.Context, job *river.Job[RebuildArgs]) (bool, error) {
+// running, or is another attempt's, there is nothing to do. If an earlier attempt
+// went on with it, this one's cursor is old, and the next will have the new one.
+func lookAgain(ctx context.Context, job *river.Job[RebuildArgs]) error {
 	now, err := river.ClientFromContext[pgx.Tx](ctx).JobGet(ctx, job.ID)
-	switch {
-	case err != nil:
-		return false, fmt.Errorf("looking at the job again: %w", err)
-	case now.State != rivertype.JobStateRunning:
-		return false, nil
-	case now.Attempt != job.Attempt || !bytes.Equal(now.Metadata, job.Metadata):
-		return false, errTakenOver
+	if err != nil {
+		return fmt.Errorf("looking at the job again: %w", err)
 	}
-	return true, nil
+	if err := checkAttempt(job, now); err != nil {
+		return err
+	}
+	if !bytes.Equal(now.Metadata, job.Metadata) {
+		return errOutOfDate
+	}
+	return nil
+}
+
+// checkAttempt returns the error with which an attempt ends whose job, as it is
+// now, is another's, or is to be cancelled. River tells its workers of that once,
+// by a notification, which is lost on one that is just connecting again.
+func checkAttempt(attempt *river.Job[RebuildArgs], now *rivertype.JobRow) error {
+	if now.State != rivertype.JobStateRunning || now.Attempt != attempt.Attempt {
+		return errTakenOver
+	}
+	cancelled, err := CancelRequestedAt(now)
+	if err == nil && cancelled != nil {
+		return river.ErrJobCancelledRemotely
+	}
+	return err
+}
+
+// isInterruption says whether a rebuild that ended with an error is tried again
+// because of it.
+func isInterruption(err error) bool {
+	return err != nil && !errors.Is(err, errTakenOver) && !errors.Is(err, river.ErrJobCancelledRemotely)
 }

@@ -17,7 +17,9 @@ import (
 //     known time everybody's turn comes;
 //   - whoever else has had a log recorded since the last time began;
 //   - and whoever was found to have drifted then, so that drift is told of until
-//     it is repaired.
+//     it is repaired. Of more than [MaxExamples] rows these are the users of the
+//     worst: the others are told of again when their turn comes, so only a rebuild
+//     of everything, or a verification, says that no drift is left.
 //
 // The first time has only a sample.
 type RoutineConfig struct {
@@ -124,12 +126,15 @@ func beginRoutine(ctx context.Context, tx pgx.Tx, args RebuildArgs) ([]*Part, uu
 // goesOn says whether the part is of all users yet.
 func (s *Sample) goesOn() bool { return s != nil && s.End == nil }
 
-// maxLogs bounds a chunk by what the sample has left.
-func (s *Sample) maxLogs(chunk int) int {
-	if !s.goesOn() {
+// maxLogs bounds a chunk by what the sample has left. A user who has been begun is
+// taken whole, so it is no bound for the rest of one; and a last chunk of a few
+// logs would cut its first user at every month.
+func (p Part) maxLogs(chunk int) int {
+	const least = 1000
+	if !p.Sample.goesOn() || p.At != nil {
 		return chunk
 	}
-	return int(max(1, min(int64(chunk), s.Logs)))
+	return int(min(int64(chunk), max(least, p.Sample.Logs)))
 }
 
 // before returns the sample of the rest of a part, after a chunk of so many logs.

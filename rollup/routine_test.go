@@ -263,6 +263,28 @@ func TestRoutineTakesUsersWhole(t *testing.T) {
 	}
 }
 
+// The last user of a sample may have many more logs than it has left.
+func TestTheEndOfASampleCutsNobodyAtEveryMonth(t *testing.T) {
+	t.Parallel()
+	const months, logs = 24, 200
+	pool := pgtest.Pool(t)
+	execute(t, pool, `
+		INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
+		SELECT gen_random_uuid(), $1, 1, '2024-01-10Z'::timestamptz + month * interval '1 month'
+		FROM generate_series(0, $2 - 1) AS month, generate_series(1, $3)`, user(1), months, logs)
+	part := rollup.Whole()
+	part.Sample = &rollup.Sample{Logs: 10}
+
+	chunks := rebuildPart(t, pool, rollup.Scope{}, part, rollup.ChunkOptions{MaxLogs: months * logs})
+
+	var read []int64
+	for _, chunk := range chunks {
+		read = append(read, chunk.Logs)
+	}
+	assert.Equal(t, []int64{1000, months*logs - 1000, 0}, read, "some, the rest of the user, and nobody after")
+	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
+}
+
 // A deploy in the middle of a routine, between its sample and whoever was active.
 func TestRoutineIsHandedOn(t *testing.T) {
 	t.Parallel()

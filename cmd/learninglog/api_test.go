@@ -307,6 +307,8 @@ func TestBadInput(t *testing.T) {
 	words := func(value string) string { return replaced(`:12`, ":"+value) }
 	at := func(value string) string { return replaced(`:12`, `:12,"timestamp":`+value) }
 	tooFar := time.Now().Add(25 * time.Hour).Format(time.RFC3339)
+	oneTooMany := `{"user_id":"` + user.String() + `",` +
+		`"user_ids":["` + strings.Join(strings.Fields(manyUsers(10_000)), `","`) + `"]}`
 
 	for _, test := range []struct {
 		name, method, path, body string
@@ -381,6 +383,7 @@ func TestBadInput(t *testing.T) {
 
 		{"a rebuild of no user", "POST", "/v1/rebuilds", `{"user_id":"me"}`, 422, "body.user_id", "UUID"},
 		{"a rebuild that ends before it begins", "POST", "/v1/rebuilds", `{"from":"2025-11-22","to":"2025-11-21"}`, 422, "body.from", "after"},
+		{"a rebuild of one user too many", "POST", "/v1/rebuilds", oneTooMany, 422, "body.user_ids", "10000"},
 		{"a rebuild of an odd time", "POST", "/v1/rebuilds", `{"from":5}`, 422, "body.from", "must be"},
 		{"a rebuild since the end of time", "POST", "/v1/rebuilds", `{"recorded_since":"9999-12-31T23:59:59-23:59"}`, 422, "body.recorded_since", "years"},
 		{"a rebuild since before time", "POST", "/v1/rebuilds", `{"recorded_since":"0000-01-01T00:00:00+23:59"}`, 422, "body.recorded_since", "years"},

@@ -37,8 +37,8 @@ func (s *service) rebuild(id int64) (got rebuildState) {
 
 func rebuildPath(id int64) string { return "/v1/rebuilds/" + strconv.FormatInt(id, 10) }
 
-// slowly makes a rebuild that repairs a log a second, so that it goes on for as
-// long as a test looks at it.
+// slowly makes the chunks of a rebuild so small that it is held back after every
+// log where it has a pace. Then it goes on for as long as a test looks at it.
 func slowly() []string { return []string{"--rebuild-chunk-logs", "1"} }
 
 // driftedUsers makes n users, each with a log that isn't counted.

@@ -17,6 +17,7 @@ import (
 
 	"learninglog/command"
 	"learninglog/query"
+	"learninglog/rollup"
 )
 
 // Problem is the body of every error: RFC 9457.
@@ -88,6 +89,11 @@ func (s *server) problem(ctx context.Context, err error) *Problem {
 		return invalid.problem("", FieldProblem{Location: "query.from", Message: "must not be after to"})
 	case errors.Is(err, command.ErrEmptyRange):
 		return invalid.problem("", FieldProblem{Location: "body.from", Message: "must not be after to"})
+	case errors.Is(err, command.ErrTooManyUsers):
+		return invalid.problem("", FieldProblem{
+			Location: "body.user_ids",
+			Message:  fmt.Sprintf("must be a list of at most %d users, together with user_id", rollup.MaxScopeUsers),
+		})
 	case errors.Is(err, query.ErrTooManyPeriods):
 		return invalid.problem("The range has too many periods.", FieldProblem{
 			Location: "query.to",

@@ -21,6 +21,9 @@ const (
 	// every watchEvery.
 	maxWatching = 64
 	watchEvery  = 500 * time.Millisecond
+	// lookFor bounds a look at that row, for which a database that is away would
+	// let it wait.
+	lookFor = 5 * time.Second
 	// keepAliveEvery is less than proxies wait for something to be sent.
 	keepAliveEvery = 15 * time.Second
 	// reconnectAfter is when a client comes back that was cut off.
@@ -44,8 +47,8 @@ func (s *server) registerRebuildEvents() {
 		Path:        "/v1/rebuilds/{id}/events",
 		Summary:     "Watch a rebuild, as server-sent events",
 		Description: fmt.Sprintf("An event of the type `%s` for every change, at most about two a second, and one of the type `%s` when the rebuild has ended; "+
-			"then the stream is closed. The data of both is what GET /v1/rebuilds/{id} answers. "+
-			"A comment is sent every %d seconds in which nothing changes. "+
+			"then the stream is closed. The data of both is what GET /v1/rebuilds/{id} answers, without user_ids. "+
+			"Where nothing changes for long, a comment is sent at least every %d seconds. "+
 			"The stream is also closed when the service stops: connect again, as browsers do by themselves.",
 			progressEvent, endEvent, int(keepAliveEvery.Seconds())),
 		Tags: []string{tagRebuilds},
@@ -119,7 +122,7 @@ func (s *server) keepTelling(ctx context.Context, events *events, rebuild query.
 }
 
 func (s *server) lookAgain(ctx context.Context, id int64) (query.Rebuild, error) {
-	ctx, cancel := s.limitTime(ctx)
+	ctx, cancel := context.WithTimeout(ctx, min(lookFor, s.RequestTimeout))
 	defer cancel()
 	return query.GetRebuild(ctx, s.Jobs, id)
 }
@@ -161,14 +164,16 @@ func (e *events) tell(rebuild query.Rebuild) error {
 	case !bytes.Equal(data, e.told):
 		e.told = data
 		return e.send(fmt.Appendf(nil, "event: %s\ndata: %s\n\n", progressEvent, data))
-	case time.Since(e.sentAt) >= keepAliveEvery:
+	case time.Since(e.sentAt) >= keepAliveEvery-watchEvery-lookFor: // or the next look might end too late
 		return e.send([]byte(": nothing has changed\n\n"))
 	}
 	return nil
 }
 
-// encodeRebuild returns the rebuild in a line, as it is answered.
+// encodeRebuild returns the rebuild in a line, as it is answered, but for the users
+// in scope: they may be ten thousand, and don't change.
 func encodeRebuild(rebuild query.Rebuild) ([]byte, error) {
+	rebuild.Args.Scope.Users = nil
 	var line bytes.Buffer
 	encoder := json.NewEncoder(&line)
 	encoder.SetEscapeHTML(false)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/riverqueue/river/rivertype"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -33,6 +34,8 @@ func TestEventsTellWhatHasChanged(t *testing.T) {
 	assert.Empty(t, told(rebuild))
 	rebuild.Progress = rollup.RebuildProgress{LogsDone: 5}
 	assert.Contains(t, told(rebuild), `"logs_done":5`)
+	rebuild.Args.Scope.Users = []uuid.UUID{uuid.New()}
+	assert.Empty(t, told(rebuild), "users in scope may be thousands, and aren't repeated")
 	rebuild.State, rebuild.FinishedAt = rivertype.JobStateCompleted, new(time.Now())
 	assert.Regexp(t, `^event: end\nid: end\ndata: \{"id":7,.*"state":"completed".*\}\n\n$`, told(rebuild))
 }

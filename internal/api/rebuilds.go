@@ -36,7 +36,7 @@ type NewRebuild struct {
 type Rebuild struct {
 	ID               int64           `json:"id"`
 	State            string          `json:"state" enum:"available,pending,scheduled,running,retryable,completed,cancelled,discarded" doc:"As River, the job queue, names it."`
-	UserIDs          []string        `json:"user_ids,omitempty" format:"uuid" doc:"The only users in scope. A list of rebuilds leaves them out."`
+	UserIDs          []string        `json:"user_ids,omitempty" format:"uuid" doc:"The only users in scope. A list of rebuilds leaves them out, and so do events."`
 	RecordedSince    *time.Time      `json:"recorded_since,omitempty" doc:"The scope is the users of whom a log was recorded at this instant or later."`
 	From             *time.Time      `json:"from,omitempty" doc:"The scope begins with the periods that contain this instant."`
 	To               *time.Time      `json:"to,omitempty" doc:"The scope ends with the periods that contain this instant."`
