@@ -42,6 +42,11 @@ func (s Sums) Average() float64 {
 	if s.EntryCount == 0 {
 		return 0
 	}
+	// Of numbers that a float64 holds exactly, the quotient is rounded only once too.
+	const exact = 1 << 53
+	if max(s.TotalWordCount, s.EntryCount) <= exact && min(s.TotalWordCount, s.EntryCount) >= -exact {
+		return float64(s.TotalWordCount) / float64(s.EntryCount)
+	}
 	average, _ := big.NewRat(s.TotalWordCount, s.EntryCount).Float64()
 	return average
 }

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"unsafe"
 
 	"github.com/danielgtaylor/huma/v2"
-	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/maypok86/otter/v2"
 
 	"learninglog/internal/conditional"
 	"learninglog/query"
@@ -58,18 +59,17 @@ func (r representation) answer(ifNoneMatch string) *huma.StreamResponse {
 }
 
 const (
-	// maxKept, maxKeptBytes and maxKeptPeriods bound the memory of the representations
-	// that are kept, to some 50 MiB.
-	maxKept        = 1_024
-	maxKeptBytes   = 32 << 10
-	maxKeptPeriods = 400
+	// maxKeptBytes bounds the memory of all representations that are kept, and
+	// maxOneBytes that of each.
+	maxKeptBytes = 32 << 20
+	maxOneBytes  = 256 << 10
 )
 
 // representations keeps how summaries were represented. One is used again only if
 // the rollup says just what it said then: so it is never out of date, whoever has
 // written since, here, in another replica or by hand.
 type representations struct {
-	kept *lru.Cache[represented, keptRepresentation]
+	kept *otter.Cache[represented, keptRepresentation]
 }
 
 // represented says of which summary, and how.
@@ -83,16 +83,22 @@ type represented struct {
 }
 
 type keptRepresentation struct {
+	totals  rollup.Sums
 	periods []query.PeriodSummary
 	representation
 }
 
+// size is about how many bytes it takes.
+func (k keptRepresentation) size() int {
+	const others = 512 // the key, and what keeps it
+	return others + cap(k.body) + cap(k.periods)*int(unsafe.Sizeof(query.PeriodSummary{}))
+}
+
 func newRepresentations() *representations {
-	kept, err := lru.New[represented, keptRepresentation](maxKept)
-	if err != nil {
-		panic(err) // of a size below 1
-	}
-	return &representations{kept: kept}
+	return &representations{kept: otter.Must(&otter.Options[represented, keptRepresentation]{
+		MaximumWeight: maxKeptBytes,
+		Weigher:       func(_ represented, kept keptRepresentation) uint32 { return uint32(kept.size()) }, //nolint:gosec // at most maxOneBytes
+	})}
 }
 
 // of returns the representation of a summary in a format, which write makes where
@@ -104,13 +110,14 @@ func (r *representations) of(
 		format: format, userID: summary.UserID, granularity: summary.Granularity,
 		from: summary.From.UnixMicro(), to: summary.To.UnixMicro(), zone: summary.Zone.String(), onlyWithLogs: onlyWithLogs,
 	}
-	kept, ok := r.kept.Get(key)
-	if ok && slices.EqualFunc(kept.periods, summary.Periods, samePeriod) {
+	kept, ok := r.kept.GetIfPresent(key)
+	if ok && kept.totals == summary.Totals && slices.EqualFunc(kept.periods, summary.Periods, samePeriod) {
 		return kept.representation
 	}
 	written := write(summary)
-	if len(written.body) <= maxKeptBytes && cap(summary.Periods) <= maxKeptPeriods {
-		r.kept.Add(key, keptRepresentation{periods: summary.Periods, representation: written})
+	kept = keptRepresentation{totals: summary.Totals, periods: summary.Periods, representation: written}
+	if kept.size() <= maxOneBytes {
+		r.kept.Set(key, kept)
 	}
 	return written
 }

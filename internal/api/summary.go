@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -131,19 +132,51 @@ func (s *server) getSummary(ctx context.Context, input *summaryInput) (*huma.Str
 }
 
 func summaryJSON(summary query.Summary) representation {
-	body := Summary{
-		UserID:      summary.UserID.String(),
-		Granularity: summary.Granularity,
-		Zone:        summary.Zone.String(),
-		From:        summary.From,
-		To:          summary.To,
-		Sums:        fromSums(summary.Totals),
-		Periods:     make([]Period, len(summary.Periods)),
-	}
+	const onePeriod = 128 // and the rest
+	body := make([]byte, 0, (len(summary.Periods)+3)*onePeriod)
+	return newRepresentation(mediaJSON, append(appendSummary(body, summary), '\n'))
+}
+
+// appendSummary writes a [Summary] as encoding/json would, in a tenth of the time.
+func appendSummary(to []byte, summary query.Summary) []byte {
+	to = append(to, `{"user_id":"`...)
+	to = append(to, summary.UserID.String()...)
+	to = append(to, `","granularity":"`...)
+	to = append(to, summary.Granularity...)
+	to = append(to, `","zone":"`...)
+	to = append(to, summary.Zone.String()...) // the name of a zone, that needs no escape
+	to = append(to, `","from":`...)
+	to = appendTime(to, summary.From)
+	to = append(to, `,"to":`...)
+	to = appendTime(to, summary.To)
+	to = appendSums(to, summary.Totals)
+	to = append(to, `,"periods":[`...)
 	for i, period := range summary.Periods {
-		body.Periods[i] = Period{Period: period.Period, Sums: fromSums(period.Sums)}
+		if i > 0 {
+			to = append(to, ',')
+		}
+		to = append(to, `{"period":`...)
+		to = appendTime(to, period.Period)
+		to = append(appendSums(to, period.Sums), '}')
 	}
-	return inJSON(body)
+	return append(to, "]}"...)
+}
+
+func appendTime(to []byte, at time.Time) []byte {
+	return append(at.AppendFormat(append(to, '"'), time.RFC3339Nano), '"')
+}
+
+func appendSums(to []byte, sums rollup.Sums) []byte {
+	to = append(to, `,"total_word_count":`...)
+	to = strconv.AppendInt(to, sums.TotalWordCount, 10)
+	to = append(to, `,"entry_count":`...)
+	to = strconv.AppendInt(to, sums.EntryCount, 10)
+	to = append(to, `,"average_words_learned":`...)
+	average, format := sums.Average(), byte('f')
+	if size := math.Abs(average); size != 0 && (size < 1e-6 || size >= 1e21) {
+		format = 'e'
+	}
+	return strconv.AppendFloat(to, average, format, -1, 64)
 }
 
 // summaryCSV writes a row per period. Every cell is a date or a number that isn't

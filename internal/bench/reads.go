@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -18,6 +20,8 @@ import (
 type readsCommand struct {
 	Logs      int `default:"200" help:"How many logs each user has, within the last 30 days."`
 	HeavyLogs int `default:"200000" help:"How many one more user has."`
+
+	Only string `help:"Only pgbench and the ways whose name contains this."`
 }
 
 // bareRead is what anybody would write by hand: the rows that a summary reads.
@@ -76,6 +80,9 @@ func (c *readsCommand) Run(ctx context.Context, f *flags) (err error) {
 		read("learner's page", page, "Accept-Encoding: gzip\r\n", anyone),
 		read(fmt.Sprintf("… of one with %d logs", c.HeavyLogs), page, "Accept-Encoding: gzip\r\n", one(heavy)),
 	}
+	variants = slices.DeleteFunc(variants, func(v variant) bool {
+		return !strings.HasPrefix(v.name, "bare") && !strings.Contains(v.name, c.Only)
+	})
 	rows := [][]string{{"clients", "what", "per second", "p50 / p95 / p99", "× bare, simple", "× bare, prepared", "bytes"}}
 	for _, clients := range f.Clients {
 		found := make([]series, len(variants))
