@@ -3,7 +3,9 @@ package query
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -135,6 +137,20 @@ func collectSums(rows pgx.Rows) (map[int64]rollup.Sums, error) {
 		return nil
 	})
 	return sums, err
+}
+
+// Equal says whether both say the same of the same periods.
+func (s Summary) Equal(other Summary) bool {
+	return s.UserID == other.UserID && s.Granularity == other.Granularity && s.Totals == other.Totals &&
+		s.From.Equal(other.From) && s.To.Equal(other.To) &&
+		slices.EqualFunc(s.Periods, other.Periods, func(a, b PeriodSummary) bool {
+			return a.Sums == b.Sums && a.Period.Equal(b.Period)
+		})
+}
+
+// Size is about how many bytes it takes in memory.
+func (s Summary) Size() int {
+	return int(unsafe.Sizeof(s)) + cap(s.Periods)*int(unsafe.Sizeof(PeriodSummary{}))
 }
 
 // Active returns how many periods of the summary have a log.

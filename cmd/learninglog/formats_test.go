@@ -144,6 +144,7 @@ func TestAnswersAreTheSameOnlyWhileTheRollupIs(t *testing.T) {
 		path + "/summary?from=2026-03-01&to=2026-03-31&format=csv",
 		path + "/summary?from=2026-03-01&to=2026-03-31&format=svg",
 		path + "/activity?year=2026",
+		"/users/" + user.String() + "?from=2026-03-01&to=2026-03-31",
 	} {
 		first := one.get(path)
 		tag := first.header.Get("ETag")

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
-	"unsafe"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/maypok86/otter/v2"
@@ -83,15 +81,14 @@ type represented struct {
 }
 
 type keptRepresentation struct {
-	totals  rollup.Sums
-	periods []query.PeriodSummary
+	summary query.Summary
 	representation
 }
 
 // size is about how many bytes it takes.
 func (k keptRepresentation) size() int {
 	const others = 512 // the key, and what keeps it
-	return others + cap(k.body) + cap(k.periods)*int(unsafe.Sizeof(query.PeriodSummary{}))
+	return others + cap(k.body) + k.summary.Size()
 }
 
 func newRepresentations() *representations {
@@ -111,18 +108,16 @@ func (r *representations) of(
 		from: summary.From.UnixMicro(), to: summary.To.UnixMicro(), zone: summary.Zone.String(), onlyWithLogs: onlyWithLogs,
 	}
 	kept, ok := r.kept.GetIfPresent(key)
-	if ok && kept.totals == summary.Totals && slices.EqualFunc(kept.periods, summary.Periods, samePeriod) {
+	if ok && kept.summary.Equal(summary) {
 		return kept.representation
 	}
 	written := write(summary)
-	kept = keptRepresentation{totals: summary.Totals, periods: summary.Periods, representation: written}
+	kept = keptRepresentation{summary: summary, representation: written}
 	if kept.size() <= maxOneBytes {
 		r.kept.Set(key, kept)
 	}
 	return written
 }
-
-func samePeriod(a, b query.PeriodSummary) bool { return a.Sums == b.Sums && a.Period.Equal(b.Period) }
 
 // representedResponses documents answers in JSON that have an ETag.
 func representedResponses[T any](s *server, description string) map[string]*huma.Response {

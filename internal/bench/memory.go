@@ -12,8 +12,8 @@ import (
 // memory is what processes have in use, in bytes.
 type memory struct {
 	service int64
-	// database is what PostgreSQL's processes have of their own, without the buffers
-	// that they share.
+	// database is what the processes of PostgreSQL that serve connections have of their
+	// own, without the buffers that they share.
 	database int64
 }
 
@@ -63,9 +63,13 @@ func (s *scratch) memory(of *service) (used memory, err error) {
 	}
 	own := regexp.MustCompile(`RssAnon:\s+(\d+) kB`)
 	for child := range strings.FieldsSeq(string(children)) {
+		name, err := os.ReadFile("/proc/" + child + "/cmdline")
+		if err != nil || !strings.Contains(string(name), "[local]") {
+			continue // it has ended, or tidies up on its own
+		}
 		status, err := os.ReadFile("/proc/" + child + "/status")
 		if err != nil {
-			continue // it has ended
+			continue
 		}
 		if match := own.FindSubmatch(status); match != nil {
 			kilobytes, err := strconv.ParseInt(string(match[1]), 10, 64)

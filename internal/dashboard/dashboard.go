@@ -43,6 +43,7 @@ type Pages struct {
 	templates templates
 	assets    assets
 	overview  overviews
+	kept      keptPages
 	pulse     pulse
 	// newUser is who the first log is of.
 	newUser  uuid.UUID
@@ -59,7 +60,7 @@ func New(config Config) (*Pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages := &Pages{Config: config, assets: assets, compress: compress, newUser: uuid.New()}
+	pages := &Pages{Config: config, assets: assets, compress: compress, kept: newKeptPages(), newUser: uuid.New()}
 	if config.Operations != nil {
 		pages.pulse.metrics = config.Operations.Metrics
 	}

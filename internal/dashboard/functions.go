@@ -9,7 +9,6 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"learninglog/internal/chart"
 	"learninglog/rollup"
 )
 
@@ -28,7 +27,6 @@ func (p *Pages) functions() template.FuncMap {
 		"change":        change,
 		"date":          longDate,
 		"moment":        func(t time.Time) string { return t.In(p.Zone).Format("2 January 2006, 15:04:05") },
-		"periodName":    chart.PeriodName,
 		"title":         func(granularity rollup.Granularity) string { return capital(string(granularity)) },
 	}
 }

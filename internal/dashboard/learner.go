@@ -4,10 +4,11 @@ import (
 	"context"
 	"html/template"
 	"net/http"
-	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
@@ -28,7 +29,8 @@ type learnerPage struct {
 	View   view
 	// Summary is the range, and Before as many periods before it.
 	Summary, Before query.Summary
-	Chart           template.HTML
+	// Chart and Figures show the range, as a picture and as the rows of a table.
+	Chart, Figures template.HTML
 	// ActiveDays and Days count those of the range, the latter until today. Best is
 	// the day with the most words.
 	ActiveDays, Days int
@@ -44,38 +46,59 @@ type learnerPage struct {
 
 // learner shows what a user has learned.
 func (p *Pages) learner(w http.ResponseWriter, r *http.Request) error {
-	userID, err := parseUserID(chi.URLParam(r, "user_id"))
+	asked, err := p.parseAsked(r, time.Now().In(p.Zone))
 	if err != nil {
 		return err
 	}
-	now := time.Now().In(p.Zone)
+	found, err := p.read(r.Context(), asked)
+	if err != nil {
+		return err
+	}
+	if !acceptsGzip(r) {
+		return p.render(w, r, http.StatusOK, "learner", newLearnerPage(r, asked, found))
+	}
+	kept, err := p.kept.of(r.URL.RequestURI(), asked, found, func() ([]byte, error) {
+		return p.execute("learner", newLearnerPage(r, asked, found))
+	})
+	if err != nil {
+		return err
+	}
+	kept.answer(w, r)
+	return nil
+}
+
+// asked is which learner's page is meant.
+type asked struct {
+	userID uuid.UUID
+	view   view
+	year   int
+	after  *query.Cursor
+	now    time.Time
+}
+
+func (p *Pages) parseAsked(r *http.Request, now time.Time) (a asked, err error) {
+	a = asked{year: now.Year(), now: now}
+	if a.userID, err = parseUserID(chi.URLParam(r, "user_id")); err != nil {
+		return asked{}, err
+	}
 	parameters := r.URL.Query()
-	view, err := p.parseView(parameters, now)
-	if err != nil {
-		return err
+	if a.view, err = p.parseView(parameters, now); err != nil {
+		return asked{}, err
 	}
-	page := learnerPage{layout: layout{Title: "Learner " + userID.String()}, UserID: userID, View: view}
-	if err := p.readRange(r.Context(), &page, now); err != nil {
-		return err
+	if text := parameters.Get("year"); text != "" {
+		const first, last = 1, 9998
+		if a.year, err = strconv.Atoi(text); err != nil || a.year < first || a.year > last {
+			return asked{}, wrongParameter("year", "must be a year from 1 to 9998")
+		}
 	}
-	if err := p.readHabits(r.Context(), &page, parameters, now); err != nil {
-		return err
-	}
-	if err := p.readLogs(r.Context(), &page, parameters); err != nil {
-		return err
-	}
-	if page.Streaks.ActiveDays == 0 && len(page.Logs) == 0 {
-		// There may be some that are older than the range, or of tomorrow.
-		one, err := p.Reader.Logs(r.Context(), query.LogsRequest{UserID: userID, Limit: 1})
+	if text := parameters.Get("after"); text != "" {
+		cursor, err := query.ParseCursor(text)
 		if err != nil {
-			return err
+			return asked{}, wrongParameter("after", "must be what a page of this list gave out")
 		}
-		if len(one.Logs) == 0 {
-			page.FirstLog = postCommand(r, userID)
-			page.Refresh = r.URL.RequestURI()
-		}
+		a.after = &cursor
 	}
-	return p.render(w, r, http.StatusOK, "learner", page)
+	return a, nil
 }
 
 func parseUserID(text string) (uuid.UUID, error) {
@@ -89,76 +112,105 @@ func parseUserID(text string) (uuid.UUID, error) {
 	return userID, nil
 }
 
-// readRange reads the periods of the range, and of the one before.
-func (p *Pages) readRange(ctx context.Context, page *learnerPage, now time.Time) (err error) {
-	request := query.SummaryRequest{
-		UserID: page.UserID, Granularity: page.View.By, From: page.View.From, To: page.View.To, Zone: p.Zone,
-	}
-	if page.Summary, err = p.Reader.Summary(ctx, request); err != nil {
-		return err
-	}
-	page.Chart = template.HTML(chart.Draw(page.Summary)) //nolint:gosec // it escapes what it writes
+// learned is what a learner's page is made from.
+type learned struct {
+	// summary is the range, before as many periods before it, perDay the range by
+	// days, year the days of the year.
+	summary, before, perDay, year query.Summary
+	streaks                       query.Streaks
+	logs                          query.LogsPage
+	// none says that the user has no log at all.
+	none bool
+}
 
-	request.From, request.To = page.View.before()
-	if page.Before, err = p.Reader.Summary(ctx, request); err != nil {
-		return err
+func (l learned) equal(other learned) bool {
+	return l.summary.Equal(other.summary) && l.before.Equal(other.before) &&
+		l.perDay.Equal(other.perDay) && l.year.Equal(other.year) && l.none == other.none &&
+		reflect.DeepEqual(l.streaks, other.streaks) && reflect.DeepEqual(l.logs, other.logs)
+}
+
+// size is about how many bytes it takes.
+func (l learned) size() int {
+	return l.summary.Size() + l.before.Size() + l.perDay.Size() + l.year.Size() +
+		cap(l.logs.Logs)*int(unsafe.Sizeof(query.Log{}))
+}
+
+// read reads what the page is made from: all but the logs from the rollups.
+func (p *Pages) read(ctx context.Context, a asked) (l learned, err error) {
+	request := query.SummaryRequest{
+		UserID: a.userID, Granularity: a.view.By, From: a.view.From, To: a.view.To, Zone: p.Zone,
 	}
-	start, end := page.View.bounds()
-	days, err := p.Reader.Summary(ctx, query.SummaryRequest{
-		UserID: page.UserID, Granularity: rollup.Day, From: start, To: end.Add(-time.Microsecond), Zone: p.Zone,
-		OnlyWithLogs: true,
+	if l.summary, err = p.Reader.Summary(ctx, request); err != nil {
+		return learned{}, err
+	}
+	request.From, request.To = a.view.before()
+	if l.before, err = p.Reader.Summary(ctx, request); err != nil {
+		return learned{}, err
+	}
+	start, end := a.view.bounds()
+	l.perDay = l.summary
+	if a.view.By != rollup.Day {
+		l.perDay, err = p.Reader.Summary(ctx, query.SummaryRequest{
+			UserID: a.userID, Granularity: rollup.Day, From: start, To: end.Add(-time.Microsecond), Zone: p.Zone,
+			OnlyWithLogs: true,
+		})
+		if err != nil {
+			return learned{}, err
+		}
+	}
+	if l.streaks, err = p.Reader.Streaks(ctx, a.userID, a.now, p.Zone); err != nil {
+		return learned{}, err
+	}
+	if l.year, err = p.Reader.Summary(ctx, query.YearOf(a.userID, a.year, p.Zone)); err != nil {
+		return learned{}, err
+	}
+	l.logs, err = p.Reader.Logs(ctx, query.LogsRequest{
+		UserID: a.userID, From: &start, Until: &end, After: a.after, Limit: logsPerPage,
 	})
 	if err != nil {
-		return err
+		return learned{}, err
 	}
-	page.ActiveDays, page.Days = days.Active(), page.View.days(now, days)
-	if best, ok := days.Best(); ok {
+	if l.streaks.ActiveDays == 0 && len(l.logs.Logs) == 0 {
+		// There may be some outside the range, and of tomorrow.
+		one, err := p.Reader.Logs(ctx, query.LogsRequest{UserID: a.userID, Limit: 1})
+		if err != nil {
+			return learned{}, err
+		}
+		l.none = len(one.Logs) == 0
+	}
+	return l, nil
+}
+
+// newLearnerPage says how to show what was read.
+func newLearnerPage(r *http.Request, a asked, l learned) learnerPage {
+	page := learnerPage{
+		layout:     layout{Title: "Learner " + a.userID.String()},
+		UserID:     a.userID,
+		View:       a.view,
+		Summary:    l.summary,
+		Before:     l.before,
+		Chart:      template.HTML(chart.Draw(l.summary)), //nolint:gosec // it escapes what it writes
+		Figures:    template.HTML(figures(l.summary)),    //nolint:gosec // so does this
+		ActiveDays: l.perDay.Active(),
+		Days:       a.view.days(a.now, l.perDay),
+		Streaks:    l.streaks,
+		Year:       newYear(a.year, a.now.Year(), l.year, a.view),
+		Logs:       l.logs.Logs,
+	}
+	if best, ok := l.perDay.Best(); ok {
 		page.Best = &best
 	}
-	return nil
-}
-
-// readHabits reads the streaks, and the year that the calendar shows.
-func (p *Pages) readHabits(ctx context.Context, page *learnerPage, parameters url.Values, now time.Time) (err error) {
-	if page.Streaks, err = p.Reader.Streaks(ctx, page.UserID, now, p.Zone); err != nil {
-		return err
+	if a.after != nil {
+		page.Newest = a.view.link()
 	}
-	number := now.Year()
-	if text := parameters.Get("year"); text != "" {
-		const first, last = 1, 9998
-		if number, err = strconv.Atoi(text); err != nil || number < first || number > last {
-			return wrongParameter("year", "must be a year from 1 to 9998")
-		}
+	if l.logs.Next != nil {
+		page.Older = a.view.linkWith("after", l.logs.Next.String())
 	}
-	days, err := p.Reader.Summary(ctx, query.YearOf(page.UserID, number, p.Zone))
-	if err != nil {
-		return err
+	if l.none {
+		page.FirstLog = postCommand(r, a.userID)
+		page.Refresh = r.URL.RequestURI()
 	}
-	page.Year = newYear(number, now.Year(), days, page.View)
-	return nil
-}
-
-// readLogs reads a page of the list of logs in the range.
-func (p *Pages) readLogs(ctx context.Context, page *learnerPage, parameters url.Values) error {
-	start, end := page.View.bounds()
-	request := query.LogsRequest{UserID: page.UserID, From: &start, Until: &end, Limit: logsPerPage}
-	if text := parameters.Get("after"); text != "" {
-		cursor, err := query.ParseCursor(text)
-		if err != nil {
-			return wrongParameter("after", "must be what a page of this list gave out")
-		}
-		request.After = &cursor
-		page.Newest = page.View.link()
-	}
-	listed, err := p.Reader.Logs(ctx, request)
-	if err != nil {
-		return err
-	}
-	page.Logs = listed.Logs
-	if listed.Next != nil {
-		page.Older = page.View.linkWith("after", listed.Next.String())
-	}
-	return nil
+	return page
 }
 
 func wrongParameter(name, what string) error {

@@ -8,7 +8,6 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
-	"strings"
 
 	"learninglog/internal/conditional"
 )
@@ -32,26 +31,29 @@ func parseTemplates(functions template.FuncMap) (templates, error) {
 	return parsed, nil
 }
 
-// compressedSuffix tells the entity tag of a page from that of the same page
-// compressed.
-const compressedSuffix = "-gzip"
+// execute returns a page.
+func (p *Pages) execute(name string, data any) ([]byte, error) {
+	var page bytes.Buffer
+	if err := p.templates[name].Execute(&page, data); err != nil {
+		return nil, fmt.Errorf("writing the page %s: %w", name, err)
+	}
+	return page.Bytes(), nil
+}
 
 // render answers with a page, or 304 where the client has it.
 func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name string, data any) error {
-	var page bytes.Buffer
-	if err := p.templates[name].Execute(&page, data); err != nil {
-		return fmt.Errorf("writing the page %s: %w", name, err)
+	page, err := p.execute(name, data)
+	if err != nil {
+		return err
 	}
 	header := w.Header()
 	header.Set("Cache-Control", "private, no-cache")
 	if status == http.StatusOK {
-		tag := conditional.Tag(page.Bytes())
-		header.Set("ETag", tag)
-		compressed := strings.TrimSuffix(tag, `"`) + compressedSuffix + `"`
-		seen := r.Header.Get("If-None-Match")
-		if conditional.Matches(seen, tag) || conditional.Matches(seen, compressed) {
+		tag, seen := conditional.Tag(page), r.Header.Get("If-None-Match")
+		header.Set("ETag", tag) // to which compressing adds its suffix
+		if conditional.Matches(seen, tag) || conditional.Matches(seen, compressedTag(tag)) {
 			if acceptsGzip(r) {
-				header.Set("ETag", compressed)
+				header.Set("ETag", compressedTag(tag))
 			}
 			w.WriteHeader(http.StatusNotModified)
 			return nil
@@ -59,7 +61,7 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name 
 	}
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(page.Bytes()) // a client that is gone needs no answer
+	_, _ = w.Write(page) // a client that is gone needs no answer
 	return nil
 }
 

@@ -139,13 +139,15 @@ func (v view) bounds() (start, end time.Time) {
 
 // days counts the days until today; or until the last that has a log, as clocks of
 // clients may be ahead.
-func (v view) days(now time.Time, withLogs query.Summary) int {
+func (v view) days(now time.Time, perDay query.Summary) int {
 	start, end := v.bounds()
 	last := end.Add(-time.Microsecond)
 	if now.Before(end) {
 		last = now
-		if n := len(withLogs.Periods); n > 0 && withLogs.Periods[n-1].Period.After(now) {
-			last = withLogs.Periods[n-1].Period
+		for _, day := range perDay.Periods {
+			if day.EntryCount > 0 && day.Period.After(last) {
+				last = day.Period
+			}
 		}
 	}
 	starts, err := rollup.Day.Starts(start, last, v.zone(), query.MaxPeriods)
