@@ -83,7 +83,7 @@ func TestWhatIsKeptIsUsedOnlyForTheSameSums(t *testing.T) {
 func TestWhatIsKeptIsBounded(t *testing.T) {
 	t.Parallel()
 	kept := newRepresentations()
-	for _, periods := range []int{1, 30, 400, 3000} {
+	for _, periods := range []int{3000, 300} {
 		for range 2 * maxKeptBytes / (periods * 40) {
 			summary := someSummary()
 			summary.Periods = make([]query.PeriodSummary, 0, periods)
