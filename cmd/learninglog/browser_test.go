@@ -74,7 +74,7 @@ func browse(t testing.TB, s *service) *tab {
 	t.Cleanup(stop)
 	ctx, closeTab := chromedp.NewContext(allocator)
 	t.Cleanup(closeTab)
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	t.Cleanup(cancel)
 	opened := &tab{t: t, ctx: ctx, base: s.base}
 	require.NoError(t, chromedp.Listen(ctx, opened.listen))
