@@ -79,9 +79,9 @@ func browse(t testing.TB, s *service) *tab {
 	opened := &tab{t: t, ctx: ctx, base: s.base}
 	require.NoError(t, chromedp.Listen(ctx, opened.listen))
 	t.Cleanup(opened.check)
-	command(opened, network.Enable, network.EnableParams{})
-	command(opened, log.Enable, cdp.Empty{})
-	command(opened, runtime.Enable, cdp.Empty{})
+	instruct(opened, network.Enable, network.EnableParams{})
+	instruct(opened, log.Enable, cdp.Empty{})
+	instruct(opened, runtime.Enable, cdp.Empty{})
 	return opened
 }
 
@@ -142,8 +142,8 @@ func evaluate[T any](b *tab, expression string, options ...chromedp.EvaluateOpti
 	return get(b, chromedp.Evaluate[T](expression, options...))
 }
 
-// command runs a command of the browser's protocol.
-func command[P, R any](b *tab, of cdp.Command[P, R], parameters P) {
+// instruct runs a command of the browser's protocol.
+func instruct[P, R any](b *tab, of cdp.Command[P, R], parameters P) {
 	b.t.Helper()
 	_, err := chromedp.Call(b.ctx, of, parameters)
 	require.NoError(b.t, err)
@@ -223,7 +223,7 @@ func (b *tab) narrow() {
 // dark has the visitor prefer dark pages.
 func (b *tab) dark() {
 	b.t.Helper()
-	command(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+	instruct(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},
 	})
 }
@@ -231,7 +231,7 @@ func (b *tab) dark() {
 // withoutScripts has no page run a script.
 func (b *tab) withoutScripts() {
 	b.t.Helper()
-	command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	instruct(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 }
 
 // screenshot keeps a picture of the whole page.

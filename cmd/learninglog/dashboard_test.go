@@ -22,9 +22,7 @@ import (
 // paste runs a command line as a person would who copied it from a page.
 func paste(t testing.TB, line string) string {
 	t.Helper()
-	if _, err := exec.LookPath("curl"); err != nil {
-		skipUnlessRequired(t, "there is no curl")
-	}
+	needCurl(t)
 	output, err := exec.CommandContext(context.Background(), "sh", "-c", line+" -sS").CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	return string(output)
