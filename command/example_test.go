@@ -3,15 +3,11 @@ package command_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"os"
 
 	"github.com/google/uuid"
 
 	"learninglog/command"
 	"learninglog/internal/pgtest"
-	"learninglog/internal/postgres"
-	"learninglog/rollup"
 )
 
 func ExampleRecorder_Record() {
@@ -31,26 +27,4 @@ func ExampleRecorder_Record() {
 	// Output:
 	// recorded 12
 	// already_recorded 12
-}
-
-func ExampleRequestRebuild() {
-	pool, closePool := pgtest.ExamplePool()
-	defer closePool()
-	jobs, err := rollup.NewJobs(pool, rollup.JobsConfig{
-		Schema: postgres.RiverSchema,
-		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-	})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-
-	user := uuid.MustParse("0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22")
-	rebuild, err := command.RequestRebuild(context.Background(), jobs.Client(), rollup.RebuildArgs{Scope: rollup.Scope{Users: []uuid.UUID{user}}})
-	fmt.Println(rebuild.ID, err)
-	same, err := command.RequestRebuild(context.Background(), jobs.Client(), rollup.RebuildArgs{Scope: rollup.Scope{Users: []uuid.UUID{user}}})
-	fmt.Println(same.ID, err)
-	// Output:
-	// 1 <nil>
-	// 1 <nil>
 }

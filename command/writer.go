@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"learninglog/internal/retry"
 	"learninglog/rollup"
 )
 
@@ -57,7 +58,7 @@ func recordSQL() string {
 		ORDER BY request_id, user_id
 		ON CONFLICT DO NOTHING
 		RETURNING request_id, user_id, word_count, "timestamp", recorded_at
-	), added AS (` + rollup.AddSQL("recorded", "$5") + `
+	), added AS (` + rollup.AddSQL(rollup.SumsSQL(rollup.LogsSQL("recorded"), "$5")) + `
 	)
 	SELECT request_id, recorded_at FROM recorded`
 }
@@ -139,7 +140,7 @@ func (w *writer) insert(ctx context.Context, entries map[uuid.UUID]*entry) (retr
 	}
 	var recordedAt map[uuid.UUID]time.Time
 	tries := 0
-	err = rollup.Retry(ctx, func() error {
+	err = retry.Conflicts(ctx, func() error {
 		tries++
 		recorded, err := w.db.Query(ctx, w.sql, rows.requestIDs, rows.userIDs, rows.wordCounts, rows.timestamps, w.zone)
 		if err != nil {

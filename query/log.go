@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"learninglog/internal/retry"
 )
 
 // Log is a learning log as it is stored. Times are in UTC.
@@ -27,7 +29,7 @@ func (r *Reader) Log(ctx context.Context, userID, requestID uuid.UUID) (Log, err
 		FROM learning_log
 		WHERE user_id = $1 AND request_id = $2`
 	one := func(rows pgx.Rows) (Log, error) { return pgx.CollectExactlyOneRow(rows, toLog) }
-	log, err := read(ctx, r.db, one, query, userID, requestID)
+	log, err := retry.Read(ctx, r.pool, one, query, userID, requestID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Log{}, ErrNotFound
 	}

@@ -8,6 +8,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"learninglog/internal/retry"
+	"learninglog/rollup"
 )
 
 // MaxPage is the most logs that one page may have.
@@ -37,10 +40,10 @@ type LogsPage struct {
 // by request id. Pages hold together while logs are being recorded: none is
 // shown twice, and none that was there at the first page is missing.
 //
-// It fails with [ErrEmptyRange] where Until is before From.
+// It fails with [rollup.ErrEmptyRange] where Until is before From.
 func (r *Reader) Logs(ctx context.Context, request LogsRequest) (LogsPage, error) {
 	if request.From != nil && request.Until != nil && request.Until.Before(*request.From) {
-		return LogsPage{}, ErrEmptyRange
+		return LogsPage{}, rollup.ErrEmptyRange
 	}
 	limit := min(max(request.Limit, 1), MaxPage)
 	const query = `
@@ -68,7 +71,7 @@ func (r *Reader) Logs(ctx context.Context, request LogsRequest) (LogsPage, error
 	all := func(rows pgx.Rows) ([]Log, error) { return pgx.CollectRows(rows, toLog) }
 	// Planned anew each time: the plan for any user and any range, which expects few
 	// logs, would sort all those of a user who has many.
-	logs, err := read(ctx, r.db, all, query, pgx.QueryExecModeCacheDescribe, request.UserID, from, until, after, afterID, limit+1)
+	logs, err := retry.Read(ctx, r.pool, all, query, pgx.QueryExecModeCacheDescribe, request.UserID, from, until, after, afterID, limit+1)
 	if err != nil {
 		return LogsPage{}, fmt.Errorf("reading logs: %w", err)
 	}

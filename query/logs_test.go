@@ -13,6 +13,7 @@ import (
 
 	"learninglog/internal/pgtest"
 	"learninglog/query"
+	"learninglog/rollup"
 )
 
 func TestLog(t *testing.T) {
@@ -96,7 +97,7 @@ func TestLogsOfARange(t *testing.T) {
 	assert.Equal(t, 2, page.Logs[0].WordCount, "from is included, until is not")
 
 	_, err = reader.Logs(context.Background(), query.LogsRequest{UserID: user, From: &until, Until: &from, Limit: 10})
-	require.ErrorIs(t, err, query.ErrEmptyRange)
+	require.ErrorIs(t, err, rollup.ErrEmptyRange)
 }
 
 func TestCursorSurvivesItsText(t *testing.T) {

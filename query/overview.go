@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"learninglog/internal/retry"
 	"learninglog/rollup"
 )
 
@@ -18,7 +19,7 @@ import (
 // It reads every user's rows of these days: that is for a person who looks now and
 // then, and the caller bounds how long it may take.
 //
-// It fails with [ErrEmptyRange] where from is after to, and with [ErrTooManyPeriods].
+// It fails with [rollup.ErrEmptyRange] where from is after to, and with [rollup.ErrTooManyPeriods].
 func (r *Reader) EverybodyPerDay(ctx context.Context, from, to time.Time, zone *time.Location) (Summary, error) {
 	const query = `
 		SELECT period,
@@ -29,7 +30,7 @@ func (r *Reader) EverybodyPerDay(ctx context.Context, from, to time.Time, zone *
 		GROUP BY period`
 	request := SummaryRequest{Granularity: rollup.Day, From: from, To: to, Zone: zone}
 	return summarize(request, func(first, last time.Time) (map[int64]rollup.Sums, error) {
-		return read(ctx, r.db, collectSums, query, first, last)
+		return retry.Read(ctx, r.pool, collectSums, query, first, last)
 	})
 }
 
@@ -58,7 +59,7 @@ func (r *Reader) ActiveUsers(ctx context.Context, now time.Time, limit int) (use
 		return pgx.CollectRows(rows, pgx.RowToStructByPos[ActiveUser])
 	}
 	for _, back := range []time.Duration{time.Minute, time.Hour, day, 30 * day} {
-		users, err = read(ctx, r.db, all, query, now.Add(-back), limit)
+		users, err = retry.Read(ctx, r.pool, all, query, now.Add(-back), limit)
 		if err != nil {
 			return nil, fmt.Errorf("reading who was active: %w", err)
 		}
@@ -76,7 +77,7 @@ func (r *Reader) ActiveUsers(ctx context.Context, now time.Time, limit int) (use
 func (r *Reader) HasLogs(ctx context.Context) (bool, error) {
 	const query = `SELECT EXISTS (SELECT FROM learning_log)`
 	one := func(rows pgx.Rows) (bool, error) { return pgx.CollectExactlyOneRow(rows, pgx.RowTo[bool]) }
-	has, err := read(ctx, r.db, one, query)
+	has, err := retry.Read(ctx, r.pool, one, query)
 	if err != nil {
 		return false, fmt.Errorf("looking for logs: %w", err)
 	}

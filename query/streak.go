@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"learninglog/internal/retry"
 	"learninglog/rollup"
 )
 
@@ -40,7 +41,7 @@ func (r *Reader) Streaks(ctx context.Context, userID uuid.UUID, now time.Time, z
 		ORDER BY period`
 	today := rollup.Day.StartOf(now, zone)
 	count := func(rows pgx.Rows) (Streaks, error) { return countStreaks(rows, today, zone) }
-	streaks, err := read(ctx, r.db, count, query, userID, today)
+	streaks, err := retry.Read(ctx, r.pool, count, query, userID, today)
 	if err != nil {
 		return Streaks{}, fmt.Errorf("reading streaks: %w", err)
 	}

@@ -10,14 +10,12 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"learninglog/internal/retry"
 	"learninglog/rollup"
 )
 
 // MaxPeriods is the most periods that one summary may have.
 const MaxPeriods = 10_000
-
-// ErrTooManyPeriods is the error of a summary of more than [MaxPeriods].
-var ErrTooManyPeriods = rollup.ErrTooManyPeriods
 
 // SummaryRequest says which summary is meant.
 type SummaryRequest struct {
@@ -68,8 +66,8 @@ type PeriodSummary struct {
 // Summary answers from the rollups: it costs what its periods cost, however
 // many logs there are.
 //
-// It fails with [ErrEmptyRange] where From is after To, and with
-// [ErrTooManyPeriods].
+// It fails with [rollup.ErrEmptyRange] where From is after To, and with
+// [rollup.ErrTooManyPeriods].
 func (r *Reader) Summary(ctx context.Context, request SummaryRequest) (Summary, error) {
 	return summarize(request, func(first, last time.Time) (map[int64]rollup.Sums, error) {
 		return r.sums(ctx, request.UserID, request.Granularity, first, last)
@@ -82,7 +80,7 @@ func summarize(
 	request SummaryRequest, read func(first, last time.Time) (map[int64]rollup.Sums, error),
 ) (Summary, error) {
 	if request.From.After(request.To) {
-		return Summary{}, ErrEmptyRange
+		return Summary{}, rollup.ErrEmptyRange
 	}
 	starts, err := request.Granularity.Starts(request.From, request.To, request.Zone, MaxPeriods)
 	if err != nil {
@@ -123,7 +121,7 @@ func (r *Reader) sums(
 		SELECT period, total_word_count, entry_count
 		FROM learning_log_aggregates
 		WHERE user_id = $1 AND granularity = $2 AND period BETWEEN $3 AND $4`
-	return read(ctx, r.db, collectSums, query, userID, string(granularity), first, last)
+	return retry.Read(ctx, r.pool, collectSums, query, userID, string(granularity), first, last)
 }
 
 func collectSums(rows pgx.Rows) (map[int64]rollup.Sums, error) {

@@ -106,11 +106,11 @@ func TestSummaryIsBounded(t *testing.T) {
 
 	request.To = request.To.AddDate(0, 0, 1)
 	_, err = reader.Summary(context.Background(), request)
-	require.ErrorIs(t, err, query.ErrTooManyPeriods)
+	require.ErrorIs(t, err, rollup.ErrTooManyPeriods)
 
 	request.To = request.From.Add(-time.Microsecond)
 	_, err = reader.Summary(context.Background(), request)
-	require.ErrorIs(t, err, query.ErrEmptyRange)
+	require.ErrorIs(t, err, rollup.ErrEmptyRange)
 }
 
 // (0, 0) and no row mean the same.

@@ -19,9 +19,13 @@ const (
 	Month Granularity = "month"
 )
 
-// ErrTooManyPeriods is the error of [Granularity.Starts] for a range of more
-// periods than its limit.
-var ErrTooManyPeriods = errors.New("too many periods")
+// Errors of ranges of time.
+var (
+	// ErrEmptyRange is the error of a range whose end comes before its beginning.
+	ErrEmptyRange = errors.New("from must not be after to")
+	// ErrTooManyPeriods is the error of a range of more periods than a limit.
+	ErrTooManyPeriods = errors.New("too many periods")
+)
 
 // Granularities returns every granularity, the shortest first.
 func Granularities() []Granularity {

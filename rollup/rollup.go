@@ -1,23 +1,19 @@
-// Package rollup keeps learning_log_aggregates, the table that summaries are
-// read from: for every user and [Granularity] the sums of the logs of each
-// period. It is the one place that knows what a period is and the only one
-// that writes that table.
+// Package rollup says what a period is and how the sums of periods are kept in
+// learning_log_aggregates, the table that summaries are read from: a row for every
+// user, [Granularity] and period, with the [Sums] of its logs. It is the one place
+// that knows what a period is, and has the one statement that adds to that table,
+// [AddSQL]. It asks no database itself.
 //
 // Sums are changed by adding differences, never by setting them. Additions
-// commute, so writers, voids and rebuilds may work on the same rows at the same
-// time without excluding each other: see [AddSQL] for what a writer adds in the
-// transaction that records its logs, and [Rebuild] for how drift (the truth
-// minus the rollup) is found and added.
+// commute, so writers and rebuilds may work on the same rows at the same time
+// without excluding each other.
 //
 // Periods belong to a time zone, which every function takes as an argument. It
 // must be one that PostgreSQL knows by the same name: UTC or an IANA name,
 // never [time.Local].
 package rollup
 
-import (
-	"fmt"
-	"math/big"
-)
+import "math/big"
 
 // Sums is what the rollup keeps of one period. The zero value says the same as
 // no row: nothing was learned.
@@ -49,28 +45,4 @@ func (s Sums) Average() float64 {
 	}
 	average, _ := big.NewRat(s.TotalWordCount, s.EntryCount).Float64()
 	return average
-}
-
-// AddSQL returns the statement that adds learning logs to the rollups, for use
-// as a data-modifying WITH query beside the one that wrote them.
-//
-// source names a relation with the columns user_id, word_count and "timestamp":
-// usually what INSERT INTO learning_log … RETURNING gave back, so that only
-// logs that were really recorded are counted. zone is the SQL expression,
-// usually a parameter, of the name of the zone whose periods are meant. Both
-// are pasted into the statement: never pass what a client sent.
-//
-// Rows are upserted in the order of their key, as by every other writer, so
-// that two writers may wait for each other but do not deadlock.
-func AddSQL(source, zone string) string {
-	return fmt.Sprintf(`
-		INSERT INTO learning_log_aggregates AS a
-		    (user_id, granularity, period, total_word_count, entry_count)
-		SELECT user_id, granularity, date_trunc(granularity, "timestamp", %s), sum(word_count), count(*)
-		FROM %s CROSS JOIN (VALUES ('day'), ('week'), ('month')) AS g (granularity)
-		GROUP BY 1, 2, 3
-		ORDER BY 1, 2, 3
-		ON CONFLICT (user_id, granularity, period) DO UPDATE SET
-		    total_word_count = a.total_word_count + excluded.total_word_count,
-		    entry_count = a.entry_count + excluded.entry_count`, zone, source)
 }

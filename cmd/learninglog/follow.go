@@ -7,11 +7,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/riverqueue/river/rivertype"
-
 	"learninglog/internal/postgres"
-	"learninglog/query"
-	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
 
 const (
@@ -29,7 +26,7 @@ const (
 // is. A service works it, or after a moment this process; at once if it is alone.
 // If ctx ends first the rebuild goes on, or waits for somebody to go on with it; so
 // it does if the database is away for too long.
-func (f databaseFlags) follow(ctx context.Context, jobs *rollup.Jobs, id int64, alone bool) (_ query.Rebuild, err error) {
+func (f databaseFlags) follow(ctx context.Context, jobs *rebuild.Jobs, id int64, alone bool) (_ rebuild.Job, err error) {
 	show, clearShown := showRebuild()
 	defer clearShown()
 	looks := &follower{jobs: jobs, id: id, alone: alone, show: show, work: ownWork{jobs: jobs}}
@@ -38,23 +35,23 @@ func (f databaseFlags) follow(ctx context.Context, jobs *rollup.Jobs, id int64, 
 
 	var away outage
 	for {
-		rebuild, err := looks.look(ctx)
+		job, err := looks.look(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return query.Rebuild{}, f.stoppedWaiting(id, looks.work.begun)
-		case errors.Is(err, query.ErrNotFound):
-			return query.Rebuild{}, f.errUnknownRebuild(id)
-		case err == nil && rebuild.Ended():
-			return rebuild, nil
+			return rebuild.Job{}, f.stoppedWaiting(id, looks.work.begun)
+		case errors.Is(err, rebuild.ErrNotFound):
+			return rebuild.Job{}, f.errUnknownRebuild(id)
+		case err == nil && job.Ended():
+			return job, nil
 		case err == nil:
 			if away.over() {
 				looks.waitingSince = time.Now() // whoever worked it needs a moment to come back
 			}
 		case away.bear(err, clearShown):
 		case postgres.Unavailable(err):
-			return query.Rebuild{}, f.errStaysAway(id, err)
+			return rebuild.Job{}, f.errStaysAway(id, err)
 		default:
-			return query.Rebuild{}, err
+			return rebuild.Job{}, err
 		}
 		select {
 		case <-ctx.Done():
@@ -65,42 +62,42 @@ func (f databaseFlags) follow(ctx context.Context, jobs *rollup.Jobs, id int64, 
 
 // follower is what follow knows of a rebuild between two looks at it.
 type follower struct {
-	jobs  *rollup.Jobs
+	jobs  *rebuild.Jobs
 	id    int64
 	alone bool
-	show  func(query.Rebuild)
+	show  func(rebuild.Job)
 	work  ownWork
 
 	waitingSince, lookedAfter time.Time
 }
 
 // look returns the rebuild as it is, and sees to it that somebody works it.
-func (f *follower) look(ctx context.Context) (query.Rebuild, error) {
-	rebuild, err := query.GetRebuild(ctx, f.jobs.Client(), f.id)
-	if err != nil || rebuild.Ended() {
-		return rebuild, err
+func (f *follower) look(ctx context.Context) (rebuild.Job, error) {
+	job, err := f.jobs.Get(ctx, f.id)
+	if err != nil || job.Ended() {
+		return job, err
 	}
-	f.show(rebuild)
-	if rebuild.State == rivertype.JobStateRunning {
+	f.show(job)
+	if job.State == rebuild.Running {
 		f.waitingSince = time.Now()
 	}
 	if f.alone || time.Since(f.waitingSince) > idleAfter {
 		if err := f.work.begin(ctx); err != nil {
-			return query.Rebuild{}, err
+			return rebuild.Job{}, err
 		}
 	}
 	if time.Since(f.lookedAfter) > lookAfterEvery {
 		f.lookedAfter = time.Now()
 		if _, err := f.jobs.Rescue(ctx); err != nil {
-			return query.Rebuild{}, err
+			return rebuild.Job{}, err
 		}
 	}
-	return rebuild, nil
+	return job, nil
 }
 
 // ownWork is working jobs in this process.
 type ownWork struct {
-	jobs  *rollup.Jobs
+	jobs  *rebuild.Jobs
 	begun bool
 }
 

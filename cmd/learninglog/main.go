@@ -18,8 +18,7 @@ import (
 	"github.com/adrg/xdg"
 	"github.com/alecthomas/kong"
 
-	"learninglog/command"
-	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
 
 // The exit statuses: as with grep, one says that something was found, the other
@@ -63,9 +62,9 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 			"exactly once, in every period, at every commit."),
 		kong.Vars{
 			"data_dir":     defaultDataDir(),
-			"max_users":    strconv.Itoa(rollup.MaxScopeUsers),
-			"max_workers":  strconv.Itoa(command.MaxRebuildWorkers),
-			"rebuild_pace": strconv.Itoa(command.DefaultRebuildPace),
+			"max_users":    strconv.Itoa(rebuild.MaxUsers),
+			"max_workers":  strconv.Itoa(rebuild.MaxWorkers),
+			"rebuild_pace": strconv.Itoa(rebuild.DefaultPace),
 		},
 		kong.Writers(stdout, stderr),
 		kong.UsageOnError(),

@@ -8,10 +8,8 @@ import (
 	"log/slog"
 	"strconv"
 
-	"learninglog/command"
 	"learninglog/internal/postgres"
-	"learninglog/query"
-	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
 
 type rebuildCommand struct {
@@ -36,16 +34,16 @@ type rebuildStartCommand struct {
 
 // Help is what --help says more.
 func (*rebuildStartCommand) Help() string {
-	return `A rebuild compares the rollups with the logs and adds what is missing, while everybody goes on writing. It is a job in the database: a running service does the work, at most --max-logs-per-second, and goes on with it after a crash or a deploy.
+	return `A job compares the rollups with the logs and adds what is missing, while everybody goes on writing. It is a job in the database: a running service does the work, at most --max-logs-per-second, and goes on with it after a crash or a deploy.
 
-  learninglog rebuild --wait                                      everything
-  learninglog rebuild --users-file users.txt                      some users
-  learninglog rebuild --recorded-since 2026-01-14T08:00:00Z       who has learned since
-  learninglog rebuild --workers 4 --max-logs-per-second 0 --wait  as fast as it can
-  learninglog rebuild watch 7                                     how far is it?
-  learninglog rebuild cancel 7
+  learninglog job --wait                                      everything
+  learninglog job --users-file users.txt                      some users
+  learninglog job --recorded-since 2026-01-14T08:00:00Z       who has learned since
+  learninglog job --workers 4 --max-logs-per-second 0 --wait  as fast as it can
+  learninglog job watch 7                                     how far is it?
+  learninglog job cancel 7
 
-While a rebuild of the same scope waits or runs there is no second one: that one is meant, with its own workers and pace.`
+While a job of the same scope waits or runs there is no second one: that one is meant, with its own workers and pace.`
 }
 
 // Run asks for a rebuild, and with --wait sees it through.
@@ -54,15 +52,15 @@ func (c *rebuildStartCommand) Run(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return c.withJobs(ctx, func(jobs *rollup.Jobs, ownServer bool) error {
+	return c.withJobs(ctx, func(jobs *rebuild.Jobs, ownServer bool) error {
 		if c.Wait {
-			rebuild, err := c.seeThrough(ctx, jobs, args, stdout, ownServer)
+			job, err := c.seeThrough(ctx, jobs, args, stdout, ownServer)
 			if err != nil {
 				return err
 			}
-			return report(stdout, rebuild, c.pasteRepair(c.rebuildFlags))
+			return report(stdout, job, c.pasteRepair(c.rebuildFlags))
 		}
-		requested, err := command.RequestRebuild(ctx, jobs.Client(), args)
+		requested, err := jobs.Request(ctx, args)
 		if err != nil {
 			return err
 		}
@@ -80,7 +78,7 @@ func (c *rebuildStartCommand) Run(ctx context.Context, stdout io.Writer) error {
 }
 
 // joined says what became of a request for a rebuild that others had asked for.
-func joined(requested command.RequestedRebuild) string {
+func joined(requested rebuild.Requested) string {
 	if requested.Begun {
 		return "of the same scope had begun before, and its workers and pace hold"
 	}
@@ -90,30 +88,30 @@ func joined(requested command.RequestedRebuild) string {
 // seeThrough asks for a rebuild and returns it when it has ended. One that had
 // begun before, and may be past what is asked about, is only waited for.
 func (f databaseFlags) seeThrough(
-	ctx context.Context, jobs *rollup.Jobs, args rollup.RebuildArgs, stdout io.Writer, alone bool,
-) (query.Rebuild, error) {
+	ctx context.Context, jobs *rebuild.Jobs, args rebuild.Args, stdout io.Writer, alone bool,
+) (rebuild.Job, error) {
 	for {
-		var requested command.RequestedRebuild
+		var requested rebuild.Requested
 		err := outlasting(ctx, func() (err error) {
-			requested, err = command.RequestRebuild(ctx, jobs.Client(), args)
+			requested, err = jobs.Request(ctx, args)
 			return err
 		})
 		if err != nil {
-			return query.Rebuild{}, err
+			return rebuild.Job{}, err
 		}
 		if requested.Joined {
 			_, err := fmt.Fprintf(stdout, "rebuild %d %s: waiting for it\n", requested.ID, joined(requested))
 			if err != nil {
-				return query.Rebuild{}, err
+				return rebuild.Job{}, err
 			}
 		}
-		rebuild, err := f.follow(ctx, jobs, requested.ID, alone)
+		job, err := f.follow(ctx, jobs, requested.ID, alone)
 		if err != nil || !requested.Begun {
-			return rebuild, err
+			return job, err
 		}
 		_, err = fmt.Fprintf(stdout, "rebuild %d has ended; now for one that begins now\n", requested.ID)
 		if err != nil {
-			return query.Rebuild{}, err
+			return rebuild.Job{}, err
 		}
 	}
 }
@@ -125,7 +123,7 @@ func (f databaseFlags) errUnknownRebuild(id int64) error {
 
 // withJobs opens the job queue. ownServer says that this process runs the
 // database, so that no service can be using it.
-func (f databaseFlags) withJobs(ctx context.Context, work func(jobs *rollup.Jobs, ownServer bool) error) (err error) {
+func (f databaseFlags) withJobs(ctx context.Context, work func(jobs *rebuild.Jobs, ownServer bool) error) (err error) {
 	logger := commandLogger()
 	opened, err := f.openExisting(ctx, logger)
 	if err != nil {
@@ -140,7 +138,7 @@ func (f databaseFlags) withJobs(ctx context.Context, work func(jobs *rollup.Jobs
 	if err := f.check(ctx, migrator); err != nil {
 		return err
 	}
-	jobs, err := rollup.NewJobs(opened.pool, rollup.JobsConfig{
+	jobs, err := rebuild.NewJobs(opened.pool, rebuild.Config{
 		Schema:      postgres.RiverSchema,
 		Zone:        zone(),
 		Logger:      slog.New(slog.DiscardHandler), // the report says it

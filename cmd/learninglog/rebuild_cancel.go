@@ -6,11 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/riverqueue/river/rivertype"
-
-	"learninglog/command"
-	"learninglog/query"
-	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
 
 type rebuildCancelCommand struct {
@@ -21,34 +17,34 @@ type rebuildCancelCommand struct {
 
 // Help is what --help says more.
 func (*rebuildCancelCommand) Help() string {
-	return `It waits until the rebuild has ended: a moment, or some seconds if the process that worked it is gone.
+	return `It waits until the job has ended: a moment, or some seconds if the process that worked it is gone.
 
-Exits with 0 if the rebuild is cancelled, 2 if there is none, or none that hasn't ended.`
+Exits with 0 if the job is cancelled, 2 if there is none, or none that hasn't ended.`
 }
 
 // Run cancels the rebuild, whatever process works it, and waits for its end.
 func (c *rebuildCancelCommand) Run(ctx context.Context, stdout io.Writer) error {
-	return c.withJobs(ctx, func(jobs *rollup.Jobs, _ bool) error {
-		rebuild, err := query.GetRebuild(ctx, jobs.Client(), c.ID)
+	return c.withJobs(ctx, func(jobs *rebuild.Jobs, _ bool) error {
+		job, err := jobs.Get(ctx, c.ID)
 		switch {
-		case errors.Is(err, query.ErrNotFound):
+		case errors.Is(err, rebuild.ErrNotFound):
 			return c.errUnknownRebuild(c.ID)
 		case err != nil:
 			return err
-		case rebuild.Ended():
-			return fmt.Errorf("rebuild %d has ended already: it was %s", c.ID, rebuild.State)
+		case job.Ended():
+			return fmt.Errorf("rebuild %d has ended already: it was %s", c.ID, job.State)
 		}
-		if err := command.CancelRebuild(ctx, jobs.Client(), c.ID); err != nil {
+		if err := jobs.Cancel(ctx, c.ID); err != nil {
 			return err
 		}
-		rebuild, err = c.follow(ctx, jobs, c.ID, false)
+		job, err = c.follow(ctx, jobs, c.ID, false)
 		if err != nil {
 			return err
 		}
-		if rebuild.State != rivertype.JobStateCancelled {
-			return fmt.Errorf("rebuild %d ended before it could be cancelled: it was %s", c.ID, rebuild.State)
+		if job.State != rebuild.Cancelled {
+			return fmt.Errorf("rebuild %d ended before it could be cancelled: it was %s", c.ID, job.State)
 		}
-		_, err = fmt.Fprintf(stdout, "rebuild %d is cancelled, %s\n", c.ID, doneBefore(rebuild))
+		_, err = fmt.Fprintf(stdout, "rebuild %d is cancelled, %s\n", c.ID, doneBefore(job))
 		return err
 	})
 }

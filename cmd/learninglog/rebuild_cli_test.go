@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"learninglog/internal/pgtest"
-	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
 
 func TestRebuildTheUsersOfAFile(t *testing.T) {
@@ -76,7 +76,7 @@ func TestAUsersFileThatIsWrong(t *testing.T) {
 		{"no UUID", uuid.NewString() + "\n\nme\n", `line 3 of `},
 		{"nobody", "# nobody\n", "lists no user"},
 		{"a line that never ends", strings.Repeat("a", 1<<20), "line 1 of "},
-		{"too many", manyUsers(rollup.MaxScopeUsers + 1), "rebuild everybody"},
+		{"too many", manyUsers(rebuild.MaxUsers + 1), "rebuild everybody"},
 	} {
 		name := filepath.Join(dir, "users.txt")
 		require.NoError(t, os.WriteFile(name, []byte(test.list), 0o600))

@@ -14,9 +14,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"learninglog/command"
 	"learninglog/internal/timerange"
 	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
 
 // rebuildFlags say what to rebuild or verify, and how fast.
@@ -34,8 +34,8 @@ type rebuildFlags struct {
 // Validate is called by kong.
 func (f *rebuildFlags) Validate() error {
 	switch {
-	case f.Workers < 1 || f.Workers > command.MaxRebuildWorkers:
-		return fmt.Errorf("--workers must be from 1 to %d", command.MaxRebuildWorkers)
+	case f.Workers < 1 || f.Workers > rebuild.MaxWorkers:
+		return fmt.Errorf("--workers must be from 1 to %d", rebuild.MaxWorkers)
 	case f.MaxLogsPerSecond < 0 || f.MaxLogsPerSecond > math.MaxInt32:
 		return fmt.Errorf("--max-logs-per-second must be from 0, which is as many as it can, to %d", math.MaxInt32)
 	}
@@ -43,9 +43,9 @@ func (f *rebuildFlags) Validate() error {
 }
 
 // args returns what the flags say, as a job's arguments.
-func (f *rebuildFlags) args(dryRun bool) (rollup.RebuildArgs, error) {
+func (f *rebuildFlags) args(dryRun bool) (rebuild.Args, error) {
 	scope, err := f.scope()
-	return rollup.RebuildArgs{
+	return rebuild.Args{
 		Scope:            scope,
 		DryRun:           dryRun,
 		Workers:          f.Workers,
@@ -53,9 +53,9 @@ func (f *rebuildFlags) args(dryRun bool) (rollup.RebuildArgs, error) {
 	}, err
 }
 
-func (f *rebuildFlags) scope() (scope rollup.Scope, err error) {
+func (f *rebuildFlags) scope() (scope rebuild.Scope, err error) {
 	if scope.Users, err = f.users(); err != nil {
-		return rollup.Scope{}, err
+		return rebuild.Scope{}, err
 	}
 	for _, bound := range []struct {
 		flag, text string
@@ -71,12 +71,12 @@ func (f *rebuildFlags) scope() (scope rollup.Scope, err error) {
 		}
 		parsed, err := timerange.Parse(bound.text, zone())
 		if err != nil {
-			return rollup.Scope{}, fmt.Errorf("--%s %w, not %q", bound.flag, err, bound.text)
+			return rebuild.Scope{}, fmt.Errorf("--%s %w, not %q", bound.flag, err, bound.text)
 		}
 		*bound.into = new(bound.of(parsed))
 	}
-	if scope.From != nil && scope.To != nil && scope.From.After(*scope.To) {
-		return rollup.Scope{}, errors.New("--from must not be after --to")
+	if err := scope.Check(); errors.Is(err, rollup.ErrEmptyRange) {
+		return rebuild.Scope{}, errors.New("--from must not be after --to")
 	}
 	return scope, nil
 }
@@ -102,7 +102,7 @@ func (f databaseFlags) pasteRepair(scope rebuildFlags) string {
 
 // flagsOf returns the flags that mean a scope. Of many users it is a file that a
 // person has to write.
-func flagsOf(scope rollup.Scope) (flags rebuildFlags) {
+func flagsOf(scope rebuild.Scope) (flags rebuildFlags) {
 	const few = 5
 	if len(scope.Users) > few {
 		flags.UsersFile = "FILE"
@@ -179,9 +179,9 @@ func readUsers(list io.Reader, name string) ([]uuid.UUID, error) {
 		if err != nil {
 			return nil, fmt.Errorf("line %d of %s must be a UUID such as %s, not %.100q", number, name, exampleUser, text)
 		}
-		if users[user] = true; len(users) > rollup.MaxScopeUsers {
+		if users[user] = true; len(users) > rebuild.MaxUsers {
 			return nil, fmt.Errorf("%s lists more than %d users: split it, and rebuild one list after the other, "+
-				"or rebuild everybody, without --users-file", name, rollup.MaxScopeUsers)
+				"or rebuild everybody, without --users-file", name, rebuild.MaxUsers)
 		}
 	}
 	switch err := lines.Err(); {

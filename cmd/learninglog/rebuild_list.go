@@ -9,8 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"learninglog/query"
-	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
 
 type rebuildListCommand struct {
@@ -30,8 +29,8 @@ func (c *rebuildListCommand) Validate() error {
 
 // Run prints a table, the newest first.
 func (c *rebuildListCommand) Run(ctx context.Context, stdout io.Writer) error {
-	return c.withJobs(ctx, func(jobs *rollup.Jobs, _ bool) error {
-		rebuilds, err := query.ListRebuilds(ctx, jobs.Client(), c.Limit)
+	return c.withJobs(ctx, func(jobs *rebuild.Jobs, _ bool) error {
+		rebuilds, err := jobs.List(ctx, c.Limit)
 		if err != nil {
 			return err
 		}
@@ -41,19 +40,19 @@ func (c *rebuildListCommand) Run(ctx context.Context, stdout io.Writer) error {
 		}
 		table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 		_, err = fmt.Fprintln(table, "id\twhat\tstate\trequested\tlogs\tdrifted\trepaired\tscope")
-		for _, rebuild := range rebuilds {
+		for _, job := range rebuilds {
 			_, failed := fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n",
-				rebuild.ID, whatItDoes(rebuild), stateOf(rebuild), rebuild.RequestedAt.Format(time.RFC3339),
-				rebuild.Progress.LogsDone, rebuild.Progress.RowsDrifted, rebuild.Progress.RowsRepaired,
-				describeScope(rebuild.Args))
+				job.ID, whatItDoes(job), stateOf(job), job.RequestedAt.Format(time.RFC3339),
+				job.Progress.LogsDone, job.Progress.RowsDrifted, job.Progress.RowsRepaired,
+				describeScope(job.Args))
 			err = errors.Join(err, failed)
 		}
 		return errors.Join(err, table.Flush())
 	})
 }
 
-func whatItDoes(rebuild query.Rebuild) string {
-	if rebuild.Args.DryRun {
+func whatItDoes(job rebuild.Job) string {
+	if job.Args.DryRun {
 		return "verify"
 	}
 	return "rebuild"
@@ -61,14 +60,14 @@ func whatItDoes(rebuild query.Rebuild) string {
 
 // stateOf is the state and, while it can be told from it, what is about to become
 // of it.
-func stateOf(rebuild query.Rebuild) string {
-	if rebuild.CancelRequestedAt != nil && !rebuild.Ended() {
+func stateOf(job rebuild.Job) string {
+	if job.IsBeingCancelled() {
 		return "being cancelled"
 	}
-	return string(rebuild.State)
+	return string(job.State)
 }
 
-func describeScope(args rollup.RebuildArgs) string {
+func describeScope(args rebuild.Args) string {
 	scope := args.Scope
 	switch {
 	case args.Routine:

@@ -5,25 +5,24 @@ import (
 	"os"
 	"time"
 
-	"github.com/riverqueue/river/rivertype"
 	"github.com/schollz/progressbar/v3"
 
-	"learninglog/query"
+	"learninglog/rollup/rebuild"
 )
 
 // showRebuild returns what shows on standard error how far a rebuild is, whenever
 // it is called: as a bar on a terminal, as a line every few seconds elsewhere; and
 // what clears the bar.
-func showRebuild() (show func(query.Rebuild), clearShown func()) {
+func showRebuild() (show func(rebuild.Job), clearShown func()) {
 	if isTerminal(os.Stderr) {
 		bar := new(rebuildBar)
 		return bar.show, bar.clear
 	}
 	shown := time.Now()
-	return func(rebuild query.Rebuild) {
+	return func(job rebuild.Job) {
 		if time.Since(shown) >= showEvery {
 			shown = time.Now()
-			_, _ = fmt.Fprintln(os.Stderr, describeRebuild(rebuild)+describePart(rebuild))
+			_, _ = fmt.Fprintln(os.Stderr, describeRebuild(job)+describePart(job))
 		}
 	}, func() {}
 }
@@ -35,8 +34,8 @@ type rebuildBar struct {
 	size int64
 }
 
-func (b *rebuildBar) show(rebuild query.Rebuild) {
-	progress, size := rebuild.Progress, int64(-1)
+func (b *rebuildBar) show(job rebuild.Job) {
+	progress, size := job.Progress, int64(-1)
 	if progress.LogsExpected > 0 {
 		size = max(progress.LogsExpected, progress.LogsDone)
 	}
@@ -44,7 +43,7 @@ func (b *rebuildBar) show(rebuild query.Rebuild) {
 		b.clear()
 		b.bar, b.size = newBar(os.Stderr, size, progressbar.OptionSetPredictTime(false)), size
 	}
-	b.bar.Describe(describeRebuild(rebuild))
+	b.bar.Describe(describeRebuild(job))
 	_ = b.bar.Set64(progress.LogsDone)
 }
 
@@ -55,10 +54,10 @@ func (b *rebuildBar) clear() {
 }
 
 // describeRebuild says in a line how far a rebuild is.
-func describeRebuild(rebuild query.Rebuild) string {
-	progress := rebuild.Progress
-	line := fmt.Sprintf("%s %d", whatItDoes(rebuild), rebuild.ID)
-	if state := stateOf(rebuild); state != string(rivertype.JobStateRunning) {
+func describeRebuild(job rebuild.Job) string {
+	progress := job.Progress
+	line := fmt.Sprintf("%s %d", whatItDoes(job), job.ID)
+	if state := stateOf(job); state != string(rebuild.Running) {
 		line += " (" + state + ")"
 	}
 	line += fmt.Sprintf(": %s, %.0f/s", count(progress.LogsDone, "log"), progress.LogsPerSecond())
@@ -66,15 +65,15 @@ func describeRebuild(rebuild query.Rebuild) string {
 		line += fmt.Sprintf(", %s left", left.Round(time.Second))
 	}
 	line += ", " + count(progress.RowsDrifted, "row") + " drifted"
-	if rebuild.Error != "" && rebuild.State != rivertype.JobStateRunning {
-		line += "; it was interrupted: " + rebuild.Error
+	if job.Error != "" && job.State != rebuild.Running {
+		line += "; it was interrupted: " + job.Error
 	}
 	return line
 }
 
 // describePart says what a bar shows of how far a rebuild is, where that is known.
-func describePart(rebuild query.Rebuild) string {
-	progress := rebuild.Progress
+func describePart(job rebuild.Job) string {
+	progress := job.Progress
 	if progress.LogsExpected == 0 {
 		return ""
 	}

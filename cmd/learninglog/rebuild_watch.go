@@ -4,7 +4,7 @@ import (
 	"context"
 	"io"
 
-	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
 
 type rebuildWatchCommand struct {
@@ -15,18 +15,18 @@ type rebuildWatchCommand struct {
 
 // Help is what --help says more.
 func (*rebuildWatchCommand) Help() string {
-	return `A running service does the work, or this command if there is none: then it works all rebuilds that are queued. Ctrl-C ends the watching and not the rebuild.
+	return `A running service does the work, or this command if there is none: then it works all rebuilds that are queued. Ctrl-C ends the watching and not the job.
 
-Exits with 0 when the rebuild is done, 2 if it was cancelled or given up.`
+Exits with 0 when the job is done, 2 if it was cancelled or given up.`
 }
 
 // Run waits until the rebuild has ended and says what it found and did.
 func (c *rebuildWatchCommand) Run(ctx context.Context, stdout io.Writer) error {
-	return c.withJobs(ctx, func(jobs *rollup.Jobs, ownServer bool) error {
-		rebuild, err := c.follow(ctx, jobs, c.ID, ownServer)
+	return c.withJobs(ctx, func(jobs *rebuild.Jobs, ownServer bool) error {
+		job, err := c.follow(ctx, jobs, c.ID, ownServer)
 		if err != nil {
 			return err
 		}
-		return report(stdout, rebuild, c.pasteRepair(flagsOf(rebuild.Args.Scope)))
+		return report(stdout, job, c.pasteRepair(flagsOf(job.Args.Scope)))
 	})
 }

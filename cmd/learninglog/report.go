@@ -6,24 +6,21 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/riverqueue/river/rivertype"
-
-	"learninglog/query"
-	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
 
 // report prints what a rebuild that has ended found and did. One that was
 // cancelled or given up is an error. repair is the command that would repair what a
 // dry run found.
-func report(stdout io.Writer, rebuild query.Rebuild, repair string) error {
-	switch rebuild.State {
-	case rivertype.JobStateCompleted:
-	case rivertype.JobStateCancelled:
-		return fmt.Errorf("rebuild %d was cancelled, %s", rebuild.ID, doneBefore(rebuild))
+func report(stdout io.Writer, job rebuild.Job, repair string) error {
+	switch job.State {
+	case rebuild.Completed:
+	case rebuild.Cancelled:
+		return fmt.Errorf("rebuild %d was cancelled, %s", job.ID, doneBefore(job))
 	default:
-		return fmt.Errorf("rebuild %d was given up, %s: %s", rebuild.ID, doneBefore(rebuild), rebuild.Error)
+		return fmt.Errorf("rebuild %d was given up, %s: %s", job.ID, doneBefore(job), job.Error)
 	}
-	progress := rebuild.Progress
+	progress := job.Progress
 	_, err := fmt.Fprintf(stdout, "Compared %s of %s with their rollups.\n",
 		count(progress.LogsDone, "log"), count(progress.UsersDone, "user"))
 	if err != nil {
@@ -34,7 +31,7 @@ func report(stdout io.Writer, rebuild query.Rebuild, repair string) error {
 		return err
 	}
 	verdict := ", which has been repaired."
-	if rebuild.Args.DryRun {
+	if job.Args.DryRun {
 		verdict = ". To repair it: " + repair
 	}
 	_, err = fmt.Fprintf(stdout, "Drift in %s of the rollups%s\n", count(progress.RowsDrifted, "row"), verdict)
@@ -51,10 +48,10 @@ func report(stdout io.Writer, rebuild query.Rebuild, repair string) error {
 }
 
 // doneBefore says what a rebuild did that didn't come to its end.
-func doneBefore(rebuild query.Rebuild) string {
-	progress := rebuild.Progress
+func doneBefore(job rebuild.Job) string {
+	progress := job.Progress
 	done := fmt.Sprintf("after %s of %s; ", count(progress.LogsDone, "log"), count(progress.UsersDone, "user"))
-	if rebuild.Args.DryRun {
+	if job.Args.DryRun {
 		return done + count(progress.RowsDrifted, "row") + " had drifted"
 	}
 	return done + count(progress.RowsRepaired, "row") + " repaired, which stay so"
@@ -68,7 +65,7 @@ func count(n int64, noun string) string {
 	return fmt.Sprintf("%d %s", n, noun)
 }
 
-func listDrift(stdout io.Writer, progress rollup.RebuildProgress) error {
+func listDrift(stdout io.Writer, progress rebuild.Progress) error {
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "user\tgranularity\tperiod\twords in rollup\twords in logs\tentries in rollup\tentries in logs")
 	for _, drift := range progress.Examples {
@@ -88,7 +85,7 @@ func listDrift(stdout io.Writer, progress rollup.RebuildProgress) error {
 
 // periodText is the date of a period's start, or its instant where no period
 // starts.
-func periodText(drift rollup.Drift) string {
+func periodText(drift rebuild.Drift) string {
 	period := drift.Period.In(zone())
 	if !drift.Granularity.StartOf(period, zone()).Equal(period) {
 		return period.Format(time.RFC3339)

@@ -24,7 +24,7 @@ import (
 	"learninglog/internal/metrics"
 	"learninglog/internal/postgres"
 	"learninglog/query"
-	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
 
 type serveCommand struct {
@@ -123,11 +123,11 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 		return err
 	}
 
-	jobs, err := rollup.NewJobs(database.pool, rollup.JobsConfig{
+	jobs, err := rebuild.NewJobs(database.pool, rebuild.Config{
 		Schema:      postgres.RiverSchema,
 		Zone:        zone(),
 		ChunkLogs:   c.RebuildChunkLogs,
-		Routine:     rollup.RoutineConfig{Every: c.VerifyEvery, SampleLogs: c.VerifySample, Repairs: c.VerifyRepairs},
+		Routine:     rebuild.RoutineConfig{Every: c.VerifyEvery, SampleLogs: c.VerifySample, Repairs: c.VerifyRepairs},
 		Logger:      logger,
 		RiverLogger: onlyWarnings(logger),
 	})
@@ -176,7 +176,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	}
 	pages, err := dashboard.New(dashboard.Config{
 		Reader:         reader,
-		Jobs:           jobs.Client(),
+		Jobs:           jobs,
 		Zone:           zone(),
 		Operations:     operations,
 		JobPages:       jobPages,
@@ -191,7 +191,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	handler, err := api.New(api.Config{
 		Recorder:       recorder,
 		Reader:         reader,
-		Jobs:           jobs.Client(),
+		Jobs:           jobs,
 		Limits:         limits,
 		Zone:           zone(),
 		Ready:          migrator.Check,
@@ -258,7 +258,7 @@ func fillWithDemo(ctx context.Context, reader *query.Reader, recorder *command.R
 
 // jobPages starts the pages about jobs, or returns nil where operators have none.
 func (c *serveCommand) jobPages(
-	ctx context.Context, jobs *rollup.Jobs, logger *slog.Logger, started *shutdown,
+	ctx context.Context, jobs *rebuild.Jobs, logger *slog.Logger, started *shutdown,
 ) (http.Handler, error) {
 	if !c.Admin {
 		return nil, nil

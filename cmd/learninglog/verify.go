@@ -4,7 +4,7 @@ import (
 	"context"
 	"io"
 
-	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
 
 type verifyCommand struct {
@@ -25,15 +25,15 @@ func (c *verifyCommand) Run(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return c.withJobs(ctx, func(jobs *rollup.Jobs, ownServer bool) error {
-		rebuild, err := c.seeThrough(ctx, jobs, args, stdout, ownServer)
+	return c.withJobs(ctx, func(jobs *rebuild.Jobs, ownServer bool) error {
+		job, err := c.seeThrough(ctx, jobs, args, stdout, ownServer)
 		if err != nil {
 			return err
 		}
-		if err := report(stdout, rebuild, c.pasteRepair(c.rebuildFlags)); err != nil {
+		if err := report(stdout, job, c.pasteRepair(c.rebuildFlags)); err != nil {
 			return err
 		}
-		if rebuild.Progress.RowsDrifted > 0 {
+		if job.Progress.RowsDrifted > 0 {
 			return errDrift
 		}
 		return nil

@@ -12,9 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
-	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/riverqueue/river"
 	"golang.org/x/time/rate"
 
 	"learninglog/command"
@@ -25,8 +23,7 @@ import (
 type Config struct {
 	Recorder *command.Recorder
 	Reader   *query.Reader
-	// Jobs is River's client, for rebuilds.
-	Jobs *river.Client[pgx.Tx]
+	Jobs     Jobs
 	// Limits are those of the recorder, for the documentation.
 	Limits command.Limits
 	// Zone is the zone of periods, and of dates without a time.

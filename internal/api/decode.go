@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"learninglog/command"
-	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
 
 // decodeLog reads a learning log from JSON. The error is a problem for text that
@@ -34,16 +34,16 @@ func decodeLog(location string, text []byte, limits command.Limits) (command.Log
 }
 
 // decodeRebuild reads what to rebuild. An empty body is everything.
-func decodeRebuild(text []byte, zone *time.Location) (rollup.RebuildArgs, error) {
-	args := rollup.RebuildArgs{Workers: 1, MaxLogsPerSecond: command.DefaultRebuildPace}
+func decodeRebuild(text []byte, zone *time.Location) (rebuild.Args, error) {
+	args := rebuild.Args{Workers: 1, MaxLogsPerSecond: rebuild.DefaultPace}
 	if len(bytes.TrimSpace(text)) == 0 {
 		return args, nil
 	}
 	o, err := newObject("body", text)
 	if err != nil {
-		return rollup.RebuildArgs{}, err
+		return rebuild.Args{}, err
 	}
-	args.Scope.Users = o.takeUUIDs("user_ids", rollup.MaxScopeUsers)
+	args.Scope.Users = o.takeUUIDs("user_ids", rebuild.MaxUsers)
 	if user := o.takeUUID("user_id", false); user != nil {
 		args.Scope.Users = append(args.Scope.Users, *user)
 	}
@@ -55,11 +55,11 @@ func decodeRebuild(text []byte, zone *time.Location) (rollup.RebuildArgs, error)
 		args.Scope.To = new(to.Last(zone))
 	}
 	args.DryRun = o.takeBool("dry_run")
-	args.Workers = o.takeNumber("workers", 1, command.MaxRebuildWorkers, args.Workers)
+	args.Workers = o.takeNumber("workers", 1, rebuild.MaxWorkers, args.Workers)
 	args.MaxLogsPerSecond = o.takeNumber("max_logs_per_second", 0, math.MaxInt32, args.MaxLogsPerSecond)
 	wrong := o.finish("user_id", "user_ids", "recorded_since", "from", "to", "dry_run", "workers", "max_logs_per_second")
 	if wrong != nil {
-		return rollup.RebuildArgs{}, invalid.problem("", wrong...)
+		return rebuild.Args{}, invalid.problem("", wrong...)
 	}
 	return args, nil
 }

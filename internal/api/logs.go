@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"learninglog/query"
+	"learninglog/rollup"
 )
 
 func fromStored(log query.Log) LearningLog {
@@ -126,7 +127,7 @@ func (s *server) logsRequest(input *logsInput) (query.LogsRequest, error) {
 		request.Until = &until
 	}
 	if from != nil && to != nil && !request.From.Before(*request.Until) {
-		return query.LogsRequest{}, query.ErrEmptyRange
+		return query.LogsRequest{}, rollup.ErrEmptyRange
 	}
 	if input.Cursor != "" {
 		cursor, err := query.ParseCursor(input.Cursor)

@@ -18,6 +18,7 @@ import (
 	"learninglog/command"
 	"learninglog/query"
 	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
 
 // Problem is the body of every error: RFC 9457.
@@ -83,18 +84,18 @@ func (s *server) problem(ctx context.Context, err error) *Problem {
 		return known
 	case errors.Is(err, query.ErrNotFound):
 		return notFound.problem("Nothing is known under this id, or not for this user.")
-	case errors.Is(err, command.ErrNoRebuild):
+	case errors.Is(err, rebuild.ErrNotFound):
 		return notFound.problem("There is no rebuild with this id, or none any more: those that have ended are kept for a day.")
-	case errors.Is(err, query.ErrEmptyRange):
+	case errors.Is(err, rollup.ErrEmptyRange):
 		return invalid.problem("", FieldProblem{Location: "query.from", Message: "must not be after to"})
-	case errors.Is(err, command.ErrEmptyRange):
+	case errors.Is(err, rollup.ErrEmptyRange):
 		return invalid.problem("", FieldProblem{Location: "body.from", Message: "must not be after to"})
-	case errors.Is(err, command.ErrTooManyUsers):
+	case errors.Is(err, rebuild.ErrTooManyUsers):
 		return invalid.problem("", FieldProblem{
 			Location: "body.user_ids",
-			Message:  fmt.Sprintf("must be a list of at most %d users, together with user_id", rollup.MaxScopeUsers),
+			Message:  fmt.Sprintf("must be a list of at most %d users, together with user_id", rebuild.MaxUsers),
 		})
-	case errors.Is(err, query.ErrTooManyPeriods):
+	case errors.Is(err, rollup.ErrTooManyPeriods):
 		return invalid.problem("The range has too many periods.", FieldProblem{
 			Location: "query.to",
 			Message: fmt.Sprintf("must be at most %d periods after from: ask for a shorter range or a longer granularity",

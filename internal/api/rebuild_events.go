@@ -13,7 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
-	"learninglog/query"
+	"learninglog/rollup/rebuild"
 )
 
 const (
@@ -65,7 +65,7 @@ func (s *server) registerRebuildEvents() {
 }
 
 func (s *server) watchRebuild(ctx context.Context, input *watchInput) (*huma.StreamResponse, error) {
-	rebuild, err := s.findRebuild(ctx, input.ID)
+	job, err := s.Jobs.Get(ctx, input.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -86,17 +86,17 @@ func (s *server) watchRebuild(ctx context.Context, input *watchInput) (*huma.Str
 		if answer.Method() == http.MethodHead || events.begin() != nil {
 			return
 		}
-		s.keepTelling(answer.Context(), events, rebuild)
+		s.keepTelling(answer.Context(), events, job)
 	}}, nil
 }
 
 // keepTelling sends what becomes of a rebuild, until it has ended, the client is
 // gone, or the service stops. A database that is away is waited for.
-func (s *server) keepTelling(ctx context.Context, events *events, rebuild query.Rebuild) {
+func (s *server) keepTelling(ctx context.Context, events *events, job rebuild.Job) {
 	ticks := time.NewTicker(watchEvery)
 	defer ticks.Stop()
 	for {
-		if events.tell(rebuild) != nil || rebuild.Ended() {
+		if events.tell(job) != nil || job.Ended() {
 			return
 		}
 		select {
@@ -106,11 +106,11 @@ func (s *server) keepTelling(ctx context.Context, events *events, rebuild query.
 			return
 		case <-ticks.C:
 		}
-		now, err := s.lookAgain(ctx, rebuild.ID)
+		now, err := s.lookAgain(ctx, job.ID)
 		switch {
 		case err == nil:
-			rebuild = now
-		case errors.Is(err, query.ErrNotFound), ctx.Err() != nil:
+			job = now
+		case errors.Is(err, rebuild.ErrNotFound), ctx.Err() != nil:
 			return // it was deleted
 		case s.Unavailable(err):
 			s.Logger.DebugContext(ctx, "a watcher waits for the database", slog.Any("error", err), requestIDAttr(ctx))
@@ -121,10 +121,10 @@ func (s *server) keepTelling(ctx context.Context, events *events, rebuild query.
 	}
 }
 
-func (s *server) lookAgain(ctx context.Context, id int64) (query.Rebuild, error) {
+func (s *server) lookAgain(ctx context.Context, id int64) (rebuild.Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, min(lookFor, s.RequestTimeout))
 	defer cancel()
-	return query.GetRebuild(ctx, s.Jobs, id)
+	return s.Jobs.Get(ctx, id)
 }
 
 // events is an answer of server-sent events that are a rebuild each.
@@ -153,13 +153,13 @@ func (e *events) begin() error {
 
 // tell sends the rebuild if it isn't what was sent last, and otherwise a comment
 // where nothing was sent for long.
-func (e *events) tell(rebuild query.Rebuild) error {
-	data, err := encodeRebuild(rebuild)
+func (e *events) tell(job rebuild.Job) error {
+	data, err := encodeRebuild(job)
 	if err != nil {
 		return err
 	}
 	switch {
-	case rebuild.Ended():
+	case job.Ended():
 		return e.send(fmt.Appendf(nil, "event: %[1]s\nid: %[1]s\ndata: %[2]s\n\n", endEvent, data))
 	case !bytes.Equal(data, e.told):
 		e.told = data
@@ -172,12 +172,12 @@ func (e *events) tell(rebuild query.Rebuild) error {
 
 // encodeRebuild returns the rebuild in a line, as it is answered, but for the users
 // in scope: they may be ten thousand, and don't change.
-func encodeRebuild(rebuild query.Rebuild) ([]byte, error) {
-	rebuild.Args.Scope.Users = nil
+func encodeRebuild(job rebuild.Job) ([]byte, error) {
+	job.Args.Scope.Users = nil
 	var line bytes.Buffer
 	encoder := json.NewEncoder(&line)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(fromRebuild(rebuild)); err != nil {
+	if err := encoder.Encode(fromRebuild(job)); err != nil {
 		return nil, err
 	}
 	return bytes.TrimSpace(line.Bytes()), nil

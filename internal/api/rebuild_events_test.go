@@ -8,36 +8,34 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/riverqueue/river/rivertype"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"learninglog/query"
-	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
 
 func TestEventsTellWhatHasChanged(t *testing.T) {
 	t.Parallel()
 	answer := httptest.NewRecorder()
 	events := newEvents(answer, time.Second)
-	told := func(rebuild query.Rebuild) string {
+	told := func(job rebuild.Job) string {
 		answer.Body.Reset()
-		require.NoError(t, events.tell(rebuild))
+		require.NoError(t, events.tell(job))
 		return answer.Body.String()
 	}
-	rebuild := query.Rebuild{ID: 7, State: rivertype.JobStateRunning}
+	job := rebuild.Job{ID: 7, State: rebuild.Running}
 
-	assert.Regexp(t, `^event: progress\ndata: \{"id":7,.*\}\n\n$`, told(rebuild))
-	assert.Empty(t, told(rebuild), "nothing has changed")
+	assert.Regexp(t, `^event: progress\ndata: \{"id":7,.*\}\n\n$`, told(job))
+	assert.Empty(t, told(job), "nothing has changed")
 	events.sentAt = events.sentAt.Add(-keepAliveEvery)
-	assert.Regexp(t, `^: .*\n\n$`, told(rebuild), "a comment keeps the connection alive")
-	assert.Empty(t, told(rebuild))
-	rebuild.Progress = rollup.RebuildProgress{LogsDone: 5}
-	assert.Contains(t, told(rebuild), `"logs_done":5`)
-	rebuild.Args.Scope.Users = []uuid.UUID{uuid.New()}
-	assert.Empty(t, told(rebuild), "users in scope may be thousands, and aren't repeated")
-	rebuild.State, rebuild.FinishedAt = rivertype.JobStateCompleted, new(time.Now())
-	assert.Regexp(t, `^event: end\nid: end\ndata: \{"id":7,.*"state":"completed".*\}\n\n$`, told(rebuild))
+	assert.Regexp(t, `^: .*\n\n$`, told(job), "a comment keeps the connection alive")
+	assert.Empty(t, told(job))
+	job.Progress = rebuild.Progress{LogsDone: 5}
+	assert.Contains(t, told(job), `"logs_done":5`)
+	job.Args.Scope.Users = []uuid.UUID{uuid.New()}
+	assert.Empty(t, told(job), "users in scope may be thousands, and aren't repeated")
+	job.State, job.FinishedAt = rebuild.Completed, new(time.Now())
+	assert.Regexp(t, `^event: end\nid: end\ndata: \{"id":7,.*"state":"completed".*\}\n\n$`, told(job))
 }
 
 // The server's timeouts are for requests, not for those who watch for hours.
@@ -52,7 +50,7 @@ func TestEventsOutliveTheTimeoutsOfRequests(t *testing.T) {
 			assert.Fail(t, "the request has ended")
 		case <-time.After(3 * timeout): // what is tested is that time passes
 		}
-		assert.NoError(t, events.tell(query.Rebuild{ID: 7, FinishedAt: new(time.Now())}))
+		assert.NoError(t, events.tell(rebuild.Job{ID: 7, FinishedAt: new(time.Now())}))
 	}))
 	server.Config.ReadTimeout, server.Config.WriteTimeout = timeout, timeout
 	server.Start()

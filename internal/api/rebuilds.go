@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"math"
 	"net/http"
 	"strconv"
@@ -10,10 +9,17 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"learninglog/command"
-	"learninglog/query"
-	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
+
+// Jobs is the queue of rebuilds, a [rebuild.Jobs].
+type Jobs interface {
+	Request(ctx context.Context, args rebuild.Args) (rebuild.Requested, error)
+	Cancel(ctx context.Context, id int64) error
+	Get(ctx context.Context, id int64) (rebuild.Job, error)
+	List(ctx context.Context, limit int) ([]rebuild.Job, error)
+	Verifications(ctx context.Context) ([]rebuild.Verification, error)
+}
 
 // maxRebuildBytes is enough for as many users as a rebuild may list.
 const maxRebuildBytes = 1 << 20
@@ -55,16 +61,16 @@ type Rebuild struct {
 
 // RebuildProgress is how far a rebuild has come.
 type RebuildProgress struct {
-	UsersDone     int64              `json:"users_done"`
-	LogsDone      int64              `json:"logs_done"`
-	LogsExpected  int64              `json:"logs_expected" doc:"About how many logs the scope has, by PostgreSQL's statistics when the rebuild began. 0 is unknown."`
-	LogsPerSecond float64            `json:"logs_per_second" doc:"How fast it has been."`
-	Seconds       float64            `json:"seconds" doc:"How long it has been worked, without interruptions."`
-	SecondsLeft   *float64           `json:"seconds_left,omitempty" doc:"About how long it will take yet, while it runs and where that can be told."`
-	RowsDrifted   int64              `json:"rows_drifted" doc:"Rows of the rollup that the logs don't account for."`
-	RowsRepaired  int64              `json:"rows_repaired" doc:"Those that were put right: all of them, or none in a dry run."`
-	Drifted       rollup.DriftedRows `json:"drifted" doc:"The rows that had drifted, by granularity."`
-	Examples      []rollup.Drift     `json:"examples" nullable:"false" doc:"The rows that were furthest from the truth, the worst first, at most 100. A list of rebuilds leaves them out."`
+	UsersDone     int64               `json:"users_done"`
+	LogsDone      int64               `json:"logs_done"`
+	LogsExpected  int64               `json:"logs_expected" doc:"About how many logs the scope has, by PostgreSQL's statistics when the rebuild began. 0 is unknown."`
+	LogsPerSecond float64             `json:"logs_per_second" doc:"How fast it has been."`
+	Seconds       float64             `json:"seconds" doc:"How long it has been worked, without interruptions."`
+	SecondsLeft   *float64            `json:"seconds_left,omitempty" doc:"About how long it will take yet, while it runs and where that can be told."`
+	RowsDrifted   int64               `json:"rows_drifted" doc:"Rows of the rollup that the logs don't account for."`
+	RowsRepaired  int64               `json:"rows_repaired" doc:"Those that were put right: all of them, or none in a dry run."`
+	Drifted       rebuild.DriftedRows `json:"drifted" doc:"The rows that had drifted, by granularity."`
+	Examples      []rebuild.Drift     `json:"examples" nullable:"false" doc:"The rows that were furthest from the truth, the worst first, at most 100. A list of rebuilds leaves them out."`
 }
 
 type newRebuildInput struct {
@@ -134,7 +140,7 @@ func (s *server) registerRebuilds() {
 		Tags:        []string{tagRebuilds},
 	}, []int{http.StatusNotFound, http.StatusServiceUnavailable}, s.getRebuild)
 
-	rebuild := map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf[Rebuild](s)}}
+	body := map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf[Rebuild](s)}}
 	register(s, huma.Operation{
 		OperationID: "cancel-rebuild",
 		Method:      http.MethodDelete,
@@ -144,8 +150,8 @@ func (s *server) registerRebuilds() {
 			"What it has repaired stays repaired. One that has ended stays as it ended.",
 		Tags: []string{tagRebuilds},
 		Responses: map[string]*huma.Response{
-			"200": {Description: "It has ended: the state says how", Content: rebuild},
-			"202": {Description: "It is about to end", Content: rebuild},
+			"200": {Description: "It has ended: the state says how", Content: body},
+			"202": {Description: "It is about to end", Content: body},
 		},
 	}, []int{http.StatusNotFound, http.StatusServiceUnavailable}, s.cancelRebuild)
 }
@@ -166,73 +172,63 @@ func (s *server) requestRebuild(ctx context.Context, input *newRebuildInput) (*n
 	}
 	ctx, cancel := s.limitTime(ctx)
 	defer cancel()
-	requested, err := command.RequestRebuild(ctx, s.Jobs, args)
+	requested, err := s.Jobs.Request(ctx, args)
 	if err != nil {
 		return nil, err
 	}
-	rebuild, err := s.findRebuild(ctx, requested.ID)
+	job, err := s.Jobs.Get(ctx, requested.ID)
 	if err != nil {
 		return nil, err
 	}
 	return &newRebuildOutput{
-		Location: "/v1/rebuilds/" + strconv.FormatInt(rebuild.ID, 10),
-		Body:     fromRebuild(rebuild),
+		Location: "/v1/rebuilds/" + strconv.FormatInt(job.ID, 10),
+		Body:     fromRebuild(job),
 	}, nil
 }
 
 func (s *server) listRebuilds(ctx context.Context, input *rebuildsInput) (*rebuildsOutput, error) {
-	rebuilds, err := query.ListRebuilds(ctx, s.Jobs, input.Limit)
+	rebuilds, err := s.Jobs.List(ctx, input.Limit)
 	if err != nil {
 		return nil, err
 	}
 	output := &rebuildsOutput{Body: Rebuilds{Rebuilds: make([]Rebuild, len(rebuilds))}}
-	for i, rebuild := range rebuilds {
-		rebuild.Progress.Examples, rebuild.Args.Scope.Users = nil, nil
-		output.Body.Rebuilds[i] = fromRebuild(rebuild)
+	for i, job := range rebuilds {
+		job.Progress.Examples, job.Args.Scope.Users = nil, nil
+		output.Body.Rebuilds[i] = fromRebuild(job)
 	}
 	return output, nil
 }
 
 func (s *server) getRebuild(ctx context.Context, input *rebuildInput) (*rebuildOutput, error) {
-	rebuild, err := s.findRebuild(ctx, input.ID)
+	job, err := s.Jobs.Get(ctx, input.ID)
 	if err != nil {
 		return nil, err
 	}
-	return &rebuildOutput{Body: fromRebuild(rebuild)}, nil
+	return &rebuildOutput{Body: fromRebuild(job)}, nil
 }
 
 func (s *server) cancelRebuild(ctx context.Context, input *rebuildInput) (*cancelOutput, error) {
 	ctx, cancel := s.limitTime(ctx)
 	defer cancel()
-	if err := command.CancelRebuild(ctx, s.Jobs, input.ID); err != nil {
+	if err := s.Jobs.Cancel(ctx, input.ID); err != nil {
 		return nil, err
 	}
-	rebuild, err := s.findRebuild(ctx, input.ID)
+	job, err := s.Jobs.Get(ctx, input.ID)
 	if err != nil {
 		return nil, err
 	}
-	output := &cancelOutput{Status: http.StatusAccepted, Body: fromRebuild(rebuild)}
-	if rebuild.Ended() {
+	output := &cancelOutput{Status: http.StatusAccepted, Body: fromRebuild(job)}
+	if job.Ended() {
 		output.Status = http.StatusOK
 	}
 	return output, nil
 }
 
-// findRebuild returns a rebuild. Its error for one that isn't there is that of
-// cancelling one.
-func (s *server) findRebuild(ctx context.Context, id int64) (query.Rebuild, error) {
-	rebuild, err := query.GetRebuild(ctx, s.Jobs, id)
-	if errors.Is(err, query.ErrNotFound) {
-		return query.Rebuild{}, command.ErrNoRebuild
-	}
-	return rebuild, err
-}
-
-func fromRebuild(rebuild query.Rebuild) Rebuild {
-	args := rebuild.Args
+func fromRebuild(job rebuild.Job) Rebuild {
+	args := job.Args
 	body := Rebuild{
-		ID:               rebuild.ID,
-		State:            string(rebuild.State),
+		ID:               job.ID,
+		State:            string(job.State),
 		RecordedSince:    args.Scope.RecordedSince,
 		From:             args.Scope.From,
 		To:               args.Scope.To,
@@ -240,13 +236,13 @@ func fromRebuild(rebuild query.Rebuild) Rebuild {
 		Routine:          args.Routine,
 		Workers:          max(1, args.Workers),
 		MaxLogsPerSecond: args.MaxLogsPerSecond,
-		Progress:         fromProgress(rebuild),
+		Progress:         fromProgress(job),
 
-		RequestedAt:       rebuild.RequestedAt,
-		StartedAt:         rebuild.StartedAt,
-		CancelRequestedAt: rebuild.CancelRequestedAt,
-		FinishedAt:        rebuild.FinishedAt,
-		Error:             rebuild.Error,
+		RequestedAt:       job.RequestedAt,
+		StartedAt:         job.StartedAt,
+		CancelRequestedAt: job.CancelRequestedAt,
+		FinishedAt:        job.FinishedAt,
+		Error:             job.Error,
 	}
 	for _, user := range args.Scope.Users {
 		body.UserIDs = append(body.UserIDs, user.String())
@@ -254,8 +250,8 @@ func fromRebuild(rebuild query.Rebuild) Rebuild {
 	return body
 }
 
-func fromProgress(rebuild query.Rebuild) RebuildProgress {
-	progress := rebuild.Progress
+func fromProgress(job rebuild.Job) RebuildProgress {
+	progress := job.Progress
 	body := RebuildProgress{
 		UsersDone:     progress.UsersDone,
 		LogsDone:      progress.LogsDone,
@@ -267,11 +263,11 @@ func fromProgress(rebuild query.Rebuild) RebuildProgress {
 		Drifted:       progress.Drifted,
 		Examples:      progress.Examples,
 	}
-	if left, known := progress.Remaining(); known && !rebuild.Ended() {
+	if left, known := progress.Remaining(); known && !job.Ended() {
 		body.SecondsLeft = new(left.Seconds())
 	}
 	if body.Examples == nil {
-		body.Examples = []rollup.Drift{}
+		body.Examples = []rebuild.Drift{}
 	}
 	return body
 }

@@ -41,14 +41,14 @@ func (s *server) registerVerifications() {
 }
 
 func (s *server) listVerifications(ctx context.Context, _ *struct{}) (*verificationsOutput, error) {
-	verifications, err := s.Reader.Verifications(ctx)
+	verifications, err := s.Jobs.Verifications(ctx)
 	if err != nil {
 		return nil, err
 	}
 	output := &verificationsOutput{Body: Verifications{Verifications: make([]Verification, len(verifications))}}
 	for i, last := range verifications {
 		output.Body.Verifications[i] = Verification{
-			Verification: string(last.Verification),
+			Verification: string(last.Coverage),
 			RebuildID:    last.RebuildID,
 			BeganAt:      last.BeganAt,
 			FinishedAt:   last.FinishedAt,

@@ -126,7 +126,7 @@ func (c *readsCommand) fill(ctx context.Context, url string, users int) error {
 			    UNION ALL
 			    SELECT %d FROM generate_series(1, %d)
 			) AS generated`, users, users*c.Logs, users+1, c.HeavyLogs),
-		rollup.AddSQL("learning_log", "'UTC'"),
+		rollup.AddSQL(rollup.SumsSQL(rollup.LogsSQL("learning_log"), "'UTC'")),
 		`VACUUM (ANALYZE) learning_log, learning_log_aggregates`,
 		`CHECKPOINT`,
 	} {

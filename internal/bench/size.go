@@ -112,7 +112,7 @@ func fill(ctx context.Context, url string, logs int, users []uuid.UUID, idSQL st
 			ORDER BY at`, idSQL, logs, logs, len(users), logs),
 		`ALTER TABLE learning_log ADD PRIMARY KEY (request_id)`,
 		`CREATE INDEX learning_log_user_id_timestamp_idx ON learning_log (user_id, "timestamp") INCLUDE (word_count)`,
-		rollup.AddSQL("learning_log", "'UTC'"),
+		rollup.AddSQL(rollup.SumsSQL(rollup.LogsSQL("learning_log"), "'UTC'")),
 		`CREATE INDEX in_order_of_time ON learning_log_aggregates (period)`,
 		`CLUSTER learning_log_aggregates USING in_order_of_time`, // as the rows would have come
 		`DROP INDEX in_order_of_time`,

@@ -11,9 +11,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/klauspost/compress/gzhttp"
-	"github.com/riverqueue/river"
 
 	"learninglog/query"
 )
@@ -21,8 +19,7 @@ import (
 // Config has what the pages need. Every field must be set, unless it says otherwise.
 type Config struct {
 	Reader *query.Reader
-	// Jobs is River's client, for rebuilds.
-	Jobs *river.Client[pgx.Tx]
+	Jobs   Jobs
 	// Zone is the zone of periods, and of dates without a time.
 	Zone *time.Location
 	// Operations tells operators how the service is. Nil leaves their page out.

@@ -12,12 +12,18 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/riverqueue/river/rivertype"
 
-	"learninglog/command"
-	"learninglog/query"
 	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
+
+// Jobs is the queue of rebuilds, a [rebuild.Jobs].
+type Jobs interface {
+	Request(ctx context.Context, args rebuild.Args) (rebuild.Requested, error)
+	Cancel(ctx context.Context, id int64) error
+	List(ctx context.Context, limit int) ([]rebuild.Job, error)
+	Verifications(ctx context.Context) ([]rebuild.Verification, error)
+}
 
 // Operations is what the operators' page is about, beside the rollups. Every field
 // must be set.
@@ -39,7 +45,7 @@ type operatorPage struct {
 	NotReady      string
 	Now           gauges
 	Rates         []rates
-	Verifications []query.Verification
+	Verifications []rebuild.Verification
 	Rebuilds      []shownRebuild
 	// Form is what was asked for, Wrong what is wrong with it.
 	Form  rebuildForm
@@ -84,16 +90,16 @@ func (p *Pages) showOperator(w http.ResponseWriter, r *http.Request, status int,
 		p.Logger.WarnContext(r.Context(), "not ready", slog.Any("error", err))
 		return p.render(w, r, http.StatusServiceUnavailable, "operator", page)
 	}
-	if page.Verifications, err = p.Reader.Verifications(r.Context()); err != nil {
+	if page.Verifications, err = p.Jobs.Verifications(r.Context()); err != nil {
 		return err
 	}
-	rebuilds, err := query.ListRebuilds(r.Context(), p.Jobs, shownRebuilds)
+	rebuilds, err := p.Jobs.List(r.Context(), shownRebuilds)
 	if err != nil {
 		return err
 	}
-	for _, rebuild := range rebuilds {
-		page.Rebuilds = append(page.Rebuilds, shownRebuild{rebuild})
-		if !rebuild.Ended() && wrong == "" { // what is wrong stays to be read
+	for _, job := range rebuilds {
+		page.Rebuilds = append(page.Rebuilds, shownRebuild{job})
+		if !job.Ended() && wrong == "" { // what is wrong stays to be read
 			page.Refresh = "/admin"
 		}
 	}
@@ -101,7 +107,7 @@ func (p *Pages) showOperator(w http.ResponseWriter, r *http.Request, status int,
 }
 
 // shownRebuild is a rebuild as the page names it.
-type shownRebuild struct{ query.Rebuild }
+type shownRebuild struct{ rebuild.Job }
 
 // What is the kind of the rebuild.
 func (s shownRebuild) What() string {
@@ -143,13 +149,13 @@ func (s shownRebuild) Scope() string {
 // Shown is the state in words.
 func (s shownRebuild) Shown() string {
 	switch {
-	case s.CancelRequestedAt != nil && !s.Ended():
+	case s.IsBeingCancelled():
 		return "being cancelled"
-	case s.State == rivertype.JobStateAvailable, s.State == rivertype.JobStatePending, s.State == rivertype.JobStateScheduled:
+	case s.State == rebuild.Available, s.State == rebuild.Pending, s.State == rebuild.Scheduled:
 		return "waiting"
-	case s.State == rivertype.JobStateRetryable:
+	case s.State == rebuild.Retryable:
 		return "waiting to go on"
-	case s.State == rivertype.JobStateDiscarded:
+	case s.State == rebuild.Discarded:
 		return "given up"
 	default:
 		return string(s.State)
@@ -171,14 +177,14 @@ func (p *Pages) requestRebuild(w http.ResponseWriter, r *http.Request) error {
 		From: r.PostForm.Get("from"),
 		To:   r.PostForm.Get("to"),
 	}
-	args := rollup.RebuildArgs{
-		DryRun: r.PostForm.Get("action") != "rebuild", Workers: 1, MaxLogsPerSecond: command.DefaultRebuildPace,
+	args := rebuild.Args{
+		DryRun: r.PostForm.Get("action") != "rebuild", Workers: 1, MaxLogsPerSecond: rebuild.DefaultPace,
 	}
 	var err error
 	if args.Scope, err = p.parseScope(form); err == nil {
-		_, err = command.RequestRebuild(r.Context(), p.Jobs, args)
+		_, err = p.Jobs.Request(r.Context(), args)
 	}
-	if errors.Is(err, command.ErrEmptyRange) {
+	if errors.Is(err, rollup.ErrEmptyRange) {
 		err = wrongParameter("From", "must not be after to")
 	}
 	if wrong, ok := errors.AsType[*problem](err); ok {
@@ -191,17 +197,17 @@ func (p *Pages) requestRebuild(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (p *Pages) parseScope(form rebuildForm) (scope rollup.Scope, err error) {
+func (p *Pages) parseScope(form rebuildForm) (scope rebuild.Scope, err error) {
 	if form.User != "" {
 		user, err := uuid.Parse(form.User)
 		if err != nil {
-			return rollup.Scope{}, &problem{detail: "The learner must be a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22."}
+			return rebuild.Scope{}, &problem{detail: "The learner must be a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22."}
 		}
 		scope.Users = []uuid.UUID{user}
 	}
 	from, to, err := p.parseRange(map[string][]string{"from": {form.From}, "to": {form.To}})
 	if err != nil {
-		return rollup.Scope{}, err
+		return rebuild.Scope{}, err
 	}
 	if from != nil {
 		scope.From = &from.At
@@ -216,11 +222,11 @@ func (p *Pages) parseScope(form rebuildForm) (scope rollup.Scope, err error) {
 func (p *Pages) cancelRebuild(w http.ResponseWriter, r *http.Request) error {
 	id, err := strconv.ParseInt(chi.URLParam(r, "id"), 10, 64)
 	if err == nil {
-		err = command.CancelRebuild(r.Context(), p.Jobs, id)
+		err = p.Jobs.Cancel(r.Context(), id)
 	} else {
-		err = command.ErrNoRebuild
+		err = rebuild.ErrNotFound
 	}
-	if errors.Is(err, command.ErrNoRebuild) {
+	if errors.Is(err, rebuild.ErrNotFound) {
 		return &problem{http.StatusNotFound, "There is no such rebuild", "Those that have ended are kept for a day."}
 	}
 	if err != nil {

@@ -1,4 +1,4 @@
-package rollup
+package rebuild
 
 import (
 	"context"
@@ -10,23 +10,70 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
+
+	"learninglog/internal/retry"
 )
 
-// Verification says what was compared with its logs, by a rebuild or by a dry
-// run. Of each there is kept what the last that came to its end has found.
-type Verification string
+// Coverage says what was compared with its logs, by a rebuild or by a dry run. Of
+// each there is kept what the last that came to its end has found.
+type Coverage string
 
-// The verifications.
+// What is covered.
 const (
 	// Everything is all rollups.
-	Everything Verification = "everything"
+	Everything Coverage = "everything"
 	// Routine is a sample and whoever was active: see [RoutineConfig].
-	Routine Verification = "routine"
+	Routine Coverage = "routine"
 )
 
-// verification returns what a rebuild verifies, or false if it is less than what
-// is kept.
-func (a RebuildArgs) verification() (_ Verification, ok bool) {
+// Verification is what the last verification, or rebuild, of some coverage found.
+type Verification struct {
+	Coverage Coverage
+	// RebuildID is the rebuild that it was. It is known for a day.
+	RebuildID int64
+	// BeganAt and FinishedAt are in UTC.
+	BeganAt    time.Time
+	FinishedAt time.Time
+	// Users and Logs are what was compared.
+	Users int64
+	Logs  int64
+	// RowsDrifted are the rows of the rollup that were wrong, RowsRepaired those
+	// of them that have been put right, then or by a later rebuild of everything.
+	RowsDrifted  int64
+	RowsRepaired int64
+}
+
+// Verifications returns the last verification of each coverage that there has been,
+// the latest first.
+func (j *Jobs) Verifications(ctx context.Context) ([]Verification, error) {
+	const query = `
+		SELECT verification,
+		       rebuild_id,
+		       began_at,
+		       finished_at,
+		       users,
+		       logs,
+		       rows_drifted,
+		       rows_repaired
+		FROM learning_log_verifications
+		ORDER BY finished_at DESC`
+	all := func(rows pgx.Rows) ([]Verification, error) {
+		return pgx.CollectRows(rows, pgx.RowToStructByPos[Verification])
+	}
+	verifications, err := retry.Read(ctx, j.pool, all, query)
+	if err != nil {
+		return nil, fmt.Errorf("reading what was verified: %w", err)
+	}
+	for i := range verifications {
+		verifications[i].BeganAt = verifications[i].BeganAt.UTC()
+		verifications[i].FinishedAt = verifications[i].FinishedAt.UTC()
+	}
+	return verifications, nil
+}
+
+// coverage returns what a rebuild verifies, or false if it is less than what is
+// kept.
+func (a Args) coverage() (_ Coverage, ok bool) {
 	switch {
 	case a.Routine:
 		return Routine, true
@@ -57,9 +104,9 @@ func readLastRoutine(ctx context.Context, tx pgx.Tx) (last lastRoutine, err erro
 // keepVerification keeps what a rebuild has found, in the transaction of its last
 // chunk; unless one that began later has ended before: what that found is newer.
 func keepVerification(
-	ctx context.Context, tx pgx.Tx, job *river.Job[RebuildArgs], cursor rebuildCursor, found RebuildProgress,
+	ctx context.Context, tx pgx.Tx, job *river.Job[Args], reached resumePoint, found Progress,
 ) error {
-	verification, ok := job.Args.verification()
+	coverage, ok := job.Args.coverage()
 	if !ok {
 		return nil
 	}
@@ -75,21 +122,21 @@ func keepVerification(
 		    drifted_users = excluded.drifted_users, next_user = excluded.next_user
 		WHERE learning_log_verifications.began_at <= excluded.began_at`
 	_, err := tx.Exec(ctx, upsert, pgx.NamedArgs{
-		"verification":  verification,
+		"verification":  coverage,
 		"rebuild":       job.ID,
-		"began":         cursor.BeganAt,
+		"began":         reached.BeganAt,
 		"users":         found.UsersDone,
 		"logs":          found.LogsDone,
 		"drifted":       found.RowsDrifted,
 		"repaired":      found.RowsRepaired,
 		"drifted_users": found.driftedUsers(),
-		"next_user":     cursor.NextUser,
+		"next_user":     reached.NextUser,
 	})
 	if err != nil {
 		return fmt.Errorf("keeping what was verified: %w", err)
 	}
-	if verification == Everything && !job.Args.DryRun {
-		return keepRepair(ctx, tx, cursor.BeganAt)
+	if coverage == Everything && !job.Args.DryRun {
+		return keepRepair(ctx, tx, reached.BeganAt)
 	}
 	return nil
 }
@@ -107,7 +154,7 @@ func keepRepair(ctx context.Context, tx pgx.Tx, began time.Time) error {
 }
 
 // driftedUsers returns the users of the examples that were not repaired.
-func (p RebuildProgress) driftedUsers() []uuid.UUID {
+func (p Progress) driftedUsers() []uuid.UUID {
 	users := []uuid.UUID{}
 	if p.RowsRepaired == p.RowsDrifted {
 		return users

@@ -1,4 +1,4 @@
-package query_test
+package rebuild_test
 
 import (
 	"context"
@@ -9,15 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"learninglog/internal/pgtest"
-	"learninglog/query"
-	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
 
 func TestVerifications(t *testing.T) {
 	t.Parallel()
 	ctx, pool := context.Background(), pgtest.Pool(t)
-	reader := query.NewReader(pool)
-	none, err := reader.Verifications(ctx)
+	jobs := newJobs(t, pool)
+	none, err := jobs.Verifications(ctx)
 	require.NoError(t, err)
 	assert.Empty(t, none)
 	_, err = pool.Exec(ctx, `
@@ -26,17 +25,17 @@ func TestVerifications(t *testing.T) {
 		       ('everything', 2, '2026-11-22T07:00:00Z', '2026-11-22T08:00:20Z', 8, 10, 0, 0, '{}', gen_random_uuid())`)
 	require.NoError(t, err)
 
-	verifications, err := reader.Verifications(ctx)
+	verifications, err := jobs.Verifications(ctx)
 
 	require.NoError(t, err)
 	at := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
-	assert.Equal(t, []query.Verification{
+	assert.Equal(t, []rebuild.Verification{
 		{
-			Verification: rollup.Everything, RebuildID: 2,
+			Coverage: rebuild.Everything, RebuildID: 2,
 			BeganAt: at.Add(-time.Hour), FinishedAt: at.Add(20 * time.Second), Users: 8, Logs: 10,
 		},
 		{
-			Verification: rollup.Routine, RebuildID: 1, BeganAt: at, FinishedAt: at.Add(10 * time.Second),
+			Coverage: rebuild.Routine, RebuildID: 1, BeganAt: at, FinishedAt: at.Add(10 * time.Second),
 			Users: 7, Logs: 9, RowsDrifted: 5, RowsRepaired: 2,
 		},
 	}, verifications, "the latest first")

@@ -1,4 +1,4 @@
-package rollup_test
+package rebuild_test
 
 import (
 	"bytes"
@@ -19,8 +19,7 @@ import (
 
 	"learninglog/internal/pgtest"
 	"learninglog/internal/postgres"
-	"learninglog/query"
-	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
 
 // Logs that were recorded longAgo are none that a routine looks at because they
@@ -43,19 +42,19 @@ func corrupt(t *testing.T, pool *pgxpool.Pool, n int) {
 }
 
 // routine works a dry routine with a sample of so many logs to its end.
-func routine(t *testing.T, jobs *rollup.Jobs, sampleLogs int) rollup.RebuildProgress {
+func routine(t *testing.T, jobs *rebuild.Jobs, sampleLogs int) rebuild.Progress {
 	t.Helper()
-	id := insert(t, jobs, rollup.RebuildArgs{Routine: true, SampleLogs: sampleLogs, DryRun: true}).Job.ID
+	id := insert(t, jobs, rebuild.Args{Routine: true, SampleLogs: sampleLogs, DryRun: true}).Job.ID
 	return await(t, jobs, id, "the routine ends", isCompleted)
 }
 
-// lastOf returns the last verification of a kind, or nil.
-func lastOf(t *testing.T, pool *pgxpool.Pool, kind rollup.Verification) *query.Verification {
+// lastOf returns the last verification of a coverage, or nil.
+func lastOf(t *testing.T, jobs *rebuild.Jobs, coverage rebuild.Coverage) *rebuild.Verification {
 	t.Helper()
-	verifications, err := query.NewReader(pool).Verifications(context.Background())
+	verifications, err := jobs.Verifications(context.Background())
 	require.NoError(t, err)
 	for _, verification := range verifications {
-		if verification.Verification == kind {
+		if verification.Coverage == coverage {
 			return &verification
 		}
 	}
@@ -63,7 +62,7 @@ func lastOf(t *testing.T, pool *pgxpool.Pool, kind rollup.Verification) *query.V
 }
 
 // usersOf returns, as numbers, whose drift a rebuild has found.
-func usersOf(progress rollup.RebuildProgress) []int {
+func usersOf(progress rebuild.Progress) []int {
 	found := []int{}
 	for n := range 20 {
 		for _, drift := range progress.Examples {
@@ -133,7 +132,7 @@ func TestRoutineLooksAtWhoeverWasActive(t *testing.T) {
 
 	assert.Equal(t, []int{0, 1, 7}, usersOf(progress), "1 is the sample; the others are looked at as a whole")
 	assert.Equal(t, int64(5), progress.LogsDone)
-	last := lastOf(t, pool, rollup.Routine)
+	last := lastOf(t, jobs, rebuild.Routine)
 	require.NotNil(t, last)
 	assert.Equal(t, []int64{3, 5, 11, 0}, []int64{last.Users, last.Logs, last.RowsDrifted, last.RowsRepaired})
 	assert.WithinDuration(t, time.Now(), last.FinishedAt, time.Minute)
@@ -167,16 +166,16 @@ func TestRoutineTellsOfDriftUntilItIsRepaired(t *testing.T) {
 	corrupt(t, pool, 0)
 	for range 3 {
 		assert.Equal(t, []int{0}, usersOf(routine(t, jobs, 1)))
-		assert.Equal(t, int64(3), lastOf(t, pool, rollup.Routine).RowsDrifted)
+		assert.Equal(t, int64(3), lastOf(t, jobs, rebuild.Routine).RowsDrifted)
 	}
 
 	one := user(0)
-	repair := insert(t, jobs, rollup.RebuildArgs{Scope: rollup.Scope{Users: []uuid.UUID{one}}}).Job.ID
+	repair := insert(t, jobs, rebuild.Args{Scope: rebuild.Scope{Users: []uuid.UUID{one}}}).Job.ID
 	await(t, jobs, repair, "the user is rebuilt", isCompleted)
 
-	assert.Nil(t, lastOf(t, pool, rollup.Everything), "one user isn't everything")
+	assert.Nil(t, lastOf(t, jobs, rebuild.Everything), "one user isn't everything")
 	assert.Empty(t, usersOf(routine(t, jobs, 1)))
-	assert.Zero(t, lastOf(t, pool, rollup.Routine).RowsDrifted)
+	assert.Zero(t, lastOf(t, jobs, rebuild.Routine).RowsDrifted)
 }
 
 func TestRebuildOfEverythingRepairsWhatARoutineFound(t *testing.T) {
@@ -189,18 +188,18 @@ func TestRebuildOfEverythingRepairsWhatARoutineFound(t *testing.T) {
 	routine(t, jobs, 1)
 	corrupt(t, pool, 2)
 
-	verify := insert(t, jobs, rollup.RebuildArgs{DryRun: true, Workers: 2}).Job.ID
+	verify := insert(t, jobs, rebuild.Args{DryRun: true, Workers: 2}).Job.ID
 	await(t, jobs, verify, "the verification ends", isCompleted)
-	everything := lastOf(t, pool, rollup.Everything)
+	everything := lastOf(t, jobs, rebuild.Everything)
 	require.NotNil(t, everything)
 	assert.Equal(t, verify, everything.RebuildID)
 	assert.Equal(t, []int64{3, 3, 6, 0}, []int64{everything.Users, everything.Logs, everything.RowsDrifted, everything.RowsRepaired})
-	assert.Zero(t, lastOf(t, pool, rollup.Routine).RowsRepaired)
+	assert.Zero(t, lastOf(t, jobs, rebuild.Routine).RowsRepaired)
 
-	await(t, jobs, insert(t, jobs, rollup.RebuildArgs{}).Job.ID, "the rebuild ends", isCompleted)
-	everything = lastOf(t, pool, rollup.Everything)
+	await(t, jobs, insert(t, jobs, rebuild.Args{}).Job.ID, "the rebuild ends", isCompleted)
+	everything = lastOf(t, jobs, rebuild.Everything)
 	assert.Equal(t, []int64{6, 6}, []int64{everything.RowsDrifted, everything.RowsRepaired})
-	found := lastOf(t, pool, rollup.Routine)
+	found := lastOf(t, jobs, rebuild.Routine)
 	assert.Equal(t, []int64{3, 3}, []int64{found.RowsDrifted, found.RowsRepaired})
 }
 
@@ -212,16 +211,16 @@ func TestAVerificationThatARebuildOvertookIsNotTheLast(t *testing.T) {
 	jobs := newJobs(t, pool)
 	start(t, jobs)
 	corrupt(t, pool, 0)
-	slow := insert(t, jobs, rollup.RebuildArgs{DryRun: true, MaxLogsPerSecond: 1}).Job.ID
-	await(t, jobs, slow, "it has found the drift", func(_ *rivertype.JobRow, progress rollup.RebuildProgress) bool {
+	slow := insert(t, jobs, rebuild.Args{DryRun: true, MaxLogsPerSecond: 1}).Job.ID
+	await(t, jobs, slow, "it has found the drift", func(_ *rivertype.JobRow, progress rebuild.Progress) bool {
 		return progress.RowsDrifted > 0
 	})
 
-	repair := insert(t, jobs, rollup.RebuildArgs{}).Job.ID
+	repair := insert(t, jobs, rebuild.Args{}).Job.ID
 	await(t, jobs, repair, "the rebuild ends", isCompleted)
 	await(t, jobs, slow, "the verification ends", isCompleted)
 
-	everything := lastOf(t, pool, rollup.Everything)
+	everything := lastOf(t, jobs, rebuild.Everything)
 	assert.Equal(t, repair, everything.RebuildID)
 	assert.Equal(t, everything.RowsDrifted, everything.RowsRepaired)
 }
@@ -237,10 +236,10 @@ func TestRoutineRepairsOnlyWhenToldTo(t *testing.T) {
 	routine(t, jobs, 100)
 	assert.Len(t, pgtest.Drift(t, pool, time.UTC), 3)
 
-	id := insert(t, jobs, rollup.RebuildArgs{Routine: true, SampleLogs: 100}).Job.ID
+	id := insert(t, jobs, rebuild.Args{Routine: true, SampleLogs: 100}).Job.ID
 	await(t, jobs, id, "the routine ends", isCompleted)
 	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
-	found := lastOf(t, pool, rollup.Routine)
+	found := lastOf(t, jobs, rebuild.Routine)
 	assert.Equal(t, []int64{3, 3}, []int64{found.RowsDrifted, found.RowsRepaired})
 }
 
@@ -272,10 +271,10 @@ func TestTheEndOfASampleCutsNobodyAtEveryMonth(t *testing.T) {
 		INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
 		SELECT gen_random_uuid(), $1, 1, '2024-01-10Z'::timestamptz + month * interval '1 month'
 		FROM generate_series(0, $2 - 1) AS month, generate_series(1, $3)`, user(1), months, logs)
-	part := rollup.Whole()
-	part.Sample = &rollup.Sample{Logs: 10}
+	part := rebuild.Whole()
+	part.Sample = &rebuild.Sample{Logs: 10}
 
-	chunks := rebuildPart(t, pool, rollup.Scope{}, part, rollup.ChunkOptions{MaxLogs: months * logs})
+	chunks := workPart(t, pool, rebuild.Scope{}, part, rebuild.ChunkOptions{MaxLogs: months * logs})
 
 	var read []int64
 	for _, chunk := range chunks {
@@ -300,8 +299,8 @@ func TestRoutineIsHandedOn(t *testing.T) {
 	corrupt(t, pool, 2)
 	corrupt(t, pool, active+1)
 	// So slow that it can't be done.
-	id := insert(t, leaving, rollup.RebuildArgs{Routine: true, SampleLogs: 1, DryRun: true, MaxLogsPerSecond: 10}).Job.ID
-	await(t, leaving, id, "the sample is done", func(_ *rivertype.JobRow, progress rollup.RebuildProgress) bool {
+	id := insert(t, leaving, rebuild.Args{Routine: true, SampleLogs: 1, DryRun: true, MaxLogsPerSecond: 10}).Job.ID
+	await(t, leaving, id, "the sample is done", func(_ *rivertype.JobRow, progress rebuild.Progress) bool {
 		return progress.UsersDone > 3
 	})
 	stop, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -322,11 +321,11 @@ func TestRoutineIsHandedOn(t *testing.T) {
 }
 
 // newRoutineJobs returns a queue that begins routines.
-func newRoutineJobs(t *testing.T, pool *pgxpool.Pool, every time.Duration, river *slog.Logger) *rollup.Jobs {
+func newRoutineJobs(t *testing.T, pool *pgxpool.Pool, every time.Duration, river *slog.Logger) *rebuild.Jobs {
 	t.Helper()
-	jobs, err := rollup.NewJobs(pool, rollup.JobsConfig{
+	jobs, err := rebuild.NewJobs(pool, rebuild.Config{
 		Schema:      postgres.RiverSchema,
-		Routine:     rollup.RoutineConfig{Every: every, SampleLogs: 100},
+		Routine:     rebuild.RoutineConfig{Every: every, SampleLogs: 100},
 		Logger:      slog.New(slog.DiscardHandler),
 		RiverLogger: river,
 	})
@@ -335,7 +334,7 @@ func newRoutineJobs(t *testing.T, pool *pgxpool.Pool, every time.Duration, river
 }
 
 // routines returns all routine jobs there are, the oldest first.
-func routines(t *testing.T, jobs *rollup.Jobs) []*rivertype.JobRow {
+func routines(t *testing.T, jobs *rebuild.Jobs) []*rivertype.JobRow {
 	t.Helper()
 	list, err := jobs.Client().JobList(context.Background(), river.NewJobListParams().
 		Queues("routine").OrderBy(river.JobListOrderByID, river.SortOrderAsc).First(1000))
@@ -362,7 +361,7 @@ func TestRoutinesBeginByThemselves(t *testing.T) {
 		require.NotNil(t, before.FinalizedAt, "no routine begins before the last has ended")
 		assert.False(t, job.CreatedAt.Before(*before.FinalizedAt))
 		assert.GreaterOrEqual(t, job.CreatedAt.Sub(before.CreatedAt), every/2)
-		var args rollup.RebuildArgs
+		var args rebuild.Args
 		require.NoError(t, json.Unmarshal(job.EncodedArgs, &args))
 		assert.True(t, args.Routine && args.DryRun, "%+v", args)
 		assert.Equal(t, 100, args.SampleLogs)
@@ -429,7 +428,7 @@ func TestRoutineLogsTheWorstOfWhatItFound(t *testing.T) {
 	pool := pgtest.Pool(t)
 	recordUsers(t, pool, 3)
 	log := new(lockedBuffer)
-	jobs, err := rollup.NewJobs(pool, rollup.JobsConfig{
+	jobs, err := rebuild.NewJobs(pool, rebuild.Config{
 		Schema: postgres.RiverSchema, Logger: slog.New(slog.NewTextHandler(log, nil)), RiverLogger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)

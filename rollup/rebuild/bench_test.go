@@ -1,4 +1,4 @@
-package rollup_test
+package rebuild_test
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"learninglog/internal/pgtest"
-	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
 
 const benchLogs = 200_000
@@ -21,18 +21,18 @@ func BenchmarkVerify(b *testing.B) {
 		INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
 		SELECT gen_random_uuid(), md5((n % 2000)::text)::uuid, 5, '2026-01-01Z'::timestamptz + n * interval '90 seconds'
 		FROM generate_series(1, $1) AS n`, benchLogs)
-	rebuild(b, pool, rollup.Scope{}, rollup.ChunkOptions{})
+	workAll(b, pool, rebuild.Scope{}, rebuild.ChunkOptions{})
 	execute(b, pool, `VACUUM ANALYZE`)
 
 	b.Run("verify", func(b *testing.B) {
 		for b.Loop() {
-			require.Empty(b, drifted(b, rebuild(b, pool, rollup.Scope{}, rollup.ChunkOptions{DryRun: true})))
+			require.Empty(b, drifted(b, workAll(b, pool, rebuild.Scope{}, rebuild.ChunkOptions{DryRun: true})))
 		}
 		b.ReportMetric(benchLogs*float64(b.N)/b.Elapsed().Seconds(), "logs/s")
 	})
 	b.Run("rebuild", func(b *testing.B) {
 		for b.Loop() {
-			require.Empty(b, drifted(b, rebuild(b, pool, rollup.Scope{}, rollup.ChunkOptions{})))
+			require.Empty(b, drifted(b, workAll(b, pool, rebuild.Scope{}, rebuild.ChunkOptions{})))
 		}
 		b.ReportMetric(benchLogs*float64(b.N)/b.Elapsed().Seconds(), "logs/s")
 	})

@@ -1,4 +1,4 @@
-package rollup
+package rebuild
 
 import (
 	"context"
@@ -42,8 +42,8 @@ const (
 	routineQueue = "routine"
 )
 
-func (c RoutineConfig) args() RebuildArgs {
-	return RebuildArgs{
+func (c RoutineConfig) args() Args {
+	return Args{
 		Routine:          true,
 		SampleLogs:       c.SampleLogs,
 		DryRun:           !c.Repairs,
@@ -86,7 +86,7 @@ func (j *Jobs) isRoutineDue(ctx context.Context, every time.Duration) (due bool,
 		    WHERE verification = @routine AND began_at > now() - @every::interval
 		)`
 	err = j.pool.QueryRow(ctx, query, pgx.NamedArgs{
-		"kind": RebuildArgs{}.Kind(), "routine": Routine, "every": every,
+		"kind": Args{}.Kind(), "routine": Routine, "every": every,
 	}).Scan(&due)
 	return due, err
 }
@@ -107,7 +107,7 @@ type Sample struct {
 // beginRoutine returns the one part of a routine: once around all users, from
 // where the last sample ended. It also returns that user, with whom the next
 // sample begins again if this one comes around.
-func beginRoutine(ctx context.Context, tx pgx.Tx, args RebuildArgs) ([]*Part, uuid.UUID, error) {
+func beginRoutine(ctx context.Context, tx pgx.Tx, args Args) ([]*Part, uuid.UUID, error) {
 	last, err := readLastRoutine(ctx, tx)
 	if err != nil {
 		return nil, uuid.Nil, err

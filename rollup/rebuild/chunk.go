@@ -1,4 +1,4 @@
-package rollup
+package rebuild
 
 import (
 	"context"
@@ -36,9 +36,9 @@ type ChunkOptions struct {
 	Zone *time.Location
 }
 
-// RebuildChunk looks for drift in the first chunk of a part of scope, and
-// repairs it. To rebuild the whole of a scope, start with [Whole], commit, and go
-// on with the Rest until there is none.
+// WorkChunk looks for drift in the first chunk of a part of scope, and repairs it. To
+// rebuild the whole of a scope, start with [Whole], commit, and go on with the Rest
+// until there is none.
 //
 // Nobody is locked out and nothing is counted twice: one statement, hence one
 // snapshot, takes the rollup from the truth and adds the difference. Whatever a
@@ -50,39 +50,39 @@ type ChunkOptions struct {
 // where there is drift, a lock that only they take is held from then until tx
 // ends. tx must be READ COMMITTED, as the snapshot of the repair has to be
 // younger than that lock.
-func RebuildChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, options ChunkOptions) (Chunk, error) {
+func WorkChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, options ChunkOptions) (Chunk, error) {
 	if _, err := tx.Exec(ctx, plannerSQL); err != nil {
 		return Chunk{}, fmt.Errorf("preparing a chunk: %w", err)
 	}
 	options.MaxLogs = part.maxLogs(options.MaxLogs)
-	extent, rest, err := scope.cut(ctx, tx, part, options)
+	users, rest, err := scope.cut(ctx, tx, part, options)
 	if err != nil {
 		return Chunk{}, fmt.Errorf("finding the logs of a chunk: %w", err)
 	}
-	found, err := compare(ctx, tx, extent.truthSQL()+joinedSQL+summarySQL, extent.arguments(scope, options.Zone))
+	found, err := compare(ctx, tx, users.truthSQL()+joinedSQL+summarySQL, users.arguments(scope, options.Zone))
 	if err != nil {
 		return Chunk{}, err
 	}
 	if rest != nil {
 		rest.Sample = part.Sample.before(*rest, found.logs)
 	}
-	chunk := Chunk{Users: found.users, Logs: found.logs, Walked: walked(found, extent), Drifted: found.drifted, Examples: found.examples, Rest: rest}
+	chunk := Chunk{Users: found.users, Logs: found.logs, Walked: walked(found, users), Drifted: found.drifted, Examples: found.examples, Rest: rest}
 	if part.At != nil {
 		chunk.Users = 0
 	}
 	if len(found.wrong) == 0 || options.DryRun {
 		return chunk, nil
 	}
-	repaired, err := repair(ctx, tx, scope, extent.wrongUsers(found), options.Zone)
+	repaired, err := repair(ctx, tx, scope, users.wrongUsers(found), options.Zone)
 	chunk.Drifted, chunk.Examples = repaired.drifted, repaired.examples
 	return chunk, err
 }
 
 // walked is what was read, unless that is little of what was passed to find it:
 // what is left of a chunk that the next user didn't fit into is about as much.
-func walked(found compared, extent extent) int64 {
-	if 2*found.logs < extent.passed {
-		return extent.passed
+func walked(found compared, users userRange) int64 {
+	if 2*found.logs < users.passed {
+		return users.passed
 	}
 	return found.logs
 }
@@ -96,14 +96,14 @@ const rebuildLock int64 = 0x6c6c_7265_6275_696c // "llrebuil"
 
 // repair looks again at users of whom something was found to be wrong, after
 // another rebuild that may have put it right, and adds what is missing.
-func repair(ctx context.Context, tx pgx.Tx, scope Scope, wrong extent, zone *time.Location) (compared, error) {
+func repair(ctx context.Context, tx pgx.Tx, scope Scope, wrong userRange, zone *time.Location) (compared, error) {
 	// In a statement of its own, before the repair: inside it, the lock would
 	// come after the snapshot, and two rebuilds would both apply.
 	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, rebuildLock); err != nil {
 		return compared{}, fmt.Errorf("waiting for another rebuild's chunk: %w", err)
 	}
 	arguments := wrong.arguments(scope, zone)
-	found, err := compare(ctx, tx, wrong.truthSQL()+groupedSQL+repairSQL+summarySQL, arguments)
+	found, err := compare(ctx, tx, wrong.truthSQL()+groupedSQL+repairSQL()+summarySQL, arguments)
 	if err != nil {
 		return compared{}, err
 	}

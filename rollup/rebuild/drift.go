@@ -1,4 +1,4 @@
-package rollup
+package rebuild
 
 import (
 	"context"
@@ -8,19 +8,21 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"learninglog/rollup"
 )
 
 // Drift is a row of the rollup that its logs don't account for. A row that is
 // missing counts as zero sums.
 type Drift struct {
-	UserID      uuid.UUID   `json:"user_id"`
-	Granularity Granularity `json:"granularity"`
+	UserID      uuid.UUID          `json:"user_id"`
+	Granularity rollup.Granularity `json:"granularity"`
 	// Period is the instant, in UTC, at which the period starts.
 	Period time.Time `json:"period"`
 	// Was is what the rollup said.
-	Was Sums `json:"was"`
+	Was rollup.Sums `json:"was"`
 	// Is is the truth, counted from the logs.
-	Is Sums `json:"is"`
+	Is rollup.Sums `json:"is"`
 }
 
 // String says it in a line.
@@ -34,13 +36,13 @@ func (d Drift) String() string {
 // weeks and months are counted from those days. It counts by the clocks of the
 // zone, which is what date_trunc does with an instant and a zone, and makes
 // instants of what came out.
-func (e extent) truthSQL() string {
+func (r userRange) truthSQL() string {
 	return `
 	WITH daily AS MATERIALIZED (
 	    SELECT user_id, date_trunc('day', "timestamp" AT TIME ZONE @zone) AS day,
 	           sum(word_count) AS words, count(*) AS entries
 	    FROM learning_log
-	    WHERE ` + e.usersSQL() + ` AND "timestamp" >= @logs_lower AND "timestamp" < @logs_upper
+	    WHERE ` + r.usersSQL() + ` AND "timestamp" >= @logs_lower AND "timestamp" < @logs_upper
 	    GROUP BY 1, 2
 	), weekly AS MATERIALIZED (
 	    SELECT user_id, date_trunc('week', day) AS week, sum(words)::bigint AS words, sum(entries)::bigint AS entries
@@ -60,15 +62,15 @@ func (e extent) truthSQL() string {
 	), rollup AS (
 	    SELECT user_id, granularity, period, total_word_count AS words, entry_count AS entries
 	    FROM learning_log_aggregates
-	    WHERE ` + e.usersSQL() + ` AND CASE granularity
+	    WHERE ` + r.usersSQL() + ` AND CASE granularity
 	        WHEN 'day' THEN period >= @day_lower AND period < @day_upper
 	        WHEN 'week' THEN period >= @week_lower AND period < @week_upper
 	        ELSE period >= @month_lower AND period < @month_upper END
 	)`
 }
 
-func (e extent) usersSQL() string {
-	if e.users != nil {
+func (r userRange) usersSQL() string {
+	if r.users != nil {
 		return `user_id = ANY(@users)`
 	}
 	return `user_id BETWEEN @first AND @last`
@@ -110,7 +112,7 @@ const driftSQL = `, drift AS (
 	)`
 
 // summarySQL ends the statement: a row per drift, and one without drift where
-// there is none. A log is counted in the one extent that has its month.
+// there is none. A log is counted in the one user range that has its month.
 const summarySQL = `
 	SELECT read.users, read.logs,
 	       user_id, granularity, period, was_words, was_entries, is_words, is_entries
@@ -124,7 +126,8 @@ const summarySQL = `
 // repairSQL follows groupedSQL and adds the differences. A row whose difference
 // doesn't fit into a bigint, which only corruption explains, is there for sure:
 // that difference is added as a numeric.
-const repairSQL = `, differences AS (
+func repairSQL() string {
+	return `, differences AS (
 	    SELECT user_id, granularity, period,
 	           is_words::numeric - was_words AS words, is_entries::numeric - was_entries AS entries,
 	           greatest(abs(is_words::numeric - was_words), abs(is_entries::numeric - was_entries)) < 2^62 AS fit
@@ -136,17 +139,12 @@ const repairSQL = `, differences AS (
 	        entry_count = a.entry_count + entries
 	    FROM differences AS d
 	    WHERE NOT fit AND (a.user_id, a.granularity, a.period) = (d.user_id, d.granularity, d.period)
-	), repaired AS (
-	    INSERT INTO learning_log_aggregates AS a
-	        (user_id, granularity, period, total_word_count, entry_count)
-	    SELECT user_id, granularity, period, words::bigint, entries::bigint
-	    FROM differences
-	    WHERE fit
-	    ORDER BY user_id, granularity, period
-	    ON CONFLICT (user_id, granularity, period) DO UPDATE SET
-	        total_word_count = a.total_word_count + excluded.total_word_count,
-	        entry_count = a.entry_count + excluded.entry_count
+	), repaired AS (` + rollup.AddSQL(`(
+	    SELECT user_id, granularity, period, words::bigint AS words, entries::bigint AS entries
+	    FROM differences WHERE fit
+	)`) + `
 	)`
+}
 
 // sweepSQL deletes rows without logs, which mean the same as no row. It skips
 // what a writer is just adding to, so it waits for nobody.
@@ -159,18 +157,18 @@ const sweepSQL = `
 	    FOR UPDATE SKIP LOCKED
 	)`
 
-func (e extent) arguments(scope Scope, zone *time.Location) pgx.NamedArgs {
-	arguments := pgx.NamedArgs{"first": e.first, "last": e.last, "users": e.users, "zone": zone.String()}
-	for _, granularity := range Granularities() {
-		periods, name := scope.periods(granularity, zone).within(e.window), string(granularity)
+func (r userRange) arguments(scope Scope, zone *time.Location) pgx.NamedArgs {
+	arguments := pgx.NamedArgs{"first": r.first, "last": r.last, "users": r.users, "zone": zone.String()}
+	for _, granularity := range rollup.Granularities() {
+		periods, name := scope.periods(granularity, zone).within(r.window), string(granularity)
 		arguments[name+"_lower"], arguments[name+"_upper"] = periods.bounds()
 		arguments[name+"_first"], arguments[name+"_end"] = periods.dates(zone)
 	}
-	arguments["logs_lower"], arguments["logs_upper"] = scope.logs(e.window, zone).bounds()
+	arguments["logs_lower"], arguments["logs_upper"] = scope.logs(r.window, zone).bounds()
 	return arguments
 }
 
-// compared is what comparing an extent found.
+// compared is what comparing an user range found.
 type compared struct {
 	users, logs int64
 	// drifted and examples are as in a [Chunk]. There may be hundreds of thousands
@@ -192,7 +190,7 @@ func compare(ctx context.Context, tx pgx.Tx, query string, arguments pgx.NamedAr
 	}
 	var (
 		userID      *uuid.UUID
-		granularity *Granularity
+		granularity *rollup.Granularity
 		period      *time.Time
 		was, is     struct{ words, entries *int64 }
 	)
@@ -209,11 +207,11 @@ func compare(ctx context.Context, tx pgx.Tx, query string, arguments pgx.NamedAr
 			UserID:      *userID,
 			Granularity: *granularity,
 			Period:      period.UTC(),
-			Was:         Sums{TotalWordCount: *was.words, EntryCount: *was.entries},
-			Is:          Sums{TotalWordCount: *is.words, EntryCount: *is.entries},
+			Was:         rollup.Sums{TotalWordCount: *was.words, EntryCount: *was.entries},
+			Is:          rollup.Sums{TotalWordCount: *is.words, EntryCount: *is.entries},
 		}
 		found.wrong[drift.UserID] = true
-		found.empty = found.empty || drift.Is == Sums{}
+		found.empty = found.empty || drift.Is == rollup.Sums{}
 		if drift.Was != drift.Is {
 			found.drifted.count(drift.Granularity)
 			found.examples = withExample(found.examples, drift)
@@ -226,11 +224,11 @@ func compare(ctx context.Context, tx pgx.Tx, query string, arguments pgx.NamedAr
 	return found, nil
 }
 
-// wrongUsers returns an extent of the users who have something to repair.
-func (e extent) wrongUsers(found compared) extent {
-	e.users = make([]uuid.UUID, 0, len(found.wrong))
+// wrongUsers returns an user range of the users who have something to repair.
+func (r userRange) wrongUsers(found compared) userRange {
+	r.users = make([]uuid.UUID, 0, len(found.wrong))
 	for user := range maps.Keys(found.wrong) {
-		e.users = append(e.users, user)
+		r.users = append(r.users, user)
 	}
-	return e
+	return r
 }

@@ -1,4 +1,4 @@
-package rollup_test
+package rebuild_test
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package rollup
+package rebuild
 
 import (
 	"bytes"
@@ -15,56 +15,12 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// RebuildArgs are the arguments of the River job that rebuilds a scope. While a
-// job of the same scope waits or runs, inserting another returns that one.
-type RebuildArgs struct {
-	// Scope is written as [Scope.Normalized] writes it.
-	Scope Scope `json:"scope" river:"unique"`
-	// DryRun finds drift and leaves it.
-	DryRun bool `json:"dry_run,omitempty" river:"unique"`
-	// Routine makes it a routine, whose scope is everything and whose sample has
-	// about SampleLogs: see [RoutineConfig].
-	Routine    bool `json:"routine,omitempty" river:"unique"`
-	SampleLogs int  `json:"sample_logs,omitempty"`
-	// Workers is on how many connections the users are worked at the same time, at
-	// most: fewer where the pool has too few to spare. Less than 1 is 1.
-	Workers int `json:"workers,omitempty"`
-	// MaxLogsPerSecond is how many logs all of them go through at most in a second,
-	// on average, be it that most are out of scope. 0 is as many as they can.
-	MaxLogsPerSecond int `json:"max_logs_per_second,omitempty"`
-}
-
-// Kind is the name of the job in River's tables.
-func (RebuildArgs) Kind() string { return "rebuild" }
-
-// InsertOpts makes the job unique among those that haven't ended. River's
-// default counts completed jobs too, and would refuse a second rebuild.
-func (a RebuildArgs) InsertOpts() river.InsertOpts {
-	queue := river.QueueDefault
-	if a.Routine {
-		queue = routineQueue
-	}
-	return river.InsertOpts{
-		Queue: queue,
-		UniqueOpts: river.UniqueOpts{
-			ByArgs: true,
-			ByState: []rivertype.JobState{
-				rivertype.JobStateAvailable,
-				rivertype.JobStatePending,
-				rivertype.JobStateRetryable,
-				rivertype.JobStateRunning,
-				rivertype.JobStateScheduled,
-			},
-		},
-	}
-}
-
-// RebuildWorker works the jobs that [RebuildArgs] describes, chunk by chunk, a
+// Worker works the jobs that [Args] describes, chunk by chunk, a
 // transaction each. What a chunk repaired, how far the job has come and where it
 // goes on are committed together, so that a crash repeats at most the chunks in
 // which it happened: one for each of the job's workers.
-type RebuildWorker struct {
-	river.WorkerDefaults[RebuildArgs]
+type Worker struct {
+	river.WorkerDefaults[Args]
 
 	Pool   *pgxpool.Pool
 	Zone   *time.Location
@@ -86,18 +42,18 @@ func spareConnections(pool *pgxpool.Pool) *semaphore.Weighted {
 
 // Timeout is none: a rebuild takes as long as it takes. River never rescues such
 // a job after a crash, so [Jobs] does.
-func (*RebuildWorker) Timeout(*river.Job[RebuildArgs]) time.Duration { return -1 }
+func (*Worker) Timeout(*river.Job[Args]) time.Duration { return -1 }
 
 // NextRetry is soon: what makes a rebuild fail is a database that is away.
-func (*RebuildWorker) NextRetry(job *river.Job[RebuildArgs]) time.Time {
+func (*Worker) NextRetry(job *river.Job[Args]) time.Time {
 	const shortest, longest = time.Second, time.Minute
 	return time.Now().Add(min(shortest<<min(job.Attempt, 10), longest))
 }
 
-// Work rebuilds the job's scope from its cursor on. Where the client stops, the
+// Work rebuilds the job's scope from where it had come to. Where the client stops, the
 // job is handed on at once; where the job is cancelled, it ends. In both cases
 // what was repaired stays repaired.
-func (w *RebuildWorker) Work(ctx context.Context, job *river.Job[RebuildArgs]) error {
+func (w *Worker) Work(ctx context.Context, job *river.Job[Args]) error {
 	connection, err := holdJob(ctx, w.Pool, job.ID)
 	if err != nil {
 		return fmt.Errorf("starting the rebuild: %w", err)
@@ -107,8 +63,8 @@ func (w *RebuildWorker) Work(ctx context.Context, job *river.Job[RebuildArgs]) e
 		return err
 	}
 
-	river.ResumableStepCursor(ctx, "chunks", nil, func(ctx context.Context, cursor rebuildCursor) error {
-		running, err := w.resume(job, cursor)
+	river.ResumableStepCursor(ctx, "chunks", nil, func(ctx context.Context, from resumePoint) error {
+		running, err := w.resume(job, from)
 		if err != nil {
 			return err
 		}
@@ -141,15 +97,16 @@ func (takenOverError) Error() string { return "another attempt has gone on with 
 func (takenOverError) Jobs() []*rivertype.JobRow   { return nil }
 func (takenOverError) ErrorsByID() map[int64]error { return nil }
 
-// errOutOfDate is the error of an attempt that has the job, but not its cursor.
+// errOutOfDate is the error of an attempt that has the job, but begins at a point that
+// another has passed.
 var errOutOfDate = errors.New("this rebuild has come further meanwhile")
 
 // lookAgain looks again at a job that may have waited for its lock, or for a
 // database that was away. River writes down late what became of an attempt that
 // failed in an outage, and may then have ended a later one too: if the job isn't
 // running, or is another attempt's, there is nothing to do. If an earlier attempt
-// went on with it, this one's cursor is old, and the next will have the new one.
-func lookAgain(ctx context.Context, job *river.Job[RebuildArgs]) error {
+// went on with it, this one would begin too early; the next will know better.
+func lookAgain(ctx context.Context, job *river.Job[Args]) error {
 	now, err := river.ClientFromContext[pgx.Tx](ctx).JobGet(ctx, job.ID)
 	if err != nil {
 		return fmt.Errorf("looking at the job again: %w", err)
@@ -166,11 +123,11 @@ func lookAgain(ctx context.Context, job *river.Job[RebuildArgs]) error {
 // checkAttempt returns the error with which an attempt ends whose job, as it is
 // now, is another's, or is to be cancelled. River tells its workers of that once,
 // by a notification, which is lost on one that is just connecting again.
-func checkAttempt(attempt *river.Job[RebuildArgs], now *rivertype.JobRow) error {
+func checkAttempt(attempt *river.Job[Args], now *rivertype.JobRow) error {
 	if now.State != rivertype.JobStateRunning || now.Attempt != attempt.Attempt {
 		return errTakenOver
 	}
-	cancelled, err := CancelRequestedAt(now)
+	cancelled, err := cancelRequestedAt(now)
 	if err == nil && cancelled != nil {
 		return river.ErrJobCancelledRemotely
 	}

@@ -1,9 +1,8 @@
-package rollup_test
+package rebuild_test
 
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -18,13 +17,13 @@ import (
 	"learninglog/command"
 	"learninglog/internal/pgtest"
 	"learninglog/internal/postgres"
-	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
 
 // newJobs returns a queue that works in chunks of a log at a time.
-func newJobs(t *testing.T, pool *pgxpool.Pool) *rollup.Jobs {
+func newJobs(t *testing.T, pool *pgxpool.Pool) *rebuild.Jobs {
 	t.Helper()
-	jobs, err := rollup.NewJobs(pool, rollup.JobsConfig{
+	jobs, err := rebuild.NewJobs(pool, rebuild.Config{
 		Schema:    postgres.RiverSchema,
 		ChunkLogs: 1,
 		Logger:    slog.New(slog.DiscardHandler),
@@ -33,7 +32,7 @@ func newJobs(t *testing.T, pool *pgxpool.Pool) *rollup.Jobs {
 	return jobs
 }
 
-func start(t *testing.T, jobs *rollup.Jobs) {
+func start(t *testing.T, jobs *rebuild.Jobs) {
 	t.Helper()
 	require.NoError(t, jobs.Start(context.Background()))
 	t.Cleanup(func() {
@@ -43,7 +42,7 @@ func start(t *testing.T, jobs *rollup.Jobs) {
 	})
 }
 
-func insert(t *testing.T, jobs *rollup.Jobs, args rollup.RebuildArgs) *rivertype.JobInsertResult {
+func insert(t *testing.T, jobs *rebuild.Jobs, args rebuild.Args) *rivertype.JobInsertResult {
 	t.Helper()
 	inserted, err := jobs.Client().Insert(context.Background(), args, nil)
 	require.NoError(t, err)
@@ -52,12 +51,12 @@ func insert(t *testing.T, jobs *rollup.Jobs, args rollup.RebuildArgs) *rivertype
 
 // await returns a job and its progress as soon as condition holds.
 func await(
-	t *testing.T, jobs *rollup.Jobs, id int64, what string, condition func(*rivertype.JobRow, rollup.RebuildProgress) bool,
-) rollup.RebuildProgress {
+	t *testing.T, jobs *rebuild.Jobs, id int64, what string, condition func(*rivertype.JobRow, rebuild.Progress) bool,
+) rebuild.Progress {
 	t.Helper()
 	var (
 		job      *rivertype.JobRow
-		progress rollup.RebuildProgress
+		progress rebuild.Progress
 	)
 	require.Eventually(t, func() bool {
 		var err error
@@ -65,7 +64,7 @@ func await(
 		if err != nil {
 			return false
 		}
-		progress = rollup.RebuildProgress{}
+		progress = rebuild.Progress{}
 		if output := job.Output(); len(output) > 0 && json.Unmarshal(output, &progress) != nil {
 			return false
 		}
@@ -74,7 +73,7 @@ func await(
 	return progress
 }
 
-func isCompleted(job *rivertype.JobRow, _ rollup.RebuildProgress) bool {
+func isCompleted(job *rivertype.JobRow, _ rebuild.Progress) bool {
 	return job.State == rivertype.JobStateCompleted
 }
 
@@ -88,7 +87,7 @@ func TestRebuildJob(t *testing.T) {
 	jobs := newJobs(t, pool)
 	start(t, jobs)
 
-	verify := insert(t, jobs, rollup.RebuildArgs{DryRun: true})
+	verify := insert(t, jobs, rebuild.Args{DryRun: true})
 	progress := await(t, jobs, verify.Job.ID, "the verification ends", isCompleted)
 	assert.Equal(t, int64(10), progress.UsersDone)
 	assert.Equal(t, int64(10), progress.LogsDone)
@@ -97,12 +96,12 @@ func TestRebuildJob(t *testing.T) {
 	assert.Len(t, progress.Examples, 10)
 	assert.Len(t, pgtest.Drift(t, pool, time.UTC), 10, "it repaired nothing")
 
-	repair := insert(t, jobs, rollup.RebuildArgs{})
+	repair := insert(t, jobs, rebuild.Args{})
 	progress = await(t, jobs, repair.Job.ID, "the rebuild ends", isCompleted)
 	assert.Equal(t, int64(10), progress.RowsRepaired)
 	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
 
-	again := insert(t, jobs, rollup.RebuildArgs{})
+	again := insert(t, jobs, rebuild.Args{})
 	assert.NotEqual(t, repair.Job.ID, again.Job.ID, "a rebuild that has ended doesn't keep another from being asked for")
 	progress = await(t, jobs, again.Job.ID, "the second rebuild ends", isCompleted)
 	assert.Zero(t, progress.RowsDrifted)
@@ -127,7 +126,7 @@ func TestRebuildJobEndsTogetherWithItsLastChunk(t *testing.T) {
 	jobs := newJobs(t, pool)
 	start(t, jobs)
 
-	id := insert(t, jobs, rollup.RebuildArgs{}).Job.ID
+	id := insert(t, jobs, rebuild.Args{}).Job.ID
 	await(t, jobs, id, "the rebuild ends", isCompleted)
 
 	rows, err := pool.Query(context.Background(), `SELECT state || ' ' || users_done FROM ends`)
@@ -144,7 +143,7 @@ func TestRebuildJobThatIsTriedAgainAfterItsEndBeginsAnew(t *testing.T) {
 	record(t, pool, time.UTC, newLog(user(1), 10, "2026-11-22T08:00:00Z"), newLog(user(2), 10, "2026-11-22T08:00:00Z"))
 	jobs := newJobs(t, pool)
 	start(t, jobs)
-	id := insert(t, jobs, rollup.RebuildArgs{}).Job.ID
+	id := insert(t, jobs, rebuild.Args{}).Job.ID
 	progress := await(t, jobs, id, "the rebuild ends", isCompleted)
 	require.Zero(t, progress.RowsDrifted)
 	execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 0`)
@@ -152,7 +151,7 @@ func TestRebuildJobThatIsTriedAgainAfterItsEndBeginsAnew(t *testing.T) {
 	_, err := jobs.Client().JobRetry(context.Background(), id)
 	require.NoError(t, err)
 
-	progress = await(t, jobs, id, "it ends again", func(job *rivertype.JobRow, _ rollup.RebuildProgress) bool {
+	progress = await(t, jobs, id, "it ends again", func(job *rivertype.JobRow, _ rebuild.Progress) bool {
 		return job.State == rivertype.JobStateCompleted && job.Attempt == 2
 	})
 	assert.Equal(t, int64(2), progress.LogsDone, "it counts anew")
@@ -163,14 +162,14 @@ func TestRebuildJobThatIsTriedAgainAfterItsEndBeginsAnew(t *testing.T) {
 func TestRebuildJobIsUniquePerScope(t *testing.T) {
 	t.Parallel()
 	jobs := newJobs(t, pgtest.Pool(t)) // not started: jobs stay available
-	one, other, from := user(1), user(2), instant(t, "2026-11-01T00:00:00Z")
-	scopes := []rollup.RebuildArgs{
+	one, other, from := user(1), user(2), instant("2026-11-01T00:00:00Z")
+	scopes := []rebuild.Args{
 		{},
 		{DryRun: true},
-		{Scope: rollup.Scope{Users: []uuid.UUID{one}}},
-		{Scope: rollup.Scope{Users: []uuid.UUID{other}}},
-		{Scope: rollup.Scope{From: &from}},
-		{Scope: rollup.Scope{To: &from}},
+		{Scope: rebuild.Scope{Users: []uuid.UUID{one}}},
+		{Scope: rebuild.Scope{Users: []uuid.UUID{other}}},
+		{Scope: rebuild.Scope{From: &from}},
+		{Scope: rebuild.Scope{To: &from}},
 	}
 	ids := make(map[int64]bool)
 	for _, args := range scopes {
@@ -201,8 +200,8 @@ func TestRebuildJobIsHandedOn(t *testing.T) {
 	require.NoError(t, err)
 	leaving := newJobs(t, pool)
 	require.NoError(t, leaving.Start(context.Background()))
-	id := insert(t, leaving, rollup.RebuildArgs{}).Job.ID
-	await(t, leaving, id, "the first chunks are done", func(_ *rivertype.JobRow, progress rollup.RebuildProgress) bool {
+	id := insert(t, leaving, rebuild.Args{}).Job.ID
+	await(t, leaving, id, "the first chunks are done", func(_ *rivertype.JobRow, progress rebuild.Progress) bool {
 		return progress.UsersDone > 2
 	})
 
@@ -230,7 +229,7 @@ func TestRebuildJobIsRescued(t *testing.T) {
 	pool := pgtest.Pool(t)
 	record(t, pool, time.UTC, newLog(user(1), 10, "2026-11-22T08:00:00Z"))
 	jobs := newJobs(t, pool)
-	id := insert(t, jobs, rollup.RebuildArgs{}).Job.ID
+	id := insert(t, jobs, rebuild.Args{}).Job.ID
 	execute(t, pool, `
 		UPDATE river.river_job SET state = 'running', attempt = 1, attempted_by = ARRAY['gone'],
 		       attempted_at = now() - interval '1 minute' WHERE id = $1`, id)
@@ -255,8 +254,8 @@ func TestRescueLeavesRebuildsThatAreBeingWorked(t *testing.T) {
 
 	jobs := newJobs(t, pool)
 	start(t, jobs)
-	id := insert(t, jobs, rollup.RebuildArgs{}).Job.ID
-	await(t, jobs, id, "the job is being worked", func(job *rivertype.JobRow, _ rollup.RebuildProgress) bool {
+	id := insert(t, jobs, rebuild.Args{}).Job.ID
+	await(t, jobs, id, "the job is being worked", func(job *rivertype.JobRow, _ rebuild.Progress) bool {
 		return job.State == rivertype.JobStateRunning
 	})
 	waitForLock(t, pool)
@@ -285,24 +284,24 @@ func waitForLock(t *testing.T, pool *pgxpool.Pool) {
 
 func TestRebuildJobKeepsTheWorstExamplesAndCountsAll(t *testing.T) {
 	t.Parallel()
-	const rows = rollup.MaxExamples + 10
+	const rows = rebuild.MaxExamples + 10
 	pool := pgtest.Pool(t)
 	execute(t, pool, `
 		INSERT INTO learning_log_aggregates (user_id, granularity, period, total_word_count, entry_count)
 		SELECT gen_random_uuid(), 'day', '2026-11-22Z', n, 1 FROM generate_series(1, $1) AS n`, rows)
-	for _, chunkLogs := range []int{1, rollup.DefaultChunkLogs} {
-		jobs, err := rollup.NewJobs(pool, rollup.JobsConfig{
+	for _, chunkLogs := range []int{1, rebuild.DefaultChunkLogs} {
+		jobs, err := rebuild.NewJobs(pool, rebuild.Config{
 			Schema: postgres.RiverSchema, ChunkLogs: chunkLogs, Logger: slog.New(slog.DiscardHandler),
 		})
 		require.NoError(t, err)
 		require.NoError(t, jobs.Start(context.Background()))
 
-		id := insert(t, jobs, rollup.RebuildArgs{DryRun: true}).Job.ID
+		id := insert(t, jobs, rebuild.Args{DryRun: true}).Job.ID
 
 		progress := await(t, jobs, id, "the verification ends", isCompleted)
 		require.NoError(t, jobs.Stop(context.Background()))
 		assert.Equal(t, int64(rows), progress.RowsDrifted)
-		require.Len(t, progress.Examples, rollup.MaxExamples)
+		require.Len(t, progress.Examples, rebuild.MaxExamples)
 		for i, example := range progress.Examples {
 			assert.Equal(t, int64(rows-i), example.Was.TotalWordCount)
 		}
@@ -324,14 +323,14 @@ func TestRebuildJobWithSeveralWorkers(t *testing.T) {
 	jobs := newJobs(t, pool)
 	start(t, jobs)
 
-	id := insert(t, jobs, rollup.RebuildArgs{Workers: 4}).Job.ID
+	id := insert(t, jobs, rebuild.Args{Workers: 4}).Job.ID
 
 	progress := await(t, jobs, id, "the rebuild ends", isCompleted)
 	assert.Equal(t, int64(users), progress.UsersDone)
 	assert.Equal(t, int64(2*users), progress.LogsDone)
 	assert.InDelta(t, 2*users, progress.LogsExpected, 0)
 	assert.Equal(t, int64(2*users), progress.RowsRepaired)
-	assert.Equal(t, rollup.DriftedRows{Day: 2 * users}, progress.Drifted)
+	assert.Equal(t, rebuild.DriftedRows{Day: 2 * users}, progress.Drifted)
 	assert.Positive(t, progress.LogsPerSecond())
 	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
 }
@@ -344,18 +343,18 @@ func TestRebuildJobKeepsItsPace(t *testing.T) {
 	const log = `
 		INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
 		SELECT gen_random_uuid(), gen_random_uuid(), 1, '2026-11-22Z' FROM generate_series(1, $1)`
-	earlier := instant(t, "2025-02-10T00:00:00Z")
+	earlier := instant("2025-02-10T00:00:00Z")
 	for _, test := range []struct {
 		name, given string
-		scope       rollup.Scope
+		scope       rebuild.Scope
 		logs        int64
 	}{
-		{"everything", log, rollup.Scope{}, users},
-		{"a day without logs", log, rollup.Scope{From: &earlier, To: &earlier}, 0},
+		{"everything", log, rebuild.Scope{}, users},
+		{"a day without logs", log, rebuild.Scope{From: &earlier, To: &earlier}, 0},
 		{"rows without logs", `
 			INSERT INTO learning_log_aggregates
 			SELECT gen_random_uuid(), granularity, '2026-11-01Z', 1, 1
-			FROM unnest(ARRAY['day', 'week', 'month']) AS granularity, generate_series(1, $1)`, rollup.Scope{}, 0},
+			FROM unnest(ARRAY['day', 'week', 'month']) AS granularity, generate_series(1, $1)`, rebuild.Scope{}, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -365,7 +364,7 @@ func TestRebuildJobKeepsItsPace(t *testing.T) {
 			start(t, jobs)
 			begun := time.Now()
 
-			id := insert(t, jobs, rollup.RebuildArgs{
+			id := insert(t, jobs, rebuild.Args{
 				Scope: test.scope, DryRun: true, Workers: 2, MaxLogsPerSecond: perSecond,
 			}).Job.ID
 
@@ -389,7 +388,7 @@ func TestRebuildJobShowsTheWorst(t *testing.T) {
 	jobs := newJobs(t, pool)
 	start(t, jobs)
 
-	progress := await(t, jobs, insert(t, jobs, rollup.RebuildArgs{DryRun: true}).Job.ID, "the verification ends", isCompleted)
+	progress := await(t, jobs, insert(t, jobs, rebuild.Args{DryRun: true}).Job.ID, "the verification ends", isCompleted)
 
 	require.Len(t, progress.Examples, 5)
 	assert.Equal(t, user(2), progress.Examples[0].UserID)
@@ -399,24 +398,18 @@ func TestRebuildJobShowsTheWorst(t *testing.T) {
 func TestProgressRemaining(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		progress rollup.RebuildProgress
+		progress rebuild.Progress
 		left     time.Duration
 		known    bool
 	}{
-		{rollup.RebuildProgress{LogsDone: 300, LogsExpected: 1000, Seconds: 3}, 7 * time.Second, true},
-		{rollup.RebuildProgress{LogsDone: 1100, LogsExpected: 1000, Seconds: 3}, 0, true},
-		{rollup.RebuildProgress{LogsDone: 300, Seconds: 3}, 0, false},
-		{rollup.RebuildProgress{LogsExpected: 1000, Seconds: 3}, 0, false},
-		{rollup.RebuildProgress{LogsExpected: 1000}, 0, false},
+		{rebuild.Progress{LogsDone: 300, LogsExpected: 1000, Seconds: 3}, 7 * time.Second, true},
+		{rebuild.Progress{LogsDone: 1100, LogsExpected: 1000, Seconds: 3}, 0, true},
+		{rebuild.Progress{LogsDone: 300, Seconds: 3}, 0, false},
+		{rebuild.Progress{LogsExpected: 1000, Seconds: 3}, 0, false},
+		{rebuild.Progress{LogsExpected: 1000}, 0, false},
 	} {
 		left, known := test.progress.Remaining()
 		assert.Equal(t, test.left, left, "%+v", test.progress)
 		assert.Equal(t, test.known, known, "%+v", test.progress)
 	}
-}
-
-func ExampleSums_Average() {
-	sums := rollup.Sums{TotalWordCount: 10, EntryCount: 4}.Plus(rollup.Sums{TotalWordCount: 5, EntryCount: 2})
-	fmt.Println(sums.Average(), rollup.Sums{}.Average())
-	// Output: 2.5 0
 }

@@ -1,4 +1,4 @@
-package rollup
+package rebuild
 
 import (
 	"context"
@@ -65,7 +65,7 @@ func lockKey(jobID int64) int32 { return int32(jobID) } //nolint:gosec // see ab
 // goes on with them, and returns how many.
 func rescue(ctx context.Context, pool *pgxpool.Pool, client *river.Client[pgx.Tx]) (int, error) {
 	running := river.NewJobListParams().
-		Kinds(RebuildArgs{}.Kind()).
+		Kinds(Args{}.Kind()).
 		States(rivertype.JobStateRunning).
 		First(1000)
 	jobs, err := client.JobList(ctx, running)
@@ -109,7 +109,7 @@ func isHeld(ctx context.Context, pool *pgxpool.Pool, jobID int64) (held bool, er
 // last attempt, and otherwise made available, at once. Nothing happens if the job
 // was taken up meanwhile.
 func takeBack(ctx context.Context, client *river.Client[pgx.Tx], job *rivertype.JobRow) error {
-	cancelled, err := CancelRequestedAt(job)
+	cancelled, err := cancelRequestedAt(job)
 	if err != nil {
 		return err
 	}
@@ -139,16 +139,4 @@ func takeBack(ctx context.Context, client *river.Client[pgx.Tx], job *rivertype.
 		StuckHorizon: job.AttemptedAt.Add(time.Microsecond),
 	})
 	return err
-}
-
-// CancelRequestedAt returns when it was asked to cancel a job, as River keeps that
-// until the job ends and after, or nil.
-func CancelRequestedAt(job *rivertype.JobRow) (*time.Time, error) {
-	var metadata struct {
-		CancelAttemptedAt *time.Time `json:"cancel_attempted_at"`
-	}
-	if err := json.Unmarshal(job.Metadata, &metadata); err != nil {
-		return nil, fmt.Errorf("decoding the metadata of job %d: %w", job.ID, err)
-	}
-	return metadata.CancelAttemptedAt, nil
 }

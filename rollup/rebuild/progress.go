@@ -1,17 +1,19 @@
-package rollup
+package rebuild
 
 import (
 	"cmp"
 	"slices"
 	"time"
+
+	"learninglog/rollup"
 )
 
 // MaxExamples is how many drifted rows a rebuild keeps to show. It counts all.
 const MaxExamples = 100
 
-// RebuildProgress is how far a rebuild has come. It is the output of its job,
+// Progress is how far a rebuild has come. It is the output of its job,
 // committed together with each chunk.
-type RebuildProgress struct {
+type Progress struct {
 	UsersDone int64 `json:"users_done"`
 	LogsDone  int64 `json:"logs_done"`
 	// LogsExpected is about how many logs the scope has, by PostgreSQL's
@@ -37,13 +39,13 @@ type DriftedRows struct {
 	Month int64 `json:"month"`
 }
 
-func (r *DriftedRows) count(granularity Granularity) {
+func (r *DriftedRows) count(granularity rollup.Granularity) {
 	switch granularity {
-	case Day:
+	case rollup.Day:
 		r.Day++
-	case Week:
+	case rollup.Week:
 		r.Week++
-	case Month:
+	case rollup.Month:
 		r.Month++
 	}
 }
@@ -55,7 +57,7 @@ func (r DriftedRows) plus(other DriftedRows) DriftedRows {
 func (r DriftedRows) total() int64 { return r.Day + r.Week + r.Month }
 
 // LogsPerSecond is how fast the rebuild has been, or 0 where nobody knows yet.
-func (p RebuildProgress) LogsPerSecond() float64 {
+func (p Progress) LogsPerSecond() float64 {
 	if p.Seconds == 0 {
 		return 0
 	}
@@ -64,7 +66,7 @@ func (p RebuildProgress) LogsPerSecond() float64 {
 
 // Remaining is about how long the rebuild will take yet, at the rate that it has
 // had. It is false where nobody knows.
-func (p RebuildProgress) Remaining() (time.Duration, bool) {
+func (p Progress) Remaining() (time.Duration, bool) {
 	rate := p.LogsPerSecond()
 	if rate == 0 || p.LogsExpected == 0 {
 		return 0, false
@@ -74,7 +76,7 @@ func (p RebuildProgress) Remaining() (time.Duration, bool) {
 }
 
 // after returns the progress with a chunk more.
-func (p RebuildProgress) after(chunk Chunk, dryRun bool) RebuildProgress {
+func (p Progress) after(chunk Chunk, dryRun bool) Progress {
 	p.UsersDone += chunk.Users
 	p.LogsDone += chunk.Logs
 	p.RowsDrifted += chunk.Drifted.total()

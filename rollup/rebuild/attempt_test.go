@@ -1,4 +1,4 @@
-package rollup_test
+package rebuild_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"learninglog/internal/pgtest"
-	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
 
 // holdLock is the first half of the key of the lock that a worker holds on its job.
@@ -45,7 +45,7 @@ func TestAnAttemptThatComesTooLateLeavesTheJobToTheNext(t *testing.T) {
 			recordUsers(t, pool, 3)
 			corrupt(t, pool, 1)
 			jobs := newJobs(t, pool)
-			id := insert(t, jobs, rollup.RebuildArgs{}).Job.ID
+			id := insert(t, jobs, rebuild.Args{}).Job.ID
 			blocker, err := pool.Acquire(context.Background())
 			require.NoError(t, err)
 			defer blocker.Release()
@@ -82,8 +82,8 @@ func TestAnAttemptEndsWhenAnotherHasTheJob(t *testing.T) {
 	}
 	jobs := newJobs(t, pool)
 	start(t, jobs)
-	id := insert(t, jobs, rollup.RebuildArgs{MaxLogsPerSecond: 2}).Job.ID
-	await(t, jobs, id, "it has begun", func(_ *rivertype.JobRow, progress rollup.RebuildProgress) bool {
+	id := insert(t, jobs, rebuild.Args{MaxLogsPerSecond: 2}).Job.ID
+	await(t, jobs, id, "it has begun", func(_ *rivertype.JobRow, progress rebuild.Progress) bool {
 		return progress.RowsRepaired > 0
 	})
 	blocker, err := pool.Acquire(context.Background())
@@ -112,8 +112,8 @@ func TestARebuildIsCancelledWhoseWorkerWasNotTold(t *testing.T) {
 	}
 	jobs := newJobs(t, pool)
 	start(t, jobs)
-	id := insert(t, jobs, rollup.RebuildArgs{MaxLogsPerSecond: 5}).Job.ID
-	await(t, jobs, id, "it has begun", func(_ *rivertype.JobRow, progress rollup.RebuildProgress) bool {
+	id := insert(t, jobs, rebuild.Args{MaxLogsPerSecond: 5}).Job.ID
+	await(t, jobs, id, "it has begun", func(_ *rivertype.JobRow, progress rebuild.Progress) bool {
 		return progress.RowsRepaired > 0
 	})
 
@@ -123,7 +123,7 @@ func TestARebuildIsCancelledWhoseWorkerWasNotTold(t *testing.T) {
 	_, err := jobs.Client().JobCancel(context.Background(), id)
 	require.NoError(t, err)
 
-	progress := await(t, jobs, id, "the rebuild ends", func(job *rivertype.JobRow, _ rollup.RebuildProgress) bool {
+	progress := await(t, jobs, id, "the rebuild ends", func(job *rivertype.JobRow, _ rebuild.Progress) bool {
 		return job.FinalizedAt != nil
 	})
 	job, err := jobs.Client().JobGet(context.Background(), id)

@@ -1,4 +1,4 @@
-package rollup_test
+package rebuild_test
 
 import (
 	"bytes"
@@ -22,7 +22,9 @@ import (
 
 	"learninglog/command"
 	"learninglog/internal/pgtest"
+	"learninglog/internal/retry"
 	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
 
 // user returns a user id, the n-th in key order.
@@ -48,27 +50,27 @@ func newLog(userID uuid.UUID, words int, at string) command.Log {
 	return command.Log{RequestID: uuid.New(), UserID: userID, WordCount: words, Timestamp: timestamp}
 }
 
-// rebuild works a whole scope chunk by chunk and returns the chunks.
-func rebuild(t require.TestingT, pool *pgxpool.Pool, scope rollup.Scope, options rollup.ChunkOptions) []rollup.Chunk {
-	return rebuildPart(t, pool, scope, rollup.Whole(), options)
+// workAll works a whole scope chunk by chunk and returns the chunks.
+func workAll(t require.TestingT, pool *pgxpool.Pool, scope rebuild.Scope, options rebuild.ChunkOptions) []rebuild.Chunk {
+	return workPart(t, pool, scope, rebuild.Whole(), options)
 }
 
-func rebuildPart(
-	t require.TestingT, pool *pgxpool.Pool, scope rollup.Scope, whole rollup.Part, options rollup.ChunkOptions,
-) []rollup.Chunk {
+func workPart(
+	t require.TestingT, pool *pgxpool.Pool, scope rebuild.Scope, whole rebuild.Part, options rebuild.ChunkOptions,
+) []rebuild.Chunk {
 	if options.MaxLogs == 0 {
-		options.MaxLogs = rollup.DefaultChunkLogs
+		options.MaxLogs = rebuild.DefaultChunkLogs
 	}
 	if options.Zone == nil {
 		options.Zone = time.UTC
 	}
 	ctx := context.Background()
-	var chunks []rollup.Chunk
+	var chunks []rebuild.Chunk
 	for part := &whole; part != nil; {
-		var chunk rollup.Chunk
-		err := rollup.Retry(ctx, func() error {
+		var chunk rebuild.Chunk
+		err := retry.Conflicts(ctx, func() error {
 			return pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) (err error) {
-				chunk, err = rollup.RebuildChunk(ctx, tx, scope, *part, options)
+				chunk, err = rebuild.WorkChunk(ctx, tx, scope, *part, options)
 				return err
 			})
 		})
@@ -81,10 +83,10 @@ func rebuildPart(
 
 // drifted returns all drift of chunks that had few enough of it to keep, in the
 // order of the key.
-func drifted(t require.TestingT, chunks []rollup.Chunk) []rollup.Drift {
+func drifted(t require.TestingT, chunks []rebuild.Chunk) []rebuild.Drift {
 	var (
-		all   []rollup.Drift
-		count rollup.DriftedRows
+		all   []rebuild.Drift
+		count rebuild.DriftedRows
 	)
 	for _, chunk := range chunks {
 		all = append(all, chunk.Examples...)
@@ -93,7 +95,7 @@ func drifted(t require.TestingT, chunks []rollup.Chunk) []rollup.Drift {
 		count.Month += chunk.Drifted.Month
 	}
 	require.Len(t, all, int(count.Day+count.Week+count.Month))
-	slices.SortFunc(all, func(a, b rollup.Drift) int {
+	slices.SortFunc(all, func(a, b rebuild.Drift) int {
 		return cmp.Or(
 			bytes.Compare(a.UserID[:], b.UserID[:]),
 			cmp.Compare(a.Granularity, b.Granularity),
@@ -126,7 +128,7 @@ func TestRebuildOfHealthyDataWritesNothing(t *testing.T) {
 	}
 	before := rows(t, pool)
 
-	chunks := rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: 6})
+	chunks := workAll(t, pool, rebuild.Scope{}, rebuild.ChunkOptions{MaxLogs: 6})
 
 	assert.Empty(t, drifted(t, chunks))
 	assert.Equal(t, before, rows(t, pool), "every row is where it was")
@@ -156,7 +158,7 @@ func TestRebuildRepairsEveryKindOfDrift(t *testing.T) {
 		{"logs behind the service's back", `INSERT INTO learning_log (request_id, user_id, word_count, "timestamp") VALUES (gen_random_uuid(), $1, 3, '2026-11-22Z')`, []any{nobody}, 3},
 		{"logs deleted", `DELETE FROM learning_log WHERE user_id = $1`, []any{user(2)}, 3},
 	} {
-		for _, maxLogs := range []int{1, rollup.DefaultChunkLogs} {
+		for _, maxLogs := range []int{1, rebuild.DefaultChunkLogs} {
 			t.Run(fmt.Sprintf("%s, chunks of %d", test.name, maxLogs), func(t *testing.T) {
 				t.Parallel()
 				pool := pgtest.Pool(t)
@@ -169,15 +171,15 @@ func TestRebuildRepairsEveryKindOfDrift(t *testing.T) {
 				execute(t, pool, test.corruption, test.arguments...)
 				corrupted := rows(t, pool)
 
-				found := drifted(t, rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: maxLogs, DryRun: true}))
+				found := drifted(t, workAll(t, pool, rebuild.Scope{}, rebuild.ChunkOptions{MaxLogs: maxLogs, DryRun: true}))
 				require.Len(t, found, test.rows, "the dry run reports every row")
 				require.Len(t, pgtest.Drift(t, pool, time.UTC), test.rows)
 				require.Equal(t, corrupted, rows(t, pool), "the dry run changes nothing")
 
-				repaired := drifted(t, rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: maxLogs}))
+				repaired := drifted(t, workAll(t, pool, rebuild.Scope{}, rebuild.ChunkOptions{MaxLogs: maxLogs}))
 				assert.Equal(t, found, repaired)
 				assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
-				assert.Empty(t, drifted(t, rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: maxLogs})))
+				assert.Empty(t, drifted(t, workAll(t, pool, rebuild.Scope{}, rebuild.ChunkOptions{MaxLogs: maxLogs})))
 				var empty int
 				require.NoError(t, pool.QueryRow(context.Background(),
 					`SELECT count(*) FROM learning_log_aggregates WHERE entry_count = 0`).Scan(&empty))
@@ -193,15 +195,15 @@ func TestRebuildReportsWhatWasAndWhatIs(t *testing.T) {
 	record(t, pool, time.UTC, newLog(user(1), 10, "2026-11-22T08:00:00Z"), newLog(user(1), 7, "2026-11-22T09:00:00Z"))
 	execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 1 WHERE granularity = 'week'`)
 
-	chunks := rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{})
+	chunks := workAll(t, pool, rebuild.Scope{}, rebuild.ChunkOptions{})
 
 	require.Len(t, chunks, 1)
 	assert.Equal(t, int64(1), chunks[0].Users)
 	assert.Equal(t, int64(2), chunks[0].Logs)
-	assert.Equal(t, []rollup.Drift{{
+	assert.Equal(t, []rebuild.Drift{{
 		UserID:      user(1),
 		Granularity: rollup.Week,
-		Period:      instant(t, "2026-11-16T00:00:00Z"),
+		Period:      instant("2026-11-16T00:00:00Z"),
 		Was:         rollup.Sums{TotalWordCount: 1, EntryCount: 2},
 		Is:          rollup.Sums{TotalWordCount: 17, EntryCount: 2},
 	}}, chunks[0].Examples)
@@ -216,7 +218,7 @@ func TestRebuildOfOneUserLeavesTheOthers(t *testing.T) {
 	execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 0`)
 
 	one := user(1)
-	repaired := drifted(t, rebuild(t, pool, rollup.Scope{Users: []uuid.UUID{one}}, rollup.ChunkOptions{}))
+	repaired := drifted(t, workAll(t, pool, rebuild.Scope{Users: []uuid.UUID{one}}, rebuild.ChunkOptions{}))
 
 	assert.Len(t, repaired, 3)
 	assert.Len(t, pgtest.Drift(t, pool, time.UTC), 6)
@@ -244,22 +246,22 @@ func TestRebuildOfARangeTakesWholePeriods(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				from := start.Add(time.Duration(rapid.IntRange(-100, 24*90).Draw(t, "from")) * time.Hour)
 				to := from.Add(time.Duration(rapid.IntRange(0, 24*40).Draw(t, "hours")) * time.Hour)
-				scope := rollup.Scope{From: &from, To: &to}
+				scope := rebuild.Scope{From: &from, To: &to}
 				switch rapid.IntRange(0, 3).Draw(t, "open ends") {
 				case 1:
 					scope.From = nil
 				case 2:
 					scope.To = nil
 				}
-				found := drifted(t, rebuild(t, pool, scope, rollup.ChunkOptions{Zone: location, DryRun: true}))
+				found := drifted(t, workAll(t, pool, scope, rebuild.ChunkOptions{Zone: location, DryRun: true}))
 				require.Empty(t, found, "from %v to %v", scope.From, scope.To)
 			})
 
 			// The week of Wednesday, 2025-11-05, and its month and day: nothing else.
 			execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 0`)
 			wednesday := time.Date(2025, 11, 5, 12, 0, 0, 0, location)
-			scope := rollup.Scope{From: &wednesday, To: &wednesday}
-			repaired := drifted(t, rebuild(t, pool, scope, rollup.ChunkOptions{Zone: location}))
+			scope := rebuild.Scope{From: &wednesday, To: &wednesday}
+			repaired := drifted(t, workAll(t, pool, scope, rebuild.ChunkOptions{Zone: location}))
 			var got []string
 			for _, drift := range repaired {
 				got = append(got, string(drift.Granularity)+" "+drift.Period.In(location).Format(time.DateOnly))
@@ -280,7 +282,7 @@ func TestRebuildsTakeTurns(t *testing.T) {
 		execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = total_word_count + $1`, round+1)
 		var rebuilders sync.WaitGroup
 		for range 4 {
-			rebuilders.Go(func() { rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: 3}) })
+			rebuilders.Go(func() { workAll(t, pool, rebuild.Scope{}, rebuild.ChunkOptions{MaxLogs: 3}) })
 		}
 		rebuilders.Wait()
 		require.Empty(t, pgtest.Drift(t, pool, time.UTC), "round %d", round)
@@ -322,11 +324,25 @@ func TestRebuildIsExactWhileWritersWrite(t *testing.T) {
 				}
 			})
 		}
-		repaired := drifted(t, rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: 50}))
+		repaired := drifted(t, workAll(t, pool, rebuild.Scope{}, rebuild.ChunkOptions{MaxLogs: 50}))
 		stop.Store(true)
 		group.Wait()
 
 		require.NotEmpty(t, repaired)
 		require.Empty(t, pgtest.Drift(t, pool, time.UTC), "round %d", round)
 	}
+}
+
+func instant(text string) time.Time {
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		panic(err)
+	}
+	return at
+}
+
+func zone(t require.TestingT, name string) *time.Location {
+	location, err := time.LoadLocation(name)
+	require.NoError(t, err)
+	return location
 }

@@ -1,4 +1,4 @@
-package rollup_test
+package rebuild_test
 
 import (
 	"context"
@@ -15,7 +15,8 @@ import (
 
 	"learninglog/command"
 	"learninglog/internal/pgtest"
-	"learninglog/rollup"
+	"learninglog/internal/retry"
+	"learninglog/rollup/rebuild"
 )
 
 // Chunks are bounded by logs, not by users: who has too many is cut at months,
@@ -42,11 +43,11 @@ func TestChunksAreBounded(t *testing.T) {
 			logs = append(logs, newLog(user(2), 3, "2026-11-01T04:30:00Z"), newLog(user(2), 4, "2026-11-01T05:30:00Z"))
 			record(t, pool, location, logs...)
 			const maxLogs, monthAtMost = 28, 31 // so every month of the biggest is a chunk
-			options := rollup.ChunkOptions{MaxLogs: maxLogs, DryRun: true, Zone: location}
+			options := rebuild.ChunkOptions{MaxLogs: maxLogs, DryRun: true, Zone: location}
 
-			chunks := rebuild(t, pool, rollup.Scope{}, options)
+			chunks := workAll(t, pool, rebuild.Scope{}, options)
 
-			var sum rollup.Chunk
+			var sum rebuild.Chunk
 			for _, chunk := range chunks {
 				sum.Users += chunk.Users
 				sum.Logs += chunk.Logs
@@ -58,10 +59,10 @@ func TestChunksAreBounded(t *testing.T) {
 
 			execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = total_word_count + 1`)
 			wrong := pgtest.Drift(t, pool, location)
-			found := drifted(t, rebuild(t, pool, rollup.Scope{}, options))
+			found := drifted(t, workAll(t, pool, rebuild.Scope{}, options))
 			assert.Len(t, found, len(wrong), "no period is left out, none is found twice")
 			options.DryRun = false
-			rebuild(t, pool, rollup.Scope{}, options)
+			workAll(t, pool, rebuild.Scope{}, options)
 			assert.Empty(t, pgtest.Drift(t, pool, location))
 		})
 	}
@@ -91,8 +92,8 @@ func TestRebuildOfListedUsers(t *testing.T) {
 	}
 	before := untouched(3, 7, 19, 50, 99)
 
-	scope := rollup.Scope{Users: ids(19, 3, 99, 7, 50, 3)}.Normalized()
-	chunks := rebuild(t, pool, scope, rollup.ChunkOptions{MaxLogs: 25})
+	scope := rebuild.Scope{Users: ids(19, 3, 99, 7, 50, 3)}.Normalized()
+	chunks := workAll(t, pool, scope, rebuild.ChunkOptions{MaxLogs: 25})
 
 	assert.Greater(t, len(chunks), 3)
 	var counted int64
@@ -100,7 +101,7 @@ func TestRebuildOfListedUsers(t *testing.T) {
 		counted += chunk.Users
 	}
 	assert.Equal(t, int64(3), counted, "the listed users who have logs")
-	assert.Empty(t, drifted(t, rebuild(t, pool, scope, rollup.ChunkOptions{DryRun: true})))
+	assert.Empty(t, drifted(t, workAll(t, pool, scope, rebuild.ChunkOptions{DryRun: true})))
 	assert.Equal(t, before, untouched(3, 7, 19, 50, 99), "the others are left alone")
 	assert.Len(t, pgtest.Drift(t, pool, time.UTC), before)
 }
@@ -113,13 +114,13 @@ func TestRebuildOfWhoeverWasRecordedSince(t *testing.T) {
 	}
 	execute(t, pool, `UPDATE learning_log SET recorded_at = '2026-11-01Z' WHERE user_id = ANY($1)`, ids(0, 2))
 	execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 0`)
-	since := instant(t, "2026-11-20T00:00:00Z")
+	since := instant("2026-11-20T00:00:00Z")
 
-	found := drifted(t, rebuild(t, pool, rollup.Scope{RecordedSince: &since}, rollup.ChunkOptions{}))
+	found := drifted(t, workAll(t, pool, rebuild.Scope{RecordedSince: &since}, rebuild.ChunkOptions{}))
 	assert.Len(t, found, 6)
 	assert.Len(t, pgtest.Drift(t, pool, time.UTC), 6)
 
-	found = drifted(t, rebuild(t, pool, rollup.Scope{RecordedSince: &since, Users: ids(0, 1)}, rollup.ChunkOptions{DryRun: true}))
+	found = drifted(t, workAll(t, pool, rebuild.Scope{RecordedSince: &since, Users: ids(0, 1)}, rebuild.ChunkOptions{DryRun: true}))
 	assert.Empty(t, found)
 }
 
@@ -135,9 +136,9 @@ func ids(users ...int) []uuid.UUID {
 func TestSplit(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	split := func(n int) (parts []rollup.Part) {
+	split := func(n int) (parts []rebuild.Part) {
 		require.NoError(t, pgx.BeginFunc(context.Background(), pool, func(tx pgx.Tx) (err error) {
-			parts, err = rollup.Split(context.Background(), tx, n)
+			parts, err = rebuild.Split(context.Background(), tx, n)
 			return err
 		}))
 		assert.Equal(t, uuid.Nil, parts[0].From)
@@ -147,8 +148,8 @@ func TestSplit(t *testing.T) {
 		}
 		return parts
 	}
-	assert.Equal(t, []rollup.Part{rollup.Whole()}, split(1))
-	assert.Equal(t, []rollup.Part{rollup.Whole()}, split(16), "nobody has logs")
+	assert.Equal(t, []rebuild.Part{rebuild.Whole()}, split(1))
+	assert.Equal(t, []rebuild.Part{rebuild.Whole()}, split(16), "nobody has logs")
 
 	execute(t, pool, `
 		INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
@@ -175,11 +176,11 @@ func TestHealthyRebuildReadsTheIndexAlone(t *testing.T) {
 		INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
 		SELECT gen_random_uuid(), md5((n % 100)::text)::uuid, 5, '2026-01-01Z'::timestamptz + n * interval '15 minutes'
 		FROM generate_series(1, $1) AS n`, logs)
-	rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{})
+	workAll(t, pool, rebuild.Scope{}, rebuild.ChunkOptions{})
 	execute(t, pool, `VACUUM ANALYZE learning_log`)
 	before := readStatistics(t, pool)
 
-	chunks := rebuild(t, pool, rollup.Scope{}, rollup.ChunkOptions{MaxLogs: 3000})
+	chunks := workAll(t, pool, rebuild.Scope{}, rebuild.ChunkOptions{MaxLogs: 3000})
 
 	require.Empty(t, drifted(t, chunks))
 	require.Greater(t, len(chunks), logs/3000)
@@ -243,7 +244,7 @@ func TestEveryPassIsExact(t *testing.T) {
 			if what%7 == 0 {
 				victim = mine[users+what%2]
 			}
-			require.NoError(t, rollup.Retry(context.Background(), func() error {
+			require.NoError(t, retry.Conflicts(context.Background(), func() error {
 				_, err := pool.Exec(context.Background(), corruptions[what%len(corruptions)], victim)
 				return err
 			}))
@@ -257,7 +258,7 @@ func TestEveryPassIsExact(t *testing.T) {
 		}
 		for range rebuilders {
 			scene.passes.Go(func() {
-				rebuild(t, pool, rollup.Scope{Users: mine}, rollup.ChunkOptions{MaxLogs: maxLogs})
+				workAll(t, pool, rebuild.Scope{Users: mine}, rebuild.ChunkOptions{MaxLogs: maxLogs})
 			})
 		}
 		corrupted := make(map[uuid.UUID]bool)
@@ -268,12 +269,12 @@ func TestEveryPassIsExact(t *testing.T) {
 		scene.passes.Wait()
 
 		const few = 30 // logs, so that a chunk has no more drift than it keeps
-		for _, drift := range drifted(t, rebuild(t, pool, rollup.Scope{Users: mine}, rollup.ChunkOptions{MaxLogs: few, DryRun: true})) {
+		for _, drift := range drifted(t, workAll(t, pool, rebuild.Scope{Users: mine}, rebuild.ChunkOptions{MaxLogs: few, DryRun: true})) {
 			require.True(t, corrupted[drift.UserID], "%+v", drift)
 		}
 		scene.stop()
 		written += scene.written.Load()
-		rebuild(t, pool, rollup.Scope{Users: mine}, rollup.ChunkOptions{MaxLogs: maxLogs})
+		workAll(t, pool, rebuild.Scope{Users: mine}, rebuild.ChunkOptions{MaxLogs: maxLogs})
 	})
 	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
 	assert.Positive(t, written, "somebody wrote meanwhile")

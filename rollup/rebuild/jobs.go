@@ -1,4 +1,12 @@
-package rollup
+// Package rebuild verifies the rollups and repairs them, while writers go on: it
+// compares them with the logs, tells of every row that differs (drift, the truth minus
+// the rollup) and adds what is missing.
+//
+// Begin with [NewJobs], the queue of rebuilds in the database. [Jobs.Request] asks for
+// one, [Jobs.Get], [Jobs.List] and [Jobs.Cancel] see to it, and whatever process is
+// between [Jobs.Start] and [Jobs.Stop] works it. [WorkChunk] says why nobody is locked
+// out and nothing counted twice.
+package rebuild
 
 import (
 	"context"
@@ -16,9 +24,9 @@ import (
 // DefaultChunkLogs is how many logs a rebuild reads in one transaction.
 const DefaultChunkLogs = 200_000
 
-// JobsConfig says how rebuilds are worked. The zero value of a field is its
+// Config says how rebuilds are worked. The zero value of a field is its
 // default.
-type JobsConfig struct {
+type Config struct {
 	// Schema is the schema of River's tables. There is no default.
 	Schema string
 	// Zone is the zone of the periods. Default: UTC.
@@ -33,7 +41,7 @@ type JobsConfig struct {
 	RiverLogger *slog.Logger
 }
 
-func (c JobsConfig) withDefaults() JobsConfig {
+func (c Config) withDefaults() Config {
 	if c.Zone == nil {
 		c.Zone = time.UTC
 	}
@@ -49,8 +57,8 @@ func (c JobsConfig) withDefaults() JobsConfig {
 	return c
 }
 
-// Jobs is the queue of rebuilds. Its client inserts and reads jobs at any time;
-// they are worked between Start and Stop, by any number of processes.
+// Jobs is the queue of rebuilds. Rebuilds may be requested, cancelled and looked at
+// at any time; they are worked between Start and Stop, by any number of processes.
 type Jobs struct {
 	client  *river.Client[pgx.Tx]
 	pool    *pgxpool.Pool
@@ -63,11 +71,11 @@ type Jobs struct {
 
 // NewJobs returns the queue in the database of pool, which must be migrated by
 // the time it is used.
-func NewJobs(pool *pgxpool.Pool, config JobsConfig) (*Jobs, error) {
+func NewJobs(pool *pgxpool.Pool, config Config) (*Jobs, error) {
 	config = config.withDefaults()
 
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &RebuildWorker{
+	river.AddWorker(workers, &Worker{
 		Pool:      pool,
 		Zone:      config.Zone,
 		Logger:    config.Logger,
@@ -91,7 +99,7 @@ func NewJobs(pool *pgxpool.Pool, config JobsConfig) (*Jobs, error) {
 	return &Jobs{client: client, pool: pool, routine: config.Routine, logger: config.Logger}, nil
 }
 
-// Client returns River's client.
+// Client returns River's client, for whoever shows or counts jobs of all kinds.
 func (j *Jobs) Client() *river.Client[pgx.Tx] { return j.client }
 
 // Start works jobs until Stop, also after ctx has ended, and begins routines that

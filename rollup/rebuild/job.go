@@ -1,0 +1,121 @@
+package rebuild
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+)
+
+// State is what becomes of a rebuild just now, by the name that River has for it.
+type State string
+
+// The states of a rebuild. It waits in the first four of them, and has ended in the
+// last three.
+const (
+	Available State = "available" // it is the next to be taken up
+	Pending   State = "pending"   // rare
+	Scheduled State = "scheduled" // rare
+	Retryable State = "retryable" // it failed, and is soon tried again
+	Running   State = "running"
+	Completed State = "completed"
+	Cancelled State = "cancelled"
+	Discarded State = "discarded" // it was given up after many attempts
+)
+
+// Job is a rebuild that was asked for, and how far it has come.
+type Job struct {
+	ID       int64
+	State    State
+	Args     Args
+	Progress Progress
+	// RequestedAt, StartedAt, CancelRequestedAt and FinishedAt are in UTC; nil is
+	// not yet.
+	RequestedAt       time.Time
+	StartedAt         *time.Time
+	CancelRequestedAt *time.Time
+	FinishedAt        *time.Time
+	// Error is why the last attempt failed, or empty. A cancellation is no failure.
+	Error string
+}
+
+// Ended says whether nothing more will happen to the rebuild.
+func (j Job) Ended() bool { return j.FinishedAt != nil }
+
+// IsBeingCancelled says whether it was asked to cancel the rebuild, which hasn't
+// ended yet.
+func (j Job) IsBeingCancelled() bool { return j.CancelRequestedAt != nil && !j.Ended() }
+
+// Get returns one rebuild, or fails with [ErrNotFound]. Those that have ended are
+// kept for a day, those that were given up for a week.
+func (j *Jobs) Get(ctx context.Context, id int64) (Job, error) {
+	row, err := j.find(ctx, id)
+	if err != nil {
+		return Job{}, err
+	}
+	return newJob(row)
+}
+
+// List returns the latest rebuilds, newest first, at most limit.
+func (j *Jobs) List(ctx context.Context, limit int) ([]Job, error) {
+	params := river.NewJobListParams().
+		Kinds(Args{}.Kind()).
+		OrderBy(river.JobListOrderByID, river.SortOrderDesc).
+		First(limit)
+	list, err := j.client.JobList(ctx, params)
+	if err != nil {
+		return nil, fmt.Errorf("listing rebuilds: %w", err)
+	}
+	jobs := make([]Job, 0, len(list.Jobs))
+	for _, row := range list.Jobs {
+		job, err := newJob(row)
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, job)
+	}
+	return jobs, nil
+}
+
+func newJob(row *rivertype.JobRow) (Job, error) {
+	cancelled, err := cancelRequestedAt(row)
+	if err != nil {
+		return Job{}, err
+	}
+	job := Job{
+		ID:                row.ID,
+		State:             State(row.State),
+		RequestedAt:       row.CreatedAt.UTC(),
+		StartedAt:         inUTC(row.AttemptedAt),
+		CancelRequestedAt: inUTC(cancelled),
+		FinishedAt:        inUTC(row.FinalizedAt),
+	}
+	if err := json.Unmarshal(row.EncodedArgs, &job.Args); err != nil {
+		return Job{}, fmt.Errorf("decoding the arguments of rebuild %d: %w", row.ID, err)
+	}
+	if output := row.Output(); len(output) > 0 {
+		if err := json.Unmarshal(output, &job.Progress); err != nil {
+			return Job{}, fmt.Errorf("decoding the progress of rebuild %d: %w", row.ID, err)
+		}
+	}
+	asWanted := job.State == Completed || job.State == Cancelled
+	if attempts := len(row.Errors); attempts > 0 && !asWanted {
+		job.Error = row.Errors[attempts-1].Error
+	}
+	return job, nil
+}
+
+// cancelRequestedAt returns when it was asked to cancel a job, as River keeps that
+// until the job ends and after, or nil.
+func cancelRequestedAt(row *rivertype.JobRow) (*time.Time, error) {
+	var metadata struct {
+		CancelAttemptedAt *time.Time `json:"cancel_attempted_at"`
+	}
+	if err := json.Unmarshal(row.Metadata, &metadata); err != nil {
+		return nil, fmt.Errorf("decoding the metadata of job %d: %w", row.ID, err)
+	}
+	return metadata.CancelAttemptedAt, nil
+}

@@ -1,0 +1,101 @@
+package rebuild
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"learninglog/rollup"
+)
+
+// MaxUsers is the most users that a [Scope] may list. The list is kept with
+// the job; of more users than this, rebuild everything.
+const MaxUsers = 10_000
+
+// ErrTooManyUsers is the error of a scope that lists more users than it may.
+var ErrTooManyUsers = fmt.Errorf("a scope must list at most %d users: "+
+	"rebuild one list after the other, or everybody", MaxUsers)
+
+// Scope is the part of the rollups that a rebuild works on. The zero value is
+// everything.
+type Scope struct {
+	// Users limits the rebuild to some users, at most [MaxUsers]. Empty is all.
+	Users []uuid.UUID `json:"users,omitempty" river:"unique"`
+	// RecordedSince limits it to the users of whom a log was recorded at this
+	// instant or later.
+	RecordedSince *time.Time `json:"recorded_since,omitempty" river:"unique"`
+	// From and To limit it to a range of time, each alone or both. The range
+	// takes whole periods: for each granularity, those from the one that
+	// contains From through the one that contains To.
+	From *time.Time `json:"from,omitempty" river:"unique"`
+	To   *time.Time `json:"to,omitempty" river:"unique"`
+}
+
+// IsEverything says whether nothing limits the scope.
+func (s Scope) IsEverything() bool {
+	return len(s.Users) == 0 && s.RecordedSince == nil && s.From == nil && s.To == nil
+}
+
+// Normalized returns the same scope as it is always written: users in key order
+// and each once, instants in UTC.
+func (s Scope) Normalized() Scope {
+	users := slices.Clone(s.Users)
+	slices.SortFunc(users, compareIDs)
+	return Scope{
+		Users:         slices.Compact(users),
+		RecordedSince: inUTC(s.RecordedSince),
+		From:          inUTC(s.From),
+		To:            inUTC(s.To),
+	}
+}
+
+// Check fails with [rollup.ErrEmptyRange] where From is after To, and with
+// [ErrTooManyUsers] where more than [MaxUsers] are listed. A user who is listed twice
+// counts twice, unless the scope is normalized.
+func (s Scope) Check() error {
+	if s.From != nil && s.To != nil && s.From.After(*s.To) {
+		return rollup.ErrEmptyRange
+	}
+	if len(s.Users) > MaxUsers {
+		return ErrTooManyUsers
+	}
+	return nil
+}
+
+func inUTC(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	return new(t.UTC())
+}
+
+// expectedLogs returns about how many logs the scope has: what PostgreSQL's
+// planner expects, or 0 where it can't tell.
+func (s Scope) expectedLogs(ctx context.Context, tx pgx.Tx, zone *time.Location) (int64, error) {
+	if s.RecordedSince != nil {
+		return 0, nil
+	}
+	query := `EXPLAIN (FORMAT JSON) SELECT FROM learning_log WHERE "timestamp" >= @lower AND "timestamp" < @upper`
+	if len(s.Users) > 0 {
+		query += ` AND user_id = ANY(@users)`
+	}
+	lower, upper := s.logs(window{}, zone).bounds()
+	var plans []struct {
+		Plan struct {
+			Rows float64 `json:"Plan Rows"`
+		}
+	}
+	err := tx.QueryRow(ctx, query, pgx.NamedArgs{"lower": lower, "upper": upper, "users": s.Users}).Scan(&plans)
+	if err != nil {
+		return 0, fmt.Errorf("estimating the logs of the rebuild: %w", err)
+	}
+	var rows float64
+	for _, plan := range plans {
+		rows += plan.Plan.Rows
+	}
+	return int64(rows), nil
+}

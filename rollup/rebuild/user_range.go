@@ -1,0 +1,144 @@
+package rebuild
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"learninglog/rollup"
+)
+
+// userRange is what one chunk compares: the periods of its users that start in its
+// window.
+type userRange struct {
+	first, last uuid.UUID
+	users       []uuid.UUID // of those between first and last only these, unless it is nil
+	window      window
+	// passed is about how many logs were gone through to find it, at least as many
+	// as its users have. A row of the rollup counts as a part of a log.
+	passed int64
+}
+
+// cut returns the range that a part begins with, and what is left of the part,
+// or nil. The range has at most so many logs, and at most as many rows of the
+// rollup as those can have. Only the logs of a calendar month of one user are
+// never cut, since their sum has to be taken under one snapshot.
+func (s Scope) cut(ctx context.Context, tx pgx.Tx, part Part, options ChunkOptions) (userRange, *Part, error) {
+	if part.At != nil {
+		return s.cutUser(ctx, tx, part, options)
+	}
+	users, last, err := s.nextUsers(ctx, tx, &part)
+	if err != nil {
+		return userRange{}, nil, err
+	}
+	if len(users) > 0 {
+		part.From = users[0]
+	}
+	whole := userRange{first: part.From, last: last, users: users}
+	found, err := whole.findCutPoint(ctx, tx, options.MaxLogs)
+	whole.passed = found.Passed
+	switch {
+	case err != nil:
+		return userRange{}, nil, err
+	case found.Crossing == nil:
+		return whole, part.after(last), nil
+	case *found.Crossing == *found.First:
+		part.From = *found.First
+		of, rest, err := s.cutUser(ctx, tx, part, options)
+		of.passed = found.Passed
+		return of, rest, err
+	}
+	before := userRange{first: part.From, last: userBefore(*found.Crossing), passed: found.Passed}
+	if users != nil {
+		n, _ := slices.BinarySearchFunc(users, *found.Crossing, compareIDs)
+		before.users = users[:n]
+	}
+	return before, part.restFrom(*found.Crossing, nil), nil
+}
+
+// rowsPerLog is how many rows of the rollup a log can have.
+const rowsPerLog = 3
+
+// cutPoint is where a range has to be cut, if it has to.
+type cutPoint struct {
+	First    *uuid.UUID // the first user who has anything, or nil
+	Crossing *uuid.UUID // the user with whom the range exceeds the bound, or nil
+	Passed   int64      // as a userRange has it
+}
+
+// findCutPoint finds the user with whom a range exceeds the bound. It reads no further.
+func (r userRange) findCutPoint(ctx context.Context, tx pgx.Tx, maxLogs int) (cutPoint, error) {
+	nth := func(n, table string) string {
+		if r.users == nil {
+			return `(SELECT user_id FROM ` + table + ` WHERE user_id BETWEEN @first AND @last
+			         ORDER BY user_id OFFSET ` + n + ` LIMIT 1)`
+		}
+		// OFFSET 0 makes PostgreSQL go from user to user, and stop in time.
+		return `(SELECT listed.user_id
+		         FROM unnest(@users::uuid[]) AS listed (user_id),
+		              LATERAL (SELECT FROM ` + table + ` AS t WHERE t.user_id = listed.user_id OFFSET 0) AS one
+		         OFFSET ` + n + ` LIMIT 1)`
+	}
+	count := func(table string) string {
+		return `(SELECT count(*) FROM ` + table + ` WHERE ` + r.usersSQL() + `)`
+	}
+	query := `
+		WITH found AS MATERIALIZED (
+		    SELECT least(` + nth("0", "learning_log") + `, ` + nth("0", "learning_log_aggregates") + `) AS first,
+		           least(` + nth("@logs", "learning_log") + `, ` + nth("@rows", "learning_log_aggregates") + `) AS crossing
+		)
+		SELECT first, crossing,
+		       CASE WHEN crossing IS NULL
+		            THEN greatest(` + count("learning_log") + `, ` + count("learning_log_aggregates") + ` / @rows_per_log)
+		            ELSE @logs END AS passed
+		FROM found`
+	rows, err := tx.Query(ctx, query, pgx.NamedArgs{
+		"first": r.first, "last": r.last, "users": r.users,
+		"logs": maxLogs, "rows": rowsPerLog * maxLogs, "rows_per_log": rowsPerLog,
+	})
+	if err != nil {
+		return cutPoint{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[cutPoint])
+}
+
+// cutUser cuts the part at a month of its first user, who alone has too much. The
+// first window has a log, if the user has any.
+func (s Scope) cutUser(ctx context.Context, tx pgx.Tx, part Part, options ChunkOptions) (userRange, *Part, error) {
+	const query = `
+		SELECT coalesce(@at, (SELECT min("timestamp") FROM learning_log
+		                      WHERE user_id = @user AND "timestamp" >= @lower AND "timestamp" < @upper)),
+		    least(
+		    (SELECT "timestamp" FROM learning_log
+		     WHERE user_id = @user AND "timestamp" >= @lower AND "timestamp" < @upper
+		     ORDER BY "timestamp" OFFSET @logs LIMIT 1),
+		    (SELECT period FROM learning_log_aggregates
+		     WHERE user_id = @user AND period >= @lower AND period < @upper
+		     ORDER BY period OFFSET @rows LIMIT 1))`
+	left := s.logs(window{lower: part.At}, options.Zone)
+	if part.At != nil {
+		left.lower = part.At
+	}
+	lower, upper := left.bounds()
+	var first, crossing *time.Time
+	err := tx.QueryRow(ctx, query, pgx.NamedArgs{
+		"user": part.From, "at": part.At, "lower": lower, "upper": upper,
+		"logs": options.MaxLogs, "rows": rowsPerLog * options.MaxLogs,
+	}).Scan(&first, &crossing)
+	if err != nil {
+		return userRange{}, nil, err
+	}
+	of := userRange{first: part.From, last: part.From, window: window{lower: part.At}}
+	if crossing == nil {
+		return of, part.after(part.From), nil
+	}
+	end := rollup.Month.StartOf(*crossing, options.Zone)
+	if first != nil && !end.After(*first) {
+		end = rollup.Month.Next(rollup.Month.StartOf(*first, options.Zone), options.Zone)
+	}
+	of.window.upper, of.passed = &end, int64(options.MaxLogs)
+	return of, part.restFrom(part.From, &end), nil
+}
