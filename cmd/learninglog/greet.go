@@ -32,8 +32,8 @@ Record a log, and read it back:
 `, base, database.where, uuid.NewString(), user, operations)
 }
 
-// introduce names the made-up learners.
-func introduce(stdout io.Writer, address net.Addr) {
+// printDemoLearners names the made-up learners.
+func printDemoLearners(stdout io.Writer, address net.Addr) {
 	_, _ = fmt.Fprint(stdout, "The made-up learners:\n\n")
 	for _, learner := range demo.Learners() {
 		_, _ = fmt.Fprintf(stdout, "  http://%s/users/%s  %s\n", reachable(address), learner.ID, learner.Habit)

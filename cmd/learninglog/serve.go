@@ -6,25 +6,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"learninglog/command"
-	"learninglog/internal/admin"
-	"learninglog/internal/api"
-	"learninglog/internal/dashboard"
-	"learninglog/internal/demo"
-	"learninglog/internal/metrics"
-	"learninglog/internal/postgres"
-	"learninglog/query"
-	"learninglog/rollup/rebuild"
 )
 
 type serveCommand struct {
@@ -82,196 +70,11 @@ func (c *serveCommand) Validate() error {
 // zone is the zone of all periods, until users have their own.
 func zone() *time.Location { return time.UTC }
 
-// Run serves until ctx ends. What was started is stopped in reverse: no more
-// requests, those under way finish, what was accepted is written, rebuilds are
-// handed on, the pool is closed, the embedded database stops.
-func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
+// Run serves until ctx ends.
+func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) error {
 	collectLess()
 	signal.Ignore(syscall.SIGPIPE) // the end of whoever reads the log isn't ours
-	logger := c.logger()
-	var started shutdown
-	ready := false
-	defer func() {
-		told := ctx.Err() != nil
-		if told {
-			err = nil // be it while it was starting
-		}
-		err = errors.Join(err, started.stop(logger, c.ShutdownTimeout))
-		if told || ready {
-			logger.InfoContext(ctx, "stopped")
-		}
-	}()
-
-	// First, as it is the likeliest to fail and the quickest.
-	listener, err := listen(ctx, c.Addr)
-	if err != nil {
-		return err
-	}
-	started.add("listener", func(context.Context) error { return ignoreClosed(listener.Close()) })
-
-	database, err := c.run(ctx, logger)
-	if err != nil {
-		return err
-	}
-	started.add("database", func(context.Context) error { return database.close() })
-
-	migrator, err := postgres.NewMigrator(database.pool, logger)
-	if err != nil {
-		return err
-	}
-	if err := migrator.Up(ctx); err != nil {
-		return err
-	}
-
-	jobs, err := rebuild.NewJobs(database.pool, rebuild.Config{
-		Schema:      postgres.RiverSchema,
-		Zone:        zone(),
-		ChunkLogs:   c.RebuildChunkLogs,
-		Routine:     rebuild.RoutineConfig{Every: c.VerifyEvery, SampleLogs: c.VerifySample, Repairs: c.VerifyRepairs},
-		Logger:      logger,
-		RiverLogger: onlyWarnings(logger),
-	})
-	if err != nil {
-		return err
-	}
-	registry := metrics.NewRegistry(build())
-	own := prometheus.NewRegistry() // what is known without asking the database
-	metrics.RegisterPool(own, database.pool)
-	metrics.RegisterJobs(registry, database.pool, postgres.RiverSchema)
-	metrics.RegisterVerifications(registry, database.pool)
-	metrics.RegisterAttempts(registry, jobs.Client())
-	if err := jobs.Start(ctx); err != nil {
-		return err
-	}
-	started.add("rebuilds", jobs.Stop)
-
-	limits := command.Limits{MaxWordCount: c.MaxWordCount, Earliest: c.EarliestTimestamp.at, MaxAhead: c.MaxAhead}
-	recorder := command.NewRecorder(database.pool, command.Config{
-		Limits:     limits,
-		Zone:       zone(),
-		MaxBatch:   c.WriteBatch,
-		Lanes:      c.WriteLanes,
-		MaxWaiting: c.WriteQueue,
-		Timeout:    c.RequestTimeout,
-		Observer:   metrics.NewWrites(own),
-	})
-	metrics.RegisterQueue(own, recorder)
-	started.add("writes", recorder.Close)
-	stopping, endStreams := context.WithCancel(ctx)
-	defer endStreams()
-	reader := query.NewReader(database.pool)
-	if c.Demo {
-		if err := fillWithDemo(ctx, reader, recorder, logger); err != nil {
-			return err
-		}
-	}
-	jobPages, err := c.jobPages(ctx, jobs, logger, &started)
-	if err != nil {
-		return err
-	}
-	var operations *dashboard.Operations
-	if c.Admin {
-		version, _ := build()
-		operations = &dashboard.Operations{Version: version, Ready: migrator.Check, Metrics: own}
-	}
-	pages, err := dashboard.New(dashboard.Config{
-		Reader:         reader,
-		Jobs:           jobs,
-		Zone:           zone(),
-		Operations:     operations,
-		JobPages:       jobPages,
-		Unavailable:    postgres.Unavailable,
-		RequestTimeout: c.RequestTimeout,
-		Logger:         logger,
-	})
-	if err != nil {
-		return err
-	}
-	pages.Start(stopping)
-	handler, err := api.New(api.Config{
-		Recorder:       recorder,
-		Reader:         reader,
-		Jobs:           jobs,
-		Limits:         limits,
-		Zone:           zone(),
-		Ready:          migrator.Check,
-		Unavailable:    postgres.Unavailable,
-		RequestTimeout: c.RequestTimeout,
-		Requests:       metrics.NewRequests(own),
-		Metrics:        prometheus.Gatherers{own, registry},
-		Stopping:       stopping,
-		Pages:          pages.Route,
-		Logger:         logger,
-	})
-	if err != nil {
-		return err
-	}
-	requests, abandonRequests := context.WithCancel(context.WithoutCancel(ctx))
-	server := c.httpServer(handler, logger)
-	server.BaseContext = func(net.Listener) context.Context { return requests }
-	server.RegisterOnShutdown(endStreams)
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	started.add("requests", func(ctx context.Context) error {
-		defer abandonRequests()
-		if err := server.Shutdown(ctx); err != nil {
-			logger.WarnContext(ctx, "some requests took too long and are abandoned", "error", err)
-			return server.Close()
-		}
-		return nil
-	})
-
-	ready = true
-	logger.InfoContext(ctx, "ready", "address", listener.Addr().String(), "data", database.where)
-	if c.LogFormat == "text" {
-		greet(stdout, listener.Addr(), database, c.Admin)
-		if c.Demo {
-			introduce(stdout, listener.Addr())
-		}
-	}
-	select {
-	case <-ctx.Done():
-		logger.InfoContext(ctx, "stopping")
-		return nil
-	case err := <-failed:
-		return fmt.Errorf("serving requests: %w", err)
-	}
-}
-
-// fillWithDemo makes up logs, where there are none.
-func fillWithDemo(ctx context.Context, reader *query.Reader, recorder *command.Recorder, logger *slog.Logger) error {
-	has, err := reader.HasLogs(ctx)
-	if err != nil {
-		return err
-	}
-	if has {
-		return errors.New("there are learning logs already, and --demo mixes made-up ones into no others: " +
-			"leave it out, or start with a new --data-dir")
-	}
-	logs, err := demo.Fill(ctx, recorder, time.Now(), zone())
-	if err != nil {
-		return err
-	}
-	logger.InfoContext(ctx, "made up", "logs", logs, "learners", len(demo.Learners()))
-	return nil
-}
-
-// jobPages starts the pages about jobs, or returns nil where operators have none.
-func (c *serveCommand) jobPages(
-	ctx context.Context, jobs *rebuild.Jobs, logger *slog.Logger, started *shutdown,
-) (http.Handler, error) {
-	if !c.Admin {
-		return nil, nil
-	}
-	pages, err := admin.New(jobs.Client(), onlyWarnings(logger))
-	if err != nil {
-		return nil, err
-	}
-	if err := pages.Start(ctx); err != nil {
-		return nil, err
-	}
-	started.add("admin pages", pages.Stop)
-	return pages, nil
+	return newService(c, stdout).run(ctx)
 }
 
 // collectLess lets the heap grow to five times what is in use before garbage is
@@ -293,49 +96,14 @@ func collectLess() {
 	}
 }
 
+func (c *serveCommand) limits() command.Limits {
+	return command.Limits{MaxWordCount: c.MaxWordCount, Earliest: c.EarliestTimestamp.at, MaxAhead: c.MaxAhead}
+}
+
 func (c *serveCommand) logger() *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel.level}
 	if c.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(os.Stderr, options))
 	}
 	return slog.New(slog.NewTextHandler(os.Stderr, options))
-}
-
-// httpServer bounds every phase of a request, so that no client, slow or
-// malicious, holds a connection for ever.
-func (c *serveCommand) httpServer(handler http.Handler, logger *slog.Logger) *http.Server {
-	const (
-		readHeader = 5 * time.Second
-		read       = 30 * time.Second
-		write      = 30 * time.Second // beside the time that the request itself may take
-		idle       = 2 * time.Minute
-		maxHeader  = 64 << 10
-	)
-	return &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: readHeader,
-		ReadTimeout:       read,
-		WriteTimeout:      read + c.RequestTimeout + write,
-		IdleTimeout:       idle,
-		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-	}
-}
-
-func listen(ctx context.Context, address string) (net.Listener, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("the address %s is in use by another process: stop that one, or choose another with --addr", address)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("listening on %s: %w; choose another address with --addr", address, err)
-	}
-	return listener, nil
-}
-
-func ignoreClosed(err error) error {
-	if errors.Is(err, net.ErrClosed) {
-		return nil
-	}
-	return err
 }

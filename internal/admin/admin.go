@@ -12,9 +12,6 @@ import (
 	"riverqueue.com/riverui"
 )
 
-// Path is where the pages are. They know it, so they can't be served elsewhere.
-const Path = "/admin/jobs"
-
 // contentPolicy keeps the pages from loading anything from elsewhere, and others
 // from showing them as theirs.
 const contentPolicy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
@@ -29,19 +26,20 @@ type Pages struct {
 	cancel  context.CancelFunc
 }
 
-// New returns the pages about a client's jobs.
-func New(client *river.Client[pgx.Tx], logger *slog.Logger) (*Pages, error) {
+// New returns the pages about a client's jobs, which are to be served at path and
+// below it: they have links of their own.
+func New(client *river.Client[pgx.Tx], path string, logger *slog.Logger) (*Pages, error) {
 	jobs, err := riverui.NewHandler(&riverui.HandlerOpts{
 		Endpoints: riverui.NewEndpoints(client, nil),
 		Logger:    logger,
-		Prefix:    Path,
+		Prefix:    path,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up River UI: %w", err)
 	}
 	pages := http.NewServeMux()
-	pages.Handle(Path, http.RedirectHandler(Path+"/", http.StatusFound))
-	pages.Handle(Path+"/", jobs)
+	pages.Handle(path, http.RedirectHandler(path+"/", http.StatusFound))
+	pages.Handle(path+"/", jobs)
 	return &Pages{jobs: jobs, handler: restrict(pages)}, nil
 }
 
@@ -52,7 +50,7 @@ func restrict(next http.Handler) http.Handler {
 	})
 }
 
-// ServeHTTP serves what is below [Path].
+// ServeHTTP serves what is below the path of the pages.
 func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.ServeHTTP(w, r) }
 
 // Start keeps the numbers of jobs up to date until Stop, also after ctx has ended.

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -33,16 +32,14 @@ type activityInput struct {
 	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an answer that you have: if it would be the same again, the answer is 304."`
 }
 
-func (s *server) registerActivity() {
-	register(s, huma.Operation{
+func (s *server) documentGetActivity() huma.Operation {
+	return huma.Operation{
 		OperationID: "get-activity",
-		Method:      http.MethodGet,
-		Path:        "/v1/users/{user_id}/activity",
 		Summary:     "What did a user learn in a year, by day?",
 		Description: "What a calendar of the year shows.",
 		Tags:        []string{tagSummaries},
 		Responses:   representedResponses[Activity](s, "The year"),
-	}, []int{http.StatusServiceUnavailable}, s.getActivity)
+	}
 }
 
 func (s *server) getActivity(ctx context.Context, input *activityInput) (*huma.StreamResponse, error) {

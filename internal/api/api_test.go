@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"learninglog/command"
+	"learninglog/internal/problem"
 	"learninglog/query"
 )
 
@@ -50,6 +51,11 @@ func newHandler(t testing.TB, failure error) http.Handler {
 	return handler
 }
 
+func newProblems(logger *slog.Logger) *problem.Table {
+	isAway := func(err error) bool { return errors.Is(err, errAway) }
+	return problem.NewTable(isAway, func() time.Duration { return time.Second }, logger)
+}
+
 func newConfig(failure error) Config {
 	limits := command.DefaultLimits()
 	return Config{
@@ -58,7 +64,7 @@ func newConfig(failure error) Config {
 		Limits:         limits,
 		Zone:           time.UTC,
 		Ready:          func(context.Context) error { return failure },
-		Unavailable:    func(err error) bool { return errors.Is(err, errAway) },
+		Problems:       newProblems(slog.New(slog.DiscardHandler)),
 		RequestTimeout: time.Second,
 		Requests:       nobody{},
 		Metrics:        prometheus.NewRegistry(),
@@ -79,14 +85,14 @@ func serve(handler http.Handler, method, target, contentType string, body io.Rea
 	return answer
 }
 
-func problemOf(t require.TestingT, answer *httptest.ResponseRecorder) Problem {
-	require.Equal(t, problemMediaType, answer.Header().Get("Content-Type"), "%s", answer.Body)
-	var problem Problem
-	require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &problem))
-	require.Equal(t, answer.Code, problem.Status)
-	require.NotEmpty(t, problem.Title)
-	require.True(t, strings.HasPrefix(problem.Type, "/problems/"), problem.Type)
-	return problem
+func problemOf(t require.TestingT, answer *httptest.ResponseRecorder) problem.Problem {
+	require.Equal(t, problem.MediaType, answer.Header().Get("Content-Type"), "%s", answer.Body)
+	var wrong problem.Problem
+	require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &wrong))
+	require.Equal(t, answer.Code, wrong.Status)
+	require.NotEmpty(t, wrong.Title)
+	require.True(t, strings.HasPrefix(wrong.Type, "/problems/"), wrong.Type)
+	return wrong
 }
 
 const (
@@ -241,10 +247,10 @@ func TestABodyIsAsLongAsItIs(t *testing.T) {
 func TestEveryKindOfProblemHasAPage(t *testing.T) {
 	t.Parallel()
 	handler := newHandler(t, nil)
-	for _, kind := range kinds() {
-		answer := serve(handler, http.MethodGet, kind.problem("").Type, "", nil)
-		assert.Equal(t, http.StatusOK, answer.Code, kind.name)
-		assert.Contains(t, answer.Body.String(), kind.help)
+	for _, kind := range problem.Kinds() {
+		answer := serve(handler, http.MethodGet, kind.Path(), "", nil)
+		assert.Equal(t, http.StatusOK, answer.Code, kind.Name)
+		assert.Contains(t, answer.Body.String(), kind.Help)
 	}
 }
 
@@ -266,12 +272,12 @@ func TestDocsNeedNothingFromElsewhere(t *testing.T) {
 // or refused with a problem that says why. It is never a 500.
 func assertUnderstoodOrRefused(t *testing.T, answer *httptest.ResponseRecorder) {
 	t.Helper()
-	problem := problemOf(t, answer)
+	wrong := problemOf(t, answer)
 	if answer.Code == http.StatusServiceUnavailable {
 		return
 	}
 	require.Contains(t, []int{http.StatusBadRequest, http.StatusUnprocessableEntity}, answer.Code, "%s", answer.Body)
-	require.True(t, problem.Detail != "" || len(problem.Errors) > 0, "it says what is wrong: %s", answer.Body)
+	require.True(t, wrong.Detail != "" || len(wrong.Errors) > 0, "it says what is wrong: %s", answer.Body)
 }
 
 func FuzzRecord(f *testing.F) {
@@ -353,8 +359,8 @@ func FuzzDecodeRebuild(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		args, err := decodeRebuild([]byte(body), time.UTC)
 		if err != nil {
-			var problem *Problem
-			require.ErrorAs(t, err, &problem)
+			var wrong *problem.Problem
+			require.ErrorAs(t, err, &wrong)
 			return
 		}
 		for _, end := range []*time.Time{args.Scope.From, args.Scope.To} {

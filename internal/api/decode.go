@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"learninglog/command"
+	"learninglog/internal/problem"
 	"learninglog/rollup/rebuild"
 )
 
 // decodeLog reads a learning log from JSON. The error is a problem for text that
 // isn't JSON; the field problems are for JSON that isn't a log.
-func decodeLog(location string, text []byte, limits command.Limits) (command.Log, []FieldProblem, error) {
+func decodeLog(location string, text []byte, limits command.Limits) (command.Log, []problem.Field, error) {
 	o, err := newObject(location, text)
 	if err != nil {
 		return command.Log{}, nil, err
@@ -59,7 +60,7 @@ func decodeRebuild(text []byte, zone *time.Location) (rebuild.Args, error) {
 	args.MaxLogsPerSecond = o.takeNumber("max_logs_per_second", 0, math.MaxInt32, args.MaxLogsPerSecond)
 	wrong := o.finish("user_id", "user_ids", "recorded_since", "from", "to", "dry_run", "workers", "max_logs_per_second")
 	if wrong != nil {
-		return rebuild.Args{}, invalid.problem("", wrong...)
+		return rebuild.Args{}, problem.Invalid.New("", wrong...)
 	}
 	return args, nil
 }

@@ -2,31 +2,49 @@ package api
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
+	"slices"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/swaggest/swgui/v5emb"
+
+	"learninglog/internal/problem"
 )
 
-// routeDocs serves what explains the API, from the binary alone: the document, a
-// page to read it and try it out, and a page for each kind of problem.
-func (s *server) routeDocs(router chi.Router) {
-	router.Get("/openapi.json", static("application/openapi+json", s.openAPIJSON))
-	router.Get("/openapi.yaml", static("application/openapi+yaml", s.openAPIYAML))
+// docs is a page to read the OpenAPI document and try it out, from the binary alone.
+func docs() http.Handler { return v5emb.New("learninglog", "/openapi.json", "/docs/") }
 
-	docs := v5emb.New("learninglog", "/openapi.json", "/docs/")
-	router.Get("/docs", http.RedirectHandler("/docs/", http.StatusMovedPermanently).ServeHTTP)
-	router.Get("/docs/*", docs.ServeHTTP)
-
-	for _, kind := range kinds() {
-		page := fmt.Sprintf("%s (%d)\n\n%s\n", kind.title, kind.status, kind.help)
-		router.Get("/problems/"+kind.name, static("text/plain; charset=utf-8", []byte(page)))
-	}
+// openAPI serves the document, which is written when all routes are known.
+func (s *server) openAPI(contentType string, document *[]byte) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		_, _ = w.Write(*document) // a client that is gone needs no answer
+	})
 }
 
-func static(contentType string, body []byte) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", contentType)
-		_, _ = w.Write(body) // a client that is gone needs no answer
+// explainProblem is the page of a kind of problem.
+func (s *server) explainProblem(w http.ResponseWriter, r *http.Request) {
+	kinds := problem.Kinds()
+	named := func(kind problem.Kind) bool { return kind.Name == chi.URLParam(r, "name") }
+	i := slices.IndexFunc(kinds, named)
+	if i < 0 {
+		s.notFound(w, r)
+		return
 	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = fmt.Fprintf(w, "%s (%d)\n\n%s\n", kinds[i].Title, kinds[i].Status, kinds[i].Help)
+}
+
+// metrics serves the metrics, as text or OpenMetrics. They aren't in the OpenAPI
+// document: Prometheus knows the format, and nobody writes a client.
+func (s *server) metrics() http.Handler {
+	return promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{
+		EnableOpenMetrics: true,
+		// What can't be had while the database is away is logged; the rest is needed
+		// then most of all.
+		ErrorHandling: promhttp.ContinueOnError,
+		ErrorLog:      slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn),
+	})
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"net/http"
 	"net/url"
 	"strconv"
 
@@ -50,23 +49,21 @@ type logsOutput struct {
 	Body LearningLogs
 }
 
-func (s *server) registerLogs() {
-	register(s, huma.Operation{
+func documentGetLog() huma.Operation {
+	return huma.Operation{
 		OperationID: "get-learning-log",
-		Method:      http.MethodGet,
-		Path:        "/v1/users/{user_id}/learning-logs/{request_id}",
 		Summary:     "Was it recorded?",
 		Tags:        []string{tagLogs},
-	}, []int{http.StatusNotFound, http.StatusServiceUnavailable}, s.getLog)
+	}
+}
 
-	register(s, huma.Operation{
+func documentListLogs() huma.Operation {
+	return huma.Operation{
 		OperationID: "list-learning-logs",
-		Method:      http.MethodGet,
-		Path:        "/v1/users/{user_id}/learning-logs",
 		Summary:     "List a user's learning logs",
 		Description: "Newest first, in pages. No log is shown twice, and none that was there at the first page is left out, however many are being recorded.",
 		Tags:        []string{tagLogs},
-	}, []int{http.StatusServiceUnavailable}, s.listLogs)
+	}
 }
 
 func (s *server) getLog(ctx context.Context, input *logInput) (*logOutput, error) {

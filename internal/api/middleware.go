@@ -1,12 +1,8 @@
 package api
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -15,6 +11,8 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/google/uuid"
+
+	"learninglog/internal/problem"
 )
 
 // middleware wraps every route, and what is answered where there is none. The
@@ -34,14 +32,12 @@ func (s *server) middleware() chi.Middlewares {
 func refuseOtherSites(next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		writeProblem(w, otherSite.problem("The Sec-Fetch-Site or the Origin header says so."))
+		problem.OtherSite.New("The Sec-Fetch-Site or the Origin header says so.").WriteJSON(w)
 	}))
 	return protection.Handler(next)
 }
 
 const requestIDHeader = "X-Request-Id"
-
-type requestIDKey struct{}
 
 // identify gives the request an id, under which it is logged and which the
 // client is told: the one that it came with, or a new one. It has nothing to do
@@ -53,7 +49,7 @@ func identify(next http.Handler) http.Handler {
 			id = uuid.NewString()
 		}
 		w.Header().Set(requestIDHeader, id)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
+		next.ServeHTTP(w, r.WithContext(problem.WithRequestID(r.Context(), id)))
 	})
 }
 
@@ -61,11 +57,6 @@ func isReasonableID(id string) bool {
 	const longest = 128
 	isOdd := func(r rune) bool { return r <= ' ' || r > '~' }
 	return id != "" && len(id) <= longest && !strings.ContainsFunc(id, isOdd)
-}
-
-func requestIDAttr(ctx context.Context) slog.Attr {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return slog.String("http_request_id", id)
 }
 
 // recoverPanics answers a mistake of the program with a problem instead of a
@@ -82,11 +73,11 @@ func (s *server) recoverPanics(next http.Handler) http.Handler {
 				panic(cause)
 			}
 			s.Logger.ErrorContext(r.Context(), "a request panicked",
-				slog.Any("panic", cause), slog.String("stack", string(debug.Stack())), requestIDAttr(r.Context()))
+				slog.Any("panic", cause), slog.String("stack", string(debug.Stack())), problem.LogID(r.Context()))
 			if answer, ok := w.(middleware.WrapResponseWriter); ok && answer.Status() != 0 { // it is observe's
 				panic(http.ErrAbortHandler)
 			}
-			writeProblem(w, internal.problem(""))
+			problem.Internal.New("").WriteJSON(w)
 		}()
 		next.ServeHTTP(w, r)
 	})
@@ -98,14 +89,14 @@ func checkQuery(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		parameters, err := url.ParseQuery(r.URL.RawQuery)
 		if err != nil {
-			writeProblem(w, invalid.problem("", FieldProblem{
+			problem.Invalid.New("", problem.Field{
 				Location: "query", Message: "must be pairs of name=value, joined by &, with % and ; escaped", Value: short(r.URL.RawQuery),
-			}))
+			}).WriteJSON(w)
 			return
 		}
 		for name, values := range parameters {
 			if len(values) > 1 {
-				writeProblem(w, invalid.problem("", FieldProblem{Location: "query." + short(name), Message: "must be given once"}))
+				problem.Invalid.New("", problem.Field{Location: "query." + short(name), Message: "must be given once"}).WriteJSON(w)
 				return
 			}
 		}
@@ -114,7 +105,7 @@ func checkQuery(next http.Handler) http.Handler {
 }
 
 func (s *server) notFound(w http.ResponseWriter, _ *http.Request) {
-	writeProblem(w, notFound.problem("What there is stands in /docs."))
+	problem.NotFound.New("What there is stands in /docs.").WriteJSON(w)
 }
 
 // methodNotAllowed answers 405 and, as chi's own handler would, which methods
@@ -136,16 +127,6 @@ func (s *server) methodNotAllowed(routes chi.Routes) http.HandlerFunc {
 			return
 		}
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		writeProblem(w, methodNotAllowed.problem("Allowed are: "+strings.Join(allowed, ", ")+"."))
+		problem.MethodNotAllowed.New("Allowed are: " + strings.Join(allowed, ", ") + ".").WriteJSON(w)
 	}
-}
-
-// writeProblem is for what huma doesn't see.
-func writeProblem(w http.ResponseWriter, problem *Problem) {
-	var body bytes.Buffer
-	_ = json.NewEncoder(&body).Encode(problem) // of strings and numbers alone
-	maps.Copy(w.Header(), problem.GetHeaders())
-	w.Header().Set("Content-Type", problemMediaType)
-	w.WriteHeader(problem.Status)
-	_, _ = w.Write(body.Bytes()) // a client that is gone needs no answer
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"learninglog/command"
+	"learninglog/internal/problem"
 	"learninglog/internal/timerange"
 )
 
@@ -25,7 +26,7 @@ type object struct {
 	location string
 	// fields is nil if the text was no object: then nothing is missed.
 	fields   []field
-	problems []FieldProblem
+	problems []problem.Field
 }
 
 type field struct {
@@ -38,12 +39,12 @@ type field struct {
 func newObject(location string, text []byte) (*object, error) {
 	o := &object{location: location}
 	if !utf8.Valid(text) {
-		return nil, unreadable.problem("The JSON is not valid UTF-8.")
+		return nil, problem.Unreadable.New("The JSON is not valid UTF-8.")
 	}
 	decoder := jsonDecoder(text)
 	defer jsonDecoders.Put(decoder)
 	if decoder.PeekKind() != '{' {
-		o.problems = append(o.problems, FieldProblem{
+		o.problems = append(o.problems, problem.Field{
 			Location: location, Message: "must be a JSON object", Value: short(string(text)),
 		})
 		return o, readRest(decoder, text)
@@ -55,7 +56,7 @@ func newObject(location string, text []byte) (*object, error) {
 		return o, nil
 	}
 	if err != nil {
-		return nil, unreadable.problem(explainSyntax(text, err))
+		return nil, problem.Unreadable.New(explainSyntax(text, err))
 	}
 	return o, readEnd(decoder, text)
 }
@@ -115,11 +116,11 @@ func unquote(value []byte) (_ []byte, ok bool) {
 }
 
 func (o *object) wrong(name string, text []byte, message string) {
-	problem := FieldProblem{Location: o.location + "." + name, Message: message}
+	field := problem.Field{Location: o.location + "." + name, Message: message}
 	if text != nil {
-		problem.Value = shown(text)
+		field.Value = shown(text)
 	}
-	o.problems = append(o.problems, problem)
+	o.problems = append(o.problems, field)
 }
 
 // wrongString is wrong for a field that must be a string; another type is told.
@@ -214,7 +215,7 @@ func (o *object) takeUUIDs(name string, most int) []uuid.UUID {
 	for i, text := range texts {
 		id, err := parseUUID([]byte(text))
 		if err != nil {
-			o.problems = append(o.problems, FieldProblem{
+			o.problems = append(o.problems, problem.Field{
 				Location: fmt.Sprintf("%s.%s[%d]", o.location, name, i),
 				Message:  "must be a UUID such as 6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11",
 				Value:    short(text),
@@ -287,7 +288,7 @@ func (o *object) takeBound(name string, zone *time.Location) *timerange.Bound {
 const maxUnknown = 10
 
 // finish returns everything that is wrong, fields that nobody took included.
-func (o *object) finish(known ...string) []FieldProblem {
+func (o *object) finish(known ...string) []problem.Field {
 	var unknown []string
 	for i := range o.fields {
 		if !o.fields[i].taken {
@@ -296,14 +297,14 @@ func (o *object) finish(known ...string) []FieldProblem {
 	}
 	slices.Sort(unknown)
 	if more := len(unknown) - maxUnknown; more > 0 {
-		o.problems = append(o.problems, FieldProblem{
+		o.problems = append(o.problems, problem.Field{
 			Location: o.location,
 			Message:  fmt.Sprintf("has %d fields more that are unknown", more),
 		})
 		unknown = unknown[:maxUnknown]
 	}
 	for _, name := range unknown {
-		o.problems = append(o.problems, FieldProblem{
+		o.problems = append(o.problems, problem.Field{
 			Location: o.location + "." + short(name),
 			Message:  "is not a field: expected only " + strings.Join(known, ", "),
 		})

@@ -7,6 +7,8 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
+
+	"learninglog/internal/problem"
 )
 
 // RequestObserver is told of every request. Its methods may be called at the same
@@ -91,5 +93,5 @@ func (s *server) logAccess(r *http.Request, status, bytes int, took time.Duratio
 		slog.Int("bytes", bytes),
 		slog.Duration("took", took),
 		slog.String("remote", r.RemoteAddr),
-		requestIDAttr(r.Context()))
+		problem.LogID(r.Context()))
 }

@@ -85,6 +85,7 @@ func TestAnOutageIsLoggedNowAndThen(t *testing.T) {
 		log := new(logBuffer)
 		config := newConfig(errAway)
 		config.Logger = slog.New(slog.NewTextHandler(log, nil)) // from info on
+		config.Problems = newProblems(config.Logger)
 		handler, err := New(config)
 		require.NoError(t, err)
 		for range 3 {
@@ -109,6 +110,7 @@ func TestRequestsWhoseClientIsGoneAreBrokenOff(t *testing.T) {
 		config := newConfig(errAway)
 		config.Requests = observed
 		config.Logger = slog.New(slog.NewTextHandler(log, nil))
+		config.Problems = newProblems(config.Logger)
 		handler, err := New(config)
 		require.NoError(t, err)
 		gone, hangUp := context.WithCancel(t.Context())

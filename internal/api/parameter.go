@@ -3,13 +3,14 @@ package api
 import (
 	"github.com/google/uuid"
 
+	"learninglog/internal/problem"
 	"learninglog/internal/timerange"
 )
 
 func pathUUID(name, text string) (uuid.UUID, error) {
 	id, err := parseUUID([]byte(text))
 	if err != nil {
-		return uuid.Nil, invalid.problem("", FieldProblem{
+		return uuid.Nil, problem.Invalid.New("", problem.Field{
 			Location: "path." + name,
 			Message:  "must be a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22",
 			Value:    short(text),
@@ -25,7 +26,7 @@ func (s *server) queryBound(name, text string) (*timerange.Bound, error) {
 	}
 	parsed, err := timerange.Parse(text, s.Zone)
 	if err != nil {
-		return nil, invalid.problem("", FieldProblem{Location: "query." + name, Message: err.Error(), Value: short(text)})
+		return nil, problem.Invalid.New("", problem.Field{Location: "query." + name, Message: err.Error(), Value: short(text)})
 	}
 	return &parsed, nil
 }

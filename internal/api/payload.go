@@ -13,6 +13,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+
+	"learninglog/internal/problem"
 )
 
 const (
@@ -53,7 +55,7 @@ func (p *payload) mediaType(supported ...string) (string, error) {
 			return mediaType, nil
 		}
 	}
-	return "", unsupported.problem("", FieldProblem{
+	return "", problem.Unsupported.New("", problem.Field{
 		Location: "header.Content-Type",
 		Message:  "must be " + strings.Join(supported, " or ") + ", in UTF-8",
 		Value:    short(p.contentType),
@@ -67,11 +69,11 @@ func (p *payload) read(limit int64) ([]byte, error) {
 	_, err := body.ReadFrom(io.LimitReader(p.reader, limit+1))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, timedOut.problem("")
+		return nil, problem.TimedOut.New("")
 	case err != nil:
-		return nil, unreadable.problem("The body broke off.")
+		return nil, problem.Unreadable.New("The body broke off.")
 	case int64(body.Len()) > limit:
-		return nil, tooLarge.problem(fmt.Sprintf("The body may have at most %d bytes.", limit))
+		return nil, problem.TooLarge.New(fmt.Sprintf("The body may have at most %d bytes.", limit))
 	}
 	return body.Bytes(), nil
 }

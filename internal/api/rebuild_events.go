@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
+	"learninglog/internal/problem"
 	"learninglog/rollup/rebuild"
 )
 
@@ -40,11 +41,9 @@ type watchInput struct {
 	LastEventID string `header:"Last-Event-ID" doc:"As browsers send it when they connect again."`
 }
 
-func (s *server) registerRebuildEvents() {
-	register(s, huma.Operation{
+func documentWatchRebuild() huma.Operation {
+	return huma.Operation{
 		OperationID: "watch-rebuild",
-		Method:      http.MethodGet,
-		Path:        "/v1/rebuilds/{id}/events",
 		Summary:     "Watch a rebuild, as server-sent events",
 		Description: fmt.Sprintf("An event of the type `%s` for every change, at most about two a second, and one of the type `%s` when the rebuild has ended; "+
 			"then the stream is closed. The data of both is what GET /v1/rebuilds/{id} answers, without user_ids. "+
@@ -61,7 +60,7 @@ func (s *server) registerRebuildEvents() {
 			},
 			"204": {Description: "Last-Event-ID says that you have seen the end: don't connect again"},
 		},
-	}, []int{http.StatusNotFound, http.StatusServiceUnavailable}, s.watchRebuild)
+	}
 }
 
 func (s *server) watchRebuild(ctx context.Context, input *watchInput) (*huma.StreamResponse, error) {
@@ -75,14 +74,12 @@ func (s *server) watchRebuild(ctx context.Context, input *watchInput) (*huma.Str
 	select {
 	case s.watching <- struct{}{}:
 	default:
-		problem := unavailable.problem("Too many rebuilds are being watched.")
-		problem.retryAfter = retryAfter
-		return nil, problem
+		return nil, problem.Unavailable.New("Too many rebuilds are being watched.").Later(problem.RetryAfter)
 	}
 	return &huma.StreamResponse{Body: func(answer huma.Context) {
 		defer func() { <-s.watching }()
 		_, writer := humachi.Unwrap(answer)
-		events := newEvents(writer, s.patience)
+		events := newEvents(writer, s.streamTimeout)
 		if answer.Method() == http.MethodHead || events.begin() != nil {
 			return
 		}
@@ -112,10 +109,10 @@ func (s *server) keepTelling(ctx context.Context, events *events, job rebuild.Jo
 			job = now
 		case errors.Is(err, rebuild.ErrNotFound), ctx.Err() != nil:
 			return // it was deleted
-		case s.Unavailable(err):
-			s.Logger.DebugContext(ctx, "a watcher waits for the database", slog.Any("error", err), requestIDAttr(ctx))
+		case s.Problems.Passes(err):
+			s.Logger.DebugContext(ctx, "a watcher waits for the database", slog.Any("error", err), problem.LogID(ctx))
 		default:
-			_ = s.problem(ctx, err) // which writes it into the log
+			s.logFailure(ctx, err)
 			return
 		}
 	}
@@ -129,9 +126,9 @@ func (s *server) lookAgain(ctx context.Context, id int64) (rebuild.Job, error) {
 
 // events is an answer of server-sent events that are a rebuild each.
 type events struct {
-	writer   http.ResponseWriter
-	control  *http.ResponseController
-	patience *patience
+	writer    http.ResponseWriter
+	control   *http.ResponseController
+	deadlines *deadlines
 
 	told   []byte    // the data of the last event
 	sentAt time.Time // when something was sent last
@@ -139,7 +136,7 @@ type events struct {
 
 func newEvents(writer http.ResponseWriter, each time.Duration) *events {
 	control := http.NewResponseController(writer)
-	return &events{writer: writer, control: control, patience: newPatience(control, each)}
+	return &events{writer: writer, control: control, deadlines: newDeadlines(control, each)}
 }
 
 // begin sends what comes before the first event.
@@ -184,7 +181,7 @@ func encodeRebuild(job rebuild.Job) ([]byte, error) {
 }
 
 func (e *events) send(text []byte) error {
-	e.patience.beforeWrite()
+	e.deadlines.beforeWrite()
 	e.sentAt = time.Now()
 	if _, err := e.writer.Write(text); err != nil {
 		return err

@@ -108,43 +108,38 @@ type rebuildsOutput struct {
 	Body Rebuilds
 }
 
-func (s *server) registerRebuilds() {
-	register(s, huma.Operation{
+func (s *server) documentRequestRebuild() huma.Operation {
+	return huma.Operation{
 		OperationID:   "request-rebuild",
-		Method:        http.MethodPost,
-		Path:          "/v1/rebuilds",
 		Summary:       "Ask for a rebuild",
 		Description:   "Repairs drift while everybody goes on writing, or reports it with dry_run. Without a body: everything. While a rebuild of the same scope waits or runs, that one is answered instead of a new one, be it that its cancel_requested_at says that it is about to end.",
 		Tags:          []string{tagRebuilds},
 		DefaultStatus: http.StatusAccepted,
 		RequestBody:   requestBody(false, "What to rebuild.", map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf[NewRebuild](s)}}),
-	}, []int{
-		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge,
-		http.StatusUnsupportedMediaType, http.StatusServiceUnavailable,
-	}, s.requestRebuild)
+	}
+}
 
-	register(s, huma.Operation{
+func documentListRebuilds() huma.Operation {
+	return huma.Operation{
 		OperationID: "list-rebuilds",
-		Method:      http.MethodGet,
-		Path:        "/v1/rebuilds",
 		Summary:     "List the latest rebuilds",
 		Tags:        []string{tagRebuilds},
-	}, []int{http.StatusServiceUnavailable}, s.listRebuilds)
+	}
+}
 
-	register(s, huma.Operation{
+func documentGetRebuild() huma.Operation {
+	return huma.Operation{
 		OperationID: "get-rebuild",
-		Method:      http.MethodGet,
-		Path:        "/v1/rebuilds/{id}",
 		Summary:     "Get a rebuild",
 		Description: "Rebuilds that have ended are kept for a day, those that were given up for a week.",
 		Tags:        []string{tagRebuilds},
-	}, []int{http.StatusNotFound, http.StatusServiceUnavailable}, s.getRebuild)
+	}
+}
 
+func (s *server) documentCancelRebuild() huma.Operation {
 	body := map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf[Rebuild](s)}}
-	register(s, huma.Operation{
+	return huma.Operation{
 		OperationID: "cancel-rebuild",
-		Method:      http.MethodDelete,
-		Path:        "/v1/rebuilds/{id}",
 		Summary:     "Cancel a rebuild",
 		Description: "One that runs gives up the chunk that it is at, in a moment, or within seconds where its process is gone. " +
 			"What it has repaired stays repaired. One that has ended stays as it ended.",
@@ -153,7 +148,7 @@ func (s *server) registerRebuilds() {
 			"200": {Description: "It has ended: the state says how", Content: body},
 			"202": {Description: "It is about to end", Content: body},
 		},
-	}, []int{http.StatusNotFound, http.StatusServiceUnavailable}, s.cancelRebuild)
+	}
 }
 
 func (s *server) requestRebuild(ctx context.Context, input *newRebuildInput) (*newRebuildOutput, error) {

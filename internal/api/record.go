@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/go-chi/chi/v5"
 
 	"learninglog/command"
+	"learninglog/internal/problem"
 )
 
 // maxLogBytes is the most that the body of one log may have.
@@ -50,14 +50,12 @@ func fromRecorded(log *command.RecordedLog) *LearningLog {
 	}
 }
 
-// routeRecord has huma document the operation and nothing else. Most requests are
+// documentRecord has huma document the operation and nothing else. Most requests are
 // posts of one log: what huma does for any request costs as much as all that they
 // need.
-func (s *server) routeRecord(router chi.Router) {
-	operation := &huma.Operation{
+func (s *server) documentRecord() *huma.Operation {
+	return &huma.Operation{
 		OperationID: "record-learning-log",
-		Method:      http.MethodPost,
-		Path:        "/v1/learning-logs",
 		Summary:     "Record a learning log",
 		Description: "When this is answered, the log is durable and counted in its day, week and month. Post again, with the same request_id, whatever was not answered.",
 		Tags:        []string{tagLogs},
@@ -73,12 +71,6 @@ func (s *server) routeRecord(router chi.Router) {
 			"200": s.documentLog("It was recorded before, and on_duplicate=return was asked for"),
 		},
 	}
-	s.documentProblems(operation, []int{
-		http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict, http.StatusRequestEntityTooLarge,
-		http.StatusUnsupportedMediaType, http.StatusServiceUnavailable,
-	})
-	s.api.OpenAPI().AddOperation(operation)
-	router.Post(operation.Path, s.record)
 }
 
 func (s *server) documentLog(description string) *huma.Response {
@@ -95,7 +87,7 @@ func (s *server) documentLog(description string) *huma.Response {
 func (s *server) record(w http.ResponseWriter, r *http.Request) {
 	recorded, status, err := s.recordOne(r)
 	if err != nil {
-		writeProblem(w, s.problem(r.Context(), err))
+		s.answerProblem(r.Context(), w, err)
 		return
 	}
 	const usualAnswer = 256 // bytes
@@ -127,18 +119,20 @@ func (s *server) recordOne(r *http.Request) (*LearningLog, int, error) {
 	case outcome.Status == command.AlreadyRecorded && mayReturn:
 		return recorded, http.StatusOK, nil
 	case outcome.Status == command.AlreadyRecorded:
-		problem := alreadyRecorded.problem("A log with this request_id and the same fields is recorded.")
-		problem.LearningLog = recorded
-		return nil, 0, problem
+		already := problem.AlreadyRecorded.New("A log with this request_id and the same fields is recorded.")
+		already.LearningLog = recorded
+		return nil, 0, already
 	case outcome.Status == command.RequestIDReused:
-		problem := requestIDReused.problem("A log with this request_id and other fields is recorded; this one is not.",
-			FieldProblem{Location: "body.request_id", Message: "must be another one for every log", Value: log.RequestID.String()})
-		problem.LearningLog = recorded
-		return nil, 0, problem
+		reused := problem.RequestIDReused.New("A log with this request_id and other fields is recorded; this one is not.",
+			problem.Field{Location: "body.request_id", Message: "must be another one for every log", Value: log.RequestID.String()})
+		if recorded != nil {
+			reused.LearningLog = recorded
+		}
+		return nil, 0, reused
 	case outcome.Status == command.Failed:
 		return nil, 0, outcome.Err
 	case outcome.Status == command.Invalid:
-		return nil, 0, invalid.problem("", fieldProblems("body", outcome.Errors)...)
+		return nil, 0, problem.Invalid.New("", fieldProblems("body", outcome.Errors)...)
 	default:
 		return nil, 0, fmt.Errorf("unknown outcome %q", outcome.Status)
 	}
@@ -155,21 +149,21 @@ func returnsDuplicates(r *http.Request) (bool, error) {
 	if r.URL.RawQuery == "" {
 		return false, nil
 	}
-	var wrong []FieldProblem
+	var wrong []problem.Field
 	query := r.URL.Query()
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		if name != onDuplicate {
-			wrong = append(wrong, FieldProblem{Location: "query." + short(name), Message: unknownParameter})
+			wrong = append(wrong, problem.Field{Location: "query." + short(name), Message: unknownParameter})
 		}
 	}
 	value := query.Get(onDuplicate)
 	if !slices.Contains([]string{"", conflictOnDuplicate, returnOnDuplicate}, value) {
-		wrong = append(wrong, FieldProblem{
+		wrong = append(wrong, problem.Field{
 			Location: "query." + onDuplicate, Message: "must be conflict or return", Value: short(value),
 		})
 	}
 	if wrong != nil {
-		return false, invalid.problem("", wrong...)
+		return false, problem.Invalid.New("", wrong...)
 	}
 	return value == returnOnDuplicate, nil
 }
@@ -189,7 +183,7 @@ func (s *server) readLog(r *http.Request) (command.Log, error) {
 	}
 	if wrong != nil {
 		s.Recorder.Refuse(1)
-		return command.Log{}, invalid.problem("", wrong...)
+		return command.Log{}, problem.Invalid.New("", wrong...)
 	}
 	return log, nil
 }
@@ -213,10 +207,10 @@ func locationOf(log *LearningLog) string {
 	return "/v1/users/" + log.UserID + "/learning-logs/" + log.RequestID
 }
 
-func fieldProblems(location string, errors []command.FieldError) []FieldProblem {
-	problems := make([]FieldProblem, len(errors))
+func fieldProblems(location string, errors []command.FieldError) []problem.Field {
+	problems := make([]problem.Field, len(errors))
 	for i, err := range errors {
-		problems[i] = FieldProblem{Location: location + "." + err.Field, Message: err.Expected}
+		problems[i] = problem.Field{Location: location + "." + err.Field, Message: err.Expected}
 	}
 	return problems
 }

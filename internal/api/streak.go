@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -32,16 +31,14 @@ type streakInput struct {
 	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an answer that you have: if it would be the same again, the answer is 304."`
 }
 
-func (s *server) registerStreak() {
-	register(s, huma.Operation{
+func (s *server) documentGetStreak() huma.Operation {
+	return huma.Operation{
 		OperationID: "get-streak",
-		Method:      http.MethodGet,
-		Path:        "/v1/users/{user_id}/streak",
 		Summary:     "On how many days in a row has a user learned?",
 		Description: "Days after today, which a client's clock may have named, don't count yet.",
 		Tags:        []string{tagSummaries},
 		Responses:   representedResponses[Streaks](s, "The streaks"),
-	}, []int{http.StatusServiceUnavailable}, s.getStreak)
+	}
 }
 
 func (s *server) getStreak(ctx context.Context, input *streakInput) (*huma.StreamResponse, error) {

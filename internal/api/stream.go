@@ -13,20 +13,21 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
 	"learninglog/command"
+	"learninglog/internal/problem"
 )
 
 // stream is a body of NDJSON, of any length, that is recorded while it arrives. A
-// chunk of it is read while the one before is recorded and the outcomes of those
+// block of it is read while the one before is recorded and the outcomes of those
 // before that are sent; so what it takes of memory doesn't depend on its length.
 type stream struct {
-	server   *server
-	writer   http.ResponseWriter
-	patience *patience
-	intake   *intake
-	outbox   *outbox
+	server    *server
+	writer    http.ResponseWriter
+	deadlines *deadlines
+	reader    *lineReader
+	sender    *outcomeSender
 }
 
-func (s *server) recordStream(ctx context.Context, input *batchInput) (*huma.StreamResponse, error) {
+func (s *server) recordStream(ctx context.Context, input *recordManyInput) (*huma.StreamResponse, error) {
 	done, err := acquire(ctx, s.streaming)
 	if err != nil {
 		return nil, err
@@ -35,7 +36,7 @@ func (s *server) recordStream(ctx context.Context, input *batchInput) (*huma.Str
 		defer done()
 		_, writer := humachi.Unwrap(answer)
 		if err := s.openStream(writer, input.reader).run(ctx); err != nil {
-			writeProblem(writer, s.problem(ctx, err))
+			s.answerProblem(ctx, writer, err)
 		}
 	}}, nil
 }
@@ -43,15 +44,15 @@ func (s *server) recordStream(ctx context.Context, input *batchInput) (*huma.Str
 func (s *server) openStream(writer http.ResponseWriter, body io.Reader) *stream {
 	control := http.NewResponseController(writer)
 	_ = control.EnableFullDuplex() // HTTP/2 has it without asking
-	patience := newPatience(control, s.patience)
+	deadlines := newDeadlines(control, s.streamTimeout)
 	// What isn't read by the end must not be taken for the next request.
 	writer.Header().Set("Connection", "close")
 	return &stream{
-		server:   s,
-		writer:   writer,
-		patience: patience,
-		intake:   newIntake(patientReader{body, patience}, s.readEntry),
-		outbox:   newOutbox(writer, patience),
+		server:    s,
+		writer:    writer,
+		deadlines: deadlines,
+		reader:    newLineReader(deadlineReader{body, deadlines}, s.readPostedLog),
+		sender:    newOutcomeSender(writer, deadlines),
 	}
 }
 
@@ -62,21 +63,21 @@ func (st *stream) run(ctx context.Context) error {
 	defer st.close()
 
 	for answered := false; ; answered = true {
-		chunk, err := st.intake.take()
+		block, err := st.reader.take()
 		if err != nil {
 			return st.end(ctx, err, answered)
 		}
-		failure := st.record(ctx, chunk, answered)
-		if failure != nil && !answered && nothingIsKnown(chunk) {
+		failure := st.record(ctx, block, answered)
+		if failure != nil && !answered && nothingIsKnown(block) {
 			return failure
 		}
 		if failure != nil {
-			_ = st.server.problem(ctx, failure) // which writes it into the log, once for the chunk
+			st.server.logFailure(ctx, failure)
 		}
 		if !answered {
 			st.beginAnswer()
 		}
-		if !st.answer(chunk) || failure != nil {
+		if !st.answer(block) || failure != nil {
 			return nil
 		}
 	}
@@ -89,24 +90,24 @@ func (st *stream) end(ctx context.Context, err error, answered bool) error {
 	case complete && !answered:
 		st.beginAnswer() // of no outcomes
 	case !complete && !answered:
-		return intakeProblem(err)
+		return readingProblem(err)
 	case !complete:
-		_ = st.server.problem(ctx, intakeProblem(err)) // which writes it into the log, if it is a mistake of ours
+		st.server.logFailure(ctx, readingProblem(err))
 	}
 	return nil
 }
 
-// record records a chunk, in turn with the other streams and batches. One that
-// has begun to be answered waits while too many logs wait to be written. A chunk
+// record records a block, in turn with the other streams and batches. One that
+// has begun to be answered waits while too many logs wait to be written. A block
 // is seen to its end, even if the client is gone or the service stops.
-func (st *stream) record(ctx context.Context, chunk []batchEntry, patiently bool) error {
+func (st *stream) record(ctx context.Context, block []postedLog, patiently bool) error {
 	ctx, cancel := st.server.limitTime(context.WithoutCancel(ctx))
 	defer cancel()
 	done, err := acquire(ctx, st.server.recording)
 	if err != nil {
-		for i := range chunk {
-			if chunk[i].readable {
-				chunk[i].settle(command.Outcome{Status: command.Failed, Err: err})
+		for i := range block {
+			if block[i].readable {
+				block[i].settle(command.Outcome{Status: command.Failed, Err: err})
 			}
 		}
 		return err
@@ -116,54 +117,54 @@ func (st *stream) record(ctx context.Context, chunk []batchEntry, patiently bool
 	if patiently {
 		record = st.server.Recorder.RecordPatiently
 	}
-	return st.server.recordEntries(ctx, chunk, record)
+	return st.server.recordLogs(ctx, block, record)
 }
 
 // beginAnswer says that what follows are outcomes.
 func (st *stream) beginAnswer() {
 	header := st.writer.Header()
 	header.Set("Content-Type", mediaNDJSON)
-	if st.intake.complete() {
+	if st.reader.complete() {
 		header.Del("Connection")
 	}
 }
 
-// answer sends the outcomes of a chunk, or returns false if nobody reads them.
-func (st *stream) answer(chunk []batchEntry) bool {
+// answer sends the outcomes of a block, or returns false if nobody reads them.
+func (st *stream) answer(block []postedLog) bool {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
-	for i := range chunk {
-		_ = encoder.Encode(chunk[i].outcome) // of strings and numbers alone
+	for i := range block {
+		_ = encoder.Encode(block[i].outcome) // of strings and numbers alone
 	}
-	return st.outbox.send(text.Bytes())
+	return st.sender.send(text.Bytes())
 }
 
-// stop ends the stream after the chunk that is being recorded, and gives the
+// stop ends the stream after the block that is being recorded, and gives the
 // client no more time than it takes to receive its outcomes.
 func (st *stream) stop() {
-	st.intake.stop()
-	st.patience.hurry()
+	st.reader.stop()
+	st.deadlines.hurry()
 }
 
 // close returns when the outcomes are sent and nothing reads the body any more.
 func (st *stream) close() {
-	st.outbox.close()
-	if !st.intake.complete() {
-		st.intake.stop()
-		st.patience.stopReading()
-		<-st.intake.done
+	st.sender.close()
+	if !st.reader.complete() {
+		st.reader.stop()
+		st.deadlines.stopReading()
+		<-st.reader.done
 	}
-	st.patience.beforeWrite() // of what ends the answer
+	st.deadlines.beforeWrite() // of what ends the answer
 }
 
-// intakeProblem says why nothing could be read.
-func intakeProblem(err error) error {
+// readingProblem says why nothing could be read.
+func readingProblem(err error) error {
 	switch {
 	case errors.Is(err, command.ErrStopped), errors.Is(err, errPanicked):
 		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return timedOut.problem("")
+		return problem.TimedOut.New("")
 	default:
-		return unreadable.problem("The body broke off.")
+		return problem.Unreadable.New("The body broke off.")
 	}
 }

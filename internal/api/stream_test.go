@@ -3,7 +3,6 @@ package api
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -37,13 +36,13 @@ type streamServer struct {
 	log *logBuffer
 }
 
-func newStreamServer(t testing.TB, patience time.Duration, change func(*http.Server)) streamServer {
+func newStreamServer(t testing.TB, timeout time.Duration, change func(*http.Server)) streamServer {
 	t.Helper()
-	return newStreamServerOf(t, command.NewRecorder(away{errAway}, command.Config{}), patience, change)
+	return newStreamServerOf(t, command.NewRecorder(away{errAway}, command.Config{}), timeout, change)
 }
 
 func newStreamServerOf(
-	t testing.TB, recorder *command.Recorder, patience time.Duration, change func(*http.Server),
+	t testing.TB, recorder *command.Recorder, timeout time.Duration, change func(*http.Server),
 ) streamServer {
 	t.Helper()
 	log := new(logBuffer)
@@ -51,7 +50,7 @@ func newStreamServerOf(
 		Recorder:       recorder,
 		Limits:         command.DefaultLimits(),
 		Zone:           time.UTC,
-		Unavailable:    func(err error) bool { return errors.Is(err, errAway) },
+		Problems:       newProblems(slog.New(slog.DiscardHandler)),
 		RequestTimeout: 10 * time.Second,
 		Requests:       nobody{},
 		Metrics:        prometheus.NewRegistry(),
@@ -59,7 +58,7 @@ func newStreamServerOf(
 		Logger:         slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	require.NoError(t, err)
-	s.patience = patience
+	s.streamTimeout = timeout
 	server := httptest.NewUnstartedServer(router)
 	change(server.Config)
 	server.Start()
@@ -269,30 +268,30 @@ func TestAProblemEndsTheConnection(t *testing.T) {
 
 func TestAPanicWhileAStreamIsReadIsAProblem(t *testing.T) {
 	t.Parallel()
-	intake := newIntake(strings.NewReader("a line\n"), func(int, []byte) batchEntry { panic("a secret") })
-	_, err := intake.take()
+	reader := newLineReader(strings.NewReader("a line\n"), func(int, []byte) postedLog { panic("a secret") })
+	_, err := reader.take()
 	require.ErrorIs(t, err, errPanicked)
-	assert.ErrorIs(t, intakeProblem(err), errPanicked, "which is logged, and tells the client nothing")
-	<-intake.done
+	assert.ErrorIs(t, readingProblem(err), errPanicked, "which is logged, and tells the client nothing")
+	<-reader.done
 }
 
-// A chunk has what arrived while the one before was recorded, and no more than fits.
+// A block has what arrived while the one before was recorded, and no more than fits.
 func TestChunksAreBounded(t *testing.T) {
 	t.Parallel()
 	var read int
-	intake := newIntake(strings.NewReader(strings.Repeat("x\n", 5*maxChunk/2)), func(index int, _ []byte) batchEntry {
+	reader := newLineReader(strings.NewReader(strings.Repeat("x\n", 5*maxBlock/2)), func(index int, _ []byte) postedLog {
 		read++
-		return unreadableEntry(index)
+		return unreadableLog(index)
 	})
-	for _, want := range []int{maxChunk, maxChunk, maxChunk / 2} {
-		chunk, err := intake.take()
+	for _, want := range []int{maxBlock, maxBlock, maxBlock / 2} {
+		block, err := reader.take()
 		require.NoError(t, err)
-		assert.Len(t, chunk, want)
+		assert.Len(t, block, want)
 	}
-	_, err := intake.take()
+	_, err := reader.take()
 	assert.Equal(t, io.EOF, err)
-	<-intake.done
-	assert.Equal(t, 5*maxChunk/2, read)
+	<-reader.done
+	assert.Equal(t, 5*maxBlock/2, read)
 }
 
 // blocked is an answer that the client doesn't read until released is closed.
@@ -312,10 +311,10 @@ func (b blocked) Write(text []byte) (int, error) {
 func TestOutcomesThatAreNotReadHaveRoom(t *testing.T) {
 	t.Parallel()
 	client := blocked{httptest.NewRecorder(), make(chan struct{})}
-	outbox := newOutbox(client, newPatience(http.NewResponseController(client), time.Minute))
+	sender := newOutcomeSender(client, newDeadlines(http.NewResponseController(client), time.Minute))
 	outcome := strings.Repeat("x", 400) + "\n" // of a log that is recorded already
-	for range maxBatch {
-		require.True(t, outbox.send([]byte(outcome)), "without waiting")
+	for range maxArray {
+		require.True(t, sender.send([]byte(outcome)), "without waiting")
 	}
 
 	var taken atomic.Int64
@@ -324,7 +323,7 @@ func TestOutcomesThatAreNotReadHaveRoom(t *testing.T) {
 	go func() {
 		defer close(all)
 		for range tooMany {
-			outbox.send([]byte(outcome))
+			sender.send([]byte(outcome))
 			taken.Add(int64(len(outcome)))
 		}
 	}()
@@ -333,9 +332,9 @@ func TestOutcomesThatAreNotReadHaveRoom(t *testing.T) {
 		assert.Fail(t, "what isn't read is bounded")
 	case <-time.After(50 * time.Millisecond): // it waits
 	}
-	assert.LessOrEqual(t, maxBatch*len(outcome)+int(taken.Load()), maxUnread+len(outcome), "with what is being sent")
+	assert.LessOrEqual(t, maxArray*len(outcome)+int(taken.Load()), maxUnread+len(outcome), "with what is being sent")
 	close(client.released)
 	<-all
-	outbox.close()
-	assert.Equal(t, maxBatch+tooMany, strings.Count(client.Body.String(), "\n"))
+	sender.close()
+	assert.Equal(t, maxArray+tooMany, strings.Count(client.Body.String(), "\n"))
 }

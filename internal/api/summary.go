@@ -6,7 +6,6 @@ import (
 	"encoding/csv"
 	"fmt"
 	"math"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/negotiation"
 
 	"learninglog/internal/chart"
+	"learninglog/internal/problem"
 	"learninglog/query"
 	"learninglog/rollup"
 )
@@ -61,17 +61,15 @@ type summaryInput struct {
 	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an answer that you have: if it would be the same again, the answer is 304."`
 }
 
-func (s *server) registerSummary() {
-	register(s, huma.Operation{
+func (s *server) documentGetSummary() huma.Operation {
+	return huma.Operation{
 		OperationID: "get-summary",
-		Method:      http.MethodGet,
-		Path:        "/v1/users/{user_id}/summary",
 		Summary:     "What did a user learn?",
 		Description: "Every period from the one that contains from through the one that contains to, both included, each whole. At most 10,000 periods. Shows every log that was acknowledged before. " +
 			fmt.Sprintf("As JSON; or, by the Accept header or by format, as CSV for spreadsheets, or as a picture of at most %d periods.", chart.MaxPeriods),
 		Tags:      []string{tagSummaries},
 		Responses: s.summaryResponses(),
-	}, []int{http.StatusServiceUnavailable}, s.getSummary)
+	}
 }
 
 func (s *server) summaryResponses() map[string]*huma.Response {
@@ -122,7 +120,7 @@ func (s *server) getSummary(ctx context.Context, input *summaryInput) (*huma.Str
 	}
 	format := input.format()
 	if format == "svg" && len(summary.Periods) > chart.MaxPeriods {
-		return nil, invalid.problem("", FieldProblem{
+		return nil, problem.Invalid.New("", problem.Field{
 			Location: "query.from",
 			Message: fmt.Sprintf("must be nearer to to: a picture shows at most %d periods, and this would have %d. Ask for longer ones, or for another format",
 				chart.MaxPeriods, len(summary.Periods)),
@@ -212,7 +210,7 @@ func (s *server) summaryRequest(input *summaryInput, now time.Time) (query.Summa
 	}
 	granularity, err := rollup.ParseGranularity(input.Granularity)
 	if err != nil {
-		return query.SummaryRequest{}, invalid.problem("", FieldProblem{Location: "query.granularity", Message: err.Error()})
+		return query.SummaryRequest{}, problem.Invalid.New("", problem.Field{Location: "query.granularity", Message: err.Error()})
 	}
 	request := query.SummaryRequest{
 		UserID:       userID,

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"learninglog/internal/problem"
 )
 
 // jsonDecoders are those that nobody uses at the moment: every log takes one.
@@ -36,7 +38,7 @@ func readValue(decoder *jsontext.Decoder, text []byte) ([]byte, error) {
 // readRest reads a value and makes sure that nothing follows it.
 func readRest(decoder *jsontext.Decoder, text []byte) error {
 	if _, err := decoder.ReadValue(); err != nil {
-		return unreadable.problem(explainSyntax(text, err))
+		return problem.Unreadable.New(explainSyntax(text, err))
 	}
 	return readEnd(decoder, text)
 }
@@ -46,9 +48,9 @@ func readEnd(decoder *jsontext.Decoder, text []byte) error {
 	case errors.Is(err, io.EOF):
 		return nil
 	case err != nil:
-		return unreadable.problem(explainSyntax(text, err))
+		return problem.Unreadable.New(explainSyntax(text, err))
 	default:
-		return unreadable.problem("The JSON is broken: there is more after its end.")
+		return problem.Unreadable.New("The JSON is broken: there is more after its end.")
 	}
 }
 

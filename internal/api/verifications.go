@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -29,15 +28,13 @@ type verificationsOutput struct {
 	Body Verifications
 }
 
-func (s *server) registerVerifications() {
-	register(s, huma.Operation{
+func documentListVerifications() huma.Operation {
+	return huma.Operation{
 		OperationID: "list-verifications",
-		Method:      http.MethodGet,
-		Path:        "/v1/verifications",
 		Summary:     "What was verified last, and was there drift?",
 		Description: "Of the routine verifications, and of the verifications and rebuilds of everything, the last that came to its end.",
 		Tags:        []string{tagRebuilds},
-	}, []int{http.StatusServiceUnavailable}, s.listVerifications)
+	}
 }
 
 func (s *server) listVerifications(ctx context.Context, _ *struct{}) (*verificationsOutput, error) {

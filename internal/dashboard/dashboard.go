@@ -9,10 +9,10 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 	"github.com/klauspost/compress/gzhttp"
 
+	"learninglog/internal/problem"
 	"learninglog/query"
 )
 
@@ -24,18 +24,22 @@ type Config struct {
 	Zone *time.Location
 	// Operations tells operators how the service is. Nil leaves their page out.
 	Operations *Operations
-	// JobPages serves what is below /admin/jobs. Nil is nothing.
-	JobPages http.Handler
-	// Unavailable says whether an error passes: the request may succeed later.
-	Unavailable func(error) bool
+	// JobsPath is where the pages about jobs are, for links. Empty is nowhere.
+	JobsPath string
+	// Problems turns errors into problems.
+	Problems *problem.Table
 	// RequestTimeout bounds what a page may wait for.
 	RequestTimeout time.Duration
 	Logger         *slog.Logger
 }
 
-// Pages serves the pages.
+// Pages has the pages, each a handler.
 type Pages struct {
 	Config
+
+	Static, Start, FindUser, Learner http.Handler
+	// Operator, RequestRebuild and CancelRebuild are for operators.
+	Operator, RequestRebuild, CancelRebuild http.Handler
 
 	templates templates
 	assets    assets
@@ -65,33 +69,19 @@ func New(config Config) (*Pages, error) {
 	if err != nil {
 		return nil, err
 	}
+	pages.Static = http.HandlerFunc(pages.assets.serve)
+	pages.Start, pages.FindUser, pages.Learner = pages.page(pages.start), pages.page(pages.findUser), pages.page(pages.learner)
+	pages.Operator = pages.page(pages.operator)
+	pages.RequestRebuild, pages.CancelRebuild = pages.page(pages.requestRebuild), pages.page(pages.cancelRebuild)
 	return pages, nil
 }
 
-// Start keeps an eye on the metrics until ctx ends.
-func (p *Pages) Start(ctx context.Context) {
+// Watch keeps an eye on the metrics until ctx ends.
+func (p *Pages) Watch(ctx context.Context) {
 	if p.Operations == nil {
 		return
 	}
 	go p.pulse.keep(ctx, p.Logger)
-}
-
-// Route adds the pages to a router.
-func (p *Pages) Route(router chi.Router) {
-	router.Get(staticPath+"*", p.assets.serve)
-	router.Get("/", p.page(p.start))
-	router.Get("/users", p.page(p.findUser))
-	router.Get("/users/{user_id}", p.page(p.learner))
-	if p.Operations != nil {
-		router.Get("/admin", p.page(p.operator))
-		router.Get("/admin/", http.RedirectHandler("/admin", http.StatusMovedPermanently).ServeHTTP)
-		router.Post("/admin/rebuilds", p.page(p.requestRebuild))
-		router.Post("/admin/rebuilds/{id}/cancel", p.page(p.cancelRebuild))
-	}
-	if p.JobPages != nil {
-		router.Handle("/admin/jobs", p.JobPages)
-		router.Handle("/admin/jobs/*", p.JobPages)
-	}
 }
 
 // contentPolicy keeps the pages from loading anything from elsewhere, from running

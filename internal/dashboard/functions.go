@@ -17,7 +17,7 @@ func (p *Pages) functions() template.FuncMap {
 	return template.FuncMap{
 		"asset":         p.assets.path,
 		"hasOperations": func() bool { return p.Operations != nil },
-		"hasJobPages":   func() bool { return p.JobPages != nil },
+		"jobsPath":      func() string { return p.JobsPath },
 		"rate":          tenths,
 		"within":        within,
 		"zone":          p.Zone.String,

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"learninglog/internal/chart"
+	"learninglog/internal/problem"
 	"learninglog/query"
 	"learninglog/rollup"
 )
@@ -104,10 +105,9 @@ func (p *Pages) parseAsked(r *http.Request, now time.Time) (a asked, err error) 
 func parseUserID(text string) (uuid.UUID, error) {
 	userID, err := uuid.Parse(text)
 	if err != nil || len(text) != len(uuid.Nil.String()) {
-		return uuid.Nil, &problem{
-			http.StatusNotFound, "There is no such learner",
-			"Learners are named by a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22.",
-		}
+		missing := problem.NotFound.New("Learners are named by a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22.")
+		missing.Title = "There is no such learner"
+		return uuid.Nil, missing
 	}
 	return userID, nil
 }
@@ -214,7 +214,9 @@ func newLearnerPage(r *http.Request, a asked, l learned) learnerPage {
 }
 
 func wrongParameter(name, what string) error {
-	return &problem{http.StatusUnprocessableEntity, "This address isn't right", "In it, " + name + " " + what + "."}
+	wrong := problem.Invalid.New("In it, " + name + " " + what + ".")
+	wrong.Title = "This address isn't right"
+	return wrong
 }
 
 // Change is how many more words there were than in the range before, in per cent of

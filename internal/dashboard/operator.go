@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"learninglog/internal/problem"
 	"learninglog/rollup"
 	"learninglog/rollup/rebuild"
 )
@@ -170,7 +171,7 @@ func (p *Pages) requestRebuild(w http.ResponseWriter, r *http.Request) error {
 	const most = 16 << 10
 	r.Body = http.MaxBytesReader(w, r.Body, most)
 	if err := r.ParseForm(); err != nil {
-		return &problem{http.StatusBadRequest, "The form can't be read", "Go back, and send it again."}
+		return problem.Unreadable.New("Go back, and send the form again.")
 	}
 	form := rebuildForm{
 		User: strings.TrimSpace(r.PostForm.Get("user")),
@@ -187,8 +188,8 @@ func (p *Pages) requestRebuild(w http.ResponseWriter, r *http.Request) error {
 	if errors.Is(err, rollup.ErrEmptyRange) {
 		err = wrongParameter("From", "must not be after to")
 	}
-	if wrong, ok := errors.AsType[*problem](err); ok {
-		return p.showOperator(w, r, http.StatusUnprocessableEntity, form, wrong.detail)
+	if wrong, ok := errors.AsType[*problem.Problem](err); ok {
+		return p.showOperator(w, r, http.StatusUnprocessableEntity, form, wrong.Detail)
 	}
 	if err != nil {
 		return err
@@ -201,7 +202,7 @@ func (p *Pages) parseScope(form rebuildForm) (scope rebuild.Scope, err error) {
 	if form.User != "" {
 		user, err := uuid.Parse(form.User)
 		if err != nil {
-			return rebuild.Scope{}, &problem{detail: "The learner must be a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22."}
+			return rebuild.Scope{}, problem.Invalid.New("The learner must be a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22.")
 		}
 		scope.Users = []uuid.UUID{user}
 	}
@@ -225,9 +226,6 @@ func (p *Pages) cancelRebuild(w http.ResponseWriter, r *http.Request) error {
 		err = p.Jobs.Cancel(r.Context(), id)
 	} else {
 		err = rebuild.ErrNotFound
-	}
-	if errors.Is(err, rebuild.ErrNotFound) {
-		return &problem{http.StatusNotFound, "There is no such rebuild", "Those that have ended are kept for a day."}
 	}
 	if err != nil {
 		return err

@@ -3,13 +3,14 @@ package dashboard
 import (
 	"bytes"
 	"embed"
-	"errors"
 	"fmt"
 	"html/template"
 	"log/slog"
+	"maps"
 	"net/http"
 
 	"learninglog/internal/conditional"
+	"learninglog/internal/problem"
 )
 
 //go:embed templates/*.html
@@ -65,40 +66,27 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name 
 	return nil
 }
 
-// problem is an error that is the visitor's to mend, and how.
-type problem struct {
-	status        int
-	title, detail string
-}
-
-func (p *problem) Error() string { return p.title + ": " + p.detail }
-
 // fail shows what went wrong, and tells the log what isn't the visitor's business.
 func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
-	shown, ok := errors.AsType[*problem](err)
-	switch {
-	case ok:
-	case r.Context().Err() != nil:
+	if r.Context().Err() != nil {
 		return // nobody waits any more
-	case p.Unavailable(err):
-		p.Logger.WarnContext(r.Context(), "a page has to wait for the database", slog.Any("error", err))
-		w.Header().Set("Retry-After", "1")
-		shown = &problem{http.StatusServiceUnavailable, "Not just now", "The database does not answer. Try again in a moment."}
-	default:
-		p.Logger.ErrorContext(r.Context(), "a page failed", slog.Any("error", err), slog.String("path", r.URL.Path))
-		shown = &problem{http.StatusInternalServerError, "Something went wrong on this side", "The reason is in the service's log."}
 	}
-	data := struct {
-		layout
+	wrong := p.Problems.Of(r.Context(), err, "")
+	maps.Copy(w.Header(), wrong.GetHeaders())
+	page := problemPage{layout: layout{Title: wrong.Title}, Problem: wrong}
+	if wrong.Kind() == problem.Unavailable && r.Method == http.MethodGet {
+		page.Refresh = r.URL.RequestURI()
+	}
+	if err := p.render(w, r, wrong.Status, "problem", page); err != nil {
+		p.Logger.ErrorContext(r.Context(), "a page failed", slog.Any("error", err), problem.LogID(r.Context()))
+	}
+}
 
-		Detail string
-	}{layout{Title: shown.title}, shown.detail}
-	if shown.status == http.StatusServiceUnavailable && r.Method == http.MethodGet {
-		data.Refresh = r.URL.RequestURI()
-	}
-	if err := p.render(w, r, shown.status, "problem", data); err != nil {
-		p.Logger.ErrorContext(r.Context(), "a page failed", slog.Any("error", err))
-	}
+// problemPage is what is shown instead of a page that failed.
+type problemPage struct {
+	layout
+
+	Problem *problem.Problem
 }
 
 // layout is what every page says of itself.

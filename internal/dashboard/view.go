@@ -1,11 +1,11 @@
 package dashboard
 
 import (
-	"net/http"
 	"net/url"
 	"time"
 
 	"learninglog/internal/chart"
+	"learninglog/internal/problem"
 	"learninglog/internal/timerange"
 	"learninglog/query"
 	"learninglog/rollup"
@@ -115,9 +115,9 @@ func (v view) fitting() (view, error) {
 			return v, nil
 		}
 	}
-	return view{}, &problem{
-		http.StatusUnprocessableEntity, "This range is too long", "At most 27 years can be shown at a time.",
-	}
+	long := problem.Invalid.New("At most 27 years can be shown at a time.")
+	long.Title = "This range is too long"
+	return view{}, long
 }
 
 // fits says whether the range has few enough periods, and few enough days.

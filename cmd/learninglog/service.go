@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"learninglog/command"
+	"learninglog/internal/admin"
+	"learninglog/internal/api"
+	"learninglog/internal/dashboard"
+	"learninglog/internal/demo"
+	"learninglog/internal/metrics"
+	"learninglog/internal/postgres"
+	"learninglog/internal/problem"
+	"learninglog/query"
+	"learninglog/rollup/rebuild"
+)
+
+// service is a running service. Each step of its start sets what the later ones need.
+type service struct {
+	flags   *serveCommand
+	logger  *slog.Logger
+	stdout  io.Writer
+	started shutdown
+
+	listener net.Listener
+	database *database
+	migrator *postgres.Migrator
+	jobs     *rebuild.Jobs
+	recorder *command.Recorder
+	problems *problem.Table
+	reader   *query.Reader
+	pages    api.Pages
+	handler  http.Handler
+
+	// metrics are those of this process, which are known without asking the database;
+	// shared are those that it is asked for.
+	metrics, shared *prometheus.Registry
+	// stopping ends when the service begins to stop; endStreams ends it.
+	stopping   context.Context //nolint:containedctx // it is the service's, not a call's
+	endStreams context.CancelFunc
+	// failed has the error of serving requests, if that ends by itself.
+	failed chan error
+}
+
+func newService(flags *serveCommand, stdout io.Writer) *service {
+	return &service{
+		flags:   flags,
+		logger:  flags.logger(),
+		stdout:  stdout,
+		metrics: prometheus.NewRegistry(),
+		shared:  metrics.NewRegistry(build()),
+		failed:  make(chan error, 1),
+	}
+}
+
+// run starts the service step by step, and serves until ctx ends. Then, or where a
+// step fails, what was started is stopped in reverse: no more requests, those under
+// way finish, what was accepted is written, rebuilds are handed on, the pool is
+// closed, the embedded database stops.
+func (s *service) run(ctx context.Context) (err error) {
+	ready := false
+	defer func() {
+		told := ctx.Err() != nil
+		if told {
+			err = nil // whoever ends a start that isn't finished wanted just that
+		}
+		err = errors.Join(err, s.started.stop(s.logger, s.flags.ShutdownTimeout))
+		if told || ready {
+			s.logger.InfoContext(ctx, "stopped")
+		}
+	}()
+	s.stopping, s.endStreams = context.WithCancel(ctx)
+	defer s.endStreams()
+	for _, start := range []func(context.Context) error{
+		s.listen, // first, as it is the likeliest to fail and the quickest
+		s.openDatabase,
+		s.migrate,
+		s.startJobs,
+		s.startRecorder,
+		s.fillWithDemo,
+		s.startPages,
+		s.makeHandler,
+		s.serveRequests,
+	} {
+		if err := start(ctx); err != nil {
+			return err
+		}
+	}
+	ready = true
+	s.announce(ctx)
+	select {
+	case <-ctx.Done():
+		s.logger.InfoContext(ctx, "stopping")
+		return nil
+	case err := <-s.failed:
+		return fmt.Errorf("serving requests: %w", err)
+	}
+}
+
+func (s *service) listen(ctx context.Context) (err error) {
+	if s.listener, err = listen(ctx, s.flags.Addr); err != nil {
+		return err
+	}
+	s.started.add("listener", func(context.Context) error { return ignoreClosed(s.listener.Close()) })
+	return nil
+}
+
+func (s *service) openDatabase(ctx context.Context) (err error) {
+	if s.database, err = s.flags.run(ctx, s.logger); err != nil {
+		return err
+	}
+	s.started.add("database", func(context.Context) error { return s.database.close() })
+	s.reader = query.NewReader(s.database.pool)
+	metrics.RegisterPool(s.metrics, s.database.pool)
+	return nil
+}
+
+func (s *service) migrate(ctx context.Context) (err error) {
+	if s.migrator, err = postgres.NewMigrator(s.database.pool, s.logger); err != nil {
+		return err
+	}
+	return s.migrator.Up(ctx)
+}
+
+func (s *service) startJobs(ctx context.Context) (err error) {
+	s.jobs, err = rebuild.NewJobs(s.database.pool, rebuild.Config{
+		Schema:    postgres.RiverSchema,
+		Zone:      zone(),
+		ChunkLogs: s.flags.RebuildChunkLogs,
+		Routine: rebuild.RoutineConfig{
+			Every: s.flags.VerifyEvery, SampleLogs: s.flags.VerifySample, Repairs: s.flags.VerifyRepairs,
+		},
+		Logger:      s.logger,
+		RiverLogger: onlyWarnings(s.logger),
+	})
+	if err != nil {
+		return err
+	}
+	metrics.RegisterJobs(s.shared, s.database.pool, postgres.RiverSchema)
+	metrics.RegisterVerifications(s.shared, s.database.pool)
+	metrics.RegisterAttempts(s.shared, s.jobs.Client())
+	if err := s.jobs.Start(ctx); err != nil {
+		return err
+	}
+	s.started.add("rebuilds", s.jobs.Stop)
+	return nil
+}
+
+func (s *service) startRecorder(context.Context) error {
+	s.recorder = command.NewRecorder(s.database.pool, command.Config{
+		Limits:     s.flags.limits(),
+		Zone:       zone(),
+		MaxBatch:   s.flags.WriteBatch,
+		Lanes:      s.flags.WriteLanes,
+		MaxWaiting: s.flags.WriteQueue,
+		Timeout:    s.flags.RequestTimeout,
+		Observer:   metrics.NewWrites(s.metrics),
+	})
+	metrics.RegisterQueue(s.metrics, s.recorder)
+	s.started.add("writes", s.recorder.Close)
+	s.problems = problem.NewTable(postgres.Unavailable, s.recorder.Backlog, s.logger)
+	return nil
+}
+
+// fillWithDemo makes up logs, where that is asked for and there are none.
+func (s *service) fillWithDemo(ctx context.Context) error {
+	if !s.flags.Demo {
+		return nil
+	}
+	has, err := s.reader.HasLogs(ctx)
+	if err != nil {
+		return err
+	}
+	if has {
+		return errors.New("there are learning logs already, and --demo mixes made-up ones into no others: " +
+			"leave it out, or start with a new --data-dir")
+	}
+	logs, err := demo.Fill(ctx, s.recorder, time.Now(), zone())
+	if err != nil {
+		return err
+	}
+	s.logger.InfoContext(ctx, "made up", "logs", logs, "learners", len(demo.Learners()))
+	return nil
+}
+
+func (s *service) startPages(ctx context.Context) error {
+	config := dashboard.Config{
+		Reader:         s.reader,
+		Jobs:           s.jobs,
+		Zone:           zone(),
+		Problems:       s.problems,
+		RequestTimeout: s.flags.RequestTimeout,
+		Logger:         s.logger,
+	}
+	if s.flags.Admin {
+		version, _ := build()
+		config.Operations = &dashboard.Operations{Version: version, Ready: s.migrator.Check, Metrics: s.metrics}
+		config.JobsPath = api.JobsPath
+	}
+	pages, err := dashboard.New(config)
+	if err != nil {
+		return err
+	}
+	pages.Watch(s.stopping)
+	s.pages = api.Pages{Static: pages.Static, Start: pages.Start, FindUser: pages.FindUser, Learner: pages.Learner}
+	if !s.flags.Admin {
+		return nil
+	}
+	s.pages.Operator, s.pages.RequestRebuild, s.pages.CancelRebuild = pages.Operator, pages.RequestRebuild, pages.CancelRebuild
+	jobPages, err := admin.New(s.jobs.Client(), api.JobsPath, onlyWarnings(s.logger))
+	if err != nil {
+		return err
+	}
+	if err := jobPages.Start(ctx); err != nil {
+		return err
+	}
+	s.started.add("pages about jobs", jobPages.Stop)
+	s.pages.Jobs = jobPages
+	return nil
+}
+
+func (s *service) makeHandler(context.Context) (err error) {
+	s.handler, err = api.New(api.Config{
+		Recorder:       s.recorder,
+		Reader:         s.reader,
+		Jobs:           s.jobs,
+		Limits:         s.flags.limits(),
+		Zone:           zone(),
+		Ready:          s.migrator.Check,
+		Problems:       s.problems,
+		RequestTimeout: s.flags.RequestTimeout,
+		Requests:       metrics.NewRequests(s.metrics),
+		Metrics:        prometheus.Gatherers{s.metrics, s.shared},
+		Stopping:       s.stopping,
+		Pages:          s.pages,
+		Logger:         s.logger,
+	})
+	return err
+}
+
+func (s *service) serveRequests(ctx context.Context) error {
+	requests, abandonRequests := context.WithCancel(context.WithoutCancel(ctx))
+	server := s.httpServer()
+	server.BaseContext = func(net.Listener) context.Context { return requests }
+	server.RegisterOnShutdown(s.endStreams)
+	go func() { s.failed <- server.Serve(s.listener) }()
+	s.started.add("requests", func(ctx context.Context) error {
+		defer abandonRequests()
+		if err := server.Shutdown(ctx); err != nil {
+			s.logger.WarnContext(ctx, "some requests took too long and are abandoned", "error", err)
+			return server.Close()
+		}
+		return nil
+	})
+	return nil
+}
+
+// announce tells the log, and whoever started it, that the service is ready.
+func (s *service) announce(ctx context.Context) {
+	s.logger.InfoContext(ctx, "ready", "address", s.listener.Addr().String(), "data", s.database.where)
+	if s.flags.LogFormat != "text" {
+		return
+	}
+	greet(s.stdout, s.listener.Addr(), s.database, s.flags.Admin)
+	if s.flags.Demo {
+		printDemoLearners(s.stdout, s.listener.Addr())
+	}
+}

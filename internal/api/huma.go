@@ -1,0 +1,133 @@
+package api
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"learninglog/internal/problem"
+)
+
+const (
+	tagLogs       = "Learning logs"
+	tagSummaries  = "Summaries"
+	tagRebuilds   = "Rebuilds"
+	tagOperations = "Operations"
+)
+
+func (s *server) humaConfig() huma.Config {
+	config := huma.DefaultConfig("learninglog", version)
+	config.Info.Description = "Records what people learn and shows it back to them: " +
+		"every acknowledged log is counted exactly once, in every period, at every commit."
+	config.Info.License = &huma.License{Name: "MIT", Identifier: "MIT"}
+	config.Tags = []*huma.Tag{
+		{Name: tagLogs, Description: "Post learning logs, one or many, as often as the network makes you."},
+		{Name: tagSummaries, Description: "Totals and averages per day, week and month."},
+		{Name: tagRebuilds, Description: "Verify and repair the rollups while everybody goes on writing."},
+		{Name: tagOperations, Description: "Is it alive, is it ready?"},
+	}
+	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
+	config.OpenAPIPath = "" // huma writes it anew, unsynchronized, at the first requests
+	config.DocsPath = ""    // huma's page loads from a CDN
+	config.SchemasPath = ""
+	config.CreateHooks = nil // no $schema in every answer
+	config.RejectUnknownQueryParameters = true
+	config.AllowAdditionalPropertiesByDefault = true // an answer may get more fields
+	config.Transformers = []huma.Transformer{s.asProblem}
+	return config
+}
+
+// schemaName is what the document calls a type.
+func schemaName(t reflect.Type, hint string) string {
+	if t == reflect.TypeFor[problem.Field]() {
+		return "FieldProblem"
+	}
+	return huma.DefaultSchemaNamer(t, hint)
+}
+
+// schemaOf documents a type, once, and returns a reference to it.
+func schemaOf[T any](s *server) *huma.Schema {
+	return s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[T](), true, "")
+}
+
+// problemSchema documents problems with the log that is in some of them.
+func (s *server) problemSchema() *huma.Schema {
+	reference := schemaOf[problem.Problem](s)
+	properties := s.api.OpenAPI().Components.Schemas.SchemaFromRef(reference.Ref).Properties
+	properties["learning_log"] = &huma.Schema{
+		Ref:         schemaOf[LearningLog](s).Ref,
+		Description: properties["learning_log"].Description,
+	}
+	return reference
+}
+
+// A problem is an error that huma can answer with.
+var (
+	_ huma.StatusError       = (*problem.Problem)(nil)
+	_ huma.HeadersError      = (*problem.Problem)(nil)
+	_ huma.ContentTypeFilter = (*problem.Problem)(nil)
+)
+
+const unknownParameter = "is no parameter of this path: see /docs"
+
+// asProblem turns huma's own errors into problems. They are about parameters: what
+// else it may find wrong is a mistake of ours.
+func (s *server) asProblem(ctx huma.Context, _ string, body any) (any, error) {
+	theirs, ok := body.(*huma.ErrorModel)
+	if !ok {
+		return body, nil
+	}
+	if theirs.Status != http.StatusUnprocessableEntity {
+		s.Logger.ErrorContext(ctx.Context(), "a request failed", slog.Any("error", theirs), problem.LogID(ctx.Context()))
+		ours := problem.Internal.New("")
+		ours.Status = theirs.Status // which is sent already
+		return ours, nil
+	}
+	ours := problem.Invalid.New("")
+	for _, detail := range theirs.Errors {
+		ours.Errors = append(ours.Errors, asField(detail))
+	}
+	return ours, nil
+}
+
+func asField(detail *huma.ErrorDetail) problem.Field {
+	better := map[string]string{
+		"invalid integer":                     "must be a whole number",
+		"invalid boolean":                     "must be true or false",
+		"unknown query parameter":             unknownParameter,
+		"expected string to be RFC 4122 uuid": "must be a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22",
+	}
+	field := problem.Field{
+		Location: detail.Location,
+		Message:  cmp.Or(better[strings.SplitN(detail.Message, ":", 2)[0]], detail.Message),
+		Value:    detail.Value,
+	}
+	if text, ok := field.Value.(string); ok {
+		field.Value = short(text)
+	}
+	if field.Message == unknownParameter {
+		field.Value = nil // huma doesn't know it
+	}
+	return field
+}
+
+// writeOpenAPI writes the document once all routes are in it.
+func (s *server) writeOpenAPI() (err error) {
+	document := s.api.OpenAPI()
+	// huma registers its own error model, which asProblem replaces.
+	delete(document.Components.Schemas.Map(), "ErrorModel")
+	delete(document.Components.Schemas.Map(), "ErrorDetail")
+	if s.openAPIYAML, err = document.YAML(); err != nil {
+		return fmt.Errorf("writing the OpenAPI document: %w", err)
+	}
+	if s.openAPIJSON, err = json.Marshal(document); err != nil {
+		return fmt.Errorf("writing the OpenAPI document: %w", err)
+	}
+	return nil
+}

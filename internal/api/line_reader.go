@@ -1,0 +1,156 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"sync"
+
+	"learninglog/command"
+	"learninglog/internal/lines"
+)
+
+// maxBlock is the most logs of a stream that are recorded together. A block is as
+// large as what arrived while the one before was being recorded; nobody waits for
+// it to fill.
+const maxBlock = 1000
+
+// lineReader reads and decodes the next block of a stream while the one before is
+// being recorded.
+type lineReader struct {
+	lines *lines.Reader
+	read  func(index int, text []byte) postedLog
+	// done is closed when nothing reads the body any more.
+	done chan struct{}
+
+	mu      sync.Mutex
+	changed *sync.Cond
+	next    []postedLog
+	waiting bool  // for the client, with all that has arrived in next
+	stopped bool  // nobody wants more
+	end     error // why there is no more: io.EOF at the end of the body
+}
+
+// newLineReader begins to read body. read decodes the text of a line.
+func newLineReader(body io.Reader, read func(index int, text []byte) postedLog) *lineReader {
+	r := &lineReader{lines: lines.NewReader(body, maxLogBytes), read: read, done: make(chan struct{})}
+	r.changed = sync.NewCond(&r.mu)
+	go r.run()
+	return r
+}
+
+func (r *lineReader) run() {
+	defer close(r.done)
+	var end error
+	defer func() {
+		if cause := recover(); cause != nil {
+			end = fmt.Errorf("%w: %v\n%s", errPanicked, cause, debug.Stack())
+		}
+		r.finish(end)
+	}()
+	end = r.readAll()
+}
+
+// errPanicked is the error of a mistake of the program, which is to be answered
+// and logged like any other instead of ending the process.
+var errPanicked = errors.New("reading a stream panicked")
+
+func (r *lineReader) readAll() error {
+	for index := 0; ; {
+		if !r.lines.AtHand() {
+			r.wait()
+		}
+		text, err := r.lines.Next()
+		var log postedLog
+		switch {
+		case errors.Is(err, lines.ErrTooLong):
+			log = tooLong(index)
+		case err != nil:
+			return err
+		case len(text) == 0:
+			continue
+		default:
+			log = r.read(index, text)
+		}
+		index++
+		if !r.put(log) {
+			return command.ErrStopped
+		}
+	}
+}
+
+// wait lets what has arrived be taken: the client may take its time for more.
+func (r *lineReader) wait() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiting = true
+	r.changed.Broadcast()
+}
+
+// put adds a log once there is room for it, or returns false if nobody wants
+// it.
+func (r *lineReader) put(log postedLog) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiting = false
+	for len(r.next) == maxBlock && !r.stopped {
+		r.changed.Wait()
+	}
+	if r.stopped {
+		return false
+	}
+	r.next = append(r.next, log)
+	if len(r.next) == maxBlock {
+		r.changed.Broadcast()
+	}
+	return true
+}
+
+func (r *lineReader) finish(end error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.end = end
+	r.changed.Broadcast()
+}
+
+// take returns the next block as soon as it is full or nothing more is at hand.
+// It has at least one log. The error is why there is no more: [io.EOF],
+// [command.ErrStopped], or that of reading.
+func (r *lineReader) take() ([]postedLog, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for !r.worthTaking() {
+		r.changed.Wait()
+	}
+	switch {
+	case r.stopped && !errors.Is(r.end, io.EOF):
+		return nil, command.ErrStopped
+	case len(r.next) == 0:
+		return nil, r.end
+	}
+	block := r.next
+	r.next = nil
+	r.changed.Broadcast()
+	return block, nil
+}
+
+func (r *lineReader) worthTaking() bool {
+	return r.end != nil || r.stopped || len(r.next) == maxBlock || r.waiting && len(r.next) > 0
+}
+
+// stop makes the reader read no more than what it is reading. A body that has
+// arrived whole is taken all the same.
+func (r *lineReader) stop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopped = true
+	r.changed.Broadcast()
+}
+
+// complete says whether the whole body was read.
+func (r *lineReader) complete() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return errors.Is(r.end, io.EOF)
+}

@@ -1,0 +1,128 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"learninglog/command"
+	"learninglog/internal/problem"
+)
+
+// recordArray keeps a place among those that are read until the client has its
+// answer, which is as large as the array.
+func (s *server) recordArray(ctx context.Context, input *recordManyInput) (*huma.StreamResponse, error) {
+	done, err := acquire(ctx, s.reading)
+	if err != nil {
+		return nil, err
+	}
+	return &huma.StreamResponse{Body: func(answer huma.Context) {
+		defer done()
+		logs, err := s.recordElements(ctx, input)
+		if err != nil {
+			_, writer := humachi.Unwrap(answer)
+			s.answerProblem(ctx, writer, err)
+			return
+		}
+		answer.SetHeader("Content-Type", mediaJSON)
+		_ = json.NewEncoder(answer.BodyWriter()).Encode(count(logs)) // a client that is gone can ask again
+	}}, nil
+}
+
+// recordElements returns what became of each log of an array.
+func (s *server) recordElements(ctx context.Context, input *recordManyInput) ([]postedLog, error) {
+	body, err := input.read(maxArrayBytes)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := s.limitTime(ctx)
+	defer cancel()
+	done, err := acquire(ctx, s.recording)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	texts, err := splitArray(body)
+	if err != nil {
+		return nil, err
+	}
+	logs := make([]postedLog, len(texts))
+	for i, text := range texts {
+		logs[i] = s.readPostedLog(i, text)
+	}
+	failure := s.recordLogs(ctx, logs, s.Recorder.Record)
+	if failure != nil && nothingIsKnown(logs) {
+		return nil, failure
+	}
+	if failure != nil {
+		s.logFailure(ctx, failure)
+	}
+	return logs, nil
+}
+
+func count(logs []postedLog) BatchOutcomes {
+	counts := make(map[command.Status]int)
+	outcomes := make([]BatchOutcome, len(logs))
+	for i, log := range logs {
+		outcomes[i] = log.outcome
+		counts[log.outcome.Outcome]++
+	}
+	return BatchOutcomes{
+		Recorded:        counts[command.Recorded],
+		AlreadyRecorded: counts[command.AlreadyRecorded],
+		RequestIDReused: counts[command.RequestIDReused],
+		Invalid:         counts[command.Invalid],
+		Failed:          counts[command.Failed],
+		Outcomes:        outcomes,
+	}
+}
+
+// splitArray returns the elements of a JSON array. What is wrong within one of them
+// is found when it is read: it doesn't fail the others, unless nobody could say
+// where they begin.
+func splitArray(body []byte) ([][]byte, error) {
+	decoder := jsonDecoder(body, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	defer jsonDecoders.Put(decoder)
+	if decoder.PeekKind() != '[' {
+		if err := readRest(decoder, body); err != nil {
+			return nil, err
+		}
+		return nil, notAnArray(body)
+	}
+	var texts [][]byte
+	_, err := decoder.ReadToken() // [
+	for err == nil && decoder.PeekKind() != ']' {
+		var element []byte
+		if element, err = readValue(decoder, body); err != nil {
+			break
+		}
+		texts = append(texts, element)
+		if len(texts) > maxArray {
+			return nil, tooMany()
+		}
+	}
+	if err == nil {
+		_, err = decoder.ReadToken() // ]
+	}
+	if err != nil {
+		return nil, problem.Unreadable.New(explainSyntax(body, err))
+	}
+	return texts, readEnd(decoder, body)
+}
+
+func notAnArray(body []byte) *problem.Problem {
+	return problem.Invalid.New("", problem.Field{
+		Location: "body", Message: "must be a JSON array of learning logs", Value: short(string(body)),
+	})
+}
+
+func tooMany() *problem.Problem {
+	return problem.Invalid.New("", problem.Field{
+		Location: "body",
+		Message:  fmt.Sprintf("must have at most %d learning logs: split it into several batches, or send NDJSON", maxArray),
+	})
+}

@@ -1,0 +1,117 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"learninglog/command"
+	"learninglog/internal/problem"
+)
+
+const (
+	// maxArray is the most logs that a JSON array may have, and maxArrayBytes the
+	// most that its body may have: 800 bytes a log.
+	maxArray      = 10_000
+	maxArrayBytes = 8 << 20
+	// maxReading bounds the arrays that are in memory, or their answers, maxStreaming
+	// the streams of NDJSON that are open, and maxRecording the arrays and the blocks
+	// of streams that are being recorded. The others wait for their turn.
+	maxReading   = 64
+	maxStreaming = 64
+	maxRecording = 8
+)
+
+// BatchOutcome is what became of one log of many.
+type BatchOutcome struct {
+	Index     int            `json:"index" doc:"The log's place in the batch, from 0."`
+	RequestID *string        `json:"request_id,omitempty" format:"uuid" doc:"The log's request id, if it could be read."`
+	Outcome   command.Status `json:"outcome" enum:"recorded,already_recorded,request_id_reused,invalid,failed" doc:"Treat recorded and already_recorded as done. request_id_reused and invalid are mistakes that sending again doesn't mend. failed is none of yours: send the log again, later."`
+	Retryable bool           `json:"retryable" doc:"Whether sending the same log again, later, can end differently."`
+	// LearningLog is what is recorded under a request id that was taken.
+	LearningLog *LearningLog    `json:"learning_log,omitempty" doc:"For already_recorded and request_id_reused: the log that is recorded under this request id, if it is this user's."`
+	Errors      []problem.Field `json:"errors,omitempty" nullable:"false" doc:"For invalid: what is wrong."`
+}
+
+// BatchOutcomes is what became of many logs.
+type BatchOutcomes struct {
+	Recorded        int            `json:"recorded" doc:"How many logs have this outcome."`
+	AlreadyRecorded int            `json:"already_recorded"`
+	RequestIDReused int            `json:"request_id_reused"`
+	Invalid         int            `json:"invalid"`
+	Failed          int            `json:"failed"`
+	Outcomes        []BatchOutcome `json:"outcomes" nullable:"false" doc:"One for each log, in their order."`
+}
+
+type recordManyInput struct {
+	payload
+}
+
+func (s *server) documentRecordMany() huma.Operation {
+	schema := schemaOf[NewLearningLog](s)
+	most := maxArray
+	return huma.Operation{
+		OperationID: "record-learning-logs",
+		Summary:     "Record many learning logs",
+		Description: fmt.Sprintf("Up to %d logs as a JSON array, or any number of them as NDJSON, one log a line. "+
+			"Each log has an outcome of its own: a bad one does not keep the others from being recorded. "+
+			"The answer has the format of the request. Posting a batch again is safe.\n\n"+
+			"NDJSON is recorded while it arrives, and the outcomes are sent while more is read, a line each, in the order of the logs: "+
+			"read them while you send, as there is room for only those of about %d logs that are not read. "+
+			"A log without an outcome line is not known to be recorded: send it again. "+
+			"The outcomes end early, after some that have failed or when the service stops, without another sign. "+
+			"A client that sends or reads nothing for %d seconds is cut off.",
+			maxArray, maxArray, int(streamTimeout.Seconds())),
+		Tags: []string{tagLogs},
+		RequestBody: requestBody(true, "The logs.", map[string]*huma.MediaType{
+			mediaJSON:   {Schema: &huma.Schema{Type: huma.TypeArray, Items: schema, MaxItems: &most}},
+			mediaNDJSON: {Schema: schema},
+		}),
+		Responses: map[string]*huma.Response{
+			"200": {
+				Description: "What became of each log",
+				Content: map[string]*huma.MediaType{
+					mediaJSON:   {Schema: schemaOf[BatchOutcomes](s)},
+					mediaNDJSON: {Schema: schemaOf[BatchOutcome](s)},
+				},
+			},
+		},
+	}
+}
+
+func (s *server) recordMany(ctx context.Context, input *recordManyInput) (*huma.StreamResponse, error) {
+	mediaType, err := input.mediaType(mediaJSON, mediaNDJSON)
+	if err != nil {
+		return nil, err
+	}
+	if mediaType == mediaNDJSON {
+		return s.recordStream(ctx, input)
+	}
+	return s.recordArray(ctx, input)
+}
+
+// acquire waits for a place among those that places has room for, and returns
+// what gives it back.
+func acquire(ctx context.Context, places chan struct{}) (release func(), err error) {
+	const atMost = 10 * time.Second
+	select {
+	case places <- struct{}{}:
+		return func() { <-places }, nil
+	case <-ctx.Done():
+	case <-time.After(atMost):
+	}
+	return nil, problem.Unavailable.New("Too many batches are being recorded.").Later(problem.RetryAfter)
+}
+
+// answerProblem answers a request that failed with what is wrong with its body, or
+// with the service.
+func (s *server) answerProblem(ctx context.Context, w http.ResponseWriter, err error) {
+	s.Problems.Of(ctx, err, "body").WriteJSON(w)
+}
+
+// logFailure tells the log why some logs of many failed. The client is told of each of
+// those logs.
+func (s *server) logFailure(ctx context.Context, err error) { _ = s.Problems.Of(ctx, err, "body") }

@@ -1,0 +1,62 @@
+package api
+
+import (
+	"net/http"
+
+	"learninglog/internal/problem"
+)
+
+// JobsPath is where the pages about jobs are. What is below it is theirs.
+const JobsPath = "/admin/jobs"
+
+// routes is the table of routes. Nothing is served that isn't in it, and the OpenAPI
+// document is made from it.
+func (s *server) routes() []route {
+	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
+	var (
+		reading    = []problem.Kind{problem.Unavailable}
+		readingOne = []problem.Kind{problem.NotFound, problem.Unavailable}
+		posting    = []problem.Kind{
+			problem.Unreadable, problem.TimedOut, problem.TooLarge, problem.Unsupported, problem.Unavailable,
+		}
+		postingOne = append([]problem.Kind{problem.AlreadyRecorded, problem.RequestIDReused}, posting...)
+	)
+	return []route{
+		{post, "/v1/learning-logs", open, documented(s.documentRecord(), s.record), postingOne},
+		{post, "/v1/learning-logs/batch", open, operation(s.documentRecordMany(), s.recordMany), posting},
+
+		{get, "/v1/users/{user_id}/learning-logs", open, operation(documentListLogs(), s.listLogs), reading},
+		{get, "/v1/users/{user_id}/learning-logs/{request_id}", open, operation(documentGetLog(), s.getLog), readingOne},
+		{get, "/v1/users/{user_id}/summary", open, operation(s.documentGetSummary(), s.getSummary), reading},
+		{get, "/v1/users/{user_id}/streak", open, operation(s.documentGetStreak(), s.getStreak), reading},
+		{get, "/v1/users/{user_id}/activity", open, operation(s.documentGetActivity(), s.getActivity), reading},
+
+		{post, "/v1/rebuilds", open, operation(s.documentRequestRebuild(), s.requestRebuild), posting},
+		{get, "/v1/rebuilds", open, operation(documentListRebuilds(), s.listRebuilds), reading},
+		{get, "/v1/rebuilds/{id}", open, operation(documentGetRebuild(), s.getRebuild), readingOne},
+		{del, "/v1/rebuilds/{id}", open, operation(s.documentCancelRebuild(), s.cancelRebuild), readingOne},
+		{get, "/v1/rebuilds/{id}/events", open, operation(documentWatchRebuild(), s.watchRebuild), readingOne},
+		{get, "/v1/verifications", open, operation(documentListVerifications(), s.listVerifications), reading},
+
+		{get, "/healthz", open, operation(documentAlive(), s.alive), nil},
+		{get, "/readyz", open, operation(documentReady(), s.ready), reading},
+		{get, "/metrics", open, plain(s.metrics()), nil},
+
+		{get, "/openapi.json", open, plain(s.openAPI("application/openapi+json", &s.openAPIJSON)), nil},
+		{get, "/openapi.yaml", open, plain(s.openAPI("application/openapi+yaml", &s.openAPIYAML)), nil},
+		{get, "/docs", open, plain(http.RedirectHandler("/docs/", http.StatusMovedPermanently)), nil},
+		{get, "/docs/*", open, plain(docs()), nil},
+		{get, "/problems/{name}", open, plain(http.HandlerFunc(s.explainProblem)), []problem.Kind{problem.NotFound}},
+
+		{get, "/", open, page(s.Pages.startOrDocs()), reading},
+		{get, "/users", open, page(s.Pages.FindUser), reading},
+		{get, "/users/{user_id}", open, page(s.Pages.Learner), readingOne},
+		{get, "/static/*", open, page(s.Pages.Static), []problem.Kind{problem.NotFound}},
+		{get, "/admin", open, page(s.Pages.Operator), reading},
+		{get, "/admin/", open, page(s.Pages.redirectToOperator()), nil},
+		{post, "/admin/rebuilds", open, page(s.Pages.RequestRebuild), []problem.Kind{problem.Unreadable, problem.Unavailable}},
+		{post, "/admin/rebuilds/{id}/cancel", open, page(s.Pages.CancelRebuild), readingOne},
+		{anyMethod, JobsPath, open, page(s.Pages.Jobs), nil},
+		{anyMethod, JobsPath + "/*", open, page(s.Pages.Jobs), nil},
+	}
+}
