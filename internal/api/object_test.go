@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"learninglog/command"
+	"learninglog/internal/problem"
 )
 
 // Whoever sent "13" for 13 sees what is wrong, and nobody is sent what can't be read.
@@ -29,14 +30,13 @@ func TestAWrongValueIsShownAsItWasSent(t *testing.T) {
 		_, problems, err := decodeLog("body", []byte(`{"`+test.field+`":`+test.sent+`}`), command.DefaultLimits())
 		require.NoError(t, err, test.sent)
 
-		for _, problem := range problems {
-			if problem.Location != "body."+test.field {
-				continue
-			}
-			shown, err := json.Marshal(problem.Value)
-			require.NoError(t, err, test.sent)
-			assert.Equal(t, []string{test.message, test.shown}, []string{problem.Message, string(shown)}, test.sent)
+		wrong := make(map[string]problem.Field)
+		for _, field := range problems {
+			wrong[field.Location] = field
 		}
+		shown, err := json.Marshal(wrong["body."+test.field].Value)
+		require.NoError(t, err, test.sent)
+		assert.Equal(t, []string{test.message, test.shown}, []string{wrong["body."+test.field].Message, string(shown)}, test.sent)
 		assert.Len(t, problems, 3, test.sent)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -74,13 +75,12 @@ type recorder interface {
 // Fill records a year of the learners' logs until now, through the recorder as any
 // other logs. Every day is of the zone. It returns how many there are.
 func Fill(ctx context.Context, recorder recorder, now time.Time, zone *time.Location) (logs int, err error) {
-	const batch = 5_000
+	const atOnce = 5_000
 	all := invent(now.In(zone))
-	for start := 0; start < len(all); start += batch {
-		part := all[start:min(start+batch, len(all))]
-		for i, outcome := range recorder.RecordPatiently(ctx, part) {
+	for some := range slices.Chunk(all, atOnce) {
+		for i, outcome := range recorder.RecordPatiently(ctx, some) {
 			if outcome.Status != command.Recorded {
-				return 0, errors.Join(fmt.Errorf("a made-up log, %s, is %s", part[i].RequestID, outcome.Status), outcome.Err)
+				return 0, errors.Join(fmt.Errorf("a made-up log, %s, is %s", some[i].RequestID, outcome.Status), outcome.Err)
 			}
 		}
 	}

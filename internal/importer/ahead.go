@@ -12,23 +12,23 @@ const (
 	maxBlockBytes = 8 << 20
 )
 
-// block is entries that are sent together.
+// block is logs that are sent together.
 type block struct {
-	entries []entry
-	bytes   int
-	end     error // why nothing comes after it: io.EOF, or that of reading
+	logs  []inputLog
+	bytes int
+	end   error // why nothing comes after it: io.EOF, or that of reading
 }
 
 func (b *block) add(page block) {
-	b.entries = append(b.entries, page.entries...)
+	b.logs = append(b.logs, page.logs...)
 	b.bytes += page.bytes
 	b.end = page.end
 }
 
-func (b *block) empty() bool { return len(b.entries) == 0 && b.end == nil }
+func (b *block) empty() bool { return len(b.logs) == 0 && b.end == nil }
 
 func (b *block) complete() bool {
-	return b.end != nil || len(b.entries) >= maxBlock || b.bytes >= maxBlockBytes
+	return b.end != nil || len(b.logs) >= maxBlock || b.bytes >= maxBlockBytes
 }
 
 // blocks reads the input while what came before is being sent: what is read
@@ -57,14 +57,14 @@ func (i *Input) readPages(ctx context.Context, pages chan<- block) {
 }
 
 func (i *Input) readPage() (page block) {
-	for len(page.entries) < maxPage && page.bytes < maxPageBytes {
-		e, err := i.next()
+	for len(page.logs) < maxPage && page.bytes < maxPageBytes {
+		log, err := i.next()
 		if err != nil {
 			page.end = err
 			return page
 		}
-		page.entries = append(page.entries, e)
-		page.bytes += len(e.text) + len(e.log)
+		page.logs = append(page.logs, log)
+		page.bytes += len(log.text) + len(log.json)
 		if !i.lines.AtHand() {
 			return page
 		}

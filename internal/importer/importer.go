@@ -105,7 +105,7 @@ func (i *Importer) Run(ctx context.Context) error {
 }
 
 func (i *Importer) importBlock(ctx context.Context, b block) error {
-	logs, err := i.rejectUnreadable(b.entries)
+	logs, err := i.rejectUnreadable(b.logs)
 	if err != nil {
 		return err
 	}
@@ -126,13 +126,13 @@ func (i *Importer) update(change func(*Progress)) {
 }
 
 // rejectUnreadable rejects what is no log to send, and returns the others.
-func (i *Importer) rejectUnreadable(entries []entry) (logs []entry, err error) {
-	for _, e := range entries {
-		if e.wrong == nil {
-			logs = append(logs, e)
+func (i *Importer) rejectUnreadable(all []inputLog) (logs []inputLog, err error) {
+	for _, log := range all {
+		if log.wrong == nil {
+			logs = append(logs, log)
 			continue
 		}
-		if err := i.settle(e, outcome{Outcome: invalid, Errors: e.wrong}); err != nil {
+		if err := i.settle(log, outcome{Outcome: invalid, Errors: log.wrong}); err != nil {
 			return nil, err
 		}
 	}

@@ -37,12 +37,12 @@ type Input struct {
 	decode func(text []byte) (log []byte, wrong []FieldProblem)
 }
 
-// entry is one log of an input.
-type entry struct {
+// inputLog is one log of an input.
+type inputLog struct {
 	line   int    // from 1
 	offset int64  // of the input, as it is stored, that was read with it
 	text   []byte // as it stands in the input
-	log    []byte // as it is sent: JSON and a line break
+	json   []byte // as it is sent: JSON and a line break
 	wrong  []FieldProblem
 }
 
@@ -141,24 +141,24 @@ func decodeJSON(text []byte) (log []byte, wrong []FieldProblem) {
 }
 
 // next returns the next log. After the last the error is [io.EOF].
-func (i *Input) next() (entry, error) {
+func (i *Input) next() (inputLog, error) {
 	for {
 		text, err := i.lines.Next()
-		e := entry{line: i.lines.Number(), offset: i.stored.read}
+		log := inputLog{line: i.lines.Number(), offset: i.stored.read}
 		switch {
 		case errors.Is(err, lines.ErrTooLong):
-			e.wrong = []FieldProblem{{Message: fmt.Sprintf("must have at most %d bytes", maxLine)}}
+			log.wrong = []FieldProblem{{Message: fmt.Sprintf("must have at most %d bytes", maxLine)}}
 		case errors.Is(err, io.EOF):
-			return entry{}, io.EOF
+			return inputLog{}, io.EOF
 		case err != nil:
-			return entry{}, fmt.Errorf("reading the input after line %d: %w", e.line, err)
+			return inputLog{}, fmt.Errorf("reading the input after line %d: %w", log.line, err)
 		case len(text) == 0:
 			continue
 		default:
-			e.text = bytes.Clone(text)
-			e.log, e.wrong = i.decode(e.text)
+			log.text = bytes.Clone(text)
+			log.json, log.wrong = i.decode(log.text)
 		}
-		return e, nil
+		return log, nil
 	}
 }
 

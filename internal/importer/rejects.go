@@ -29,7 +29,7 @@ type FieldProblem struct {
 	Value    any    `json:"value,omitempty"`
 }
 
-func rejected(e entry, became outcome) Reject {
+func rejected(log inputLog, became outcome) Reject {
 	for n, problem := range became.Errors {
 		// body[17].word_count counts from the begin of a request, which says nothing
 		// to a person.
@@ -41,7 +41,7 @@ func rejected(e entry, became outcome) Reject {
 		became.Errors = []FieldProblem{{Location: requestID, Message: "belongs to another log, which is recorded: this one needs an id of its own"}}
 	}
 	return Reject{
-		Line: e.line, Outcome: became.Outcome, Errors: became.Errors, LearningLog: became.LearningLog, Entry: string(e.text),
+		Line: log.line, Outcome: became.Outcome, Errors: became.Errors, LearningLog: became.LearningLog, Entry: string(log.text),
 	}
 }
 

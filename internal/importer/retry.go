@@ -23,21 +23,21 @@ func (e *GaveUpError) Error() string {
 // Unwrap returns the error of the last try.
 func (e *GaveUpError) Unwrap() error { return e.Err }
 
-// seeThrough sends entries until all are settled. It waits longer and longer
+// seeThrough sends logs until all are settled. It waits longer and longer
 // between tries, and begins anew with every log that is acknowledged.
-func (i *Importer) seeThrough(ctx context.Context, entries []entry) error {
+func (i *Importer) seeThrough(ctx context.Context, logs []inputLog) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 200*time.Millisecond, 5*time.Second
 	acknowledged := time.Now()
-	for len(entries) > 0 {
-		rest, err := i.send(ctx, entries)
-		if len(rest) < len(entries) {
+	for len(logs) > 0 {
+		rest, err := i.send(ctx, logs)
+		if len(rest) < len(logs) {
 			acknowledged = time.Now()
 			pause.Reset()
 		}
-		entries = rest
+		logs = rest
 		switch {
-		case len(entries) == 0:
+		case len(logs) == 0:
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)

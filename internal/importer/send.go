@@ -59,41 +59,41 @@ func (r *refusal) passes() bool {
 // errNotOurs is the error of an answer that no learninglog gives.
 var errNotOurs = errors.New("the answer is not that of a learninglog service: is the URL right?")
 
-// send sends entries in one request and returns those that have not been settled.
-func (i *Importer) send(ctx context.Context, entries []entry) (rest []entry, err error) {
+// send sends logs in one request and returns those that have not been settled.
+func (i *Importer) send(ctx context.Context, logs []inputLog) (rest []inputLog, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	silence := i.config.AnswerTimeout
 	watch := time.AfterFunc(silence, func() { cancel(fmt.Errorf("the service has said nothing for %s", silence)) })
 	defer watch.Stop()
 
-	response, err := i.post(ctx, entries)
+	response, err := i.post(ctx, logs)
 	if err != nil {
-		return entries, causeOf(ctx, err)
+		return logs, causeOf(ctx, err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	if err := check(response); err != nil {
-		return entries, err
+		return logs, err
 	}
 	outcomes := json.NewDecoder(response.Body)
-	for n, e := range entries {
+	for n, log := range logs {
 		var became outcome
 		err := outcomes.Decode(&became)
 		switch {
 		case errors.Is(err, io.EOF):
-			return append(rest, entries[n:]...), errEndedEarly
+			return append(rest, logs[n:]...), errEndedEarly
 		case err != nil:
-			return append(rest, entries[n:]...), fmt.Errorf("reading the outcomes: %w", causeOf(ctx, err))
+			return append(rest, logs[n:]...), fmt.Errorf("reading the outcomes: %w", causeOf(ctx, err))
 		case became.Index != n || became.Outcome == "":
-			return append(rest, entries[n:]...), errNotOurs
+			return append(rest, logs[n:]...), errNotOurs
 		}
 		watch.Reset(silence)
 		if became.Retryable {
-			rest = append(rest, e)
+			rest = append(rest, log)
 			continue
 		}
-		if err := i.settle(e, became); err != nil {
-			return append(rest, entries[n:]...), err
+		if err := i.settle(log, became); err != nil {
+			return append(rest, logs[n:]...), err
 		}
 	}
 	_, _ = io.Copy(io.Discard, response.Body) // its end, so that the connection serves the next request
@@ -113,12 +113,12 @@ func causeOf(ctx context.Context, err error) error {
 
 // post begins a request. The body is still being sent while the answer is read:
 // neither side could hold all of what the other says.
-func (i *Importer) post(ctx context.Context, entries []entry) (*http.Response, error) {
+func (i *Importer) post(ctx context.Context, logs []inputLog) (*http.Response, error) {
 	var body net.Buffers
 	var length int64
-	for _, e := range entries {
-		body = append(body, e.log)
-		length += int64(len(e.log))
+	for _, log := range logs {
+		body = append(body, log.json)
+		length += int64(len(log.json))
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, i.endpoint, &body)
 	if err != nil {
@@ -149,16 +149,16 @@ func check(response *http.Response) error {
 	}
 }
 
-// settle rejects an entry if it was not recorded, and counts what became of it, for
+// settle rejects a log if it was not recorded, and counts what became of it, for
 // good. One that can't be rejected is not settled.
-func (i *Importer) settle(e entry, became outcome) error {
+func (i *Importer) settle(log inputLog, became outcome) error {
 	if became.Outcome != recorded && became.Outcome != alreadyRecorded {
-		if err := i.config.Reject(rejected(e, became)); err != nil {
+		if err := i.config.Reject(rejected(log, became)); err != nil {
 			return err
 		}
 	}
 	i.update(func(p *Progress) {
-		p.Bytes = max(p.Bytes, e.offset)
+		p.Bytes = max(p.Bytes, log.offset)
 		p.Trouble = nil
 		switch became.Outcome {
 		case recorded:

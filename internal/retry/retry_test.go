@@ -52,7 +52,7 @@ func TestConflicts(t *testing.T) {
 					return test.fails[tries-1]
 				})
 
-				assert.Equal(t, test.want, err) //nolint:testifylint // the error itself, not one around it
+				assert.Equal(t, test.want, err)
 				assert.Equal(t, test.tries, tries)
 				assert.Less(t, time.Since(begun), 2*time.Second)
 			})
