@@ -44,46 +44,56 @@ func (c *onlineCommand) Run(ctx context.Context, f *flags) (err error) {
 		"clients", "alone, logs/s", "p50 / p95 / p99", "with a rebuild, logs/s", "p50 / p95 / p99", "rate", "p99", "longest", "rebuilt, logs/s", "repaired",
 	}}
 	for _, clients := range f.Clients {
-		load := load{
+		row, err := c.measure(ctx, f, service, url, body, load{
 			address: service.address, clients: clients, batch: 1,
 			users: users, newID: randomID, duration: f.Duration,
-		}
-		var alone, online series
-		var rebuilt, repaired []float64
-		for range f.Rounds {
-			found, err := load.run(ctx)
-			if err != nil {
-				return err
-			}
-			alone = append(alone, found)
-			if err := c.corrupt(ctx, url); err != nil {
-				return err
-			}
-			job, err := service.callRebuild(ctx, http.MethodPost, "", body)
-			if err != nil {
-				return err
-			}
-			if found, err = load.run(ctx); err != nil {
-				return err
-			}
-			online = append(online, found)
-			progress, err := service.cancelRebuild(ctx, job.ID)
-			if err != nil {
-				return err
-			}
-			if c.Drift == 0 && progress.RowsDrifted != 0 {
-				return fmt.Errorf("%d rows have drifted", progress.RowsDrifted)
-			}
-			rebuilt = append(rebuilt, progress.LogsPerSecond)
-			repaired = append(repaired, float64(progress.RowsRepaired))
-		}
-		rows = append(rows, []string{
-			fmt.Sprint(clients), alone.rates(), alone.percentiles(), online.rates(), online.percentiles(),
-			online.over(alone), online.slower(alone), alone.longest() + " → " + online.longest(),
-			spread(rebuilt, "%.0f"), spread(repaired, "%.0f"),
 		})
+		if err != nil {
+			return err
+		}
+		rows = append(rows, row)
 	}
 	return table(os.Stdout, rows)
+}
+
+// measure returns the row of a number of clients.
+func (c *onlineCommand) measure(
+	ctx context.Context, f *flags, service *service, url, body string, load load,
+) ([]string, error) {
+	var alone, online series
+	var rebuilt, repaired []float64
+	for range f.Rounds {
+		found, err := load.run(ctx)
+		if err != nil {
+			return nil, err
+		}
+		alone = append(alone, found)
+		if err := c.corrupt(ctx, url); err != nil {
+			return nil, err
+		}
+		job, err := service.callRebuild(ctx, http.MethodPost, "", body)
+		if err != nil {
+			return nil, err
+		}
+		if found, err = load.run(ctx); err != nil {
+			return nil, err
+		}
+		online = append(online, found)
+		progress, err := service.cancelRebuild(ctx, job.ID)
+		if err != nil {
+			return nil, err
+		}
+		if c.Drift == 0 && progress.RowsDrifted != 0 {
+			return nil, fmt.Errorf("%d rows have drifted", progress.RowsDrifted)
+		}
+		rebuilt = append(rebuilt, progress.LogsPerSecond)
+		repaired = append(repaired, float64(progress.RowsRepaired))
+	}
+	return []string{
+		fmt.Sprint(load.clients), alone.rates(), alone.percentiles(), online.rates(), online.percentiles(),
+		online.over(alone), online.slower(alone), alone.longest() + " → " + online.longest(),
+		spread(rebuilt, "%.0f"), spread(repaired, "%.0f"),
+	}, nil
 }
 
 // corrupt makes some rows of the rollup wrong.

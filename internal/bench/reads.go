@@ -43,44 +43,10 @@ func (c *readsCommand) Run(ctx context.Context, f *flags) (err error) {
 	if err != nil {
 		return err
 	}
-	heavy := numbered(f.Users + 1)
 	if err := c.fill(ctx, url, f.Users); err != nil {
 		return err
 	}
-
-	anyone := func(random *rand.Rand) uuid.UUID { return numbered(1 + random.IntN(f.Users)) }
-	one := func(user uuid.UUID) func(*rand.Rand) uuid.UUID {
-		return func(*rand.Rand) uuid.UUID { return user }
-	}
-	bare := func(protocol string) variant {
-		return variant{"bare reads, " + protocol, func(ctx context.Context, clients int) (result, error) {
-			return pgbench{
-				program: filepath.Join(scratch.server.BinDir(), "pgbench"), url: url,
-				script: fmt.Sprintf(bareRead, f.Users), protocol: protocol, clients: clients, duration: f.Duration,
-			}.run(ctx)
-		}}
-	}
-	read := func(name, path, headers string, user func(*rand.Rand) uuid.UUID) variant {
-		return variant{name, func(ctx context.Context, clients int) (result, error) {
-			return load{
-				address: service.address, clients: clients, batch: 1, duration: f.Duration, headers: headers,
-				path: func(random *rand.Rand) string { return fmt.Sprintf(path, user(random)) },
-			}.run(ctx)
-		}}
-	}
-	const summary, page = "/v1/users/%s/summary", "/users/%s"
-	variants := []variant{
-		bare("simple"),
-		bare("prepared"),
-		read("summary, JSON", summary, "", anyone),
-		read("… of one user", summary, "", one(numbered(1))),
-		read(fmt.Sprintf("… of one with %d logs", c.HeavyLogs), summary, "", one(heavy)),
-		read("summary, SVG", summary+"?format=svg", "", anyone),
-		read("streak", "/v1/users/%s/streak", "", anyone),
-		read("learner's page", page, "Accept-Encoding: gzip\r\n", anyone),
-		read(fmt.Sprintf("… of one with %d logs", c.HeavyLogs), page, "Accept-Encoding: gzip\r\n", one(heavy)),
-	}
-	variants = slices.DeleteFunc(variants, func(v variant) bool {
+	variants := slices.DeleteFunc(c.variants(f, scratch, service, url), func(v variant) bool {
 		return !strings.HasPrefix(v.name, "bare") && !strings.Contains(v.name, c.Only)
 	})
 	rows := [][]string{{"clients", "what", "per second", "p50 / p95 / p99", "× bare, simple", "× bare, prepared", "bytes"}}
@@ -103,6 +69,43 @@ func (c *readsCommand) Run(ctx context.Context, f *flags) (err error) {
 		}
 	}
 	return table(os.Stdout, rows)
+}
+
+// variants are the ways to read, of which the first two are pgbench's.
+func (c *readsCommand) variants(f *flags, scratch *scratch, service *service, url string) []variant {
+	anyone := func(random *rand.Rand) uuid.UUID { return numbered(1 + random.IntN(f.Users)) }
+	one := func(user uuid.UUID) func(*rand.Rand) uuid.UUID {
+		return func(*rand.Rand) uuid.UUID { return user }
+	}
+	bare := func(protocol string) variant {
+		return variant{"bare reads, " + protocol, func(ctx context.Context, clients int) (result, error) {
+			return pgbench{
+				program: filepath.Join(scratch.server.BinDir(), "pgbench"), url: url,
+				script: fmt.Sprintf(bareRead, f.Users), protocol: protocol, clients: clients, duration: f.Duration,
+			}.run(ctx)
+		}}
+	}
+	read := func(name, path, headers string, user func(*rand.Rand) uuid.UUID) variant {
+		return variant{name, func(ctx context.Context, clients int) (result, error) {
+			return load{
+				address: service.address, clients: clients, batch: 1, duration: f.Duration, headers: headers,
+				path: func(random *rand.Rand) string { return fmt.Sprintf(path, user(random)) },
+			}.run(ctx)
+		}}
+	}
+	const summary, page = "/v1/users/%s/summary", "/users/%s"
+	heavy := numbered(f.Users + 1)
+	return []variant{
+		bare("simple"),
+		bare("prepared"),
+		read("summary, JSON", summary, "", anyone),
+		read("… of one user", summary, "", one(numbered(1))),
+		read(fmt.Sprintf("… of one with %d logs", c.HeavyLogs), summary, "", one(heavy)),
+		read("summary, SVG", summary+"?format=svg", "", anyone),
+		read("streak", "/v1/users/%s/streak", "", anyone),
+		read("learner's page", page, "Accept-Encoding: gzip\r\n", anyone),
+		read(fmt.Sprintf("… of one with %d logs", c.HeavyLogs), page, "Accept-Encoding: gzip\r\n", one(heavy)),
+	}
 }
 
 // numbered returns the id of a user whom pgbench's script can name by a number.

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+
+	"github.com/google/uuid"
+)
+
+// versusCommand compares the service with another build of it.
+type versusCommand struct {
+	Other string `required:"" type:"existingfile" help:"The other build, of an earlier revision for example."`
+	Logs  int    `default:"500000" help:"How many logs are read of, and rebuilt; of the last year."`
+}
+
+// build is one of the two, with a database of its own.
+type build struct {
+	service *service
+	url     string
+}
+
+// Run prints the ratios of rates, of both builds in turns: of posts, of reads and
+// of rebuilds.
+func (c *versusCommand) Run(ctx context.Context, f *flags) (err error) {
+	scratch, err := newScratch(ctx, f)
+	if err != nil {
+		return err
+	}
+	defer func() { err = joinClose(err, scratch.close) }()
+	users := newIDs(f.Users)
+	var builds [2]build
+	for i, binary := range []string{f.Binary, c.Other} {
+		name := []string{"this", "other"}[i]
+		if builds[i].service, builds[i].url, err = scratch.newService(ctx, binary, name); err != nil {
+			return err
+		}
+		fmt.Fprintf(os.Stderr, "filling a table with %d logs …\n", c.Logs)
+		if err := fill(ctx, builds[i].url, c.Logs, users, randomIDSQL); err != nil {
+			return err
+		}
+	}
+	rows := [][]string{{"what", "clients", "this, per second", "the other, per second", "this / the other", "p99"}}
+	for _, way := range c.ways(f, users) {
+		clients := f.Clients
+		if way.once {
+			clients = []int{1}
+		}
+		for _, n := range clients {
+			found, err := c.inTurns(ctx, f.Rounds, builds, func(ctx context.Context, b build) (result, error) {
+				return way.run(ctx, b, n)
+			})
+			if err != nil {
+				return fmt.Errorf("%s: %w", way.name, err)
+			}
+			rows = append(rows, []string{
+				way.name, fmt.Sprint(n), found[0].rates(), found[1].rates(), found[0].over(found[1]), found[0].slower(found[1]),
+			})
+		}
+	}
+	return table(os.Stdout, rows)
+}
+
+// inTurns runs something with both builds, round by round, each first every other time.
+func (*versusCommand) inTurns(
+	ctx context.Context, rounds int, builds [2]build, run func(context.Context, build) (result, error),
+) (found [2]series, err error) {
+	for round := range rounds {
+		for turn := range builds {
+			i := (round + turn) % len(builds)
+			once, err := run(ctx, builds[i])
+			if err != nil {
+				return found, err
+			}
+			found[i] = append(found[i], once)
+		}
+	}
+	return found, nil
+}
+
+// way is one of the things that both builds do.
+type way struct {
+	name string
+	run  func(ctx context.Context, b build, clients int) (result, error)
+	once bool // whatever the number of clients
+}
+
+// ways come in such an order that what writes comes after what only reads.
+func (c *versusCommand) ways(f *flags, users []uuid.UUID) []way {
+	read := func(name, path, headers string) way {
+		return way{name: name, run: func(ctx context.Context, b build, clients int) (result, error) {
+			return load{
+				address: b.service.address, clients: clients, batch: 1, duration: f.Duration, headers: headers,
+				path: func(random *rand.Rand) string { return fmt.Sprintf(path, users[random.IntN(len(users))]) },
+			}.run(ctx)
+		}}
+	}
+	rebuild := func(name string, dryRun bool) way {
+		return way{name: name, once: true, run: func(ctx context.Context, b build, _ int) (result, error) {
+			took, err := b.service.rebuild(ctx, dryRun, 1, c.Logs)
+			return result{rate: float64(c.Logs) / took.Seconds()}, err
+		}}
+	}
+	post := func(name string, batch int) way {
+		return way{name: name, run: func(ctx context.Context, b build, clients int) (result, error) {
+			if err := execute(ctx, b.url, `TRUNCATE learning_log, learning_log_aggregates`, `CHECKPOINT`); err != nil {
+				return result{}, err
+			}
+			return load{
+				address: b.service.address, clients: clients, batch: batch, users: users, newID: randomID, duration: f.Duration,
+			}.run(ctx)
+		}}
+	}
+	return []way{
+		read("summary of 30 days, JSON", "/v1/users/%s/summary", ""),
+		read("summary of 30 days, SVG", "/v1/users/%s/summary?format=svg", ""),
+		read("learner's page", "/users/%s", "Accept-Encoding: gzip\r\n"),
+		rebuild("verify", true),
+		rebuild("rebuild", false),
+		post("single posts", 1),
+		post("posts of 100 logs", 100), //nolint:mnd // as it says
+	}
+}
