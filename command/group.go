@@ -59,11 +59,11 @@ type part struct {
 	queued     time.Time
 }
 
-func newGroup(db database, config Config) *group {
+func newGroup(store store, config Config) *group {
 	ctx, abort := context.WithCancel(context.Background())
 	g := &group{
 		config:  config,
-		writer:  newWriter(db, config),
+		writer:  newWriter(store, config),
 		seed:    maphash.MakeSeed(),
 		context: ctx,
 		abort:   abort,

@@ -15,7 +15,6 @@ import (
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -34,10 +33,10 @@ func TestRecordsAtTheSameTimeShareAnExecution(t *testing.T) {
 	record(t, newRecorder(pool), known)
 	reused := known
 	reused.WordCount++
-	db := holdAt(pool)
-	recorder := command.NewRecorder(db, command.Config{Lanes: 1})
+	store := holdAt(pool)
+	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
 	first := submit(recorder, newLog(1, today))
-	db.waitForExecutions(t, 1)
+	store.waitForExecutions(t, 1)
 
 	const callers = 50
 	calls := make([]*call, callers)
@@ -52,7 +51,7 @@ func TestRecordsAtTheSameTimeShareAnExecution(t *testing.T) {
 		}
 	}
 	waitUntilWaiting(t, recorder, callers)
-	db.release()
+	store.release()
 
 	assert.Equal(t, command.Recorded, first.only(t).Status)
 	for i, caller := range calls {
@@ -67,7 +66,7 @@ func TestRecordsAtTheSameTimeShareAnExecution(t *testing.T) {
 		require.Equal(t, want, outcome.Status, "of caller %d: %v", i, outcome.Err)
 		assert.Equal(t, caller.logs[0].RequestID, outcome.Log.RequestID, "everyone is told of the own log")
 	}
-	assert.LessOrEqual(t, len(db.executions()), 3, "%d records took the executions %v", callers+1, db.executions())
+	assert.LessOrEqual(t, len(store.executions()), 3, "%d records took the executions %v", callers+1, store.executions())
 	assertNoDrift(t, pool)
 }
 
@@ -75,7 +74,7 @@ func TestRecordsAtTheSameTimeShareAnExecution(t *testing.T) {
 func TestALoneRecordWaitsForNoTimer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		recorder := command.NewRecorder(brokenDatabase{}, command.Config{})
+		recorder := command.NewRecorderOf(brokenStore{}, command.Config{})
 		begun := time.Now()
 
 		outcome := recorder.Record(t.Context(), []command.Log{{RequestID: uuid.New(), UserID: uuid.New()}})[0]
@@ -88,17 +87,17 @@ func TestALoneRecordWaitsForNoTimer(t *testing.T) {
 func TestMaxWaitingHoldsWithoutGroupCommit(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	db := holdAt(pool)
-	recorder := command.NewRecorder(db, command.Config{MaxBatch: 1, MaxWaiting: 3})
+	store := holdAt(pool)
+	recorder := command.NewRecorderOf(store, command.Config{MaxBatch: 1, MaxWaiting: 3})
 	accepted := []*call{submit(recorder, newLog(1, today)), submit(recorder, newLogs(2)...)}
-	db.waitForExecutions(t, len(accepted))
+	store.waitForExecutions(t, len(accepted))
 	late := newLog(1, today)
 
 	outcome := recorder.Record(t.Context(), []command.Log{late})[0]
 
 	assert.ErrorIs(t, outcome.Err, command.ErrFull)
 	assert.Equal(t, 3, recorder.Waiting(), "what is being written may wait for a connection")
-	db.release()
+	store.release()
 	for _, caller := range accepted {
 		caller.allRecorded(t)
 	}
@@ -110,8 +109,8 @@ func TestMaxWaitingHoldsWithoutGroupCommit(t *testing.T) {
 func TestUsersWhoseIDsEndAlikeAreDividedAmongTheLanes(t *testing.T) {
 	t.Parallel()
 	const users, lanes = 100, 3
-	db := holdAt(pgtest.Pool(t))
-	recorder := command.NewRecorder(db, command.Config{Lanes: lanes})
+	store := holdAt(pgtest.Pool(t))
+	recorder := command.NewRecorderOf(store, command.Config{Lanes: lanes})
 	end := uuid.New()
 	var calls []*call
 	for range users {
@@ -120,9 +119,9 @@ func TestUsersWhoseIDsEndAlikeAreDividedAmongTheLanes(t *testing.T) {
 		calls = append(calls, submit(recorder, log))
 	}
 
-	db.waitForExecutions(t, lanes) // at the same time
+	store.waitForExecutions(t, lanes) // at the same time
 
-	db.release()
+	store.release()
 	for _, caller := range calls {
 		caller.allRecorded(t)
 	}
@@ -131,21 +130,21 @@ func TestUsersWhoseIDsEndAlikeAreDividedAmongTheLanes(t *testing.T) {
 func TestMaxBatchOfOneSharesNothingBetweenCalls(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	db := holdAt(pool)
-	recorder := command.NewRecorder(db, command.Config{MaxBatch: 1})
+	store := holdAt(pool)
+	recorder := command.NewRecorderOf(store, command.Config{MaxBatch: 1})
 	var calls []*call
 	for i := range 6 {
 		calls = append(calls, submit(recorder, newLog(i, today)))
 	}
 	calls = append(calls, submit(recorder, newLog(1, today), newLog(2, today), newLog(3, today)))
-	db.waitForExecutions(t, len(calls)) // none of which waits for another
+	store.waitForExecutions(t, len(calls)) // none of which waits for another
 
-	db.release()
+	store.release()
 
 	for _, caller := range calls {
 		caller.allRecorded(t)
 	}
-	sizes := db.executions()
+	sizes := store.executions()
 	slices.Sort(sizes)
 	assert.Equal(t, []int{1, 1, 1, 1, 1, 1, 3}, sizes, "the logs of each execution are those of one call")
 }
@@ -165,10 +164,10 @@ func TestTheSameRequestIDFromTwoCallersInOneExecution(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			pool := pgtest.Pool(t)
-			db := holdAt(pool)
-			recorder := command.NewRecorder(db, command.Config{Lanes: 1})
+			store := holdAt(pool)
+			recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
 			submit(recorder, newLog(1, today))
-			db.waitForExecutions(t, 1)
+			store.waitForExecutions(t, 1)
 			log := newLog(12, today)
 			second := log
 			test.change(&second)
@@ -177,7 +176,7 @@ func TestTheSameRequestIDFromTwoCallersInOneExecution(t *testing.T) {
 			loser := submit(recorder, second)
 			waitUntilWaiting(t, recorder, 2)
 
-			db.release()
+			store.release()
 
 			recorded, judged := winner.only(t), loser.only(t)
 			assert.Equal(t, command.Recorded, recorded.Status, "the first one wins")
@@ -187,7 +186,7 @@ func TestTheSameRequestIDFromTwoCallersInOneExecution(t *testing.T) {
 			} else {
 				assert.Nil(t, judged.Log)
 			}
-			assert.Len(t, db.executions(), 2, "both were in one execution: %v", db.executions())
+			assert.Len(t, store.executions(), 2, "both were in one execution: %v", store.executions())
 			assertNoDrift(t, pool)
 		})
 	}
@@ -208,10 +207,10 @@ func TestALogThatTheDatabaseRefusesFailsAlone(t *testing.T) {
 	}
 	ofAnotherDay := ofFullDay()
 	ofAnotherDay.Timestamp = ofAnotherDay.Timestamp.AddDate(0, 0, -1)
-	db := holdAt(pool)
-	recorder := command.NewRecorder(db, command.Config{Lanes: 1})
+	store := holdAt(pool)
+	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
 	blocker := submit(recorder, newLog(1, today))
-	db.waitForExecutions(t, 1)
+	store.waitForExecutions(t, 1)
 
 	refused := submit(recorder, ofFullDay())
 	neighbours := []*call{blocker, submit(recorder, ofAnotherDay)}
@@ -220,12 +219,12 @@ func TestALogThatTheDatabaseRefusesFailsAlone(t *testing.T) {
 	}
 	mixed := submit(recorder, newLog(1, today), ofFullDay(), newLog(2, today), ofFullDay(), newLog(3, today))
 	waitUntilWaiting(t, recorder, 27)
-	db.release()
+	store.release()
 
 	for _, neighbour := range neighbours {
 		neighbour.allRecorded(t)
 	}
-	assert.Equal(t, 27, db.executions()[1], "they were in one execution: %v", db.executions())
+	assert.Equal(t, 27, store.executions()[1], "they were in one execution: %v", store.executions())
 	outcome := refused.only(t)
 	assert.Equal(t, command.Failed, outcome.Status)
 	refusal, ok := errors.AsType[*pgconn.PgError](outcome.Err)
@@ -255,20 +254,20 @@ func TestACallerWhoseContextEndsIsToldAtOnce(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			pool := pgtest.Pool(t)
-			db := holdAt(pool)
-			recorder := command.NewRecorder(db, command.Config{Lanes: 1})
+			store := holdAt(pool)
+			recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
 			log, impatience := newLog(12, today), errors.New("the caller is impatient")
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
 			if test.busy {
 				submit(recorder, newLog(1, today))
-				db.waitForExecutions(t, 1)
+				store.waitForExecutions(t, 1)
 			}
 			caller := submitWith(ctx, recorder, log)
 			if test.busy {
 				waitUntilWaiting(t, recorder, 1)
 			} else {
-				db.waitForExecutions(t, 1)
+				store.waitForExecutions(t, 1)
 			}
 
 			cancel(impatience)
@@ -276,7 +275,7 @@ func TestACallerWhoseContextEndsIsToldAtOnce(t *testing.T) {
 
 			assert.Equal(t, command.Failed, outcome.Status)
 			assert.ErrorIs(t, outcome.Err, impatience)
-			db.release()
+			store.release()
 			again := record(t, recorder, log)[0]
 			if test.busy {
 				assert.Equal(t, command.Recorded, again.Status, "a log that nobody waited for any more was not written")
@@ -292,10 +291,10 @@ func TestACallerWhoseContextEndsIsToldAtOnce(t *testing.T) {
 func TestTheLogsOfACallerThatIsGoneTakeNoRoom(t *testing.T) {
 	t.Parallel()
 	heard := new(tally)
-	db := stuck{asked: make(chan struct{}, 1), letGo: make(chan struct{})}
-	recorder := command.NewRecorder(db, command.Config{Observer: heard, Lanes: 1})
+	store := newStuck()
+	recorder := command.NewRecorderOf(store, command.Config{Observer: heard, Lanes: 1})
 	submit(recorder, newLog(1, today))
-	<-db.asked // so that others would wait
+	<-store.asked // so that others would wait
 	gone, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("the caller is gone"))
 
@@ -306,7 +305,7 @@ func TestTheLogsOfACallerThatIsGoneTakeNoRoom(t *testing.T) {
 
 	assert.Zero(t, recorder.Waiting())
 	assert.Equal(t, map[command.Status]int{command.Failed: 2}, heard.soFar())
-	close(db.letGo)
+	close(store.letGo)
 	require.NoError(t, recorder.Close(t.Context()))
 	assert.Equal(t, 1, heard.batches, "nobody asked for theirs")
 }
@@ -316,37 +315,37 @@ func TestABrokenConnectionFailsEveryCallerOfItsExecution(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
-		breaks func(*heldDatabase)
+		breaks func(*heldStore)
 		again  command.Status
 	}{
-		{"before the execution", (*heldDatabase).breakBefore, command.Recorded},
-		{"after the commit", (*heldDatabase).breakAfter, command.AlreadyRecorded},
+		{"before the execution", (*heldStore).breakBefore, command.Recorded},
+		{"after the commit", (*heldStore).breakAfter, command.AlreadyRecorded},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			pool := pgtest.Pool(t)
-			db := holdAt(pool)
-			recorder := command.NewRecorder(db, command.Config{Lanes: 1})
+			store := holdAt(pool)
+			recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
 			blocker := submit(recorder, newLog(1, today))
-			db.waitForExecutions(t, 1)
+			store.waitForExecutions(t, 1)
 			var calls []*call
 			for i := range 10 {
 				calls = append(calls, submit(recorder, newLog(i, today)))
 			}
 			waitUntilWaiting(t, recorder, len(calls))
-			db.let(1)
+			store.let(1)
 			blocker.allRecorded(t)
-			db.waitForExecutions(t, 2)
+			store.waitForExecutions(t, 2)
 
-			test.breaks(db)
-			db.release()
+			test.breaks(store)
+			store.release()
 
 			for _, caller := range calls {
 				outcome := caller.only(t)
 				assert.Equal(t, command.Failed, outcome.Status, "it can't be known to be recorded")
 				assert.ErrorIs(t, outcome.Err, io.ErrUnexpectedEOF)
 			}
-			assert.Equal(t, []int{1, 10}, db.executions(), "what may have been committed isn't tried again")
+			assert.Equal(t, []int{1, 10}, store.executions(), "what may have been committed isn't tried again")
 			for _, caller := range calls {
 				log := caller.logs[0]
 				assert.Equal(t, test.again, record(t, recorder, log)[0].Status, "recording it again tells")
@@ -360,10 +359,10 @@ func TestABrokenConnectionFailsEveryCallerOfItsExecution(t *testing.T) {
 func TestCloseWritesWhatWasAccepted(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	db := holdAt(pool)
-	recorder := command.NewRecorder(db, command.Config{Lanes: 1})
+	store := holdAt(pool)
+	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
 	accepted := []*call{submit(recorder, newLog(1, today))}
-	db.waitForExecutions(t, 1)
+	store.waitForExecutions(t, 1)
 	for i := range 30 {
 		accepted = append(accepted, submit(recorder, newLog(i, today)))
 	}
@@ -379,7 +378,7 @@ func TestCloseWritesWhatWasAccepted(t *testing.T) {
 		closed <- closing{err, scan[int](t, pool, `SELECT count(*) FROM learning_log`)}
 	}()
 	waitUntilStopped(t, recorder)
-	db.release()
+	store.release()
 
 	for _, caller := range accepted {
 		caller.allRecorded(t)
@@ -397,10 +396,10 @@ func TestCloseWritesWhatWasAccepted(t *testing.T) {
 func TestCloseFailsWhatIsLeftWhenItsContextEnds(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	db := holdAt(pool)
-	recorder := command.NewRecorder(db, command.Config{Lanes: 1, Timeout: time.Hour})
+	store := holdAt(pool)
+	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1, Timeout: time.Hour})
 	calls := []*call{submit(recorder, newLog(1, today))}
-	db.waitForExecutions(t, 1)
+	store.waitForExecutions(t, 1)
 	for i := range 30 {
 		calls = append(calls, submit(recorder, newLog(i, today)))
 	}
@@ -431,17 +430,17 @@ func TestCloseOfAnIdleRecorderNeedsNoTime(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 50 { // whether it is idle or out of time must not be left to chance
-		require.NoError(t, command.NewRecorder(brokenDatabase{}, command.Config{}).Close(ctx), "nothing is left")
+		require.NoError(t, command.NewRecorderOf(brokenStore{}, command.Config{}).Close(ctx), "nothing is left")
 	}
 }
 
 func TestMaxWaitingTurnsFurtherCallsAway(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	db := holdAt(pool)
-	recorder := command.NewRecorder(db, command.Config{Lanes: 1, MaxWaiting: 10})
+	store := holdAt(pool)
+	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1, MaxWaiting: 10})
 	accepted := []*call{submit(recorder, newLog(1, today))}
-	db.waitForExecutions(t, 1)
+	store.waitForExecutions(t, 1)
 	for i := range 8 {
 		accepted = append(accepted, submit(recorder, newLog(i, today)))
 	}
@@ -458,7 +457,7 @@ func TestMaxWaitingTurnsFurtherCallsAway(t *testing.T) {
 	}
 	assert.Equal(t, 33, recorder.Waiting(), "whoever was turned away isn't kept")
 
-	db.release()
+	store.release()
 	for _, caller := range accepted {
 		caller.allRecorded(t)
 	}
@@ -489,10 +488,10 @@ func TestTheBacklogIsThatOfTheBatchesThatWait(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				db := &slowDatabase{takes: test.slow}
-				recorder := command.NewRecorder(db, command.Config{Lanes: 1, Timeout: time.Hour})
+				store := &slowStore{takes: test.slow}
+				recorder := command.NewRecorderOf(store, command.Config{Lanes: 1, Timeout: time.Hour})
 				recorder.Record(t.Context(), undated(1)) // which the pace is learnt from, by an eighth
-				db.takes = time.Second
+				store.takes = time.Second
 				if test.logs <= 1 {
 					submit(recorder, undated(1)...) // which the others wait for
 					synctest.Wait()
@@ -526,7 +525,7 @@ func TestAPatientCallerWaitsForRoom(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				heard := new(tally)
-				recorder := command.NewRecorder(&slowDatabase{takes: time.Hour},
+				recorder := command.NewRecorderOf(&slowStore{takes: time.Hour},
 					command.Config{Lanes: 1, MaxWaiting: 1, Timeout: 2 * time.Hour, Observer: heard})
 				submit(recorder, undated(1)...) // which is being written
 				synctest.Wait()
@@ -563,19 +562,19 @@ func TestASingleRecordPassesABigCall(t *testing.T) {
 	t.Parallel()
 	const size, few = 10_000, 3
 	pool := pgtest.Pool(t)
-	db := holdAt(pool)
-	recorder := command.NewRecorder(db, command.Config{Lanes: 1})
+	store := holdAt(pool)
+	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
 	big := submit(recorder, newLogs(size)...)
-	db.waitForExecutions(t, 1)
+	store.waitForExecutions(t, 1)
 	waiting := recorder.Waiting()
 	single := submit(recorder, newLog(1, today))
 	waitUntilWaiting(t, recorder, waiting+1)
 
-	db.let(few)
+	store.let(few)
 
 	single.allRecorded(t)
-	assert.False(t, big.ended(), "the big call was written first: %v", db.executions())
-	db.release()
+	assert.False(t, big.ended(), "the big call was written first: %v", store.executions())
+	store.release()
 	big.allRecorded(t)
 	assert.Equal(t, size+1, scan[int](t, pool, `SELECT count(*) FROM learning_log`))
 	assertNoDrift(t, pool)
@@ -793,100 +792,101 @@ func TestConcurrentRecordsFollowTheirModel(t *testing.T) {
 	assertNoDrift(t, pool)
 }
 
-// heldDatabase is a database whose executions of the write statement wait until
-// they are let through.
-type heldDatabase struct {
-	pool *pgxpool.Pool
-	// permits has a value for each execution that is let through; closed, all are.
+// heldStore is a store whose inserts wait until they are let through.
+type heldStore struct {
+	command.Store
+
+	// permits has a value for each insert that is let through; closed, all are.
 	permits chan struct{}
 
 	mu           sync.Mutex
-	sizes        []int // how many logs each execution has
-	broken, lost bool  // the next execution's connection, before or after it
+	sizes        []int // how many logs each insert has
+	broken, lost bool  // the next insert's connection, before or after it
 }
 
-func holdAt(pool *pgxpool.Pool) *heldDatabase {
-	return &heldDatabase{pool: pool, permits: make(chan struct{}, 100)}
+func holdAt(pool *pgxpool.Pool) *heldStore {
+	return &heldStore{Store: command.NewStore(pool), permits: make(chan struct{}, 100)}
 }
 
 // let lets so many executions through.
-func (d *heldDatabase) let(n int) {
+func (s *heldStore) let(n int) {
 	for range n {
-		d.permits <- struct{}{}
+		s.permits <- struct{}{}
 	}
 }
 
 // release lets all through from now on.
-func (d *heldDatabase) release() { close(d.permits) }
+func (s *heldStore) release() { close(s.permits) }
 
 // breakBefore breaks the connection of one execution before it begins.
-func (d *heldDatabase) breakBefore() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.broken = true
+func (s *heldStore) breakBefore() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broken = true
 }
 
 // breakAfter breaks the connection of one execution when it is committed, before
 // its answer has come.
-func (d *heldDatabase) breakAfter() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.lost = true
+func (s *heldStore) breakAfter() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lost = true
 }
 
 // executions returns how many logs were in each, in the order in which they came.
-func (d *heldDatabase) executions() []int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.sizes)
+func (s *heldStore) executions() []int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.sizes)
 }
 
-func (d *heldDatabase) waitForExecutions(t *testing.T, n int) {
+func (s *heldStore) waitForExecutions(t *testing.T, n int) {
 	t.Helper()
-	require.Eventually(t, func() bool { return len(d.executions()) >= n }, eventually, often, "the recorder doesn't write")
+	require.Eventually(t, func() bool { return len(s.executions()) >= n }, eventually, often, "the recorder doesn't write")
 }
 
-// Query is a pool's.
-func (d *heldDatabase) Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error) {
-	if !strings.Contains(sql, "INSERT INTO learning_log ") {
-		return d.pool.Query(ctx, sql, arguments...)
-	}
-	requestIDs, _ := arguments[0].(pgtype.FlatArray[pgtype.UUID])
-	d.mu.Lock()
-	d.sizes = append(d.sizes, len(requestIDs))
-	d.mu.Unlock()
+// Insert is that of the store.
+func (s *heldStore) Insert(ctx context.Context, logs []command.Log) (map[uuid.UUID]time.Time, error) {
+	s.mu.Lock()
+	s.sizes = append(s.sizes, len(logs))
+	s.mu.Unlock()
 	select {
-	case <-d.permits:
+	case <-s.permits:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	d.mu.Lock()
-	broken, lost := d.broken, d.lost
-	d.broken, d.lost = false, false
-	d.mu.Unlock()
+	s.mu.Lock()
+	broken, lost := s.broken, s.lost
+	s.broken, s.lost = false, false
+	s.mu.Unlock()
 	if broken {
 		return nil, io.ErrUnexpectedEOF
 	}
-	rows, err := d.pool.Query(ctx, sql, arguments...)
-	if lost && err == nil {
-		rows.Close()
-		return nil, errors.Join(rows.Err(), io.ErrUnexpectedEOF)
+	recordedAt, err := s.Store.Insert(ctx, logs)
+	if lost {
+		return nil, errors.Join(err, io.ErrUnexpectedEOF)
 	}
-	return rows, err
+	return recordedAt, err
 }
 
-var errBroken = errors.New("this database is broken")
+var errBroken = errors.New("this store is broken")
 
-type brokenDatabase struct{}
+type brokenStore struct{ command.Store }
 
-func (brokenDatabase) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, errBroken }
-
-// slowDatabase takes its time to say that it is broken.
-type slowDatabase struct{ takes time.Duration }
-
-func (d *slowDatabase) Query(context.Context, string, ...any) (pgx.Rows, error) {
-	time.Sleep(d.takes)
+func (brokenStore) Insert(context.Context, []command.Log) (map[uuid.UUID]time.Time, error) {
 	return nil, errBroken
+}
+
+// slowStore takes its time to say that it is broken.
+type slowStore struct {
+	brokenStore
+
+	takes time.Duration
+}
+
+func (s *slowStore) Insert(ctx context.Context, logs []command.Log) (map[uuid.UUID]time.Time, error) {
+	time.Sleep(s.takes)
+	return s.brokenStore.Insert(ctx, logs)
 }
 
 // call is a Record that was begun.

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -74,12 +74,16 @@ func TestObserverHearsOfEveryLogOnce(t *testing.T) {
 	assert.Equal(t, []int{1, 4}, []int{heard.batches, heard.logs}, "the others never had a batch")
 }
 
-// stuck is a database that answers nothing until it is let go, and then fails.
+// stuck is a store that answers nothing until it is let go, and then fails.
 type stuck struct {
+	command.Store
+
 	asked, letGo chan struct{}
 }
 
-func (s stuck) Query(context.Context, string, ...any) (pgx.Rows, error) {
+func newStuck() stuck { return stuck{asked: make(chan struct{}, 1), letGo: make(chan struct{})} }
+
+func (s stuck) Insert(context.Context, []command.Log) (map[uuid.UUID]time.Time, error) {
 	s.asked <- struct{}{}
 	<-s.letGo
 	return nil, errors.New("it is away")
@@ -90,13 +94,13 @@ func (s stuck) Query(context.Context, string, ...any) (pgx.Rows, error) {
 func TestObserverHearsOfLogsThatFailed(t *testing.T) {
 	t.Parallel()
 	heard := new(tally)
-	db := stuck{asked: make(chan struct{}, 1), letGo: make(chan struct{})}
-	recorder := command.NewRecorder(db, command.Config{Observer: heard, Lanes: 1, MaxWaiting: 3})
+	store := newStuck()
+	recorder := command.NewRecorderOf(store, command.Config{Observer: heard, Lanes: 1, MaxWaiting: 3})
 	log := newLog(1, "2025-11-22T08:30:00Z")
 	impatient, giveUp := context.WithCancel(t.Context())
 	var calls sync.WaitGroup
 	calls.Go(func() { recorder.Record(impatient, []command.Log{log}) })
-	<-db.asked // for the first, which has a batch
+	<-store.asked // for the first, which has a batch
 	calls.Go(func() { recorder.Record(impatient, []command.Log{log, log, log}) })
 	require.Eventually(t, func() bool { return recorder.Waiting() == 3 }, time.Minute, time.Millisecond)
 
@@ -105,7 +109,7 @@ func TestObserverHearsOfLogsThatFailed(t *testing.T) {
 	calls.Wait()
 
 	assert.Equal(t, map[command.Status]int{command.Failed: 1}, heard.outcomes)
-	close(db.letGo)
+	close(store.letGo)
 	require.NoError(t, recorder.Close(t.Context()))
 	assert.Equal(t, map[command.Status]int{command.Failed: 5}, heard.outcomes)
 	assert.Equal(t, []int{1, 1}, []int{heard.batches, heard.logs})

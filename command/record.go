@@ -52,7 +52,11 @@ type Recorder struct {
 // NewRecorder returns a recorder that writes to db.
 func NewRecorder(db database, config Config) *Recorder {
 	config = config.withDefaults()
-	return &Recorder{limits: config.Limits, observer: config.Observer, group: newGroup(db, config)}
+	return newRecorder(newSQLStore(db, config.Zone), config)
+}
+
+func newRecorder(store store, config Config) *Recorder {
+	return &Recorder{limits: config.Limits, observer: config.Observer, group: newGroup(store, config)}
 }
 
 // Record records logs and returns an outcome for each, in their order. One bad

@@ -8,58 +8,30 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgerrcode"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"learninglog/rollup"
 )
 
-// database is what recording needs of a pgx pool or connection.
-type database interface {
-	Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error)
+// store is where logs are recorded and counted.
+type store interface {
+	// Insert records those of logs that are new, and counts them, in one commit, and
+	// returns when each of them was recorded. No two logs have the same request id. If
+	// it fails, nobody knows what was recorded: nothing, or all that were new.
+	Insert(ctx context.Context, logs []Log) (map[uuid.UUID]time.Time, error)
+	// Find returns what is recorded with the request ids and users of logs.
+	Find(ctx context.Context, logs []*Log) (map[uuid.UUID]*RecordedLog, error)
 }
 
-// writer writes batches to the database.
+// writer writes batches to the store, and finds out what became of their logs.
 type writer struct {
-	db       database
-	zone     string
+	store    store
 	timeout  time.Duration
 	observer Observer
-	sql      string
 }
 
-func newWriter(db database, config Config) *writer {
-	return &writer{
-		db:       db,
-		zone:     config.Zone.String(),
-		timeout:  config.Timeout,
-		observer: config.Observer,
-		sql:      recordSQL(),
-	}
-}
-
-// recordSQL is the one write statement, for one log and for ten thousand: what
-// it inserts into the log it adds to the rollups, in the same transaction,
-// because it is the same statement. The primary key decides what is new. No
-// conflict target is named, so that the statement also holds where the key
-// begins with the user.
-//
-// The order of the keys, here and in [rollup.AddSQL], makes concurrent batches
-// wait for each other instead of deadlocking. Request ids come first: they are
-// what batches wait for here, even where a client reuses one for another user.
-func recordSQL() string {
-	return `
-	WITH recorded AS (
-		INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
-		SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[])
-		    AS submitted (request_id, user_id, word_count, "timestamp")
-		ORDER BY request_id, user_id
-		ON CONFLICT DO NOTHING
-		RETURNING request_id, user_id, word_count, "timestamp", recorded_at
-	), added AS (` + rollup.AddSQL("recorded", "$5") + `
-	)
-	SELECT request_id, recorded_at FROM recorded`
+func newWriter(store store, config Config) *writer {
+	return &writer{store: store, timeout: config.Timeout, observer: config.Observer}
 }
 
 // write gives every entry of the batch its outcome.
@@ -128,37 +100,35 @@ func isRefusal(err error) bool {
 	return ok && (pgerrcode.IsDataException(refused.Code) || pgerrcode.IsIntegrityConstraintViolation(refused.Code))
 }
 
-// insert records entries, in one commit, gives those that were new their
-// outcome, and returns how often it tried again. An error means that nobody knows
-// what was recorded: nothing, or all that could be.
+// insert records entries, gives those that were new their outcome, and returns how
+// often it tried again. After an error of the store none has an outcome.
 func (w *writer) insert(ctx context.Context, entries map[uuid.UUID]*entry) (retries int, err error) {
-	rows := newColumns(len(entries))
+	logs := make([]Log, 0, len(entries))
 	now := time.Now()
 	for _, e := range entries {
-		rows.add(e.stamped(now))
+		logs = append(logs, e.stamped(now))
 	}
 	var recordedAt map[uuid.UUID]time.Time
 	tries := 0
-	err = rollup.Retry(ctx, func() error {
+	err = rollup.Retry(ctx, func() (err error) {
 		tries++
-		recorded, err := w.db.Query(ctx, w.sql, rows.requestIDs, rows.userIDs, rows.wordCounts, rows.timestamps, w.zone)
-		if err != nil {
-			return err
-		}
-		recordedAt, err = collectTimes(recorded)
+		recordedAt, err = w.store.Insert(ctx, logs)
 		return err
 	})
 	if err != nil {
-		return tries - 1, err // rows that came before the error are not recorded
+		return tries - 1, err
 	}
-	for requestID, at := range recordedAt {
-		e := entries[requestID]
-		stamped := e.stamped(now)
-		e.outcome = Outcome{Status: Recorded, Log: &RecordedLog{
-			RequestID:  requestID,
-			UserID:     stamped.UserID,
-			WordCount:  stamped.WordCount,
-			Timestamp:  stamped.Timestamp,
+	for i := range logs {
+		log := &logs[i]
+		at, recorded := recordedAt[log.RequestID]
+		if !recorded {
+			continue
+		}
+		entries[log.RequestID].outcome = Outcome{Status: Recorded, Log: &RecordedLog{
+			RequestID:  log.RequestID,
+			UserID:     log.UserID,
+			WordCount:  log.WordCount,
+			Timestamp:  log.Timestamp,
 			RecordedAt: at,
 		}}
 	}
@@ -175,53 +145,16 @@ func (e *entry) stamped(now time.Time) Log {
 	return log
 }
 
-// columns are logs as the write statement takes them, in the types that pgx
-// writes without reflection.
-type columns struct {
-	requestIDs, userIDs pgtype.FlatArray[pgtype.UUID]
-	wordCounts          pgtype.FlatArray[pgtype.Int4]
-	timestamps          pgtype.FlatArray[pgtype.Timestamptz]
-}
-
-func newColumns(n int) *columns {
-	return &columns{
-		requestIDs: make(pgtype.FlatArray[pgtype.UUID], 0, n),
-		userIDs:    make(pgtype.FlatArray[pgtype.UUID], 0, n),
-		wordCounts: make(pgtype.FlatArray[pgtype.Int4], 0, n),
-		timestamps: make(pgtype.FlatArray[pgtype.Timestamptz], 0, n),
-	}
-}
-
-func (c *columns) add(log Log) {
-	c.requestIDs = append(c.requestIDs, pgtype.UUID{Bytes: log.RequestID, Valid: true})
-	c.userIDs = append(c.userIDs, pgtype.UUID{Bytes: log.UserID, Valid: true})
-	c.wordCounts = append(c.wordCounts, pgtype.Int4{Int32: int32(log.WordCount), Valid: true}) //nolint:gosec // Limits bounds it
-	c.timestamps = append(c.timestamps, pgtype.Timestamptz{Time: log.Timestamp, Valid: true})
-}
-
-// collectTimes returns when each request id was recorded.
-func collectTimes(rows pgx.Rows) (map[uuid.UUID]time.Time, error) {
-	recordedAt := make(map[uuid.UUID]time.Time)
-	var (
-		requestID pgtype.UUID
-		at        time.Time
-	)
-	_, err := pgx.ForEachRow(rows, []any{&requestID, &at}, func() error {
-		recordedAt[requestID.Bytes] = at.UTC()
-		return nil
-	})
-	return recordedAt, err
-}
-
-// judgeTaken gives an outcome to entries whose request ids were taken before. It
-// looks them up in a statement of its own, after the insert, as that one doesn't
-// see what it had to wait for. Each is looked up by its user too: so nobody is
-// shown another's.
+// judgeTaken gives an outcome to entries whose request ids were taken before.
 func (w *writer) judgeTaken(ctx context.Context, entries []*entry) {
 	if len(entries) == 0 {
 		return
 	}
-	known, err := w.find(ctx, entries)
+	logs := make([]*Log, len(entries))
+	for i, e := range entries {
+		logs[i] = &e.log
+	}
+	known, err := w.store.Find(ctx, logs)
 	if err != nil {
 		fail(entries, fmt.Errorf("looking up logs that were recorded before: %w", err))
 		return
@@ -229,37 +162,4 @@ func (w *writer) judgeTaken(ctx context.Context, entries []*entry) {
 	for _, e := range entries {
 		e.outcome = judge(&e.log, known[e.log.RequestID])
 	}
-}
-
-func (w *writer) find(ctx context.Context, entries []*entry) (byRequestID, error) {
-	const query = `
-		SELECT request_id, user_id, word_count, "timestamp", recorded_at
-		FROM learning_log
-		JOIN unnest($1::uuid[], $2::uuid[]) AS taken (request_id, user_id) USING (request_id, user_id)`
-	requestIDs := make([]uuid.UUID, len(entries))
-	userIDs := make([]uuid.UUID, len(entries))
-	for i, e := range entries {
-		requestIDs[i], userIDs[i] = e.log.RequestID, e.log.UserID
-	}
-	rows, err := w.db.Query(ctx, query, requestIDs, userIDs)
-	if err != nil {
-		return nil, err
-	}
-	return collect(rows)
-}
-
-// byRequestID is recorded logs.
-type byRequestID map[uuid.UUID]*RecordedLog
-
-func collect(rows pgx.Rows) (byRequestID, error) {
-	logs, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByPos[RecordedLog])
-	if err != nil {
-		return nil, err
-	}
-	recorded := make(byRequestID, len(logs))
-	for _, log := range logs {
-		log.Timestamp, log.RecordedAt = log.Timestamp.UTC(), log.RecordedAt.UTC()
-		recorded[log.RequestID] = log
-	}
-	return recorded, nil
 }

@@ -1,0 +1,13 @@
+package command
+
+// Store is where a recorder writes to: tests hold it, break it and count what
+// it is asked for.
+type Store = store
+
+// NewStore returns the store of a database, in UTC.
+func NewStore(db database) Store { return newSQLStore(db, Config{}.withDefaults().Zone) }
+
+// NewRecorderOf returns a recorder that writes to a store.
+func NewRecorderOf(store Store, config Config) *Recorder {
+	return newRecorder(store, config.withDefaults())
+}
