@@ -4,10 +4,22 @@ package command
 // it is asked for.
 type Store = store
 
+// RecordedLogs are what it returns.
+type RecordedLogs = recordedLogs
+
 // NewStore returns the store of a database, in UTC.
 func NewStore(db database) Store { return newSQLStore(db, Config{}.withDefaults().Zone) }
 
 // NewRecorderOf returns a recorder that writes to a store.
 func NewRecorderOf(store Store, config Config) *Recorder {
 	return newRecorder(store, config.withDefaults())
+}
+
+// KeysOf returns what logs are known by.
+func KeysOf(logs ...Log) []logKey {
+	keys := make([]logKey, len(logs))
+	for i := range logs {
+		keys[i] = logs[i].key()
+	}
+	return keys
 }

@@ -195,21 +195,16 @@ func (g *group) countWaiting() int {
 	return g.waiting
 }
 
-// divide puts every entry into the part of its user's lane; but logs with the
-// same request id into that of the first, so that the first is recorded.
+// divide puts every entry into the part of its user's lane, and so logs with the
+// same key into the same part, in their order.
 func (g *group) divide(s *submission, lanes int) []part {
 	parts := make([]part, lanes)
 	for i := range parts {
 		parts[i].submission = s
 	}
-	firsts := make(map[uuid.UUID]int, len(s.entries))
 	for i := range s.entries {
 		e := &s.entries[i]
-		place, repeated := firsts[e.log.RequestID]
-		if !repeated {
-			place = g.laneOf(e.log.UserID, lanes)
-			firsts[e.log.RequestID] = place
-		}
+		place := g.laneOf(e.log.UserID, lanes)
 		parts[place].entries = append(parts[place].entries, e)
 	}
 	return parts

@@ -740,9 +740,10 @@ func TestConcurrentRecordsFollowTheirModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		run++
 		requestIDs, users := drawIDs(t, run, 5), drawIDs(t, run, 2)
+		lanes := rapid.IntRange(1, 3).Draw(t, "lanes")
 		recorder := command.NewRecorder(pool, command.Config{
 			MaxBatch: rapid.IntRange(1, 5).Draw(t, "max batch"),
-			Lanes:    rapid.IntRange(1, 3).Draw(t, "writers"),
+			Lanes:    lanes,
 		})
 		submissions := rapid.SliceOfN(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) command.Log {
 			log := command.Log{
@@ -763,16 +764,20 @@ func TestConcurrentRecordsFollowTheirModel(t *testing.T) {
 
 		model := make(map[uuid.UUID]command.Log)
 		for _, caller := range calls {
-			seen := make(map[uuid.UUID]bool)
+			seen := make(map[[2]uuid.UUID]bool)
 			for i, outcome := range caller.wait(t) {
 				log := caller.logs[i]
+				rivals := [2]uuid.UUID{log.RequestID, log.UserID}
+				if lanes == 1 { // other users' logs are in the same order too
+					rivals[1] = uuid.Nil
+				}
 				if outcome.Status == command.Recorded {
 					require.NotContains(t, model, log.RequestID, "recorded twice")
-					require.False(t, seen[log.RequestID], "of the logs of one call the first wins")
+					require.False(t, seen[rivals], "of the logs of one call the first wins")
 					log.Timestamp = outcome.Log.Timestamp
 					model[log.RequestID] = log
 				}
-				seen[log.RequestID] = seen[log.RequestID] || outcome.Status != command.Invalid
+				seen[rivals] = seen[rivals] || outcome.Status != command.Invalid
 			}
 		}
 		for _, caller := range calls {
@@ -846,7 +851,7 @@ func (s *heldStore) waitForExecutions(t *testing.T, n int) {
 }
 
 // Insert is that of the store.
-func (s *heldStore) Insert(ctx context.Context, logs []command.Log) (map[uuid.UUID]time.Time, error) {
+func (s *heldStore) Insert(ctx context.Context, logs []command.Log) (command.RecordedLogs, error) {
 	s.mu.Lock()
 	s.sizes = append(s.sizes, len(logs))
 	s.mu.Unlock()
@@ -862,18 +867,18 @@ func (s *heldStore) Insert(ctx context.Context, logs []command.Log) (map[uuid.UU
 	if broken {
 		return nil, io.ErrUnexpectedEOF
 	}
-	recordedAt, err := s.Store.Insert(ctx, logs)
+	recorded, err := s.Store.Insert(ctx, logs)
 	if lost {
 		return nil, errors.Join(err, io.ErrUnexpectedEOF)
 	}
-	return recordedAt, err
+	return recorded, err
 }
 
 var errBroken = errors.New("this store is broken")
 
 type brokenStore struct{ command.Store }
 
-func (brokenStore) Insert(context.Context, []command.Log) (map[uuid.UUID]time.Time, error) {
+func (brokenStore) Insert(context.Context, []command.Log) (command.RecordedLogs, error) {
 	return nil, errBroken
 }
 
@@ -884,7 +889,7 @@ type slowStore struct {
 	takes time.Duration
 }
 
-func (s *slowStore) Insert(ctx context.Context, logs []command.Log) (map[uuid.UUID]time.Time, error) {
+func (s *slowStore) Insert(ctx context.Context, logs []command.Log) (command.RecordedLogs, error) {
 	time.Sleep(s.takes)
 	return s.brokenStore.Insert(ctx, logs)
 }

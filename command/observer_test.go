@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -83,7 +82,7 @@ type stuck struct {
 
 func newStuck() stuck { return stuck{asked: make(chan struct{}, 1), letGo: make(chan struct{})} }
 
-func (s stuck) Insert(context.Context, []command.Log) (map[uuid.UUID]time.Time, error) {
+func (s stuck) Insert(context.Context, []command.Log) (command.RecordedLogs, error) {
 	s.asked <- struct{}{}
 	<-s.letGo
 	return nil, errors.New("it is away")

@@ -120,10 +120,10 @@ func (r *Recorder) Waiting() int { return r.group.countWaiting() }
 // MaxWaiting returns how many may: see [Config].
 func (r *Recorder) MaxWaiting() int { return r.group.config.MaxWaiting }
 
-// judge compares a log with the one that has its request id, which is nil where
-// that is another user's.
+// judge compares a log with the recorded one that has its key, which is nil where
+// another user's log has its request id.
 func judge(log *Log, known *RecordedLog) Outcome {
-	if known == nil || known.UserID != log.UserID {
+	if known == nil {
 		return Outcome{Status: RequestIDReused}
 	}
 	same := known.WordCount == log.WordCount &&

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -73,7 +74,7 @@ func TestRecordOutcomes(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, in one batch: %t", test.name, together), func(t *testing.T) {
 				t.Parallel()
 				pool := pgtest.Pool(t)
-				recorder := newRecorder(pool)
+				recorder := command.NewRecorder(pool, command.Config{Lanes: 1})
 
 				var first, second command.Outcome
 				if together {
@@ -126,6 +127,54 @@ func TestRecordJudgesEachLogByItsOwnUser(t *testing.T) {
 	assert.Equal(t, []command.Status{command.RequestIDReused, command.AlreadyRecorded}, statuses(outcomes))
 	assert.Nil(t, outcomes[0].Log)
 	assert.Equal(t, log.RequestID, outcomes[1].Log.RequestID)
+}
+
+// Which of them it is may depend on the lanes that the users belong to.
+func TestRecordOfOneRequestIDForManyUsersRecordsOne(t *testing.T) {
+	t.Parallel()
+	const users = 8
+	for _, test := range []struct {
+		name string
+		// calls divides the logs into what is recorded by one call.
+		calls func(logs []command.Log) [][]command.Log
+	}{
+		{"in one call", func(logs []command.Log) [][]command.Log { return [][]command.Log{logs} }},
+		{"in calls at the same time", func(logs []command.Log) [][]command.Log { return slices.Collect(slices.Chunk(logs, 1)) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			pool := pgtest.Pool(t)
+			recorder := command.NewRecorder(pool, command.Config{Lanes: 4})
+			for range 20 {
+				logs := newLogs(users)
+				for i := range logs {
+					logs[i].RequestID = logs[0].RequestID
+				}
+				var calls []*call
+				for _, together := range test.calls(logs) {
+					calls = append(calls, submit(recorder, together...))
+				}
+				var outcomes []command.Outcome
+				for _, caller := range calls {
+					outcomes = append(outcomes, caller.wait(t)...)
+				}
+
+				counts := make(map[command.Status]int)
+				for i, outcome := range outcomes {
+					counts[outcome.Status]++
+					if outcome.Status == command.Recorded {
+						assert.Equal(t, logs[i].UserID, outcome.Log.UserID)
+						assert.Equal(t, command.AlreadyRecorded, record(t, recorder, logs[i])[0].Status)
+					} else {
+						assert.Nil(t, outcome.Log, "nobody is shown another's log")
+						assert.Equal(t, command.RequestIDReused, record(t, recorder, logs[i])[0].Status)
+					}
+				}
+				require.Equal(t, map[command.Status]int{command.Recorded: 1, command.RequestIDReused: users - 1}, counts)
+			}
+			assertNoDrift(t, pool)
+		})
+	}
 }
 
 func TestRecordOfATimestampThatIsLeftOut(t *testing.T) {
@@ -227,11 +276,12 @@ func TestRecordOfOverlappingBatches(t *testing.T) {
 	assert.Zero(t, scan[int](t, pool, `SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`))
 }
 
-// A model of the write side: a map of what was recorded first.
+// A model of the write side: a map of what was recorded first. It has one lane,
+// so that this also holds where users reuse each other's request ids.
 func TestRecordFollowsItsModel(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder := newRecorder(pool)
+	recorder := command.NewRecorder(pool, command.Config{Lanes: 1})
 	var run uint32
 	rapid.Check(t, func(t *rapid.T) {
 		// A few ids and users of this run's own, so that they meet.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
@@ -33,43 +32,36 @@ func newSQLStore(db database, zone *time.Location) *sqlStore {
 // conflict target is named, so that the statement also holds where the key
 // begins with the user.
 //
-// The order of the keys, here and in [rollup.AddSQL], makes concurrent batches
-// wait for each other instead of deadlocking. Request ids come first: they are
-// what batches wait for here, even where a client reuses one for another user.
+// Concurrent batches wait for each other instead of deadlocking. What they wait
+// for here are request ids, which all take in ascending order; then, with every
+// log inserted, rollup rows, in the order of [rollup.AddSQL]. Of several logs
+// with one request id the first takes it for the whole statement, and the others
+// wait for nobody: so their order is free to be that of their places, and the log
+// that was submitted first is recorded. (With a primary key of request id and
+// user it would be the user's instead: each pair is then waited for.)
 func insertSQL() string {
 	return `
 	WITH recorded AS (
 		INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
-		SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[])
-		    AS submitted (request_id, user_id, word_count, "timestamp")
-		ORDER BY request_id, user_id
+		SELECT request_id, user_id, word_count, "timestamp"
+		FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[]) WITH ORDINALITY
+		    AS submitted (request_id, user_id, word_count, "timestamp", place)
+		ORDER BY request_id, place
 		ON CONFLICT DO NOTHING
 		RETURNING request_id, user_id, word_count, "timestamp", recorded_at
 	), added AS (` + rollup.AddSQL("recorded", "$5") + `
 	)
-	SELECT request_id, recorded_at FROM recorded`
+	SELECT request_id, user_id, word_count, "timestamp", recorded_at FROM recorded`
 }
 
 // Insert executes the write statement.
-func (s *sqlStore) Insert(ctx context.Context, logs []Log) (map[uuid.UUID]time.Time, error) {
+func (s *sqlStore) Insert(ctx context.Context, logs []Log) (recordedLogs, error) {
 	c := columnsOf(logs)
 	rows, err := s.db.Query(ctx, s.insertSQL, c.requestIDs, c.userIDs, c.wordCounts, c.timestamps, s.zone)
 	if err != nil {
 		return nil, err
 	}
-	recordedAt := make(map[uuid.UUID]time.Time, len(logs))
-	var (
-		requestID pgtype.UUID
-		at        time.Time
-	)
-	_, err = pgx.ForEachRow(rows, []any{&requestID, &at}, func() error {
-		recordedAt[requestID.Bytes] = at.UTC()
-		return nil
-	})
-	if err != nil {
-		return nil, err // rows that came before the error are not recorded
-	}
-	return recordedAt, nil
+	return collect(rows, len(logs))
 }
 
 // columns are logs as the write statement takes them, in the types that pgx
@@ -98,29 +90,48 @@ func columnsOf(logs []Log) columns {
 }
 
 // Find is a statement of its own, as the write statement doesn't see what it had
-// to wait for. It names the user too: so nobody is shown another's log.
-func (s *sqlStore) Find(ctx context.Context, logs []*Log) (map[uuid.UUID]*RecordedLog, error) {
+// to wait for.
+func (s *sqlStore) Find(ctx context.Context, keys []logKey) (recordedLogs, error) {
 	const query = `
 		SELECT request_id, user_id, word_count, "timestamp", recorded_at
 		FROM learning_log
-		JOIN unnest($1::uuid[], $2::uuid[]) AS taken (request_id, user_id) USING (request_id, user_id)`
-	requestIDs := make([]uuid.UUID, len(logs))
-	userIDs := make([]uuid.UUID, len(logs))
-	for i, log := range logs {
-		requestIDs[i], userIDs[i] = log.RequestID, log.UserID
+		JOIN unnest($1::uuid[], $2::uuid[]) AS wanted (request_id, user_id) USING (request_id, user_id)`
+	requestIDs := make(pgtype.FlatArray[pgtype.UUID], len(keys))
+	userIDs := make(pgtype.FlatArray[pgtype.UUID], len(keys))
+	for i, key := range keys {
+		requestIDs[i] = pgtype.UUID{Bytes: key.requestID, Valid: true}
+		userIDs[i] = pgtype.UUID{Bytes: key.userID, Valid: true}
 	}
 	rows, err := s.db.Query(ctx, query, requestIDs, userIDs)
 	if err != nil {
 		return nil, err
 	}
-	recorded, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByPos[RecordedLog])
+	return collect(rows, len(keys))
+}
+
+// collect reads rows of learning_log, about so many, without reflection. Those
+// that come before an error mean nothing: they are not recorded.
+func collect(rows pgx.Rows, about int) (recordedLogs, error) {
+	logs := make(recordedLogs, about)
+	var row struct {
+		requestID, userID     pgtype.UUID
+		wordCount             int32
+		timestamp, recordedAt time.Time
+	}
+	targets := []any{&row.requestID, &row.userID, &row.wordCount, &row.timestamp, &row.recordedAt}
+	_, err := pgx.ForEachRow(rows, targets, func() error {
+		log := &RecordedLog{
+			RequestID:  row.requestID.Bytes,
+			UserID:     row.userID.Bytes,
+			WordCount:  int(row.wordCount),
+			Timestamp:  row.timestamp.UTC(),
+			RecordedAt: row.recordedAt.UTC(),
+		}
+		logs[logKey{userID: log.UserID, requestID: log.RequestID}] = log
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	found := make(map[uuid.UUID]*RecordedLog, len(recorded))
-	for _, log := range recorded {
-		log.Timestamp, log.RecordedAt = log.Timestamp.UTC(), log.RecordedAt.UTC()
-		found[log.RequestID] = log
-	}
-	return found, nil
+	return logs, nil
 }

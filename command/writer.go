@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -15,13 +14,16 @@ import (
 
 // store is where logs are recorded and counted.
 type store interface {
-	// Insert records those of logs that are new, and counts them, in one commit, and
-	// returns when each of them was recorded. No two logs have the same request id. If
-	// it fails, nobody knows what was recorded: nothing, or all that were new.
-	Insert(ctx context.Context, logs []Log) (map[uuid.UUID]time.Time, error)
-	// Find returns what is recorded with the request ids and users of logs.
-	Find(ctx context.Context, logs []*Log) (map[uuid.UUID]*RecordedLog, error)
+	// Insert records and counts those of logs that are new, in one commit, and
+	// returns them. No two of logs have the same key. Where request ids are unique
+	// among all learners, the first log with one takes it. If Insert fails, nobody
+	// knows what was recorded: nothing, or all that were new.
+	Insert(ctx context.Context, logs []Log) (recordedLogs, error)
+	// Find returns the recorded logs that have these keys.
+	Find(ctx context.Context, keys []logKey) (recordedLogs, error)
 }
+
+type recordedLogs map[logKey]*RecordedLog
 
 // writer writes batches to the store, and finds out what became of their logs.
 type writer struct {
@@ -47,8 +49,8 @@ func (w *writer) write(ctx context.Context, b *batch) {
 // Where the database refuses a log its neighbours are recorded all the same: the
 // entries are halved until it is alone.
 func (w *writer) record(ctx context.Context, entries []*entry) (retries int) {
-	firsts, repeated := firstOfEachID(entries)
-	retries, err := w.insert(ctx, firsts)
+	firsts, repeated := firstOfEachKey(entries)
+	recorded, retries, err := w.insert(ctx, firsts)
 	if len(entries) > 1 && isRefusal(err) {
 		middle := len(entries) / 2
 		return retries + 1 + w.record(ctx, entries[:middle]) + w.record(ctx, entries[middle:])
@@ -58,14 +60,16 @@ func (w *writer) record(ctx context.Context, entries []*entry) (retries int) {
 		return retries
 	}
 	var taken []*entry
-	for _, first := range firsts {
-		if first.outcome.Status == "" {
-			taken = append(taken, first)
+	for _, e := range firsts {
+		if log := recorded[e.log.key()]; log != nil {
+			e.outcome = Outcome{Status: Recorded, Log: log}
+		} else {
+			taken = append(taken, e)
 		}
 	}
 	for _, e := range repeated {
-		if first := firsts[e.log.RequestID]; first.outcome.Status == Recorded {
-			e.outcome = judge(&e.log, first.outcome.Log)
+		if first := recorded[e.log.key()]; first != nil {
+			e.outcome = judge(&e.log, first)
 		} else {
 			taken = append(taken, e)
 		}
@@ -74,15 +78,22 @@ func (w *writer) record(ctx context.Context, entries []*entry) (retries int) {
 	return retries
 }
 
-// firstOfEachID returns the first entry with each request id, and all others.
-func firstOfEachID(entries []*entry) (firsts map[uuid.UUID]*entry, repeated []*entry) {
-	firsts = make(map[uuid.UUID]*entry, len(entries))
+// firstOfEachKey returns the first entry with each key, and all others, both in
+// their order.
+func firstOfEachKey(entries []*entry) (firsts, repeated []*entry) {
+	if len(entries) == 1 {
+		return entries, nil
+	}
+	seen := make(map[logKey]struct{}, len(entries))
+	firsts = make([]*entry, 0, len(entries))
 	for _, e := range entries {
-		if firsts[e.log.RequestID] == nil {
-			firsts[e.log.RequestID] = e
-		} else {
+		key := e.log.key()
+		if _, again := seen[key]; again {
 			repeated = append(repeated, e)
+			continue
 		}
+		seen[key] = struct{}{}
+		firsts = append(firsts, e)
 	}
 	return firsts, repeated
 }
@@ -100,39 +111,21 @@ func isRefusal(err error) bool {
 	return ok && (pgerrcode.IsDataException(refused.Code) || pgerrcode.IsIntegrityConstraintViolation(refused.Code))
 }
 
-// insert records entries, gives those that were new their outcome, and returns how
-// often it tried again. After an error of the store none has an outcome.
-func (w *writer) insert(ctx context.Context, entries map[uuid.UUID]*entry) (retries int, err error) {
-	logs := make([]Log, 0, len(entries))
+// insert records entries, in one commit, and returns those that were new, and how
+// often it tried again.
+func (w *writer) insert(ctx context.Context, entries []*entry) (recorded recordedLogs, retries int, err error) {
 	now := time.Now()
-	for _, e := range entries {
-		logs = append(logs, e.stamped(now))
+	logs := make([]Log, len(entries))
+	for i, e := range entries {
+		logs[i] = e.stamped(now)
 	}
-	var recordedAt map[uuid.UUID]time.Time
 	tries := 0
 	err = rollup.Retry(ctx, func() (err error) {
 		tries++
-		recordedAt, err = w.store.Insert(ctx, logs)
+		recorded, err = w.store.Insert(ctx, logs)
 		return err
 	})
-	if err != nil {
-		return tries - 1, err
-	}
-	for i := range logs {
-		log := &logs[i]
-		at, recorded := recordedAt[log.RequestID]
-		if !recorded {
-			continue
-		}
-		entries[log.RequestID].outcome = Outcome{Status: Recorded, Log: &RecordedLog{
-			RequestID:  log.RequestID,
-			UserID:     log.UserID,
-			WordCount:  log.WordCount,
-			Timestamp:  log.Timestamp,
-			RecordedAt: at,
-		}}
-	}
-	return tries - 1, nil
+	return recorded, tries - 1, err
 }
 
 // stamped returns the log with its timestamp as it is stored.
@@ -145,21 +138,22 @@ func (e *entry) stamped(now time.Time) Log {
 	return log
 }
 
-// judgeTaken gives an outcome to entries whose request ids were taken before.
+// judgeTaken gives an outcome to entries that were not new. One whose key isn't
+// found has the request id of another learner's log, which nobody is shown.
 func (w *writer) judgeTaken(ctx context.Context, entries []*entry) {
 	if len(entries) == 0 {
 		return
 	}
-	logs := make([]*Log, len(entries))
+	keys := make([]logKey, len(entries))
 	for i, e := range entries {
-		logs[i] = &e.log
+		keys[i] = e.log.key()
 	}
-	known, err := w.store.Find(ctx, logs)
+	known, err := w.store.Find(ctx, keys)
 	if err != nil {
 		fail(entries, fmt.Errorf("looking up logs that were recorded before: %w", err))
 		return
 	}
 	for _, e := range entries {
-		e.outcome = judge(&e.log, known[e.log.RequestID])
+		e.outcome = judge(&e.log, known[e.log.key()])
 	}
 }
