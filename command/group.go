@@ -121,14 +121,10 @@ func (s *submission) outcomes(err error) []Outcome {
 
 // submit hands s, which was accepted, to the lanes.
 func (g *group) submit(s *submission) {
-	lanes := g.lanes
-	if g.config.MaxBatch == 1 {
-		lanes = []*lane{{group: g, alone: true}}
-	}
-	parts := g.divide(s, len(lanes))
+	parts := g.divide(s)
 	for i := range parts {
 		if len(parts[i].entries) > 0 {
-			lanes[i].push(&parts[i])
+			g.lanes[i].push(&parts[i])
 		}
 	}
 }
@@ -197,14 +193,14 @@ func (g *group) countWaiting() int {
 
 // divide puts every entry into the part of its user's lane, and so logs with the
 // same key into the same part, in their order.
-func (g *group) divide(s *submission, lanes int) []part {
-	parts := make([]part, lanes)
+func (g *group) divide(s *submission) []part {
+	parts := make([]part, len(g.lanes))
 	for i := range parts {
 		parts[i].submission = s
 	}
 	for i := range s.entries {
 		e := &s.entries[i]
-		place := g.laneOf(e.log.UserID, lanes)
+		place := g.laneOf(e.log.UserID)
 		parts[place].entries = append(parts[place].entries, e)
 	}
 	return parts
@@ -212,8 +208,8 @@ func (g *group) divide(s *submission, lanes int) []part {
 
 // laneOf spreads users evenly, whatever kind of UUIDs they have and whoever
 // chooses them: of some kinds all but the time is the same.
-func (g *group) laneOf(user uuid.UUID, lanes int) int {
-	return int(maphash.Bytes(g.seed, user[:]) % uint64(lanes)) //nolint:gosec // less than lanes
+func (g *group) laneOf(user uuid.UUID) int {
+	return int(maphash.Bytes(g.seed, user[:]) % uint64(len(g.lanes))) //nolint:gosec // less than the lanes
 }
 
 // drop gives up a part that nobody waits for. Its entries stay without an outcome.

@@ -84,27 +84,6 @@ func TestALoneRecordWaitsForNoTimer(t *testing.T) {
 	})
 }
 
-func TestMaxWaitingHoldsWithoutGroupCommit(t *testing.T) {
-	t.Parallel()
-	pool := pgtest.Pool(t)
-	store := holdAt(pool)
-	recorder := command.NewRecorderOf(store, command.Config{MaxBatch: 1, MaxWaiting: 3})
-	accepted := []*call{submit(recorder, newLog(1, today)), submit(recorder, newLogs(2)...)}
-	store.waitForExecutions(t, len(accepted))
-	late := newLog(1, today)
-
-	outcome := recorder.Record(t.Context(), []command.Log{late})[0]
-
-	assert.ErrorIs(t, outcome.Err, command.ErrFull)
-	assert.Equal(t, 3, recorder.Waiting(), "what is being written may wait for a connection")
-	store.release()
-	for _, caller := range accepted {
-		caller.allRecorded(t)
-	}
-	assert.Zero(t, recorder.Waiting())
-	assert.Equal(t, command.Recorded, record(t, recorder, late)[0].Status, "there is room again")
-}
-
 // As UUIDs of version 1 do, that were made on one machine.
 func TestUsersWhoseIDsEndAlikeAreDividedAmongTheLanes(t *testing.T) {
 	t.Parallel()
@@ -127,17 +106,18 @@ func TestUsersWhoseIDsEndAlikeAreDividedAmongTheLanes(t *testing.T) {
 	}
 }
 
-func TestMaxBatchOfOneSharesNothingBetweenCalls(t *testing.T) {
+func TestWithAMaxBatchOfOneEveryCallHasACommitOfItsOwn(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
 	store := holdAt(pool)
-	recorder := command.NewRecorderOf(store, command.Config{MaxBatch: 1})
-	var calls []*call
-	for i := range 6 {
+	recorder := command.NewRecorderOf(store, command.Config{MaxBatch: 1, Lanes: 1})
+	calls := []*call{submit(recorder, newLog(1, today))}
+	store.waitForExecutions(t, 1)
+	for i := range 5 {
 		calls = append(calls, submit(recorder, newLog(i, today)))
 	}
-	calls = append(calls, submit(recorder, newLog(1, today), newLog(2, today), newLog(3, today)))
-	store.waitForExecutions(t, len(calls)) // none of which waits for another
+	calls = append(calls, submit(recorder, newLogs(3)...))
+	waitUntilWaiting(t, recorder, 8) // together, if they were to share one
 
 	store.release()
 
@@ -147,6 +127,34 @@ func TestMaxBatchOfOneSharesNothingBetweenCalls(t *testing.T) {
 	sizes := store.executions()
 	slices.Sort(sizes)
 	assert.Equal(t, []int{1, 1, 1, 1, 1, 1, 3}, sizes, "the logs of each execution are those of one call")
+	assertNoDrift(t, pool)
+}
+
+func TestWithAMaxBatchOfOneTheLanesSayHowManyCallsAreUnderWay(t *testing.T) {
+	t.Parallel()
+	const callers, lanes = 100, 3
+	pool := pgtest.Pool(t)
+	store := holdAt(pool)
+	recorder := command.NewRecorderOf(store, command.Config{MaxBatch: 1, Lanes: lanes, MaxWaiting: callers})
+	var calls []*call
+	for range callers {
+		calls = append(calls, submit(recorder, newLog(1, today)))
+	}
+	store.waitForExecutions(t, lanes)
+	waitUntilWaiting(t, recorder, callers-lanes)
+	calls = append(calls, submit(recorder, newLogs(lanes)...))
+	waitUntilWaiting(t, recorder, callers)
+
+	outcome := recorder.Record(t.Context(), newLogs(1))[0]
+
+	assert.ErrorIs(t, outcome.Err, command.ErrFull, "what isn't under way waits, and is counted")
+	assert.Len(t, store.executions(), lanes)
+	store.release()
+	for _, caller := range calls {
+		caller.allRecorded(t)
+	}
+	assert.Zero(t, recorder.Waiting())
+	assert.Equal(t, command.Recorded, record(t, recorder, newLog(1, today))[0].Status, "there is room again")
 }
 
 func TestTheSameRequestIDFromTwoCallersInOneExecution(t *testing.T) {

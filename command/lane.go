@@ -13,10 +13,6 @@ const maxChunk = 2000
 // at once; what is submitted while a batch is being written makes up the next.
 type lane struct {
 	group *group
-	// alone says that the lane has the logs of one call, to share no commit. They
-	// wait for a connection rather than for their turn, so that they count as waiting
-	// until they are written.
-	alone bool
 
 	mu     sync.Mutex
 	queue  []*part // the oldest first
@@ -83,9 +79,7 @@ func (l *lane) take() *batch {
 		l.busy = false
 		return nil
 	}
-	if !l.alone {
-		l.group.leave(len(next.entries))
-	}
+	l.group.leave(len(next.entries))
 	return next
 }
 
@@ -109,9 +103,6 @@ func (l *lane) settle(written *batch) {
 		}
 	}
 	l.mu.Unlock()
-	if l.alone {
-		l.group.leave(len(written.entries))
-	}
 	for _, c := range written.chunks {
 		l.group.settle(c.part.submission, c.entries)
 	}
