@@ -119,13 +119,20 @@ func (s *submission) outcomes(err error) []Outcome {
 	return outcomes
 }
 
-// submit hands s, which was accepted, to the lanes.
+// submit hands s, which was accepted, to the lanes of its users. Logs with the same
+// key have the same lane, and stay in their order.
 func (g *group) submit(s *submission) {
-	parts := g.divide(s)
-	for i := range parts {
-		if len(parts[i].entries) > 0 {
-			g.lanes[i].push(&parts[i])
+	parts := make(map[*lane]*part)
+	for i := range s.entries {
+		e := &s.entries[i]
+		l := g.laneOf(e.log.UserID)
+		if parts[l] == nil {
+			parts[l] = &part{submission: s}
 		}
+		parts[l].entries = append(parts[l].entries, e)
+	}
+	for l, p := range parts {
+		l.push(p)
 	}
 }
 
@@ -191,25 +198,10 @@ func (g *group) countWaiting() int {
 	return g.waiting
 }
 
-// divide puts every entry into the part of its user's lane, and so logs with the
-// same key into the same part, in their order.
-func (g *group) divide(s *submission) []part {
-	parts := make([]part, len(g.lanes))
-	for i := range parts {
-		parts[i].submission = s
-	}
-	for i := range s.entries {
-		e := &s.entries[i]
-		place := g.laneOf(e.log.UserID)
-		parts[place].entries = append(parts[place].entries, e)
-	}
-	return parts
-}
-
 // laneOf spreads users evenly, whatever kind of UUIDs they have and whoever
 // chooses them: of some kinds all but the time is the same.
-func (g *group) laneOf(user uuid.UUID) int {
-	return int(maphash.Bytes(g.seed, user[:]) % uint64(len(g.lanes))) //nolint:gosec // less than the lanes
+func (g *group) laneOf(user uuid.UUID) *lane {
+	return g.lanes[maphash.Bytes(g.seed, user[:])%uint64(len(g.lanes))]
 }
 
 // drop gives up a part that nobody waits for. Its entries stay without an outcome.
