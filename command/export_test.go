@@ -23,3 +23,15 @@ func KeysOf(logs ...Log) []logKey {
 	}
 	return keys
 }
+
+// Queued returns how many logs are in the lanes' queues: as many as wait, once
+// every call that was accepted has got there.
+func (r *Recorder) Queued() int {
+	queued := 0
+	for _, lane := range r.group.lanes {
+		lane.mu.Lock()
+		queued += lane.queued
+		lane.mu.Unlock()
+	}
+	return queued
+}

@@ -959,7 +959,7 @@ func (c *call) allRecorded(t *testing.T) {
 
 func waitUntilWaiting(t *testing.T, recorder *command.Recorder, logs int) {
 	t.Helper()
-	require.Eventually(t, func() bool { return recorder.Waiting() == logs }, eventually, often,
+	require.Eventually(t, func() bool { return recorder.Waiting() == logs && recorder.Queued() == logs }, eventually, often,
 		"%d logs should wait", logs)
 }
 
