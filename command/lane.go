@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -12,7 +13,12 @@ const maxChunk = 2000
 // lane writes one batch at a time. What is submitted to an idle lane is written
 // at once; what is submitted while a batch is being written makes up the next.
 type lane struct {
-	group *group
+	// context is that of all writing: a batch outlives the calls that it is made of.
+	context   context.Context //nolint:containedctx // see above
+	writer    *writer
+	maxBatch  int
+	admission *admission
+	observer  Observer
 
 	mu     sync.Mutex
 	queue  []*part // the oldest first
@@ -54,7 +60,7 @@ func (l *lane) enqueue(p *part) {
 // work writes batches until there is no more to write.
 func (l *lane) work() {
 	for next := l.take(); next != nil; next = l.take() {
-		l.group.writer.write(l.group.context, next)
+		l.writer.write(l.context, next)
 		l.settle(next)
 	}
 }
@@ -64,13 +70,13 @@ func (l *lane) take() *batch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	next := &batch{taken: time.Now()}
-	for len(l.queue) > 0 && len(next.entries) < l.group.config.MaxBatch {
+	for len(l.queue) > 0 && len(next.entries) < l.maxBatch {
 		p := l.queue[0]
 		l.queue[0] = nil
 		l.queue = l.queue[1:]
 		if p.submission.abandoned.Load() {
 			l.queued -= len(p.entries)
-			l.group.drop(p)
+			l.drop(p)
 		} else {
 			l.queued -= next.add(p)
 		}
@@ -79,8 +85,17 @@ func (l *lane) take() *batch {
 		l.busy = false
 		return nil
 	}
-	l.group.leave(len(next.entries))
+	l.admission.leave(len(next.entries))
 	return next
+}
+
+// drop gives up a part that nobody waits for. Its entries stay without an outcome.
+func (l *lane) drop(p *part) {
+	l.admission.leave(len(p.entries))
+	l.observer.Refused(Failed, len(p.entries))
+	if p.submission.release(len(p.entries)) {
+		l.admission.callDone()
+	}
 }
 
 // add takes the next entries of a part, and returns how many.
@@ -104,7 +119,9 @@ func (l *lane) settle(written *batch) {
 	}
 	l.mu.Unlock()
 	for _, c := range written.chunks {
-		l.group.settle(c.part.submission, c.entries)
+		if c.part.submission.settle(c.entries) {
+			l.admission.callDone()
+		}
 	}
 }
 
@@ -119,7 +136,6 @@ func (l *lane) keepPace(took time.Duration) {
 func (l *lane) backlog() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	most := l.group.config.MaxBatch
-	batches := (l.queued + most - 1) / most
+	batches := (l.queued + l.maxBatch - 1) / l.maxBatch
 	return l.pace * time.Duration(batches)
 }

@@ -67,13 +67,13 @@ func newRecorder(store store, config Config) *Recorder {
 // ends first, the logs that aren't known to be recorded have Failed, and may be
 // recorded all the same.
 func (r *Recorder) Record(ctx context.Context, logs []Log) []Outcome {
-	return r.record(ctx, logs, r.group.acceptNow)
+	return r.record(ctx, logs, r.group.admission.acceptNow)
 }
 
 // RecordPatiently is Record, but where too many logs wait it waits for room, until
 // ctx ends, before it fails with [ErrFull].
 func (r *Recorder) RecordPatiently(ctx context.Context, logs []Log) []Outcome {
-	return r.record(ctx, logs, r.group.acceptPatiently)
+	return r.record(ctx, logs, r.group.admission.acceptPatiently)
 }
 
 func (r *Recorder) record(ctx context.Context, logs []Log, accept accept) []Outcome {
@@ -115,10 +115,10 @@ func (r *Recorder) Close(ctx context.Context) error { return r.group.close(ctx) 
 func (r *Recorder) Backlog() time.Duration { return r.group.backlog() }
 
 // Waiting returns how many logs wait to be written.
-func (r *Recorder) Waiting() int { return r.group.countWaiting() }
+func (r *Recorder) Waiting() int { return r.group.admission.countWaiting() }
 
 // MaxWaiting returns how many may: see [Config].
-func (r *Recorder) MaxWaiting() int { return r.group.config.MaxWaiting }
+func (r *Recorder) MaxWaiting() int { return r.group.admission.maxWaiting }
 
 // judge compares a log with the recorded one that has its key, which is nil where
 // another user's log has its request id.
