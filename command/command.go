@@ -13,8 +13,8 @@ import (
 
 // Log is a learning log as a client submits it.
 type Log struct {
-	// RequestID is the client's name for this log of the user. A second one with
-	// the same id is the same log sent again, or a mistake.
+	// RequestID is the client's own name for this log. A second log of the same user
+	// with it is the same log sent again, or a mistake.
 	RequestID uuid.UUID
 	UserID    uuid.UUID
 	// WordCount is how many words were learned, from 0 to Limits.MaxWordCount.
@@ -26,8 +26,8 @@ type Log struct {
 	Timestamp time.Time
 }
 
-// logKey is what a log is known by. Request ids are their learner's own: what
-// another learner has recorded says nothing about a log.
+// logKey is what a log is known by: its user and its request id together. Logs of
+// two users are never the same log.
 type logKey struct{ userID, requestID uuid.UUID }
 
 func (l *Log) key() logKey { return logKey{userID: l.UserID, requestID: l.RequestID} }

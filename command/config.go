@@ -34,8 +34,8 @@ type Config struct {
 	// Lanes is how many batches are written at the same time, at most, each on a
 	// connection of its own. The users are divided among them.
 	Lanes int
-	// MaxWaiting is how many logs may wait to be written: calls that find as many
-	// waiting fail with [ErrFull]. One that finds fewer is accepted whatever its
+	// MaxWaiting is how many logs may wait to be written: a call that finds as many
+	// waiting fails with [ErrFull]. One that finds fewer is accepted whatever its
 	// size, or else a large one might never find room.
 	MaxWaiting int
 	// Timeout bounds the writing of one batch.

@@ -44,8 +44,8 @@ func newGroup(store store, config Config) *group {
 	return g
 }
 
-// write returns an outcome for every log. All have Failed if accept doesn't let
-// them in; if ctx ends, those have that aren't written by then.
+// write returns an outcome for every log. If accept doesn't let them in, all have
+// Failed. If ctx ends, the logs that aren't written by then have Failed.
 func (g *group) write(ctx context.Context, logs []Log, accept accept) []Outcome {
 	if len(logs) == 0 {
 		return nil
@@ -65,20 +65,20 @@ func (g *group) write(ctx context.Context, logs []Log, accept accept) []Outcome 
 	}
 }
 
-// submit hands s, which was accepted, to the lanes of its users. Logs with the same
-// key have the same lane, and stay in their order.
+// submit gives the lanes of its users their shares of s, which was accepted. Logs
+// with the same key have the same lane, and stay in their order.
 func (g *group) submit(s *submission) {
-	parts := make(map[*lane]*part)
-	for i := range s.entries {
-		e := &s.entries[i]
-		l := g.laneOf(e.log.UserID)
-		if parts[l] == nil {
-			parts[l] = &part{submission: s}
+	shares := make(map[*lane]*share)
+	for i := range s.logs {
+		log := &s.logs[i]
+		l := g.laneOf(log.UserID)
+		if shares[l] == nil {
+			shares[l] = &share{submission: s}
 		}
-		parts[l].entries = append(parts[l].entries, e)
+		shares[l].logs = append(shares[l].logs, log)
 	}
-	for l, p := range parts {
-		l.push(p)
+	for l, share := range shares {
+		l.push(share)
 	}
 }
 

@@ -474,8 +474,8 @@ func TestMaxWaitingTurnsFurtherCallsAway(t *testing.T) {
 	assertNoDrift(t, pool)
 }
 
-// One slow batch, such as one that waited for a lock, is no measure of how long an
-// entry takes.
+// One slow batch, such as one that waited for a lock, is no measure of how long a
+// log takes.
 func TestTheBacklogIsThatOfTheBatchesThatWait(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

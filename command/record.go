@@ -15,8 +15,8 @@ const (
 	// AlreadyRecorded: it had been recorded before, with the same fields. The
 	// client may treat it as done.
 	AlreadyRecorded Status = "already_recorded"
-	// RequestIDReused: another log has its request id. That is a bug in the
-	// client, and the log is not recorded.
+	// RequestIDReused: another log has its request id, this user's or another's.
+	// That is a bug in the client, and the log is not recorded.
 	RequestIDReused Status = "request_id_reused"
 	// Invalid: a field is outside the limits. The log is not recorded.
 	Invalid Status = "invalid"
@@ -59,13 +59,15 @@ func newRecorder(store store, config Config) *Recorder {
 	return &Recorder{limits: config.Limits, observer: config.Observer, group: newGroup(store, config)}
 }
 
-// Record records logs and returns an outcome for each, in their order. One bad
-// log never fails its neighbours. Of several logs with the same request id the
-// first valid one is recorded and the others are judged against it.
+// Record records logs and returns an outcome for each, in their order. One bad log
+// never fails its neighbours. Of several logs of a user with the same request id
+// the first valid one is recorded, and the others are judged against it. Of several
+// users' logs with the same request id exactly one is recorded, not always the
+// first, and the others are RequestIDReused.
 //
 // Logs that are recorded at the same time share a commit, whoever calls. If ctx
-// ends first, the logs that aren't known to be recorded have Failed, and may be
-// recorded all the same.
+// ends first, the logs that aren't written by then have Failed. They may be recorded
+// all the same.
 func (r *Recorder) Record(ctx context.Context, logs []Log) []Outcome {
 	return r.record(ctx, logs, r.group.admission.acceptNow)
 }
@@ -97,17 +99,17 @@ func (r *Recorder) record(ctx context.Context, logs []Log, accept accept) []Outc
 	return outcomes
 }
 
-// Refuse tells the observer of so many Invalid logs. Call it for those that can't
-// be read as a [Log], and so can't be given to Record, which calls it itself for
-// those that are outside the limits.
+// Refuse tells the observer of so many Invalid logs. Call it for what can't be read
+// as a [Log]. For logs that are outside the limits Record calls it.
 func (r *Recorder) Refuse(logs int) {
 	if logs > 0 {
 		r.observer.Refused(Invalid, logs)
 	}
 }
 
-// Close waits until everything that was accepted is written, and accepts
-// nothing more. Where ctx ends first, what is left Failed.
+// Close waits until everything that was accepted is written, and accepts nothing
+// more. If ctx ends first, it returns an error, and the logs that are left have
+// Failed.
 func (r *Recorder) Close(ctx context.Context) error { return r.group.close(ctx) }
 
 // Backlog returns about how long it will take to write what waits, from a second

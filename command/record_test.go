@@ -234,11 +234,11 @@ func TestRecordOfOverlappingBatches(t *testing.T) {
 	recorder := newRecorder(pool)
 	users := []uuid.UUID{uuid.New(), uuid.New(), uuid.New()}
 	for round := range 15 {
-		batch := make([]command.Log, 60)
-		for i := range batch {
-			batch[i] = newLog(i, "2026-11-22T08:00:00Z")
-			batch[i].UserID = users[i%len(users)]
-			batch[i].Timestamp = batch[i].Timestamp.AddDate(0, 0, -i%20) // many periods, so that their order matters
+		common := make([]command.Log, 60)
+		for i := range common {
+			common[i] = newLog(i, "2026-11-22T08:00:00Z")
+			common[i].UserID = users[i%len(users)]
+			common[i].Timestamp = common[i].Timestamp.AddDate(0, 0, -i%20) // many periods, so that their order matters
 		}
 		recorded := make([]int, 6)
 		var clients sync.WaitGroup
@@ -246,11 +246,11 @@ func TestRecordOfOverlappingBatches(t *testing.T) {
 			clients.Go(func() {
 				var mine []command.Log
 				random := rand.New(rand.NewPCG(uint64(round), uint64(client)))
-				for _, place := range random.Perm(len(batch)) {
-					mine = append(mine, batch[place])
+				for _, place := range random.Perm(len(common)) {
+					mine = append(mine, common[place])
 				}
-				for range batch { // and as many of its own, for the same users and days
-					log := mine[random.IntN(len(batch))]
+				for range common { // and as many of its own, for the same users and days
+					log := mine[random.IntN(len(common))]
 					log.RequestID = uuid.New()
 					mine = append(mine, log)
 				}
@@ -270,7 +270,7 @@ func TestRecordOfOverlappingBatches(t *testing.T) {
 		for _, n := range recorded {
 			total += n
 		}
-		require.Equal(t, len(batch)+len(recorded)*len(batch), total, "each log was recorded by exactly one client")
+		require.Equal(t, len(common)+len(recorded)*len(common), total, "each log was recorded by exactly one client")
 	}
 	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
 	assert.Zero(t, scan[int](t, pool, `SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`))
@@ -288,7 +288,7 @@ func TestRecordFollowsItsModel(t *testing.T) {
 		run++
 		requestIDs, users := drawIDs(t, run, 6), drawIDs(t, run, 2)
 		model := make(map[uuid.UUID]command.Log)
-		batches := rapid.SliceOfN(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) command.Log {
+		calls := rapid.SliceOfN(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) command.Log {
 			log := command.Log{
 				RequestID: rapid.SampledFrom(requestIDs).Draw(t, "request id"),
 				UserID:    rapid.SampledFrom(users).Draw(t, "user"),
@@ -299,20 +299,20 @@ func TestRecordFollowsItsModel(t *testing.T) {
 				log.Timestamp = time.Date(2025, 12, 28+day, 12, 0, 0, 0, time.UTC)
 			}
 			return log
-		}), 0, 6), 1, 5).Draw(t, "batches")
+		}), 0, 6), 1, 5).Draw(t, "calls")
 
-		for _, batch := range batches {
-			want := make([]command.Status, len(batch))
-			for i, log := range batch {
+		for _, logs := range calls {
+			want := make([]command.Status, len(logs))
+			for i, log := range logs {
 				want[i] = expect(model, log)
 			}
-			outcomes := record(t, recorder, batch...)
+			outcomes := record(t, recorder, logs...)
 			require.Equal(t, want, statuses(outcomes))
 			for i, outcome := range outcomes {
-				if outcome.Status == command.Recorded && batch[i].Timestamp.IsZero() {
-					log := model[batch[i].RequestID]
+				if outcome.Status == command.Recorded && logs[i].Timestamp.IsZero() {
+					log := model[logs[i].RequestID]
 					log.Timestamp = outcome.Log.Timestamp // now it is known
-					model[batch[i].RequestID] = log
+					model[logs[i].RequestID] = log
 				}
 			}
 		}

@@ -32,13 +32,13 @@ func newSQLStore(db database, zone *time.Location) *sqlStore {
 // conflict target is named, so that the statement also holds where the key
 // begins with the user.
 //
-// Concurrent batches wait for each other instead of deadlocking. What they wait
-// for here are request ids, which all take in ascending order; then, with every
-// log inserted, rollup rows, in the order of [rollup.AddSQL]. Of several logs
-// with one request id the first takes it for the whole statement, and the others
-// wait for nobody: so their order is free to be that of their places, and the log
-// that was submitted first is recorded. (With a primary key of request id and
-// user it would be the user's instead: each pair is then waited for.)
+// Batches that are written at the same time may wait for each other, but not in a
+// circle: all of them take request ids first, in ascending order, and then rollup
+// rows, in the order of [rollup.AddSQL]. Of several logs with one request id the
+// first takes it for its batch, so the others have nothing to wait for: they may
+// come in the order of their places, so that the log that was submitted first is
+// recorded. (Where the primary key is user and request id, batches wait for pairs
+// of them: then the order must be that of request id and user.)
 func insertSQL() string {
 	return `
 	WITH recorded AS (
@@ -109,8 +109,8 @@ func (s *sqlStore) Find(ctx context.Context, keys []logKey) (recordedLogs, error
 	return collect(rows, len(keys))
 }
 
-// collect reads rows of learning_log, about so many, without reflection. Those
-// that come before an error mean nothing: they are not recorded.
+// collect reads rows of learning_log, about so many, without reflection. Rows that
+// came before an error are not recorded, so they are not returned.
 func collect(rows pgx.Rows, about int) (recordedLogs, error) {
 	logs := make(recordedLogs, about)
 	var row struct {

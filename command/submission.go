@@ -7,61 +7,63 @@ import (
 
 // submission is the logs of one call, on their way.
 type submission struct {
-	entries   []entry
-	left      atomic.Int64  // entries that are waiting or being written
+	logs      []submittedLog
+	left      atomic.Int64  // logs that wait or are being written
 	abandoned atomic.Bool   // nobody waits for it any more
 	done      chan struct{} // closed when none is left
 }
 
-// entry is a log, and what became of it.
-type entry struct {
-	log     Log
+// submittedLog is a log, and what became of it.
+type submittedLog struct {
+	Log
+
 	outcome Outcome
-	settled atomic.Bool // the outcome may be read
+	settled atomic.Bool // the outcome is final, and may be read
 }
 
-// part is what a lane has of a submission. Its entries are taken in their order,
-// some of them only when those before are settled.
-type part struct {
+// share is what a lane has of a submission: logs that still wait, in their order.
+// A large one takes several turns, one after the other.
+type share struct {
 	submission *submission
-	entries    []*entry
-	queued     time.Time
+	logs       []*submittedLog
+	queued     time.Time // when it began to wait for its next turn
 }
 
 func newSubmission(logs []Log) *submission {
-	s := &submission{entries: make([]entry, len(logs)), done: make(chan struct{})}
+	s := &submission{logs: make([]submittedLog, len(logs)), done: make(chan struct{})}
 	for i := range logs {
-		s.entries[i].log = logs[i]
+		s.logs[i].Log = logs[i]
 	}
 	s.left.Store(int64(len(logs)))
 	return s
 }
 
-// settle is called when entries have got their outcomes. It returns whether the
-// submission is done.
-func (s *submission) settle(entries []*entry) (done bool) {
-	for _, e := range entries {
-		e.settled.Store(true)
+// settle makes the outcomes of logs final, and returns whether the submission is
+// done.
+func (s *submission) settle(logs []*submittedLog) (done bool) {
+	for _, log := range logs {
+		log.settled.Store(true)
 	}
-	return s.release(len(entries))
+	return s.release(len(logs))
 }
 
-// release is called when so many entries don't wait and aren't being written any
+// release is called when so many logs are neither waiting nor being written any
 // more. It returns whether the submission is done.
-func (s *submission) release(entries int) (done bool) {
-	if s.left.Add(-int64(entries)) > 0 {
+func (s *submission) release(logs int) (done bool) {
+	if s.left.Add(-int64(logs)) > 0 {
 		return false
 	}
 	close(s.done)
 	return true
 }
 
-// outcomes returns those of the entries that are settled. The others Failed with err.
+// outcomes returns an outcome for every log. A log that isn't settled has Failed
+// with err.
 func (s *submission) outcomes(err error) []Outcome {
-	outcomes := make([]Outcome, len(s.entries))
-	for i := range s.entries {
-		if e := &s.entries[i]; e.settled.Load() {
-			outcomes[i] = e.outcome
+	outcomes := make([]Outcome, len(s.logs))
+	for i := range s.logs {
+		if log := &s.logs[i]; log.settled.Load() {
+			outcomes[i] = log.outcome
 		} else {
 			outcomes[i] = Outcome{Status: Failed, Err: err}
 		}

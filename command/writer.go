@@ -15,14 +15,15 @@ import (
 // store is where logs are recorded and counted.
 type store interface {
 	// Insert records and counts those of logs that are new, in one commit, and
-	// returns them. No two of logs have the same key. Where request ids are unique
-	// among all learners, the first log with one takes it. If Insert fails, nobody
-	// knows what was recorded: nothing, or all that were new.
+	// returns them. No two of logs have the same key. Where no two users may have the
+	// same request id, the first log with one takes it. If Insert fails, nobody knows
+	// whether all that were new are recorded, or nothing.
 	Insert(ctx context.Context, logs []Log) (recordedLogs, error)
 	// Find returns the recorded logs that have these keys.
 	Find(ctx context.Context, keys []logKey) (recordedLogs, error)
 }
 
+// recordedLogs are logs that are recorded, by what they are known by.
 type recordedLogs map[logKey]*RecordedLog
 
 // writer writes batches to the store, and finds out what became of their logs.
@@ -36,88 +37,75 @@ func newWriter(store store, config Config) *writer {
 	return &writer{store: store, timeout: config.Timeout, observer: config.Observer}
 }
 
-// write gives every entry of the batch its outcome.
+// write gives every log of the batch its outcome.
 func (w *writer) write(ctx context.Context, b *batch) {
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
 	begun := time.Now()
-	retries := w.record(ctx, b.entries)
-	w.observer.Wrote(report(b, time.Since(begun), retries))
+	retries := w.record(ctx, b.logs)
+	w.observer.Wrote(toBatch(b, time.Since(begun), retries))
 }
 
-// record gives every entry its outcome, and returns how often it tried again.
+// record gives every log its outcome, and returns how often it tried again.
 // Where the database refuses a log its neighbours are recorded all the same: the
-// entries are halved until it is alone.
-func (w *writer) record(ctx context.Context, entries []*entry) (retries int) {
-	firsts, repeated := firstOfEachKey(entries)
+// logs are halved until it is alone.
+func (w *writer) record(ctx context.Context, logs []*submittedLog) (retries int) {
+	firsts, repeated := firstOfEachKey(logs)
 	recorded, retries, err := w.insert(ctx, firsts)
-	if len(entries) > 1 && isRefusal(err) {
-		middle := len(entries) / 2
-		return retries + 1 + w.record(ctx, entries[:middle]) + w.record(ctx, entries[middle:])
+	if len(logs) > 1 && isRefusal(err) {
+		middle := len(logs) / 2
+		return retries + 1 + w.record(ctx, logs[:middle]) + w.record(ctx, logs[middle:])
 	}
 	if err != nil {
-		fail(entries, fmt.Errorf("recording learning logs: %w", err))
+		fail(logs, fmt.Errorf("recording learning logs: %w", err))
 		return retries
 	}
-	var taken []*entry
-	for _, e := range firsts {
-		if log := recorded[e.log.key()]; log != nil {
-			e.outcome = Outcome{Status: Recorded, Log: log}
+	var taken []*submittedLog
+	for _, log := range firsts {
+		if stored := recorded[log.key()]; stored != nil {
+			log.outcome = Outcome{Status: Recorded, Log: stored}
 		} else {
-			taken = append(taken, e)
+			taken = append(taken, log)
 		}
 	}
-	for _, e := range repeated {
-		if first := recorded[e.log.key()]; first != nil {
-			e.outcome = judge(&e.log, first)
+	for _, log := range repeated {
+		if first := recorded[log.key()]; first != nil {
+			log.outcome = judge(&log.Log, first)
 		} else {
-			taken = append(taken, e)
+			taken = append(taken, log)
 		}
 	}
 	w.judgeTaken(ctx, taken)
 	return retries
 }
 
-// firstOfEachKey returns the first entry with each key, and all others, both in
+// firstOfEachKey returns the first log with each key, and all others, both in
 // their order.
-func firstOfEachKey(entries []*entry) (firsts, repeated []*entry) {
-	if len(entries) == 1 {
-		return entries, nil
+func firstOfEachKey(logs []*submittedLog) (firsts, repeated []*submittedLog) {
+	if len(logs) == 1 {
+		return logs, nil
 	}
-	seen := make(map[logKey]struct{}, len(entries))
-	firsts = make([]*entry, 0, len(entries))
-	for _, e := range entries {
-		key := e.log.key()
+	seen := make(map[logKey]struct{}, len(logs))
+	firsts = make([]*submittedLog, 0, len(logs))
+	for _, log := range logs {
+		key := log.key()
 		if _, again := seen[key]; again {
-			repeated = append(repeated, e)
+			repeated = append(repeated, log)
 			continue
 		}
 		seen[key] = struct{}{}
-		firsts = append(firsts, e)
+		firsts = append(firsts, log)
 	}
 	return firsts, repeated
 }
 
-func fail(entries []*entry, err error) {
-	for _, e := range entries {
-		e.outcome = Outcome{Status: Failed, Err: err}
-	}
-}
-
-// isRefusal says whether the database refused what a log says, or what it would
-// make of a rollup, rather than the statement as such or at this time.
-func isRefusal(err error) bool {
-	refused, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && (pgerrcode.IsDataException(refused.Code) || pgerrcode.IsIntegrityConstraintViolation(refused.Code))
-}
-
-// insert records entries, in one commit, and returns those that were new, and how
-// often it tried again.
-func (w *writer) insert(ctx context.Context, entries []*entry) (recorded recordedLogs, retries int, err error) {
+// insert records those of submitted that are new, in one commit. It returns what
+// it recorded, and how often it tried again.
+func (w *writer) insert(ctx context.Context, submitted []*submittedLog) (recorded recordedLogs, retries int, err error) {
 	now := time.Now()
-	logs := make([]Log, len(entries))
-	for i, e := range entries {
-		logs[i] = e.stamped(now)
+	logs := make([]Log, len(submitted))
+	for i, log := range submitted {
+		logs[i] = log.stamped(now)
 	}
 	tries := 0
 	err = rollup.Retry(ctx, func() (err error) {
@@ -128,9 +116,10 @@ func (w *writer) insert(ctx context.Context, entries []*entry) (recorded recorde
 	return recorded, tries - 1, err
 }
 
-// stamped returns the log with its timestamp as it is stored.
-func (e *entry) stamped(now time.Time) Log {
-	log := e.log
+// stamped returns the log with its timestamp as it is stored. One that the client
+// left out is now.
+func (l *Log) stamped(now time.Time) Log {
+	log := *l
 	if log.Timestamp.IsZero() {
 		log.Timestamp = now
 	}
@@ -138,22 +127,35 @@ func (e *entry) stamped(now time.Time) Log {
 	return log
 }
 
-// judgeTaken gives an outcome to entries that were not new. One whose key isn't
-// found has the request id of another learner's log, which nobody is shown.
-func (w *writer) judgeTaken(ctx context.Context, entries []*entry) {
-	if len(entries) == 0 {
+func fail(logs []*submittedLog, err error) {
+	for _, log := range logs {
+		log.outcome = Outcome{Status: Failed, Err: err}
+	}
+}
+
+// isRefusal says whether the database refused what a log says, or what it would
+// make of a rollup, rather than the statement as such or at this time.
+func isRefusal(err error) bool {
+	refused, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (pgerrcode.IsDataException(refused.Code) || pgerrcode.IsIntegrityConstraintViolation(refused.Code))
+}
+
+// judgeTaken gives logs that were not new their outcomes. One whose key isn't found
+// has the request id of another user's log.
+func (w *writer) judgeTaken(ctx context.Context, logs []*submittedLog) {
+	if len(logs) == 0 {
 		return
 	}
-	keys := make([]logKey, len(entries))
-	for i, e := range entries {
-		keys[i] = e.log.key()
+	keys := make([]logKey, len(logs))
+	for i, log := range logs {
+		keys[i] = log.key()
 	}
 	known, err := w.store.Find(ctx, keys)
 	if err != nil {
-		fail(entries, fmt.Errorf("looking up logs that were recorded before: %w", err))
+		fail(logs, fmt.Errorf("looking up logs that were recorded before: %w", err))
 		return
 	}
-	for _, e := range entries {
-		e.outcome = judge(&e.log, known[e.log.key()])
+	for i, log := range logs {
+		log.outcome = judge(&log.Log, known[keys[i]])
 	}
 }
