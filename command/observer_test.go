@@ -2,7 +2,6 @@ package command_test
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"sync"
 	"testing"
@@ -71,21 +70,6 @@ func TestObserverHearsOfEveryLogOnce(t *testing.T) {
 		command.Invalid: 4, command.Failed: 2,
 	}, heard.outcomes)
 	assert.Equal(t, []int{1, 4}, []int{heard.batches, heard.logs}, "the others never had a batch")
-}
-
-// stuck is a store that answers nothing until it is let go, and then fails.
-type stuck struct {
-	command.Store
-
-	asked, letGo chan struct{}
-}
-
-func newStuck() stuck { return stuck{asked: make(chan struct{}, 1), letGo: make(chan struct{})} }
-
-func (s stuck) Insert(context.Context, []command.Log) (command.RecordedLogs, error) {
-	s.asked <- struct{}{}
-	<-s.letGo
-	return nil, errors.New("it is away")
 }
 
 // Logs that Failed are heard of whether they had a batch or not, but not twice:
