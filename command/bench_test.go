@@ -14,16 +14,16 @@ import (
 // other, not with a server that does.
 func BenchmarkRecord(b *testing.B) {
 	for _, size := range []int{1, 100, 10_000} {
-		b.Run(fmt.Sprintf("batch=%d", size), func(b *testing.B) {
+		b.Run(fmt.Sprintf("logs=%d", size), func(b *testing.B) {
 			recorder := newRecorder(pgtest.Pool(b))
 			users := newIDs(1000)
-			batch := make([]command.Log, size)
+			logs := make([]command.Log, size)
 			for b.Loop() {
-				for i := range batch {
-					batch[i] = newLog(12, "2026-11-22T08:00:00Z")
-					batch[i].UserID = users[i%len(users)]
+				for i := range logs {
+					logs[i] = newLog(12, "2026-11-22T08:00:00Z")
+					logs[i].UserID = users[i%len(users)]
 				}
-				record(b, recorder, batch...)
+				record(b, recorder, logs...)
 			}
 			b.ReportMetric(float64(size*b.N)/b.Elapsed().Seconds(), "logs/s")
 		})

@@ -13,8 +13,8 @@ import (
 
 // Log is a learning log as a client submits it.
 type Log struct {
-	// RequestID is the client's name for this log. A second log with the same
-	// id is the same log sent again, or a mistake.
+	// RequestID is the client's own name for this log. A second log of the same user
+	// with it is the same log sent again, or a mistake.
 	RequestID uuid.UUID
 	UserID    uuid.UUID
 	// WordCount is how many words were learned, from 0 to Limits.MaxWordCount.
@@ -25,6 +25,12 @@ type Log struct {
 	// takes no part in telling a log sent again from a reused request id.
 	Timestamp time.Time
 }
+
+// logKey is what a log is known by: its user and its request id together. Logs of
+// two users are never the same log.
+type logKey struct{ userID, requestID uuid.UUID }
+
+func (l *Log) key() logKey { return logKey{userID: l.UserID, requestID: l.RequestID} }
 
 // RecordedLog is a learning log as it is stored. Times are in UTC.
 type RecordedLog struct {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"learninglog/command"
@@ -53,3 +54,39 @@ func scan[T any](t require.TestingT, pool *pgxpool.Pool, query string, arguments
 	require.NoError(t, pool.QueryRow(context.Background(), query, arguments...).Scan(&value))
 	return value
 }
+
+const today = "2026-11-22T08:00:00Z"
+
+func newLogs(n int) []command.Log {
+	logs := make([]command.Log, n)
+	for i := range logs {
+		logs[i] = newLog(i%100, today)
+	}
+	return logs
+}
+
+// undated returns logs for where the clock isn't today's.
+func undated(n int) []command.Log {
+	logs := newLogs(n)
+	for i := range logs {
+		logs[i].Timestamp = time.Time{}
+	}
+	return logs
+}
+
+func wordsOf(t *testing.T, pool *pgxpool.Pool, user uuid.UUID) int {
+	t.Helper()
+	return scan[int](t, pool, `
+		SELECT sum(total_word_count)::int FROM learning_log_aggregates WHERE user_id = $1 AND granularity = 'day'`, user)
+}
+
+func assertNoDrift(t *testing.T, pool *pgxpool.Pool) {
+	t.Helper()
+	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
+}
+
+// How long a test waits for what takes a moment, and how often it looks.
+const (
+	eventually = 30 * time.Second
+	often      = time.Millisecond
+)

@@ -27,17 +27,15 @@ type Config struct {
 	Limits Limits
 	// Zone is the zone in whose periods logs are counted. Default: UTC.
 	Zone *time.Location
-	// MaxBatch is about how many logs share a commit, at most. 1 turns group
-	// commit off: then only the logs of one call share one, as many calls are written
-	// at the same time as there are connections, and what is being written counts as
-	// waiting.
+	// MaxBatch is about how many logs are written in one commit, at most: once a
+	// batch has as many, no further call gets into it. With 1, no two calls share a
+	// commit.
 	MaxBatch int
 	// Lanes is how many batches are written at the same time, at most, each on a
-	// connection of its own. The users are divided among them. Without group commit
-	// it means nothing.
+	// connection of its own. The users are divided among them.
 	Lanes int
-	// MaxWaiting is how many logs may wait to be written: calls that find as many
-	// waiting fail with [ErrFull]. One that finds fewer is accepted whatever its
+	// MaxWaiting is how many logs may wait to be written: a call that finds as many
+	// waiting fails with [ErrFull]. One that finds fewer is accepted whatever its
 	// size, or else a large one might never find room.
 	MaxWaiting int
 	// Timeout bounds the writing of one batch.

@@ -1,64 +1,66 @@
 package command
 
 import (
+	"context"
 	"sync"
 	"time"
 )
 
-// maxChunk is the most entries of one call in a batch, so that ten thousand logs
-// don't hold up those that come singly.
-const maxChunk = 2000
+// maxTurn is the most logs of one call in a batch, so that ten thousand logs don't
+// hold up those that come singly.
+const maxTurn = 2000
 
 // lane writes one batch at a time. What is submitted to an idle lane is written
 // at once; what is submitted while a batch is being written makes up the next.
 type lane struct {
-	group *group
-	// alone says that the lane has the logs of one call, to share no commit. They
-	// wait for a connection rather than for their turn, so that they count as waiting
-	// until they are written.
-	alone bool
+	// context is that of all writing: a batch outlives the calls that it is made of.
+	context   context.Context //nolint:containedctx // see above
+	writer    *writer
+	maxBatch  int
+	admission *admission
+	observer  Observer
 
 	mu     sync.Mutex
-	queue  []*part // the oldest first
-	queued int     // entries that wait, those of a part that is being written included
-	busy   bool
+	queue  []*share      // the oldest first
+	queued int           // logs that wait, also those of a share that has its turn
+	busy   bool          // it has a goroutine that works
 	pace   time.Duration // what writing a batch takes, lately
 }
 
-// batch is what a lane writes together.
+// batch is logs that are written together, in one commit.
 type batch struct {
-	chunks  []chunk
-	entries []*entry
-	taken   time.Time
+	turns []turn
+	logs  []*submittedLog // of all turns
+	taken time.Time
 }
 
-// chunk is the entries of a part that are in a batch.
-type chunk struct {
-	part    *part
-	entries []*entry
-	waited  time.Duration
+// turn is what a batch has of a share.
+type turn struct {
+	share  *share
+	logs   []*submittedLog
+	waited time.Duration
 }
 
-func (l *lane) push(p *part) {
+func (l *lane) push(s *share) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.queued += len(p.entries)
-	l.enqueue(p)
+	l.queued += len(s.logs)
+	l.enqueue(s)
 	if !l.busy {
 		l.busy = true
 		go l.work()
 	}
 }
 
-func (l *lane) enqueue(p *part) {
-	p.queued = time.Now()
-	l.queue = append(l.queue, p)
+func (l *lane) enqueue(s *share) {
+	s.queued = time.Now()
+	l.queue = append(l.queue, s)
 }
 
 // work writes batches until there is no more to write.
 func (l *lane) work() {
 	for next := l.take(); next != nil; next = l.take() {
-		l.group.writer.write(l.group.context, next)
+		l.writer.write(l.context, next)
 		l.settle(next)
 	}
 }
@@ -68,57 +70,63 @@ func (l *lane) take() *batch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	next := &batch{taken: time.Now()}
-	for len(l.queue) > 0 && len(next.entries) < l.group.config.MaxBatch {
-		p := l.queue[0]
+	for len(l.queue) > 0 && len(next.logs) < l.maxBatch {
+		s := l.queue[0]
 		l.queue[0] = nil
 		l.queue = l.queue[1:]
-		if p.submission.abandoned.Load() {
-			l.queued -= len(p.entries)
-			l.group.drop(p)
+		if s.submission.abandoned.Load() {
+			l.queued -= len(s.logs)
+			l.drop(s)
 		} else {
-			l.queued -= next.add(p)
+			l.queued -= next.add(s)
 		}
 	}
-	if len(next.entries) == 0 {
+	if len(next.logs) == 0 {
 		l.busy = false
 		return nil
 	}
-	if !l.alone {
-		l.group.leave(len(next.entries))
-	}
+	l.admission.leave(len(next.logs))
 	return next
 }
 
-// add takes the next entries of a part, and returns how many.
-func (b *batch) add(p *part) int {
-	n := min(len(p.entries), maxChunk)
-	b.chunks = append(b.chunks, chunk{part: p, entries: p.entries[:n], waited: b.taken.Sub(p.queued)})
-	b.entries = append(b.entries, p.entries[:n]...)
-	p.entries = p.entries[n:]
+// drop gives up a share that nobody waits for. Its logs get no outcome.
+func (l *lane) drop(s *share) {
+	l.admission.leave(len(s.logs))
+	l.observer.Refused(Failed, len(s.logs))
+	if s.submission.release(len(s.logs)) {
+		l.admission.callDone()
+	}
+}
+
+// add gives a share a turn, and returns how many logs it has.
+func (b *batch) add(s *share) int {
+	n := min(len(s.logs), maxTurn)
+	b.turns = append(b.turns, turn{share: s, logs: s.logs[:n], waited: b.taken.Sub(s.queued)})
+	b.logs = append(b.logs, s.logs[:n]...)
+	s.logs = s.logs[n:]
 	return n
 }
 
-// settle hands out the outcomes. What is left of a part goes to the end of the
+// settle hands out the outcomes. A share that has logs left goes to the end of the
 // queue, behind the calls that came meanwhile.
 func (l *lane) settle(written *batch) {
 	l.mu.Lock()
 	l.keepPace(time.Since(written.taken))
-	for _, c := range written.chunks {
-		if len(c.part.entries) > 0 {
-			l.enqueue(c.part)
+	for _, t := range written.turns {
+		if len(t.share.logs) > 0 {
+			l.enqueue(t.share)
 		}
 	}
 	l.mu.Unlock()
-	if l.alone {
-		l.group.leave(len(written.entries))
-	}
-	for _, c := range written.chunks {
-		l.group.settle(c.part.submission, c.entries)
+	for _, t := range written.turns {
+		if t.share.submission.settle(t.logs) {
+			l.admission.callDone()
+		}
 	}
 }
 
-// keepPace learns how long a batch takes, from the latest the most. A batch takes
-// its time whatever its size, so that of an entry would tell nothing of the next.
+// keepPace learns how long a batch takes, from the latest the most. It isn't
+// learnt per log: a batch takes its time whatever its size.
 func (l *lane) keepPace(took time.Duration) {
 	const weight = 8
 	l.pace += (took - l.pace) / weight
@@ -128,7 +136,6 @@ func (l *lane) keepPace(took time.Duration) {
 func (l *lane) backlog() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	most := l.group.config.MaxBatch
-	batches := (l.queued + most - 1) / most
+	batches := (l.queued + l.maxBatch - 1) / l.maxBatch
 	return l.pace * time.Duration(batches)
 }

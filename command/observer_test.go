@@ -2,13 +2,11 @@ package command_test
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -74,29 +72,18 @@ func TestObserverHearsOfEveryLogOnce(t *testing.T) {
 	assert.Equal(t, []int{1, 4}, []int{heard.batches, heard.logs}, "the others never had a batch")
 }
 
-// stuck is a database that answers nothing until it is let go, and then fails.
-type stuck struct {
-	asked, letGo chan struct{}
-}
-
-func (s stuck) Query(context.Context, string, ...any) (pgx.Rows, error) {
-	s.asked <- struct{}{}
-	<-s.letGo
-	return nil, errors.New("it is away")
-}
-
 // Logs that Failed are heard of whether they had a batch or not, but not twice:
 // those whose caller gave up while they were being written have one.
 func TestObserverHearsOfLogsThatFailed(t *testing.T) {
 	t.Parallel()
 	heard := new(tally)
-	db := stuck{asked: make(chan struct{}, 1), letGo: make(chan struct{})}
-	recorder := command.NewRecorder(db, command.Config{Observer: heard, Lanes: 1, MaxWaiting: 3})
+	store := newStuck()
+	recorder := command.NewRecorderOf(store, command.Config{Observer: heard, Lanes: 1, MaxWaiting: 3})
 	log := newLog(1, "2025-11-22T08:30:00Z")
 	impatient, giveUp := context.WithCancel(t.Context())
 	var calls sync.WaitGroup
 	calls.Go(func() { recorder.Record(impatient, []command.Log{log}) })
-	<-db.asked // for the first, which has a batch
+	<-store.asked // for the first, which has a batch
 	calls.Go(func() { recorder.Record(impatient, []command.Log{log, log, log}) })
 	require.Eventually(t, func() bool { return recorder.Waiting() == 3 }, time.Minute, time.Millisecond)
 
@@ -105,7 +92,7 @@ func TestObserverHearsOfLogsThatFailed(t *testing.T) {
 	calls.Wait()
 
 	assert.Equal(t, map[command.Status]int{command.Failed: 1}, heard.outcomes)
-	close(db.letGo)
+	close(store.letGo)
 	require.NoError(t, recorder.Close(t.Context()))
 	assert.Equal(t, map[command.Status]int{command.Failed: 5}, heard.outcomes)
 	assert.Equal(t, []int{1, 1}, []int{heard.batches, heard.logs})

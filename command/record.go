@@ -15,8 +15,8 @@ const (
 	// AlreadyRecorded: it had been recorded before, with the same fields. The
 	// client may treat it as done.
 	AlreadyRecorded Status = "already_recorded"
-	// RequestIDReused: another log has its request id. That is a bug in the
-	// client, and the log is not recorded.
+	// RequestIDReused: another log has its request id, this user's or another's.
+	// That is a bug in the client, and the log is not recorded.
 	RequestIDReused Status = "request_id_reused"
 	// Invalid: a field is outside the limits. The log is not recorded.
 	Invalid Status = "invalid"
@@ -52,24 +52,30 @@ type Recorder struct {
 // NewRecorder returns a recorder that writes to db.
 func NewRecorder(db database, config Config) *Recorder {
 	config = config.withDefaults()
-	return &Recorder{limits: config.Limits, observer: config.Observer, group: newGroup(db, config)}
+	return newRecorder(newSQLStore(db, config.Zone), config)
 }
 
-// Record records logs and returns an outcome for each, in their order. One bad
-// log never fails its neighbours. Of several logs with the same request id the
-// first valid one is recorded and the others are judged against it.
+func newRecorder(store store, config Config) *Recorder {
+	return &Recorder{limits: config.Limits, observer: config.Observer, group: newGroup(store, config)}
+}
+
+// Record records logs and returns an outcome for each, in their order. One bad log
+// never fails its neighbours. Of several logs of a user with the same request id
+// the first valid one is recorded, and the others are judged against it. Of several
+// users' logs with the same request id exactly one is recorded, not always the
+// first, and the others are RequestIDReused.
 //
 // Logs that are recorded at the same time share a commit, whoever calls. If ctx
-// ends first, the logs that aren't known to be recorded have Failed, and may be
-// recorded all the same.
+// ends first, the logs that aren't written by then have Failed. They may be recorded
+// all the same.
 func (r *Recorder) Record(ctx context.Context, logs []Log) []Outcome {
-	return r.record(ctx, logs, r.group.acceptNow)
+	return r.record(ctx, logs, r.group.admission.acceptNow)
 }
 
 // RecordPatiently is Record, but where too many logs wait it waits for room, until
 // ctx ends, before it fails with [ErrFull].
 func (r *Recorder) RecordPatiently(ctx context.Context, logs []Log) []Outcome {
-	return r.record(ctx, logs, r.group.acceptPatiently)
+	return r.record(ctx, logs, r.group.admission.acceptPatiently)
 }
 
 func (r *Recorder) record(ctx context.Context, logs []Log, accept accept) []Outcome {
@@ -93,17 +99,17 @@ func (r *Recorder) record(ctx context.Context, logs []Log, accept accept) []Outc
 	return outcomes
 }
 
-// Refuse tells the observer of so many Invalid logs. Call it for those that can't
-// be read as a [Log], and so can't be given to Record, which calls it itself for
-// those that are outside the limits.
+// Refuse tells the observer of so many Invalid logs. Call it for what can't be read
+// as a [Log]. For logs that are outside the limits Record calls it.
 func (r *Recorder) Refuse(logs int) {
 	if logs > 0 {
 		r.observer.Refused(Invalid, logs)
 	}
 }
 
-// Close waits until everything that was accepted is written, and accepts
-// nothing more. Where ctx ends first, what is left Failed.
+// Close waits until everything that was accepted is written, and accepts nothing
+// more. If ctx ends first, it returns an error, and the logs that are left have
+// Failed.
 func (r *Recorder) Close(ctx context.Context) error { return r.group.close(ctx) }
 
 // Backlog returns about how long it will take to write what waits, from a second
@@ -111,15 +117,15 @@ func (r *Recorder) Close(ctx context.Context) error { return r.group.close(ctx) 
 func (r *Recorder) Backlog() time.Duration { return r.group.backlog() }
 
 // Waiting returns how many logs wait to be written.
-func (r *Recorder) Waiting() int { return r.group.countWaiting() }
+func (r *Recorder) Waiting() int { return r.group.admission.countWaiting() }
 
 // MaxWaiting returns how many may: see [Config].
-func (r *Recorder) MaxWaiting() int { return r.group.config.MaxWaiting }
+func (r *Recorder) MaxWaiting() int { return r.group.admission.maxWaiting }
 
-// judge compares a log with the one that has its request id, which is nil where
-// that is another user's.
+// judge compares a log with the recorded one that has its key, which is nil where
+// another user's log has its request id.
 func judge(log *Log, known *RecordedLog) Outcome {
-	if known == nil || known.UserID != log.UserID {
+	if known == nil {
 		return Outcome{Status: RequestIDReused}
 	}
 	same := known.WordCount == log.WordCount &&

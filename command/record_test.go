@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -73,7 +74,7 @@ func TestRecordOutcomes(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, in one batch: %t", test.name, together), func(t *testing.T) {
 				t.Parallel()
 				pool := pgtest.Pool(t)
-				recorder := newRecorder(pool)
+				recorder := command.NewRecorder(pool, command.Config{Lanes: 1})
 
 				var first, second command.Outcome
 				if together {
@@ -126,6 +127,54 @@ func TestRecordJudgesEachLogByItsOwnUser(t *testing.T) {
 	assert.Equal(t, []command.Status{command.RequestIDReused, command.AlreadyRecorded}, statuses(outcomes))
 	assert.Nil(t, outcomes[0].Log)
 	assert.Equal(t, log.RequestID, outcomes[1].Log.RequestID)
+}
+
+// Which of them it is may depend on the lanes that the users belong to.
+func TestRecordOfOneRequestIDForManyUsersRecordsOne(t *testing.T) {
+	t.Parallel()
+	const users = 8
+	for _, test := range []struct {
+		name string
+		// calls divides the logs into what is recorded by one call.
+		calls func(logs []command.Log) [][]command.Log
+	}{
+		{"in one call", func(logs []command.Log) [][]command.Log { return [][]command.Log{logs} }},
+		{"in calls at the same time", func(logs []command.Log) [][]command.Log { return slices.Collect(slices.Chunk(logs, 1)) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			pool := pgtest.Pool(t)
+			recorder := command.NewRecorder(pool, command.Config{Lanes: 4})
+			for range 20 {
+				logs := newLogs(users)
+				for i := range logs {
+					logs[i].RequestID = logs[0].RequestID
+				}
+				var calls []*call
+				for _, together := range test.calls(logs) {
+					calls = append(calls, submit(recorder, together...))
+				}
+				var outcomes []command.Outcome
+				for _, caller := range calls {
+					outcomes = append(outcomes, caller.wait(t)...)
+				}
+
+				counts := make(map[command.Status]int)
+				for i, outcome := range outcomes {
+					counts[outcome.Status]++
+					if outcome.Status == command.Recorded {
+						assert.Equal(t, logs[i].UserID, outcome.Log.UserID)
+						assert.Equal(t, command.AlreadyRecorded, record(t, recorder, logs[i])[0].Status)
+					} else {
+						assert.Nil(t, outcome.Log, "nobody is shown another's log")
+						assert.Equal(t, command.RequestIDReused, record(t, recorder, logs[i])[0].Status)
+					}
+				}
+				require.Equal(t, map[command.Status]int{command.Recorded: 1, command.RequestIDReused: users - 1}, counts)
+			}
+			assertNoDrift(t, pool)
+		})
+	}
 }
 
 func TestRecordOfATimestampThatIsLeftOut(t *testing.T) {
@@ -185,11 +234,11 @@ func TestRecordOfOverlappingBatches(t *testing.T) {
 	recorder := newRecorder(pool)
 	users := []uuid.UUID{uuid.New(), uuid.New(), uuid.New()}
 	for round := range 15 {
-		batch := make([]command.Log, 60)
-		for i := range batch {
-			batch[i] = newLog(i, "2026-11-22T08:00:00Z")
-			batch[i].UserID = users[i%len(users)]
-			batch[i].Timestamp = batch[i].Timestamp.AddDate(0, 0, -i%20) // many periods, so that their order matters
+		common := make([]command.Log, 60)
+		for i := range common {
+			common[i] = newLog(i, "2026-11-22T08:00:00Z")
+			common[i].UserID = users[i%len(users)]
+			common[i].Timestamp = common[i].Timestamp.AddDate(0, 0, -i%20) // many periods, so that their order matters
 		}
 		recorded := make([]int, 6)
 		var clients sync.WaitGroup
@@ -197,11 +246,11 @@ func TestRecordOfOverlappingBatches(t *testing.T) {
 			clients.Go(func() {
 				var mine []command.Log
 				random := rand.New(rand.NewPCG(uint64(round), uint64(client)))
-				for _, place := range random.Perm(len(batch)) {
-					mine = append(mine, batch[place])
+				for _, place := range random.Perm(len(common)) {
+					mine = append(mine, common[place])
 				}
-				for range batch { // and as many of its own, for the same users and days
-					log := mine[random.IntN(len(batch))]
+				for range common { // and as many of its own, for the same users and days
+					log := mine[random.IntN(len(common))]
 					log.RequestID = uuid.New()
 					mine = append(mine, log)
 				}
@@ -221,24 +270,25 @@ func TestRecordOfOverlappingBatches(t *testing.T) {
 		for _, n := range recorded {
 			total += n
 		}
-		require.Equal(t, len(batch)+len(recorded)*len(batch), total, "each log was recorded by exactly one client")
+		require.Equal(t, len(common)+len(recorded)*len(common), total, "each log was recorded by exactly one client")
 	}
 	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
 	assert.Zero(t, scan[int](t, pool, `SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`))
 }
 
-// A model of the write side: a map of what was recorded first.
+// A model of the write side: a map of what was recorded first. It has one lane,
+// so that this also holds where users reuse each other's request ids.
 func TestRecordFollowsItsModel(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder := newRecorder(pool)
+	recorder := command.NewRecorder(pool, command.Config{Lanes: 1})
 	var run uint32
 	rapid.Check(t, func(t *rapid.T) {
 		// A few ids and users of this run's own, so that they meet.
 		run++
 		requestIDs, users := drawIDs(t, run, 6), drawIDs(t, run, 2)
 		model := make(map[uuid.UUID]command.Log)
-		batches := rapid.SliceOfN(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) command.Log {
+		calls := rapid.SliceOfN(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) command.Log {
 			log := command.Log{
 				RequestID: rapid.SampledFrom(requestIDs).Draw(t, "request id"),
 				UserID:    rapid.SampledFrom(users).Draw(t, "user"),
@@ -249,20 +299,20 @@ func TestRecordFollowsItsModel(t *testing.T) {
 				log.Timestamp = time.Date(2025, 12, 28+day, 12, 0, 0, 0, time.UTC)
 			}
 			return log
-		}), 0, 6), 1, 5).Draw(t, "batches")
+		}), 0, 6), 1, 5).Draw(t, "calls")
 
-		for _, batch := range batches {
-			want := make([]command.Status, len(batch))
-			for i, log := range batch {
+		for _, logs := range calls {
+			want := make([]command.Status, len(logs))
+			for i, log := range logs {
 				want[i] = expect(model, log)
 			}
-			outcomes := record(t, recorder, batch...)
+			outcomes := record(t, recorder, logs...)
 			require.Equal(t, want, statuses(outcomes))
 			for i, outcome := range outcomes {
-				if outcome.Status == command.Recorded && batch[i].Timestamp.IsZero() {
-					log := model[batch[i].RequestID]
+				if outcome.Status == command.Recorded && logs[i].Timestamp.IsZero() {
+					log := model[logs[i].RequestID]
 					log.Timestamp = outcome.Log.Timestamp // now it is known
-					model[batch[i].RequestID] = log
+					model[logs[i].RequestID] = log
 				}
 			}
 		}

@@ -6,119 +6,130 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgerrcode"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"learninglog/internal/retry"
-	"learninglog/rollup"
 )
 
-// database is what recording needs of a pgx pool or connection.
-type database interface {
-	Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error)
+// store is where logs are recorded and counted.
+type store interface {
+	// Insert records and counts those of logs that are new, in one commit, and
+	// returns them. No two of logs have the same key. Where no two users may have the
+	// same request id, the first log with one takes it. If Insert fails, nobody knows
+	// whether all that were new are recorded, or nothing.
+	Insert(ctx context.Context, logs []Log) (recordedLogs, error)
+	// Find returns the recorded logs that have these keys.
+	Find(ctx context.Context, keys []logKey) (recordedLogs, error)
 }
 
-// writer writes batches to the database.
+// recordedLogs are logs that are recorded, by what they are known by.
+type recordedLogs map[logKey]*RecordedLog
+
+// writer writes batches to the store, and finds out what became of their logs.
 type writer struct {
-	db       database
-	zone     string
+	store    store
 	timeout  time.Duration
 	observer Observer
-	sql      string
 }
 
-func newWriter(db database, config Config) *writer {
-	return &writer{
-		db:       db,
-		zone:     config.Zone.String(),
-		timeout:  config.Timeout,
-		observer: config.Observer,
-		sql:      recordSQL(),
-	}
+func newWriter(store store, config Config) *writer {
+	return &writer{store: store, timeout: config.Timeout, observer: config.Observer}
 }
 
-// recordSQL is the one write statement, for one log and for ten thousand: what
-// it inserts into the log it adds to the rollups, in the same transaction,
-// because it is the same statement. The primary key decides what is new. No
-// conflict target is named, so that the statement also holds where the key
-// begins with the user.
-//
-// The order of the keys, here and in [rollup.AddSQL], makes concurrent batches
-// wait for each other instead of deadlocking. Request ids come first: they are
-// what batches wait for here, even where a client reuses one for another user.
-func recordSQL() string {
-	return `
-	WITH recorded AS (
-		INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
-		SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[])
-		    AS submitted (request_id, user_id, word_count, "timestamp")
-		ORDER BY request_id, user_id
-		ON CONFLICT DO NOTHING
-		RETURNING request_id, user_id, word_count, "timestamp", recorded_at
-	), added AS (` + rollup.AddSQL(rollup.SumsSQL(rollup.LogsSQL("recorded"), "$5")) + `
-	)
-	SELECT request_id, recorded_at FROM recorded`
-}
-
-// write gives every entry of the batch its outcome.
+// write gives every log of the batch its outcome.
 func (w *writer) write(ctx context.Context, b *batch) {
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
 	begun := time.Now()
-	retries := w.record(ctx, b.entries)
-	w.observer.Wrote(report(b, time.Since(begun), retries))
+	retries := w.record(ctx, b.logs)
+	w.observer.Wrote(toBatch(b, time.Since(begun), retries))
 }
 
-// record gives every entry its outcome, and returns how often it tried again.
+// record gives every log its outcome, and returns how often it tried again.
 // Where the database refuses a log its neighbours are recorded all the same: the
-// entries are halved until it is alone.
-func (w *writer) record(ctx context.Context, entries []*entry) (retries int) {
-	firsts, repeated := firstOfEachID(entries)
-	retries, err := w.insert(ctx, firsts)
-	if len(entries) > 1 && isRefusal(err) {
-		middle := len(entries) / 2
-		return retries + 1 + w.record(ctx, entries[:middle]) + w.record(ctx, entries[middle:])
+// logs are halved until it is alone.
+func (w *writer) record(ctx context.Context, logs []*submittedLog) (retries int) {
+	firsts, repeated := firstOfEachKey(logs)
+	recorded, retries, err := w.insert(ctx, firsts)
+	if len(logs) > 1 && isRefusal(err) {
+		middle := len(logs) / 2
+		return retries + 1 + w.record(ctx, logs[:middle]) + w.record(ctx, logs[middle:])
 	}
 	if err != nil {
-		fail(entries, fmt.Errorf("recording learning logs: %w", err))
+		fail(logs, fmt.Errorf("recording learning logs: %w", err))
 		return retries
 	}
-	var taken []*entry
-	for _, first := range firsts {
-		if first.outcome.Status == "" {
-			taken = append(taken, first)
+	var taken []*submittedLog
+	for _, log := range firsts {
+		if stored := recorded[log.key()]; stored != nil {
+			log.outcome = Outcome{Status: Recorded, Log: stored}
+		} else {
+			taken = append(taken, log)
 		}
 	}
-	for _, e := range repeated {
-		if first := firsts[e.log.RequestID]; first.outcome.Status == Recorded {
-			e.outcome = judge(&e.log, first.outcome.Log)
+	for _, log := range repeated {
+		if first := recorded[log.key()]; first != nil {
+			log.outcome = judge(&log.Log, first)
 		} else {
-			taken = append(taken, e)
+			taken = append(taken, log)
 		}
 	}
 	w.judgeTaken(ctx, taken)
 	return retries
 }
 
-// firstOfEachID returns the first entry with each request id, and all others.
-func firstOfEachID(entries []*entry) (firsts map[uuid.UUID]*entry, repeated []*entry) {
-	firsts = make(map[uuid.UUID]*entry, len(entries))
-	for _, e := range entries {
-		if firsts[e.log.RequestID] == nil {
-			firsts[e.log.RequestID] = e
-		} else {
-			repeated = append(repeated, e)
+// firstOfEachKey returns the first log with each key, and all others, both in
+// their order.
+func firstOfEachKey(logs []*submittedLog) (firsts, repeated []*submittedLog) {
+	if len(logs) == 1 {
+		return logs, nil
+	}
+	seen := make(map[logKey]struct{}, len(logs))
+	firsts = make([]*submittedLog, 0, len(logs))
+	for _, log := range logs {
+		key := log.key()
+		if _, again := seen[key]; again {
+			repeated = append(repeated, log)
+			continue
 		}
+		seen[key] = struct{}{}
+		firsts = append(firsts, log)
 	}
 	return firsts, repeated
 }
 
-func fail(entries []*entry, err error) {
-	for _, e := range entries {
-		e.outcome = Outcome{Status: Failed, Err: err}
+// insert records those of submitted that are new, in one commit. It returns what
+// it recorded, and how often it tried again.
+func (w *writer) insert(ctx context.Context, submitted []*submittedLog) (recorded recordedLogs, retries int, err error) {
+	now := time.Now()
+	logs := make([]Log, len(submitted))
+	for i, log := range submitted {
+		logs[i] = log.stamped(now)
+	}
+	tries := 0
+	err = retry.Conflicts(ctx, func() (err error) {
+		tries++
+		recorded, err = w.store.Insert(ctx, logs)
+		return err
+	})
+	return recorded, tries - 1, err
+}
+
+// stamped returns the log with its timestamp as it is stored. One that the client
+// left out is now.
+func (l *Log) stamped(now time.Time) Log {
+	log := *l
+	if log.Timestamp.IsZero() {
+		log.Timestamp = now
+	}
+	log.Timestamp = log.Timestamp.Truncate(time.Microsecond).UTC()
+	return log
+}
+
+func fail(logs []*submittedLog, err error) {
+	for _, log := range logs {
+		log.outcome = Outcome{Status: Failed, Err: err}
 	}
 }
 
@@ -129,138 +140,22 @@ func isRefusal(err error) bool {
 	return ok && (pgerrcode.IsDataException(refused.Code) || pgerrcode.IsIntegrityConstraintViolation(refused.Code))
 }
 
-// insert records entries, in one commit, gives those that were new their
-// outcome, and returns how often it tried again. An error means that nobody knows
-// what was recorded: nothing, or all that could be.
-func (w *writer) insert(ctx context.Context, entries map[uuid.UUID]*entry) (retries int, err error) {
-	rows := newColumns(len(entries))
-	now := time.Now()
-	for _, e := range entries {
-		rows.add(e.stamped(now))
-	}
-	var recordedAt map[uuid.UUID]time.Time
-	tries := 0
-	err = retry.Conflicts(ctx, func() error {
-		tries++
-		recorded, err := w.db.Query(ctx, w.sql, rows.requestIDs, rows.userIDs, rows.wordCounts, rows.timestamps, w.zone)
-		if err != nil {
-			return err
-		}
-		recordedAt, err = collectTimes(recorded)
-		return err
-	})
-	if err != nil {
-		return tries - 1, err // rows that came before the error are not recorded
-	}
-	for requestID, at := range recordedAt {
-		e := entries[requestID]
-		stamped := e.stamped(now)
-		e.outcome = Outcome{Status: Recorded, Log: &RecordedLog{
-			RequestID:  requestID,
-			UserID:     stamped.UserID,
-			WordCount:  stamped.WordCount,
-			Timestamp:  stamped.Timestamp,
-			RecordedAt: at,
-		}}
-	}
-	return tries - 1, nil
-}
-
-// stamped returns the log with its timestamp as it is stored.
-func (e *entry) stamped(now time.Time) Log {
-	log := e.log
-	if log.Timestamp.IsZero() {
-		log.Timestamp = now
-	}
-	log.Timestamp = log.Timestamp.Truncate(time.Microsecond).UTC()
-	return log
-}
-
-// columns are logs as the write statement takes them, in the types that pgx
-// writes without reflection.
-type columns struct {
-	requestIDs, userIDs pgtype.FlatArray[pgtype.UUID]
-	wordCounts          pgtype.FlatArray[pgtype.Int4]
-	timestamps          pgtype.FlatArray[pgtype.Timestamptz]
-}
-
-func newColumns(n int) *columns {
-	return &columns{
-		requestIDs: make(pgtype.FlatArray[pgtype.UUID], 0, n),
-		userIDs:    make(pgtype.FlatArray[pgtype.UUID], 0, n),
-		wordCounts: make(pgtype.FlatArray[pgtype.Int4], 0, n),
-		timestamps: make(pgtype.FlatArray[pgtype.Timestamptz], 0, n),
-	}
-}
-
-func (c *columns) add(log Log) {
-	c.requestIDs = append(c.requestIDs, pgtype.UUID{Bytes: log.RequestID, Valid: true})
-	c.userIDs = append(c.userIDs, pgtype.UUID{Bytes: log.UserID, Valid: true})
-	c.wordCounts = append(c.wordCounts, pgtype.Int4{Int32: int32(log.WordCount), Valid: true}) //nolint:gosec // Limits bounds it
-	c.timestamps = append(c.timestamps, pgtype.Timestamptz{Time: log.Timestamp, Valid: true})
-}
-
-// collectTimes returns when each request id was recorded.
-func collectTimes(rows pgx.Rows) (map[uuid.UUID]time.Time, error) {
-	recordedAt := make(map[uuid.UUID]time.Time)
-	var (
-		requestID pgtype.UUID
-		at        time.Time
-	)
-	_, err := pgx.ForEachRow(rows, []any{&requestID, &at}, func() error {
-		recordedAt[requestID.Bytes] = at.UTC()
-		return nil
-	})
-	return recordedAt, err
-}
-
-// judgeTaken gives an outcome to entries whose request ids were taken before. It
-// looks them up in a statement of its own, after the insert, as that one doesn't
-// see what it had to wait for. Each is looked up by its user too: so nobody is
-// shown another's.
-func (w *writer) judgeTaken(ctx context.Context, entries []*entry) {
-	if len(entries) == 0 {
+// judgeTaken gives logs that were not new their outcomes. One whose key isn't found
+// has the request id of another user's log.
+func (w *writer) judgeTaken(ctx context.Context, logs []*submittedLog) {
+	if len(logs) == 0 {
 		return
 	}
-	known, err := w.find(ctx, entries)
+	keys := make([]logKey, len(logs))
+	for i, log := range logs {
+		keys[i] = log.key()
+	}
+	known, err := w.store.Find(ctx, keys)
 	if err != nil {
-		fail(entries, fmt.Errorf("looking up logs that were recorded before: %w", err))
+		fail(logs, fmt.Errorf("looking up logs that were recorded before: %w", err))
 		return
 	}
-	for _, e := range entries {
-		e.outcome = judge(&e.log, known[e.log.RequestID])
+	for i, log := range logs {
+		log.outcome = judge(&log.Log, known[keys[i]])
 	}
-}
-
-func (w *writer) find(ctx context.Context, entries []*entry) (byRequestID, error) {
-	const query = `
-		SELECT request_id, user_id, word_count, "timestamp", recorded_at
-		FROM learning_log
-		JOIN unnest($1::uuid[], $2::uuid[]) AS taken (request_id, user_id) USING (request_id, user_id)`
-	requestIDs := make([]uuid.UUID, len(entries))
-	userIDs := make([]uuid.UUID, len(entries))
-	for i, e := range entries {
-		requestIDs[i], userIDs[i] = e.log.RequestID, e.log.UserID
-	}
-	rows, err := w.db.Query(ctx, query, requestIDs, userIDs)
-	if err != nil {
-		return nil, err
-	}
-	return collect(rows)
-}
-
-// byRequestID is recorded logs.
-type byRequestID map[uuid.UUID]*RecordedLog
-
-func collect(rows pgx.Rows) (byRequestID, error) {
-	logs, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByPos[RecordedLog])
-	if err != nil {
-		return nil, err
-	}
-	recorded := make(byRequestID, len(logs))
-	for _, log := range logs {
-		log.Timestamp, log.RecordedAt = log.Timestamp.UTC(), log.RecordedAt.UTC()
-		recorded[log.RequestID] = log
-	}
-	return recorded, nil
 }

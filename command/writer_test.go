@@ -2,6 +2,11 @@ package command_test
 
 import (
 	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -9,57 +14,220 @@ import (
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"learninglog/command"
+	"learninglog/internal/pgtest"
 )
 
-// PostgreSQL returns what it has inserted, then adds it to the rollups, and may
-// refuse that. In the meantime somebody else records the same request ids.
-func TestRowsThatCameBeforeARefusalAreNotRecorded(t *testing.T) {
+func TestALogThatTheDatabaseRefusesFailsAlone(t *testing.T) {
 	t.Parallel()
-	recorder := command.NewRecorder(&refusesLate{}, command.Config{})
-	user := uuid.New()
-	logs := []command.Log{
-		{RequestID: uuid.New(), UserID: user, WordCount: 1},
-		{RequestID: uuid.New(), UserID: user, WordCount: 2},
+	pool := pgtest.Pool(t)
+	full := newLog(1, today)
+	record(t, newRecorder(pool), full)
+	_, err := pool.Exec(t.Context(), `
+		UPDATE learning_log_aggregates SET total_word_count = 9223372036854775807 WHERE granularity = 'day'`)
+	require.NoError(t, err)
+	ofFullDay := func() command.Log {
+		log := newLog(1, today)
+		log.UserID = full.UserID
+		return log
 	}
+	ofAnotherDay := ofFullDay()
+	ofAnotherDay.Timestamp = ofAnotherDay.Timestamp.AddDate(0, 0, -1)
+	store := holdAt(pool)
+	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
+	blocker := submit(recorder, newLog(1, today))
+	store.waitForExecutions(t, 1)
 
-	outcomes := recorder.Record(t.Context(), logs)
-
-	assert.Equal(t, []command.Status{command.RequestIDReused, command.RequestIDReused}, statuses(outcomes))
-}
-
-// refusesLate is a database that refuses the first statement after it has
-// returned its rows, and then knows all request ids as another user's.
-type refusesLate struct{ queries int }
-
-func (d *refusesLate) Query(_ context.Context, _ string, arguments ...any) (pgx.Rows, error) {
-	d.queries++
-	if d.queries > 1 {
-		return &scriptedRows{}, nil
+	refused := submit(recorder, ofFullDay())
+	neighbours := []*call{blocker, submit(recorder, ofAnotherDay)}
+	for i := range 20 {
+		neighbours = append(neighbours, submit(recorder, newLog(i, today)))
 	}
-	ids, _ := arguments[0].(pgtype.FlatArray[pgtype.UUID])
-	return &scriptedRows{ids: ids, err: &pgconn.PgError{Code: pgerrcode.NumericValueOutOfRange}}, nil
+	mixed := submit(recorder, newLog(1, today), ofFullDay(), newLog(2, today), ofFullDay(), newLog(3, today))
+	waitUntilWaiting(t, recorder, 27)
+	store.release()
+
+	for _, neighbour := range neighbours {
+		neighbour.allRecorded(t)
+	}
+	assert.Equal(t, 27, store.executions()[1], "they were in one execution: %v", store.executions())
+	outcome := refused.only(t)
+	assert.Equal(t, command.Failed, outcome.Status)
+	refusal, ok := errors.AsType[*pgconn.PgError](outcome.Err)
+	require.True(t, ok, "the database's own error: %v", outcome.Err)
+	assert.Equal(t, pgerrcode.NumericValueOutOfRange, refusal.Code)
+	assert.Equal(t,
+		[]command.Status{command.Recorded, command.Failed, command.Recorded, command.Failed, command.Recorded},
+		statuses(mixed.wait(t)))
+	require.Len(t, pgtest.Drift(t, pool, time.UTC), 1, "only in the row that was set wrong")
+	_, err = pool.Exec(t.Context(), `UPDATE learning_log_aggregates SET total_word_count = 1 WHERE total_word_count > 1000000000`)
+	require.NoError(t, err)
+	assertNoDrift(t, pool)
+	assert.Equal(t, command.Recorded, record(t, recorder, refused.logs[0])[0].Status, "now that there is room")
+	assertNoDrift(t, pool)
 }
 
-// scriptedRows returns request ids, and then an error.
-type scriptedRows struct {
-	pgx.Rows // nil: what isn't below isn't used
+// Whether a broken connection had committed before it broke, nobody knows.
+func TestABrokenConnectionFailsEveryCallerOfItsExecution(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		breaks func(*heldStore)
+		again  command.Status
+	}{
+		{"before the execution", (*heldStore).breakBefore, command.Recorded},
+		{"after the commit", (*heldStore).breakAfter, command.AlreadyRecorded},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			pool := pgtest.Pool(t)
+			store := holdAt(pool)
+			recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
+			blocker := submit(recorder, newLog(1, today))
+			store.waitForExecutions(t, 1)
+			var calls []*call
+			for i := range 10 {
+				calls = append(calls, submit(recorder, newLog(i, today)))
+			}
+			waitUntilWaiting(t, recorder, len(calls))
+			store.let(1)
+			blocker.allRecorded(t)
+			store.waitForExecutions(t, 2)
 
-	ids  pgtype.FlatArray[pgtype.UUID]
-	err  error
-	next int
+			test.breaks(store)
+			store.release()
+
+			for _, caller := range calls {
+				outcome := caller.only(t)
+				assert.Equal(t, command.Failed, outcome.Status, "it can't be known to be recorded")
+				assert.ErrorIs(t, outcome.Err, io.ErrUnexpectedEOF)
+			}
+			assert.Equal(t, []int{1, 10}, store.executions(), "what may have been committed isn't tried again")
+			for _, caller := range calls {
+				log := caller.logs[0]
+				assert.Equal(t, test.again, record(t, recorder, log)[0].Status, "recording it again tells")
+				assert.Equal(t, log.WordCount, wordsOf(t, pool, log.UserID), "it is counted once")
+			}
+			assertNoDrift(t, pool)
+		})
+	}
 }
 
-func (r *scriptedRows) Next() bool                  { r.next++; return r.next <= len(r.ids) }
-func (r *scriptedRows) Err() error                  { return r.err }
-func (*scriptedRows) Close()                        {}
-func (*scriptedRows) CommandTag() pgconn.CommandTag { return pgconn.CommandTag{} }
-func (r *scriptedRows) Scan(targets ...any) error {
-	id, _ := targets[0].(*pgtype.UUID)
-	at, _ := targets[1].(*time.Time)
-	*id, *at = r.ids[r.next-1], time.Now()
-	return nil
+func TestADeadlockIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	users := newIDs(2)
+	slices.SortFunc(users, func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) })
+	logs := func() []command.Log {
+		logs := newLogs(2)
+		logs[0].UserID, logs[1].UserID = users[0], users[1]
+		return logs
+	}
+	record(t, newRecorder(pool), logs()...)
+	observed := new(observer)
+	recorder := command.NewRecorder(pool, command.Config{Observer: observed, Lanes: 1})
+	rounds := 0
+	// Of the two that wait for each other, either may be the one that gives way.
+	for ; observed.retries() == 0; rounds++ {
+		require.Less(t, rounds, 10, "the recorder never gives way")
+		other := begin(t, pool)
+		lockRollups(t, other, users[1])
+		caller := submit(recorder, logs()...)
+		waitUntilOneWaitsForALock(t, pool)
+		if _, err := other.Exec(t.Context(), lockRollupsSQL, users[0]); err != nil {
+			refusal, _ := errors.AsType[*pgconn.PgError](err)
+			require.NotNil(t, refusal, "%v", err)
+			require.Equal(t, pgerrcode.DeadlockDetected, refusal.Code)
+		}
+		require.NoError(t, other.Rollback(t.Context()))
+		caller.allRecorded(t)
+	}
+	assert.Equal(t, 2+2*rounds, scan[int](t, pool, `SELECT count(*) FROM learning_log`))
+	assertNoDrift(t, pool)
+}
+
+func TestASerializationFailureIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	log := newLog(12, today)
+	record(t, newRecorder(pool), log)
+	observed := new(observer)
+	recorder := command.NewRecorder(repeatableRead(t, pool), command.Config{Observer: observed})
+	other := begin(t, pool)
+	lockRollups(t, other, log.UserID)
+	same := newLog(3, today)
+	same.UserID = log.UserID
+	caller := submit(recorder, same)
+	waitUntilOneWaitsForALock(t, pool)
+
+	_, err := other.Exec(t.Context(), `UPDATE learning_log_aggregates SET entry_count = entry_count WHERE user_id = $1`, log.UserID)
+	require.NoError(t, err)
+	require.NoError(t, other.Commit(t.Context()))
+
+	caller.allRecorded(t)
+	assert.Positive(t, observed.retries(), "nothing failed: what was to be tried again?")
+	assert.Equal(t, 15, wordsOf(t, pool, log.UserID))
+	assertNoDrift(t, pool)
+}
+
+// observer adds up what it is told.
+type observer struct {
+	mu      sync.Mutex
+	retried int
+}
+
+func (o *observer) Wrote(batch command.Batch) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.retried += batch.Retries
+}
+
+func (*observer) Refused(command.Status, int) {}
+
+func (o *observer) retries() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.retried
+}
+
+func begin(t *testing.T, pool *pgxpool.Pool) pgx.Tx {
+	t.Helper()
+	tx, err := pool.Begin(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = tx.Rollback(context.Background()) })
+	return tx
+}
+
+const lockRollupsSQL = `SELECT FROM learning_log_aggregates WHERE user_id = $1 FOR UPDATE`
+
+func lockRollups(t *testing.T, tx pgx.Tx, user uuid.UUID) {
+	t.Helper()
+	locked, err := tx.Exec(t.Context(), lockRollupsSQL, user)
+	require.NoError(t, err)
+	require.Positive(t, locked.RowsAffected())
+}
+
+func waitUntilOneWaitsForALock(t *testing.T, pool *pgxpool.Pool) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		return scan[int](t, pool, `
+			SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 1
+	}, eventually, often, "nobody waits for a lock")
+}
+
+// repeatableRead returns a pool of connections to the same database whose
+// statements fail where another transaction changes a row that they change too.
+func repeatableRead(t *testing.T, pool *pgxpool.Pool) *pgxpool.Pool {
+	t.Helper()
+	config := pool.Config()
+	config.ConnConfig.RuntimeParams["default_transaction_isolation"] = "repeatable read"
+	strict, err := pgxpool.NewWithConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(strict.Close)
+	return strict
 }

@@ -25,8 +25,8 @@ type serveCommand struct {
 	LogFormat         string        `env:"LEARNINGLOG_LOG_FORMAT" enum:"text,json" default:"text" help:"How to log, on standard error: text or json."`
 	RequestTimeout    time.Duration `env:"LEARNINGLOG_REQUEST_TIMEOUT" default:"15s" help:"How long a request may wait for the database."`
 	ShutdownTimeout   time.Duration `env:"LEARNINGLOG_SHUTDOWN_TIMEOUT" default:"20s" help:"How long requests, writes and rebuilds may take to finish when the service stops, all together; each of them that comes later has a second."`
-	WriteBatch        int           `env:"LEARNINGLOG_WRITE_BATCH" default:"1000" help:"About how many logs of different requests may share a commit. 1: none; then --write-lanes means nothing, and logs that are being written count in --write-queue."`
-	WriteLanes        int           `env:"LEARNINGLOG_WRITE_LANES" default:"2" help:"On how many connections logs are written at the same time."`
+	WriteBatch        int           `env:"LEARNINGLOG_WRITE_BATCH" default:"1000" help:"About how many logs of different requests may share a commit. 1: every post has a commit of its own."`
+	WriteLanes        int           `env:"LEARNINGLOG_WRITE_LANES" default:"2" help:"How many commits may be under way at the same time, each on a connection of its own. The users are divided among them."`
 	WriteQueue        int           `env:"LEARNINGLOG_WRITE_QUEUE" default:"20000" help:"How many logs may wait to be written, before requests are answered 503."`
 	MaxWordCount      int           `env:"LEARNINGLOG_MAX_WORD_COUNT" default:"1000000" help:"The most words that a log may have."`
 	EarliestTimestamp instant       `env:"LEARNINGLOG_EARLIEST_TIMESTAMP" default:"2000-01-01T00:00:00Z" help:"The first timestamp that a log may have."`

@@ -63,18 +63,19 @@ func BenchmarkPost(b *testing.B) {
 type instant struct{}
 
 func (instant) Query(_ context.Context, _ string, arguments ...any) (pgx.Rows, error) {
-	ids, _ := arguments[0].(pgtype.FlatArray[pgtype.UUID])
-	return &instantRows{ids: ids}, nil
+	requestIDs, _ := arguments[0].(pgtype.FlatArray[pgtype.UUID])
+	userIDs, _ := arguments[1].(pgtype.FlatArray[pgtype.UUID])
+	return &instantRows{requestIDs: requestIDs, userIDs: userIDs}, nil
 }
 
 type instantRows struct {
 	pgx.Rows // nil: what isn't below isn't used
 
-	ids pgtype.FlatArray[pgtype.UUID]
-	row int
+	requestIDs, userIDs pgtype.FlatArray[pgtype.UUID]
+	row                 int
 }
 
-func (r *instantRows) Next() bool { r.row++; return r.row <= len(r.ids) }
+func (r *instantRows) Next() bool { r.row++; return r.row <= len(r.requestIDs) }
 func (*instantRows) Err() error   { return nil }
 func (*instantRows) Close()       {}
 func (*instantRows) CommandTag() (tag pgconn.CommandTag) {
@@ -82,8 +83,9 @@ func (*instantRows) CommandTag() (tag pgconn.CommandTag) {
 }
 
 func (r *instantRows) Scan(targets ...any) error {
-	id, _ := targets[0].(*pgtype.UUID)
-	at, _ := targets[1].(*time.Time)
-	*id, *at = r.ids[r.row-1], time.Now()
+	requestID, _ := targets[0].(*pgtype.UUID)
+	userID, _ := targets[1].(*pgtype.UUID)
+	recordedAt, _ := targets[4].(*time.Time)
+	*requestID, *userID, *recordedAt = r.requestIDs[r.row-1], r.userIDs[r.row-1], time.Now()
 	return nil
 }

@@ -1,0 +1,72 @@
+package command
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// submission is the logs of one call, on their way.
+type submission struct {
+	logs      []submittedLog
+	left      atomic.Int64  // logs that wait or are being written
+	abandoned atomic.Bool   // nobody waits for it any more
+	done      chan struct{} // closed when none is left
+}
+
+// submittedLog is a log, and what became of it.
+type submittedLog struct {
+	Log
+
+	outcome Outcome
+	settled atomic.Bool // the outcome is final, and may be read
+}
+
+// share is what a lane has of a submission: logs that still wait, in their order.
+// A large one takes several turns, one after the other.
+type share struct {
+	submission *submission
+	logs       []*submittedLog
+	queued     time.Time // when it began to wait for its next turn
+}
+
+func newSubmission(logs []Log) *submission {
+	s := &submission{logs: make([]submittedLog, len(logs)), done: make(chan struct{})}
+	for i := range logs {
+		s.logs[i].Log = logs[i]
+	}
+	s.left.Store(int64(len(logs)))
+	return s
+}
+
+// settle makes the outcomes of logs final, and returns whether the submission is
+// done.
+func (s *submission) settle(logs []*submittedLog) (done bool) {
+	for _, log := range logs {
+		log.settled.Store(true)
+	}
+	return s.release(len(logs))
+}
+
+// release is called when so many logs are neither waiting nor being written any
+// more. It returns whether the submission is done.
+func (s *submission) release(logs int) (done bool) {
+	if s.left.Add(-int64(logs)) > 0 {
+		return false
+	}
+	close(s.done)
+	return true
+}
+
+// outcomes returns an outcome for every log. A log that isn't settled has Failed
+// with err.
+func (s *submission) outcomes(err error) []Outcome {
+	outcomes := make([]Outcome, len(s.logs))
+	for i := range s.logs {
+		if log := &s.logs[i]; log.settled.Load() {
+			outcomes[i] = log.outcome
+		} else {
+			outcomes[i] = Outcome{Status: Failed, Err: err}
+		}
+	}
+	return outcomes
+}
