@@ -73,7 +73,7 @@ func TestOpen(t *testing.T) {
 	t.Parallel()
 	ctx, silent := context.Background(), slog.New(slog.DiscardHandler)
 
-	_, err := postgres.Open(ctx, "postgres://nobody@127.0.0.1:1/nothing", 0, silent)
+	_, err := postgres.Open(ctx, "postgres://nobody@"+pgtest.ClosedAddress(t)+"/nothing", 0, silent)
 	require.ErrorContains(t, err, "can't be reached")
 	assert.True(t, postgres.Unavailable(err), "%v", err)
 	assert.Equal(t, 1, strings.Count(err.Error(), "dial error"), "with TLS and without it is the same to a person: %v", err)
@@ -100,7 +100,7 @@ func TestOpenSaysAtOnceThatItWaits(t *testing.T) {
 		return len(line), nil
 	}), nil))
 
-	_, err := postgres.Open(ctx, "postgres://nobody@127.0.0.1:1/nothing", time.Hour, logger)
+	_, err := postgres.Open(ctx, "postgres://nobody@"+pgtest.ClosedAddress(t)+"/nothing", time.Hour, logger)
 
 	require.ErrorIs(t, err, context.Canceled)
 	line := <-said

@@ -25,10 +25,34 @@ const (
 	minConnections = 5
 )
 
+// CheckURL says what is wrong with the URL of a database, without connecting to it:
+// nil if [Open] can use it. The error has no part of the password.
+func CheckURL(url string) error {
+	_, err := parseURL(url)
+	return err
+}
+
 // Open returns a pool of connections to the database at url, once it answers.
-// It keeps trying for as long as patience, so that a service and its database
-// may start together, and tells the logger of it.
+// It keeps trying for as long as patience (0: it tries once), so that a service and
+// its database may start together, and tells the logger of it. A URL that can't be
+// used, see [CheckURL], is refused at once.
 func Open(ctx context.Context, url string, patience time.Duration, logger *slog.Logger) (*pgxpool.Pool, error) {
+	config, err := parseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("opening the connection pool: %w", err)
+	}
+	if err := waitUntilReady(ctx, pool, patience, logger); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return pool, nil
+}
+
+func parseURL(url string) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		// pgx says why, and may quote a part of the password.
@@ -54,15 +78,7 @@ func Open(ctx context.Context, url string, patience time.Duration, logger *slog.
 			"rebuilds hold locks for as long as a connection lasts, so a pooler in between must keep it for the session")
 	default:
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("opening the connection pool: %w", err)
-	}
-	if err := waitUntilReady(ctx, pool, patience, logger); err != nil {
-		pool.Close()
-		return nil, err
-	}
-	return pool, nil
+	return config, nil
 }
 
 func waitUntilReady(ctx context.Context, pool *pgxpool.Pool, patience time.Duration, logger *slog.Logger) error {
