@@ -32,7 +32,7 @@ func TestTheDiskIsFull(t *testing.T) {
 
 	disk.fill()
 	l.waitForUnavailable()
-	assert.Contains(t, s.log.String(), "SQLSTATE 53100", "it was noticed for what it is")
+	assert.True(t, s.log.contains("SQLSTATE 53100"), "it was noticed for what it is")
 	disk.free()
 
 	l.waitForMore(5)

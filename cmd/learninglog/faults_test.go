@@ -30,7 +30,7 @@ func TestAConnectionThatBreaksAtAnyStage(t *testing.T) {
 			answer := s.mustAnswer(http.MethodPost, "/v1/learning-logs", log)
 			answers = append(answers, answer)
 			return answer.status != http.StatusServiceUnavailable
-		}, eventually, often, "the service doesn't recover: %s", s.log)
+		}, eventually, often, "the service doesn't recover")
 		return answers
 	}
 	for _, b := range breakages() {

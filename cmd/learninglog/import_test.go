@@ -48,7 +48,7 @@ func startImport(t testing.TB, arguments ...string) *importing {
 func (i *importing) end() int {
 	i.t.Helper()
 	_ = i.Wait()
-	assert.NotContains(i.t, i.stderr.String(), "DATA RACE")
+	assertNever(i.t, i.stderr.String(), "DATA RACE")
 	return i.ProcessState.ExitCode()
 }
 

@@ -106,9 +106,10 @@ func (l *load) waitForMore(posts int64) {
 	l.t.Helper()
 	for i := range l.acknowledged {
 		before := l.acknowledged[i].Load()
-		require.Eventually(l.t, func() bool { return l.acknowledged[i].Load() >= before+posts }, eventually, often,
-			"service %d acknowledges nothing more, %d posts after the start and %d that were answered 503",
-			i, before, l.unavailable[i].Load())
+		await(l.t, fmt.Sprintf("service %d acknowledges posts", i), func() (int, bool) {
+			now := l.acknowledged[i].Load()
+			return int(now), now >= before+posts
+		})
 	}
 }
 

@@ -150,7 +150,7 @@ func TestStoppingARebuildThatNobodyElseWorks(t *testing.T) {
 	require.NoError(t, command.Process.Signal(os.Interrupt))
 	require.Error(t, command.Wait())
 	assert.Contains(t, shown.String(), "goes on with the next service or command")
-	assert.NotContains(t, shown.String(), "DATA RACE")
+	assertNever(t, shown.String(), "DATA RACE")
 
 	stdout, stderr, status := run(t, "rebuild", "watch", "1", "--database-url", databaseURL)
 	require.Zero(t, status, stderr)
