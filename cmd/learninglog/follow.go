@@ -50,7 +50,7 @@ func (f databaseFlags) follow(ctx context.Context, jobs *rollup.Jobs, id int64, 
 			if away.over() {
 				looks.waitingSince = time.Now() // whoever worked it needs a moment to come back
 			}
-		case away.bear(err, clearShown):
+		case away.shouldRetry(err, clearShown):
 		case postgres.Unavailable(err):
 			return query.Rebuild{}, f.errStaysAway(id, err)
 		default:

@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -83,21 +85,22 @@ func parseURL(url string) (*pgxpool.Config, error) {
 
 func waitUntilReady(ctx context.Context, pool *pgxpool.Pool, patience time.Duration, logger *slog.Logger) error {
 	const pause = 250 * time.Millisecond
-	deadline := time.Now().Add(patience)
-	for waiting := false; ; waiting = true {
+	check := func() (struct{}, error) {
 		err := checkVersion(ctx, pool)
-		if err == nil || !worthWaitingFor(err) || time.Now().After(deadline) {
-			return err
+		if err != nil && !worthWaitingFor(err) {
+			err = backoff.Permanent(err)
 		}
-		if !waiting && ctx.Err() == nil {
-			logger.WarnContext(ctx, "waiting for the database", "at_most", patience, "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(pause):
-		}
+		return struct{}{}, err
 	}
+	var once sync.Once
+	tell := func(err error, _ time.Duration) {
+		once.Do(func() { logger.WarnContext(ctx, "waiting for the database", "at_most", patience, "error", err) })
+	}
+	_, err := backoff.Retry(ctx, check,
+		backoff.WithBackOff(backoff.NewConstantBackOff(pause)),
+		backoff.WithMaxElapsedTime(max(patience, 1)), // 0 would be for ever
+		backoff.WithNotify(tell))
+	return err
 }
 
 // worthWaitingFor says whether a database that is starting up may fail so. A
