@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/riverqueue/river/rivertype"
 
 	"learninglog/query"
@@ -60,12 +61,10 @@ func doneBefore(rebuild query.Rebuild) string {
 	return done + count(progress.RowsRepaired, "row") + " repaired, which stay so"
 }
 
-// count returns a number and its noun.
+// count returns a number and its noun. The number has no commas, unlike that of
+// english.Plural, as scripts may read it.
 func count(n int64, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
+	return fmt.Sprintf("%d %s", n, english.PluralWord(int(n), noun, ""))
 }
 
 func listDrift(stdout io.Writer, progress rollup.RebuildProgress) error {
