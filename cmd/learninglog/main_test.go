@@ -111,11 +111,13 @@ func tryServe(t testing.TB, arguments ...string) (*service, error) {
 }
 
 // environment is the tests' own but for what would tell the program where its
-// database is.
+// database is. With the race detector, every program would wait for a second before
+// it exits, to see what its goroutines still do: a tenth will do.
 func environment() []string {
-	var kept []string
+	kept := []string{"GORACE=" + strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=100")}
 	for _, variable := range os.Environ() {
-		if !strings.HasPrefix(variable, "LEARNINGLOG_") && !strings.HasPrefix(variable, "DATABASE_URL=") {
+		if !strings.HasPrefix(variable, "LEARNINGLOG_") && !strings.HasPrefix(variable, "DATABASE_URL=") &&
+			!strings.HasPrefix(variable, "GORACE=") {
 			kept = append(kept, variable)
 		}
 	}
