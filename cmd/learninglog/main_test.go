@@ -270,7 +270,7 @@ func run(t testing.TB, arguments ...string) (stdout, stderr string, status int) 
 func needCurl(t testing.TB) {
 	t.Helper()
 	if _, err := exec.LookPath("curl"); err != nil {
-		skipUnlessRequired(t, "there is no curl on this machine to try what a person would paste")
+		skipUnlessRequired(t, "there is no curl to try what a person would paste: install it, and run `go clean -testcache`")
 	}
 }
 

@@ -171,7 +171,7 @@ func TestAStreamOfNothing(t *testing.T) {
 func TestAStreamTakesBoundedMemory(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
-		t.Skip("there is no /proc to see the service's memory in")
+		t.Skip("the service's memory is seen in /proc: run the tests on Linux")
 	}
 	s := serve(t, "--database-url", pgtest.URL(t))
 	user := uuid.New()
