@@ -192,7 +192,7 @@ func TestMigrate(t *testing.T) {
 	migrate(0, "down") // an empty database goes without --yes
 }
 
-// Timeouts that are meant for requests don't end migrations, nor who waits for one.
+// Timeouts that are meant for requests end no migration, and no waiting for one.
 func TestMigrateTakesItsTime(t *testing.T) {
 	t.Parallel()
 	databaseURL := emptyDatabase(t)
@@ -281,8 +281,8 @@ func TestMigrateDownAfterRebuilds(t *testing.T) {
 	require.Zero(t, status, stderr)
 }
 
-// A verify that was interrupted, or somebody else's, may be past what has changed
-// since: its word isn't taken.
+// A verify that began earlier has passed some users already, and doesn't see what has
+// drifted of theirs since. So it is waited for, and then another one begins.
 func TestVerifyDoesNotTrustOneThatHadBegunBefore(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)

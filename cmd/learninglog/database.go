@@ -101,8 +101,8 @@ func connect(ctx context.Context, address string, patience time.Duration, logger
 	return &database{pool: pool, where: cmp.Or(withoutPassword(address), "the database of DATABASE_URL")}, nil
 }
 
-// withoutPassword returns the address for a person to read, or nothing where it may
-// be the password.
+// withoutPassword returns the address for a person to read, or nothing if the
+// password can't be told apart in it.
 func withoutPassword(address string) string {
 	parsed, err := url.Parse(address)
 	if err != nil || parsed.Scheme == "" {

@@ -14,8 +14,8 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// Wherever its connection to the database breaks, a client that isn't told that
-// its log is recorded posts it again, and then knows; the log is counted once.
+// Wherever the service's connection to the database breaks: a client that isn't told
+// that its log is recorded posts it again until it is, and the log is counted once.
 func TestAConnectionThatBreaksAtAnyStage(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)

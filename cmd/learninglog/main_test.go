@@ -110,7 +110,7 @@ func tryServe(t testing.TB, arguments ...string) (*service, error) {
 	return s, nil
 }
 
-// environment is the tests' own but for what would tell the program where its
+// environment is that of the tests, without what would tell the program where its
 // database is. With the race detector, every program would wait for a second before
 // it exits, to see what its goroutines still do: a tenth will do.
 func environment() []string {

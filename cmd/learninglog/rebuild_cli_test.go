@@ -131,8 +131,8 @@ func TestRebuildSaysItsPaceAndScope(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(stdout, "\n"))
 }
 
-// Without a service the work is this command's own: who stops it is told that
-// somebody has to go on with it, and a later command does.
+// Without a service the command does the work itself. Whoever stops it is told that
+// the next service or command goes on with it, and that is so.
 func TestStoppingARebuildThatNobodyElseWorks(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)

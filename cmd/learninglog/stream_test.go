@@ -167,7 +167,8 @@ func TestAStreamOfNothing(t *testing.T) {
 	}
 }
 
-// What a stream takes of memory depends neither on its lines nor on their length.
+// The memory that a stream takes depends neither on how many lines it has nor on how
+// long they are.
 func TestAStreamTakesBoundedMemory(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {

@@ -90,6 +90,21 @@ func TestOpen(t *testing.T) {
 	require.ErrorContains(t, err, "postgres://user:password@host")
 }
 
+func TestCheckURL(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, postgres.CheckURL("postgres://user:secret@host/database?pool_max_conns=5"))
+	require.NoError(t, postgres.CheckURL("host=/run user=me"))
+	for url, says := range map[string]string{
+		"postgres://user:top secret@host":                          "postgres://user:password@host",
+		"postgres://user:secret@host?pool_max_conns=4":             "at least 5",
+		"postgres://user:secret@host?default_query_exec_mode=exec": "for the session",
+	} {
+		err := postgres.CheckURL(url)
+		require.ErrorContains(t, err, says)
+		assert.NotContains(t, err.Error(), "secret")
+	}
+}
+
 func TestOpenSaysAtOnceThatItWaits(t *testing.T) {
 	t.Parallel()
 	ctx, giveUp := context.WithCancel(context.Background())

@@ -103,7 +103,7 @@ func waitUntilReady(ctx context.Context, pool *pgxpool.Pool, patience time.Durat
 	return err
 }
 
-// worthWaitingFor says whether a database that is starting up may fail so. A
+// worthWaitingFor says whether err may be that of a database that is starting up. A
 // wrong password or a database that doesn't exist won't mend itself.
 func worthWaitingFor(err error) bool {
 	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
