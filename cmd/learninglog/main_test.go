@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,6 +14,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -30,6 +33,7 @@ import (
 var program string //nolint:gochecknoglobals // built once, by TestMain
 
 func TestMain(m *testing.M) {
+	runMoreAtATime()
 	dir, err := os.MkdirTemp("", "learninglog-bin-")
 	if err != nil {
 		panic(err)
@@ -50,6 +54,16 @@ func TestMain(m *testing.M) {
 		code = pgtest.Run(m)
 	}()
 	os.Exit(code)
+}
+
+// runMoreAtATime runs twice as many tests at a time as there are processors, unless
+// -parallel says how many: they mostly wait for the processes that they have started.
+func runMoreAtATime() {
+	flag.Parse()
+	parallel := flag.Lookup("test.parallel")
+	if parallel.Value.String() == parallel.DefValue {
+		_ = parallel.Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0)))
+	}
 }
 
 // service is a running `learninglog serve`.
