@@ -24,7 +24,7 @@ build: ## Build bin/learninglog
 .PHONY: test
 test: ## Run all tests, on a PostgreSQL of their own unless TEST_DATABASE_URL is set
 	@test -n "$(RACE)" || echo "no C compiler: running without the race detector"
-	$(GO) test $(RACE) -timeout 30m ./...
+	$(GO) tool gotestsum --format standard-quiet -- $(RACE) -timeout 30m ./...
 
 SOAK ?= 5m
 

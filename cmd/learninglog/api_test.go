@@ -582,9 +582,9 @@ func TestARequestThatWaitsForTheDatabase(t *testing.T) {
 	require.NoError(t, patient.command.Process.Signal(os.Interrupt))
 	select {
 	case <-patient.done:
-		assert.Less(t, time.Since(interrupted), 2*shutdown, "all steps have the timeout together: %s", patient.log)
+		assert.Less(t, time.Since(interrupted), 2*shutdown, "all steps have the timeout together")
 	case <-time.After(eventually):
-		assert.Fail(t, "the service doesn't stop", "%s", patient.log)
+		assert.Fail(t, "the service doesn't stop")
 	}
 	require.NoError(t, blocker.Rollback(t.Context()))
 }

@@ -42,6 +42,7 @@ type tab struct {
 	t    testing.TB
 	ctx  context.Context //nolint:containedctx // it is chromedp's handle of the tab
 	base string
+	axe  string // the text of axe-core, or nothing where it is missing
 
 	mu       sync.Mutex
 	problems []string
@@ -51,6 +52,8 @@ type tab struct {
 // browse opens a tab, wide unless it is changed.
 func browse(t testing.TB, s *service) *tab {
 	t.Helper()
+	// Before Chromium is looked for, so that `make browser-tools` outdates a cached skip.
+	axe, _ := os.ReadFile("testdata/browser/node_modules/axe-core/axe.min.js")
 	program := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if found, err := exec.LookPath(name); err == nil {
@@ -59,7 +62,7 @@ func browse(t testing.TB, s *service) *tab {
 		}
 	}
 	if program == "" {
-		skipUnlessRequired(t, "there is no Chromium: apt-get install chromium")
+		skipUnlessRequired(t, "there is no Chromium to show pages in: install it (apt-get install chromium), and run `make browser-tools`")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(program),
@@ -76,7 +79,7 @@ func browse(t testing.TB, s *service) *tab {
 	t.Cleanup(closeTab)
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	t.Cleanup(cancel)
-	opened := &tab{t: t, ctx: ctx, base: s.base}
+	opened := &tab{t: t, ctx: ctx, base: s.base, axe: string(axe)}
 	require.NoError(t, chromedp.Listen(ctx, opened.listen))
 	t.Cleanup(opened.check)
 	instruct(opened, network.Enable, network.EnableParams{})
@@ -211,7 +214,7 @@ func (b *tab) until(expression string) {
 	require.Eventually(b.t, func() bool {
 		is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("Boolean("+expression+")"))
 		return err == nil && is
-	}, time.Minute, often, "never: %s", expression)
+	}, eventually, often, "never: %s", expression)
 }
 
 // narrow makes the tab a phone's.
@@ -246,12 +249,11 @@ func (b *tab) screenshot(name string) {
 // isAccessible fails the test for whatever axe finds wrong on the page.
 func (b *tab) isAccessible(what string) {
 	b.t.Helper()
-	axe, err := os.ReadFile("testdata/browser/node_modules/axe-core/axe.min.js")
-	if err != nil {
-		skipUnlessRequired(b.t, "axe-core is missing: npm ci --prefix cmd/learninglog/testdata/browser")
+	if b.axe == "" {
+		skipUnlessRequired(b.t, "axe-core is missing: run `make browser-tools`")
 	}
 	const find = `axe.run().then((found) => found.violations.flatMap((violation) =>
 		violation.nodes.map((node) => violation.id + ": " + node.html + ": " + node.failureSummary)))`
-	evaluate[any](b, string(axe)+"; null", chromedp.EvalAsValue)
+	evaluate[any](b, b.axe+"; null", chromedp.EvalAsValue)
 	assert.Empty(b.t, evaluate[[]string](b, find, chromedp.EvalAwaitPromise), what)
 }

@@ -59,7 +59,7 @@ func (s *service) beginRebuild() int64 {
 	require.Eventually(s.t, func() bool {
 		now := s.rebuild(asked.ID)
 		return now.State == "running" && now.Progress.RowsRepaired > 0
-	}, eventually, often, "it runs: %s", s.log)
+	}, eventually, often, "it runs")
 	return asked.ID
 }
 
@@ -69,7 +69,7 @@ func assertCancelled(t testing.TB, s *service, pool *pgxpool.Pool, id int64, use
 	require.Eventually(t, func() bool {
 		got = s.rebuild(id)
 		return got.FinishedAt != nil
-	}, eventually, often, "it ends: %s", s.log)
+	}, eventually, often, "it ends")
 	assert.Equal(t, "cancelled", got.State)
 	assert.NotNil(t, got.CancelRequestedAt)
 	assert.Empty(t, got.Error, "a cancellation is no failure")

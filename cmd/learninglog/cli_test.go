@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"os"
 	"regexp"
@@ -191,7 +192,7 @@ func TestMigrate(t *testing.T) {
 	migrate(0, "down") // an empty database goes without --yes
 }
 
-// Timeouts that are meant for requests don't end migrations, nor who waits for one.
+// Timeouts that are meant for requests end no migration, and no waiting for one.
 func TestMigrateTakesItsTime(t *testing.T) {
 	t.Parallel()
 	databaseURL := emptyDatabase(t)
@@ -280,8 +281,8 @@ func TestMigrateDownAfterRebuilds(t *testing.T) {
 	require.Zero(t, status, stderr)
 }
 
-// A verify that was interrupted, or somebody else's, may be past what has changed
-// since: its word isn't taken.
+// A verify that began earlier has passed some users already, and doesn't see what has
+// drifted of theirs since. So it is waited for, and then another one begins.
 func TestVerifyDoesNotTrustOneThatHadBegunBefore(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)
@@ -346,7 +347,11 @@ func TestCommandsThatFail(t *testing.T) {
 		{[]string{"rebuild", "wacth", "7"}, "the subcommands of rebuild are start, watch, cancel, list"},
 		{[]string{"verify", "--from", "2026-02-30", "--database-url", pgtest.URL(t)}, `not "2026-02-30"`},
 		{[]string{"verify", "--data-dir", ""}, "--data-dir must name a directory"},
-		{[]string{"health", "--addr", "127.0.0.1:1"}, "can't be reached"},
+		{[]string{"rebuild", "--data-dir", ""}, "--data-dir must name a directory"},
+		{[]string{"rebuild", "watch", "7", "--data-dir", ""}, "--data-dir must name a directory"},
+		{[]string{"rebuild", "list", "--data-dir", ""}, "--data-dir must name a directory"},
+		{[]string{"migrate", "--data-dir", ""}, "--data-dir must name a directory"},
+		{[]string{"health", "--addr", pgtest.ClosedAddress(t)}, "can't be reached"},
 		{[]string{"health", "--addr", "http://127.0.0.1:8080"}, `--addr must be host:port, such as 127.0.0.1:8080, not "http://127.0.0.1:8080"`},
 		{[]string{"serve", "--addr", "8081"}, `--addr must be host:port, such as 127.0.0.1:8080, not "8081"`},
 		{[]string{"serve", "--data-dir", ""}, "--data-dir must name a directory"},
@@ -357,6 +362,26 @@ func TestCommandsThatFail(t *testing.T) {
 		_, stderr, status := run(t, test.arguments...)
 		assert.Equal(t, 2, status, "%v", test.arguments)
 		assert.Contains(t, stderr, test.says, "%v", test.arguments)
+	}
+}
+
+// A flag that is wrong is told of as such, whatever else would keep the service from
+// starting: here, another process that listens on its address.
+func TestServeChecksItsFlagsBeforeItListens(t *testing.T) {
+	t.Parallel()
+	occupied, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = occupied.Close() })
+	for flag, says := range map[string]string{
+		"--data-dir=":                   "--data-dir must name a directory",
+		"--database-url=postgres://a b": "postgres://user:password@host",
+		"--database-url=postgres://localhost/x?pool_max_conns=1":                        "at least 5",
+		"--database-url=postgres://localhost/x?default_query_exec_mode=simple_protocol": "for the session",
+	} {
+		_, stderr, status := run(t, "serve", "--addr", occupied.Addr().String(), flag)
+		assert.Equal(t, 2, status, flag)
+		assert.Contains(t, stderr, says, flag)
+		assert.Contains(t, stderr, "learninglog serve --help", flag)
 	}
 }
 

@@ -22,8 +22,18 @@ type databaseFlags struct {
 	DataDir     string `name:"data-dir" env:"LEARNINGLOG_DATA_DIR" type:"path" default:"${data_dir}" help:"Where the embedded PostgreSQL keeps its data."`
 }
 
-// errNoDataDir keeps an embedded database from being made wherever one happens to be.
-var errNoDataDir = errors.New("--data-dir must name a directory, not nothing")
+// Validate is called by kong, before the command does anything. A command that has a
+// Validate of its own, or embeds other flags with one, has to call this one too.
+func (f databaseFlags) Validate() error {
+	switch {
+	case f.DatabaseURL != "":
+		return postgres.CheckURL(f.DatabaseURL)
+	case f.DataDir == "": // or a database would be made in whatever is the current directory
+		return errors.New("--data-dir must name a directory, not nothing")
+	default:
+		return nil
+	}
+}
 
 // database is a database that was opened, and how to close it.
 type database struct {
@@ -40,9 +50,6 @@ func (f databaseFlags) run(ctx context.Context, logger *slog.Logger) (*database,
 	const patience = 30 * time.Second
 	if f.DatabaseURL != "" {
 		return connect(ctx, f.DatabaseURL, patience, logger)
-	}
-	if f.DataDir == "" {
-		return nil, errNoDataDir
 	}
 	server, err := embeddedpg.Start(ctx, embeddedpg.Config{DataDir: f.DataDir, Logger: logger})
 	if err != nil {
@@ -74,7 +81,7 @@ func (f databaseFlags) open(ctx context.Context, logger *slog.Logger) (*database
 
 // openExisting is open, but creates no embedded database.
 func (f databaseFlags) openExisting(ctx context.Context, logger *slog.Logger) (*database, error) {
-	if f.DatabaseURL == "" && f.DataDir != "" && !embeddedpg.Exists(f.DataDir) {
+	if f.DatabaseURL == "" && !embeddedpg.Exists(f.DataDir) {
 		return nil, fmt.Errorf("there is no database in %s yet: start `%s` first, "+
 			"or name another with --data-dir or --database-url", f.DataDir, f.paste("serve"))
 	}
@@ -94,8 +101,8 @@ func connect(ctx context.Context, address string, patience time.Duration, logger
 	return &database{pool: pool, where: cmp.Or(withoutPassword(address), "the database of DATABASE_URL")}, nil
 }
 
-// withoutPassword returns the address for a person to read, or nothing where it may
-// be the password.
+// withoutPassword returns the address for a person to read, or nothing if the
+// password can't be told apart in it.
 func withoutPassword(address string) string {
 	parsed, err := url.Parse(address)
 	if err != nil || parsed.Scheme == "" {

@@ -20,7 +20,7 @@ func TestTheDiskIsFull(t *testing.T) {
 	dir := dataDir(t)
 	disk, err := mountDisk(t, dir)
 	if err != nil {
-		t.Skip("no disk could be filled, as none could be mounted: run this test as root, where mounting is allowed: ", err)
+		t.Skip("no disk could be mounted, to be filled: run the tests as root, where mounting is allowed: ", err)
 	}
 	s := serve(t, "--data-dir", dir, "--request-timeout=2s")
 	databaseURL := embeddedpg.URL(dir)
@@ -32,7 +32,7 @@ func TestTheDiskIsFull(t *testing.T) {
 
 	disk.fill()
 	l.waitForUnavailable()
-	assert.Contains(t, s.log.String(), "SQLSTATE 53100", "it was noticed for what it is")
+	assert.True(t, s.log.contains("SQLSTATE 53100"), "it was noticed for what it is")
 	disk.free()
 
 	l.waitForMore(5)

@@ -14,8 +14,8 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// Wherever its connection to the database breaks, a client that isn't told that
-// its log is recorded posts it again, and then knows; the log is counted once.
+// Wherever the service's connection to the database breaks: a client that isn't told
+// that its log is recorded posts it again until it is, and the log is counted once.
 func TestAConnectionThatBreaksAtAnyStage(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)
@@ -30,7 +30,7 @@ func TestAConnectionThatBreaksAtAnyStage(t *testing.T) {
 			answer := s.mustAnswer(http.MethodPost, "/v1/learning-logs", log)
 			answers = append(answers, answer)
 			return answer.status != http.StatusServiceUnavailable
-		}, eventually, often, "the service doesn't recover: %s", s.log)
+		}, eventually, often, "the service doesn't recover")
 		return answers
 	}
 	for _, b := range breakages() {

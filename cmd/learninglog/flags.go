@@ -11,8 +11,8 @@ import (
 	"learninglog/internal/timerange"
 )
 
-// Values of flags whose errors say what would be right: those of their libraries
-// speak of how they are read.
+// Types of flags whose errors say what a value must be. The libraries that parse them
+// only say what went wrong.
 
 // logLevel is a level of log/slog.
 type logLevel struct{ level slog.Level }

@@ -47,7 +47,7 @@ func (f databaseFlags) follow(ctx context.Context, jobs *rebuild.Jobs, id int64,
 			if away.over() {
 				looks.waitingSince = time.Now() // whoever worked it needs a moment to come back
 			}
-		case away.bear(err, clearShown):
+		case away.shouldRetry(err, clearShown):
 		case postgres.Unavailable(err):
 			return rebuild.Job{}, f.errStaysAway(id, err)
 		default:

@@ -48,7 +48,7 @@ func startImport(t testing.TB, arguments ...string) *importing {
 func (i *importing) end() int {
 	i.t.Helper()
 	_ = i.Wait()
-	assert.NotContains(i.t, i.stderr.String(), "DATA RACE")
+	assertNever(i.t, i.stderr.String(), "DATA RACE")
 	return i.ProcessState.ExitCode()
 }
 
@@ -177,7 +177,7 @@ func TestAnImportWithoutRejectsLeavesNoneOfAnEarlierOne(t *testing.T) {
 	rejects := path + ".rejects.ndjson"
 	require.NoError(t, os.WriteFile(rejects, []byte(earlier), 0o600))
 
-	_, _, status := run(t, "import", path, "--url", "http://127.0.0.1:1", "--retry-for", "0s", "--quiet")
+	_, _, status := run(t, "import", path, "--url", "http://"+pgtest.ClosedAddress(t), "--retry-for", "0s", "--quiet")
 	assert.Equal(t, 2, status)
 	assert.FileExists(t, rejects, "an import that isn't finished doesn't know")
 
@@ -196,7 +196,7 @@ func TestAnImportWithoutRejectsLeavesNoneOfAnEarlierOne(t *testing.T) {
 func TestImportOfNothing(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{"logs.ndjson": "\n", "logs.csv": "request_id,user_id,word_count\n"} {
-		stdout, stderr, status := run(t, "import", writeFile(t, name, text), "--url", "http://127.0.0.1:1")
+		stdout, stderr, status := run(t, "import", writeFile(t, name, text), "--url", "http://"+pgtest.ClosedAddress(t))
 
 		assert.Zero(t, status, "%s: %s", name, stderr)
 		assert.Equal(t, "There was no log in it.\n", stdout, name)
@@ -208,7 +208,7 @@ func TestImportShowsNoRateWhileTheServiceIsAway(t *testing.T) {
 	t.Parallel()
 	path := writeFile(t, "logs", newLog(uuid.New(), 1))
 
-	_, stderr, _ := run(t, "import", path, "--url", "http://127.0.0.1:1", "--retry-for", "5s")
+	_, stderr, _ := run(t, "import", path, "--url", "http://"+pgtest.ClosedAddress(t), "--retry-for", "5s")
 
 	assert.Contains(t, stderr, "0 logs, trying again: ")
 	assert.NotContains(t, stderr, "/s")
@@ -282,7 +282,7 @@ func TestImportGivesUp(t *testing.T) {
 	t.Parallel()
 	path := writeFile(t, "logs", newLog(uuid.New(), 1))
 
-	stdout, stderr, status := run(t, "import", path, "--url", "http://127.0.0.1:1", "--retry-for", "300ms", "--quiet")
+	stdout, stderr, status := run(t, "import", path, "--url", "http://"+pgtest.ClosedAddress(t), "--retry-for", "300ms", "--quiet")
 
 	assert.Equal(t, 2, status)
 	assert.NotContains(t, stdout, "failed", "how many were under way is of no use")

@@ -41,7 +41,8 @@ type load struct {
 
 	mu     sync.Mutex
 	posted map[uuid.UUID]*postedLog
-	// acknowledgements counts logs, and checks the looks at what became of them.
+	// acknowledgements is how many logs were acknowledged, checks how often the
+	// database was compared with them.
 	acknowledgements, checks int
 }
 
@@ -50,8 +51,8 @@ type postedLog struct {
 	requestID uuid.UUID
 	content   content
 	posts     int
-	// acknowledged is which acknowledgement it had, from 1, and seen which check
-	// saw it in the database last; 0 is none.
+	// acknowledged is the number of its acknowledgement, and seen that of the last
+	// check that saw it in the database. Both are counted from 1; 0 is none.
 	acknowledged, seen int
 }
 
@@ -106,9 +107,10 @@ func (l *load) waitForMore(posts int64) {
 	l.t.Helper()
 	for i := range l.acknowledged {
 		before := l.acknowledged[i].Load()
-		require.Eventually(l.t, func() bool { return l.acknowledged[i].Load() >= before+posts }, eventually, often,
-			"service %d acknowledges nothing more, %d posts after the start and %d that were answered 503",
-			i, before, l.unavailable[i].Load())
+		await(l.t, fmt.Sprintf("service %d acknowledges posts", i), func() (int, bool) {
+			now := l.acknowledged[i].Load()
+			return int(now), now >= before+posts
+		})
 	}
 }
 
@@ -192,8 +194,8 @@ func (l *load) postOnce(service int, logs []*postedLog) []*postedLog {
 	return failed
 }
 
-// learn makes a client know what it was told of a log, and returns whether that is
-// an acknowledgement.
+// learn notes what a client was told of a log, and returns whether that is an
+// acknowledgement.
 func (l *load) learn(log *postedLog, outcome string) bool {
 	switch outcome {
 	case "recorded":
@@ -317,8 +319,8 @@ func (l *load) saw(id uuid.UUID, stored content, check int) bool {
 	return true
 }
 
-// notSeen returns those of the logs with the first acknowledgements that a check
-// didn't see.
+// notSeen returns the logs that a check didn't see, of those that were acknowledged
+// before it began: the acknowledgements up to that number.
 func (l *load) notSeen(check, acknowledgements int) (lost []uuid.UUID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

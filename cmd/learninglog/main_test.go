@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,8 +14,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -31,6 +33,7 @@ import (
 var program string //nolint:gochecknoglobals // built once, by TestMain
 
 func TestMain(m *testing.M) {
+	runMoreAtATime()
 	dir, err := os.MkdirTemp("", "learninglog-bin-")
 	if err != nil {
 		panic(err)
@@ -53,6 +56,16 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// runMoreAtATime runs twice as many tests at a time as there are processors, unless
+// -parallel says how many: they mostly wait for the processes that they have started.
+func runMoreAtATime() {
+	flag.Parse()
+	parallel := flag.Lookup("test.parallel")
+	if parallel.Value.String() == parallel.DefValue {
+		_ = parallel.Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0)))
+	}
+}
+
 // service is a running `learninglog serve`.
 type service struct {
 	t       testing.TB
@@ -61,12 +74,14 @@ type service struct {
 	done    chan struct{}
 	err     error
 	log     *lockedBuffer
+	killed  bool
 	greeted string
 	started time.Time
 }
 
-// serve starts the service with more arguments, on a free port and without
-// routine verifications, and returns when it is ready. It is stopped, and must stop well, when the test ends.
+// serve starts the service with more arguments, on a free port and without routine
+// verifications, and returns when it is ready. When the test ends the service is
+// stopped, and must stop well; if the test has failed, its log is told of.
 func serve(t testing.TB, arguments ...string) *service {
 	t.Helper()
 	s, err := tryServe(t, arguments...)
@@ -83,7 +98,7 @@ func tryServe(t testing.TB, arguments ...string) (*service, error) {
 	stdout, err := s.command.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, s.command.Start())
-	t.Cleanup(s.stop)
+	t.Cleanup(s.end)
 
 	ready := make(chan string, 1)
 	go func() {
@@ -101,20 +116,22 @@ func tryServe(t testing.TB, arguments ...string) (*service, error) {
 	select {
 	case s.greeted = <-ready:
 	case <-s.done:
-		return nil, fmt.Errorf("serve ended: %w: %s", s.err, s.log)
+		return nil, fmt.Errorf("serve ended: %w", s.err)
 	case <-time.After(time.Minute):
-		return nil, fmt.Errorf("serve is not ready: %s", s.log)
+		return nil, errors.New("serve is not ready")
 	}
 	s.base = regexp.MustCompile(`address +(\S+)`).FindStringSubmatch(s.greeted)[1]
 	return s, nil
 }
 
-// environment is the tests' own but for what would tell the program where its
-// database is.
+// environment is that of the tests, without what would tell the program where its
+// database is. With the race detector, every program would wait for a second before
+// it exits, to see what its goroutines still do: a tenth will do.
 func environment() []string {
-	var kept []string
+	kept := []string{"GORACE=" + strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=100")}
 	for _, variable := range os.Environ() {
-		if !strings.HasPrefix(variable, "LEARNINGLOG_") && !strings.HasPrefix(variable, "DATABASE_URL=") {
+		if !strings.HasPrefix(variable, "LEARNINGLOG_") && !strings.HasPrefix(variable, "DATABASE_URL=") &&
+			!strings.HasPrefix(variable, "GORACE=") {
 			kept = append(kept, variable)
 		}
 	}
@@ -129,13 +146,27 @@ func (s *service) stop() {
 	_ = s.command.Process.Signal(os.Interrupt)
 	select {
 	case <-s.done:
-		assert.NoError(s.t, s.err, "the service stops well: %s", s.log)
+		assert.NoError(s.t, s.err, "the service stops well")
 	case <-time.After(time.Minute):
 		_ = s.command.Process.Kill()
-		assert.Fail(s.t, "the service doesn't stop", "%s", s.log)
+		assert.Fail(s.t, "the service doesn't stop")
 	}
-	assert.NotContains(s.t, s.log.String(), "DATA RACE")
-	assert.NotContains(s.t, s.log.String(), "panic")
+	assertNever(s.t, s.log.String(), "DATA RACE", "panic")
+}
+
+// end stops the service if it runs, and tells of its log if the test has failed.
+func (s *service) end() {
+	s.stop()
+	if !s.t.Failed() {
+		return
+	}
+	file, err := s.log.keep()
+	assert.NoError(s.t, err)
+	if s.killed {
+		s.t.Logf("the log of a service that was killed: %s", file)
+		return
+	}
+	s.t.Logf("the log of the service at %s: %s; its end, without single requests:\n%s", s.base, file, s.log.tail())
 }
 
 func (s *service) ended() bool {
@@ -149,6 +180,7 @@ func (s *service) ended() bool {
 
 // kill ends the service as a power failure does.
 func (s *service) kill() {
+	s.killed = true
 	require.NoError(s.t, s.command.Process.Signal(syscall.SIGKILL))
 	<-s.done
 }
@@ -232,7 +264,8 @@ func (s *service) total(user uuid.UUID) (words, entries int) {
 // run runs a command of the program to its end.
 func run(t testing.TB, arguments ...string) (stdout, stderr string, status int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	const hangs = 5 * time.Minute // none takes so long, be the machine ever so slow
+	ctx, cancel := context.WithTimeout(context.Background(), hangs)
 	defer cancel()
 	command := exec.CommandContext(ctx, program, arguments...)
 	command.Env = environment()
@@ -242,7 +275,7 @@ func run(t testing.TB, arguments ...string) (stdout, stderr string, status int) 
 	if _, ok := errors.AsType[*exec.ExitError](err); !ok {
 		require.NoError(t, err)
 	}
-	assert.NotContains(t, problems.String(), "DATA RACE")
+	assertNever(t, problems.String(), "DATA RACE")
 	return out.String(), problems.String(), command.ProcessState.ExitCode()
 }
 
@@ -251,7 +284,7 @@ func run(t testing.TB, arguments ...string) (stdout, stderr string, status int) 
 func needCurl(t testing.TB) {
 	t.Helper()
 	if _, err := exec.LookPath("curl"); err != nil {
-		skipUnlessRequired(t, "there is no curl on this machine to try what a person would paste")
+		skipUnlessRequired(t, "there is no curl to try what a person would paste: install it, and run `go clean -testcache`")
 	}
 }
 
@@ -265,27 +298,3 @@ func dataDir(t testing.TB) string {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
 }
-
-// lockedBuffer is a buffer that a process writes while a test reads.
-type lockedBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(text []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(text)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
-}
-
-// How long a test waits for what takes a moment, and how often it looks.
-const (
-	eventually = 30 * time.Second
-	often      = 20 * time.Millisecond
-)

@@ -163,7 +163,7 @@ func TestMetricsWhileTheDatabaseIsAway(t *testing.T) {
 		requests("POST", "/v1/learning-logs", http.StatusServiceUnavailable): 1,
 	})
 	assert.NotContains(t, s.scrape(), completed)
-	assert.Contains(t, s.log.String(), "counting jobs: ")
+	assert.True(t, s.log.contains("counting jobs: "))
 
 	allowConnections(t, databaseURL, true)
 	s.awaitSeries(series{completed: 1, "learninglog_jobs_up": 1})

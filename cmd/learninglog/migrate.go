@@ -8,6 +8,7 @@ import (
 	"log/slog"
 
 	"learninglog/internal/postgres"
+	"learninglog/query"
 )
 
 type migrateCommand struct {
@@ -45,11 +46,11 @@ func (c *migrateDownCommand) Run(ctx context.Context, stdout io.Writer) error {
 			return err
 		}
 		if versions.Schema > 0 && !c.Yes {
-			var hasLogs bool
-			if err := database.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM learning_log)`).Scan(&hasLogs); err != nil {
-				return fmt.Errorf("looking for learning logs: %w", err)
+			has, err := query.NewReader(database.pool).HasLogs(ctx)
+			if err != nil {
+				return err
 			}
-			if hasLogs {
+			if has {
 				return errors.New("there are learning logs in the database, which this would delete for good: " +
 					"back them up, and say --yes")
 			}

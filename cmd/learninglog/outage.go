@@ -6,6 +6,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"learninglog/internal/postgres"
 )
 
@@ -16,16 +18,14 @@ const outagePatience = time.Minute
 // outage is a database that is away while a command waits for it.
 type outage struct {
 	since time.Time // or zero, while the database answers
-	err   error     // the last
 }
 
-// bear says whether to ask again after err, and once that the database is away.
-// beforeTelling clears what is in the way on the terminal.
-func (o *outage) bear(err error, beforeTelling func()) bool {
+// shouldRetry says whether to ask again after err. The first time in an outage it
+// tells the person who waits; beforeTelling clears what is in the way on the terminal.
+func (o *outage) shouldRetry(err error, beforeTelling func()) bool {
 	if !postgres.Unavailable(err) {
 		return false
 	}
-	o.err = err
 	if o.since.IsZero() {
 		o.since = time.Now()
 		beforeTelling()
@@ -42,17 +42,18 @@ func (o *outage) over() (wasAway bool) {
 }
 
 // outlasting calls ask until it succeeds, fails for good, or the database has been
-// away for too long.
+// away for too long. It returns ask's last error, or why ctx ended.
 func outlasting(ctx context.Context, ask func() error) error {
 	var away outage
-	for {
+	try := func() (struct{}, error) {
 		err := ask()
-		if err == nil || ctx.Err() != nil || !away.bear(err, func() {}) {
-			return err
+		if err != nil && (ctx.Err() != nil || !away.shouldRetry(err, func() {})) {
+			err = backoff.Permanent(err)
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(pollEvery):
-		}
+		return struct{}{}, err
 	}
+	_, err := backoff.Retry(ctx, try,
+		backoff.WithBackOff(backoff.NewConstantBackOff(pollEvery)),
+		backoff.WithMaxElapsedTime(0)) // it is the outage that knows for how long
+	return err
 }

@@ -136,8 +136,9 @@ func (p *proxy) url() string {
 	return through.String()
 }
 
-// breakNext makes the next connection break that comes to where b says. Where that
-// is while it is opened or prepares its statement, those that are open are closed.
+// breakNext makes the next connection break that comes to b's place in the
+// conversation. If that is before the first write, the connections that are open are
+// closed, so that there will be a new one.
 func (p *proxy) breakNext(b *breakage) {
 	p.mu.Lock()
 	p.next = b
@@ -147,7 +148,7 @@ func (p *proxy) breakNext(b *breakage) {
 	}
 }
 
-// broken says whether the connection has broken that was to break next.
+// broken says whether what breakNext asked for has happened.
 func (p *proxy) broken() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -282,7 +283,7 @@ func (c *proxied) passOn(from side, message []byte, headerSize int) bool {
 	return err == nil
 }
 
-// follow returns what the client does with a message, or is answered by it.
+// follow returns the phase that a message belongs to, and keeps what the next one's is.
 func (c *proxied) follow(from side, kind byte, content []byte) phase {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -302,7 +303,8 @@ func (c *proxied) follow(from side, kind byte, content []byte) phase {
 	return during
 }
 
-// isSilent says whether nothing gets through any more, or not from now on.
+// isSilent says whether nothing gets through any more, which begins when it is called
+// with now.
 func (c *proxied) isSilent(now bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -3,6 +3,7 @@ package main_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,30 +12,53 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The tour in the README, as pasted, gives what the README shows.
+// The tour in the README, as pasted, gives what the README shows, and leaves nothing in
+// the checkout.
 func TestReadmeTour(t *testing.T) {
 	t.Parallel()
 	needCurl(t)
-	readme, err := os.ReadFile("../../README.md")
-	require.NoError(t, err)
-	_, tour, found := strings.Cut(string(readme), "\n## Five minutes\n")
-	require.True(t, found)
-	tour, _, _ = strings.Cut(tour, "\n## ")
+	tour := readmeSection(t, "Five minutes")
 	steps := regexp.MustCompile("(?s)```sh\n(.*?)```\n\n```(?:json|text)\n(.*?)```").FindAllStringSubmatch(tour, -1)
 	require.GreaterOrEqual(t, len(steps), 7)
+	pictures := regexp.MustCompile("(?s)```sh\n(curl .*?)```").FindStringSubmatch(readmeSection(t, "Look instead of read"))
+	require.NotNil(t, pictures)
 
-	dir := dataDir(t)
+	dir, checkout, temporary := dataDir(t), t.TempDir(), t.TempDir()
 	s := serve(t, "--data-dir", dir)
+	paste := func(lines string) (output string) {
+		t.Helper()
+		lines = strings.ReplaceAll(lines, " /tmp/", " "+temporary+"/")
+		lines = strings.ReplaceAll(lines, "http://127.0.0.1:8080", s.base)
+		lines = strings.ReplaceAll(lines, "bin/learninglog verify", program+" verify --data-dir "+dir)
+		shell := exec.Command("sh", "-ec", lines)
+		shell.Env, shell.Dir = environment(), checkout
+		text, err := shell.Output()
+		require.NoError(t, err, lines)
+		return string(text)
+	}
 	ever := regexp.MustCompile(`"recorded_at":"[^"]*"`)
 	for _, step := range steps {
-		command := strings.ReplaceAll(step[1], "http://127.0.0.1:8080", s.base)
-		command = strings.ReplaceAll(command, "bin/learninglog verify", program+" verify --data-dir "+dir)
-		shell := exec.Command("sh", "-c", command)
-		shell.Env = environment()
-		output, err := shell.Output()
-		require.NoError(t, err, command)
 		assert.Equal(t,
 			strings.TrimSpace(ever.ReplaceAllString(step[2], "ever")),
-			strings.TrimSpace(ever.ReplaceAllString(string(output), "ever")), command)
+			strings.TrimSpace(ever.ReplaceAllString(paste(step[1]), "ever")), step[1])
 	}
+	assert.Contains(t, paste(pictures[1]), "2026-01-15,0,0,0", "a line of the spreadsheet")
+
+	left, err := os.ReadDir(checkout)
+	require.NoError(t, err)
+	assert.Empty(t, left)
+	picture, err := os.ReadFile(filepath.Join(temporary, "january.svg"))
+	require.NoError(t, err)
+	assert.Contains(t, string(picture), "<svg")
+}
+
+// readmeSection returns what the README says under a heading.
+func readmeSection(t testing.TB, heading string) string {
+	t.Helper()
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(readme), "\n## "+heading+"\n")
+	require.True(t, found, heading)
+	section, _, _ = strings.Cut(section, "\n## ")
+	return section
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,6 +45,11 @@ func (*rebuildStartCommand) Help() string {
   learninglog job cancel 7
 
 While a job of the same scope waits or runs there is no second one: that one is meant, with its own workers and pace.`
+}
+
+// Validate is called by kong.
+func (c *rebuildStartCommand) Validate() error {
+	return cmp.Or(c.databaseFlags.Validate(), c.rebuildFlags.Validate())
 }
 
 // Run asks for a rebuild, and with --wait sees it through.

@@ -57,14 +57,19 @@ func TestARebuildIsKilledAgainAndAgain(t *testing.T) {
 	}
 	for range kills {
 		before := now.Progress.Users
-		require.Eventually(t, func() bool { return watch() || now.Progress.Users > before+20*workers }, eventually, often,
-			"it doesn't go on: %s", s.Load().log)
+		await(t, "it goes on", func() (int, bool) {
+			ended := watch()
+			return now.Progress.Users, ended || now.Progress.Users > before+20*workers
+		})
 		require.NotEqual(t, "completed", now.State, "the kills came before the end")
 		time.Sleep(rand.N(150 * time.Millisecond))
 		s.Load().kill()
 		s.Store(serve(t, arguments...))
 	}
-	require.Eventually(t, watch, time.Minute, often, "it doesn't end: %s", s.Load().log)
+	await(t, "it ends", func() (int, bool) {
+		ended := watch()
+		return now.Progress.Users, ended
+	})
 
 	assert.Equal(t, users+len(l.users), now.Progress.Users, "every user is in one chunk that was committed")
 	assert.Equal(t, corrupted, now.Progress.Repaired, "one pass repairs everything, and nothing twice")

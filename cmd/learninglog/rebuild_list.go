@@ -24,7 +24,7 @@ func (c *rebuildListCommand) Validate() error {
 	if c.Limit < 1 || c.Limit > most {
 		return fmt.Errorf("--limit must be from 1 to %d", most)
 	}
-	return nil
+	return c.databaseFlags.Validate()
 }
 
 // Run prints a table, the newest first.

@@ -6,6 +6,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"learninglog/rollup/rebuild"
 )
 
@@ -57,12 +59,10 @@ func doneBefore(job rebuild.Job) string {
 	return done + count(progress.RowsRepaired, "row") + " repaired, which stay so"
 }
 
-// count returns a number and its noun.
+// count returns a number and its noun. The number has no commas, unlike that of
+// english.Plural, as scripts may read it.
 func count(n int64, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
+	return fmt.Sprintf("%d %s", n, english.PluralWord(int(n), noun, ""))
 }
 
 func listDrift(stdout io.Writer, progress rebuild.Progress) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +65,7 @@ func (c *serveCommand) Validate() error {
 	case c.ShutdownTimeout <= 0:
 		return errors.New("--shutdown-timeout must be more than 0")
 	}
-	return checkAddress(c.Addr)
+	return cmp.Or(checkAddress(c.Addr), c.databaseFlags.Validate())
 }
 
 // zone is the zone of all periods, until users have their own.

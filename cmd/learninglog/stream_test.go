@@ -167,11 +167,12 @@ func TestAStreamOfNothing(t *testing.T) {
 	}
 }
 
-// What a stream takes of memory depends neither on its lines nor on their length.
+// The memory that a stream takes depends neither on how many lines it has nor on how
+// long they are.
 func TestAStreamTakesBoundedMemory(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
-		t.Skip("there is no /proc to see the service's memory in")
+		t.Skip("the service's memory is seen in /proc: run the tests on Linux")
 	}
 	s := serve(t, "--database-url", pgtest.URL(t))
 	user := uuid.New()

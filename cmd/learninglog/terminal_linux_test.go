@@ -14,7 +14,7 @@ func openTerminal(t testing.TB) (shown *lockedBuffer, terminal *os.File) {
 	t.Helper()
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
-		t.Skip("there is no pseudo-terminal on this machine")
+		t.Skip("no pseudo-terminal can be opened: run the tests where there is a /dev/ptmx: ", err)
 	}
 	t.Cleanup(func() { _ = screen.Close() })
 	require.NoError(t, unix.IoctlSetPointerInt(int(screen.Fd()), unix.TIOCSPTLCK, 0))

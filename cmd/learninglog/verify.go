@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 
@@ -17,6 +18,11 @@ func (*verifyCommand) Help() string {
 	return `Nothing is changed and nobody is locked out. A running service does the work, at most --max-logs-per-second, or this command if there is none: then it works all rebuilds that are queued.
 
 Exits with 0 if every total is right, 1 if there is drift, 2 if it could not be looked for.`
+}
+
+// Validate is called by kong.
+func (c *verifyCommand) Validate() error {
+	return cmp.Or(c.databaseFlags.Validate(), c.rebuildFlags.Validate())
 }
 
 // Run is rebuild --dry-run --wait, and fails where there is drift.

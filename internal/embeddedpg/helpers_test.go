@@ -195,7 +195,7 @@ func unprivileged(t *testing.T) *syscall.Credential {
 		return nil
 	}
 	if runtime.GOOS != "linux" {
-		t.Skip("run the tests as another user than root: changing the user is only prepared for Linux")
+		t.Skip("changing the user is only prepared for Linux: run the tests as another user than root")
 	}
 	return credential(t, "nobody")
 }
@@ -229,6 +229,6 @@ func needRoot(t *testing.T) {
 func needLinux(t *testing.T) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux ends a process with its parent, or shows it in /proc")
+		t.Skip("only Linux ends a process with its parent, or shows it in /proc: run the tests on Linux")
 	}
 }

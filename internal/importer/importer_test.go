@@ -235,7 +235,9 @@ func TestAServiceThatAcknowledgesNothingIsGivenUp(t *testing.T) {
 		assert.Greater(t, len(s.received()), 1, "%s is tried again", name)
 	}
 
-	refused := run(t, "http://127.0.0.1:1", "{}", 0)
+	gone := serve(t, all(""))
+	gone.Close()
+	refused := run(t, gone.URL, "{}", 0)
 	assert.ErrorContains(t, refused.err, "connection refused")
 }
 

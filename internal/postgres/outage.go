@@ -36,7 +36,7 @@ func Unavailable(err error) bool {
 		pgconn.SafeToRetry(err)
 }
 
-// passes says whether a refusal with an SQLSTATE is one that passes.
+// passes says whether what an SQLSTATE stands for may be over the next time.
 func passes(code string) bool {
 	switch code {
 	case pgerrcode.ReadOnlySQLTransaction,

@@ -73,7 +73,7 @@ func TestOpen(t *testing.T) {
 	t.Parallel()
 	ctx, silent := context.Background(), slog.New(slog.DiscardHandler)
 
-	_, err := postgres.Open(ctx, "postgres://nobody@127.0.0.1:1/nothing", 0, silent)
+	_, err := postgres.Open(ctx, "postgres://nobody@"+pgtest.ClosedAddress(t)+"/nothing", 0, silent)
 	require.ErrorContains(t, err, "can't be reached")
 	assert.True(t, postgres.Unavailable(err), "%v", err)
 	assert.Equal(t, 1, strings.Count(err.Error(), "dial error"), "with TLS and without it is the same to a person: %v", err)
@@ -90,6 +90,21 @@ func TestOpen(t *testing.T) {
 	require.ErrorContains(t, err, "postgres://user:password@host")
 }
 
+func TestCheckURL(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, postgres.CheckURL("postgres://user:secret@host/database?pool_max_conns=5"))
+	require.NoError(t, postgres.CheckURL("host=/run user=me"))
+	for url, says := range map[string]string{
+		"postgres://user:top secret@host":                          "postgres://user:password@host",
+		"postgres://user:secret@host?pool_max_conns=4":             "at least 5",
+		"postgres://user:secret@host?default_query_exec_mode=exec": "for the session",
+	} {
+		err := postgres.CheckURL(url)
+		require.ErrorContains(t, err, says)
+		assert.NotContains(t, err.Error(), "secret")
+	}
+}
+
 func TestOpenSaysAtOnceThatItWaits(t *testing.T) {
 	t.Parallel()
 	ctx, giveUp := context.WithCancel(context.Background())
@@ -100,7 +115,7 @@ func TestOpenSaysAtOnceThatItWaits(t *testing.T) {
 		return len(line), nil
 	}), nil))
 
-	_, err := postgres.Open(ctx, "postgres://nobody@127.0.0.1:1/nothing", time.Hour, logger)
+	_, err := postgres.Open(ctx, "postgres://nobody@"+pgtest.ClosedAddress(t)+"/nothing", time.Hour, logger)
 
 	require.ErrorIs(t, err, context.Canceled)
 	line := <-said

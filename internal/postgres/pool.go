@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -25,10 +27,34 @@ const (
 	minConnections = 5
 )
 
+// CheckURL says what is wrong with the URL of a database, without connecting to it:
+// nil if [Open] can use it. The error has no part of the password.
+func CheckURL(url string) error {
+	_, err := parseURL(url)
+	return err
+}
+
 // Open returns a pool of connections to the database at url, once it answers.
-// It keeps trying for as long as patience, so that a service and its database
-// may start together, and tells the logger of it.
+// It keeps trying for as long as patience (0: it tries once), so that a service and
+// its database may start together, and tells the logger of it. A URL that can't be
+// used, see [CheckURL], is refused at once.
 func Open(ctx context.Context, url string, patience time.Duration, logger *slog.Logger) (*pgxpool.Pool, error) {
+	config, err := parseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("opening the connection pool: %w", err)
+	}
+	if err := waitUntilReady(ctx, pool, patience, logger); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return pool, nil
+}
+
+func parseURL(url string) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		// pgx says why, and may quote a part of the password.
@@ -54,37 +80,30 @@ func Open(ctx context.Context, url string, patience time.Duration, logger *slog.
 			"rebuilds hold locks for as long as a connection lasts, so a pooler in between must keep it for the session")
 	default:
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("opening the connection pool: %w", err)
-	}
-	if err := waitUntilReady(ctx, pool, patience, logger); err != nil {
-		pool.Close()
-		return nil, err
-	}
-	return pool, nil
+	return config, nil
 }
 
 func waitUntilReady(ctx context.Context, pool *pgxpool.Pool, patience time.Duration, logger *slog.Logger) error {
 	const pause = 250 * time.Millisecond
-	deadline := time.Now().Add(patience)
-	for waiting := false; ; waiting = true {
+	check := func() (struct{}, error) {
 		err := checkVersion(ctx, pool)
-		if err == nil || !worthWaitingFor(err) || time.Now().After(deadline) {
-			return err
+		if err != nil && !worthWaitingFor(err) {
+			err = backoff.Permanent(err)
 		}
-		if !waiting && ctx.Err() == nil {
-			logger.WarnContext(ctx, "waiting for the database", "at_most", patience, "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(pause):
-		}
+		return struct{}{}, err
 	}
+	var once sync.Once
+	tell := func(err error, _ time.Duration) {
+		once.Do(func() { logger.WarnContext(ctx, "waiting for the database", "at_most", patience, "error", err) })
+	}
+	_, err := backoff.Retry(ctx, check,
+		backoff.WithBackOff(backoff.NewConstantBackOff(pause)),
+		backoff.WithMaxElapsedTime(max(patience, 1)), // 0 would be for ever
+		backoff.WithNotify(tell))
+	return err
 }
 
-// worthWaitingFor says whether a database that is starting up may fail so. A
+// worthWaitingFor says whether err may be that of a database that is starting up. A
 // wrong password or a database that doesn't exist won't mend itself.
 func worthWaitingFor(err error) bool {
 	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
