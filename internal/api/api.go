@@ -18,6 +18,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"learninglog/command"
+	"learninglog/internal/cache"
 	"learninglog/query"
 )
 
@@ -66,8 +67,8 @@ type server struct {
 	trouble rate.Sometimes
 	// patience is how long a stream waits for a client that makes no progress.
 	patience time.Duration
-	// kept has representations of summaries.
-	kept *representations
+	// cache has representations of summaries.
+	cache *representationCache
 	// openAPIJSON and openAPIYAML are the document, written once.
 	openAPIJSON, openAPIYAML []byte
 }
@@ -99,7 +100,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		watching:  make(chan struct{}, maxWatching),
 		trouble:   rate.Sometimes{Interval: time.Second},
 		patience:  streamPatience,
-		kept:      newRepresentations(),
+		cache:     cache.New[query.Summary, representation](maxCacheBytes, maxCachedBytes),
 	}
 	router := chi.NewMux()
 	router.Use(s.middleware()...)

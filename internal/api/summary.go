@@ -128,7 +128,11 @@ func (s *server) getSummary(ctx context.Context, input *summaryInput) (*huma.Str
 				chart.MaxPeriods, len(summary.Periods)),
 		})
 	}
-	return s.kept.of(format, summary, request.OnlyWithLogs, summaryFormats()[format]).answer(input.IfNoneMatch), nil
+	represented, err := s.represent(format, summary, request.OnlyWithLogs, summaryFormats()[format])
+	if err != nil {
+		return nil, err
+	}
+	return represented.answer(input.IfNoneMatch), nil
 }
 
 func summaryJSON(summary query.Summary) representation {

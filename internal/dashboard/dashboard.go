@@ -15,6 +15,7 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 	"github.com/riverqueue/river"
 
+	"learninglog/internal/cache"
 	"learninglog/query"
 )
 
@@ -43,7 +44,7 @@ type Pages struct {
 	templates templates
 	assets    assets
 	overview  overviews
-	kept      keptPages
+	cache     *cache.Cache[learned, compressedPage] // of learners' pages, by address
 	pulse     pulse
 	// newUser is who the first log is of.
 	newUser  uuid.UUID
@@ -60,7 +61,13 @@ func New(config Config) (*Pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages := &Pages{Config: config, assets: assets, compress: compress, kept: newKeptPages(), newUser: uuid.New()}
+	pages := &Pages{
+		Config:   config,
+		assets:   assets,
+		cache:    cache.New[learned, compressedPage](maxCacheBytes, maxCachedBytes),
+		newUser:  uuid.New(),
+		compress: compress,
+	}
 	if config.Operations != nil {
 		pages.pulse.metrics = config.Operations.Metrics
 	}

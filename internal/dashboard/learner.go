@@ -44,6 +44,13 @@ type learnerPage struct {
 	FirstLog string
 }
 
+const (
+	// maxCacheBytes bounds the memory of all pages that are cached, maxCachedBytes that
+	// of each.
+	maxCacheBytes  = 32 << 20
+	maxCachedBytes = 256 << 10
+)
+
 // learner shows what a user has learned.
 func (p *Pages) learner(w http.ResponseWriter, r *http.Request) error {
 	asked, err := p.parseAsked(r, time.Now().In(p.Zone))
@@ -54,16 +61,21 @@ func (p *Pages) learner(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if !acceptsGzip(r) {
+	// A page without logs says by which address this client reaches the service.
+	if found.none || !acceptsGzip(r) {
 		return p.render(w, r, http.StatusOK, "learner", newLearnerPage(r, asked, found))
 	}
-	kept, err := p.kept.of(r.URL.RequestURI(), asked, found, func() ([]byte, error) {
-		return p.execute("learner", newLearnerPage(r, asked, found))
+	page, err := p.cache.Get(r.URL.RequestURI(), found, func() (compressedPage, error) {
+		page, err := p.execute("learner", newLearnerPage(r, asked, found))
+		if err != nil {
+			return compressedPage{}, err
+		}
+		return newCompressedPage(page)
 	})
 	if err != nil {
 		return err
 	}
-	kept.answer(w, r)
+	page.answer(w, r)
 	return nil
 }
 
@@ -114,6 +126,7 @@ func parseUserID(text string) (uuid.UUID, error) {
 
 // learned is what a learner's page is made from.
 type learned struct {
+	today time.Time // the start of the day
 	// summary is the range, before as many periods before it, perDay the range by
 	// days, year the days of the year.
 	summary, before, perDay, year query.Summary
@@ -123,20 +136,22 @@ type learned struct {
 	none bool
 }
 
-func (l learned) equal(other learned) bool {
-	return l.summary.Equal(other.summary) && l.before.Equal(other.before) &&
+// Equal says whether the same page would be made from both.
+func (l learned) Equal(other learned) bool {
+	return l.today.Equal(other.today) && l.summary.Equal(other.summary) && l.before.Equal(other.before) &&
 		l.perDay.Equal(other.perDay) && l.year.Equal(other.year) && l.none == other.none &&
 		reflect.DeepEqual(l.streaks, other.streaks) && reflect.DeepEqual(l.logs, other.logs)
 }
 
-// size is about how many bytes it takes.
-func (l learned) size() int {
+// Size is about how many bytes it takes in memory.
+func (l learned) Size() int {
 	return l.summary.Size() + l.before.Size() + l.perDay.Size() + l.year.Size() +
 		cap(l.logs.Logs)*int(unsafe.Sizeof(query.Log{}))
 }
 
 // read reads what the page is made from: all but the logs from the rollups.
 func (p *Pages) read(ctx context.Context, a asked) (l learned, err error) {
+	l.today = rollup.Day.StartOf(a.now, p.Zone)
 	request := query.SummaryRequest{
 		UserID: a.userID, Granularity: a.view.By, From: a.view.From, To: a.view.To, Zone: p.Zone,
 	}
