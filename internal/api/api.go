@@ -67,8 +67,8 @@ type server struct {
 	trouble rate.Sometimes
 	// patience is how long a stream waits for a client that makes no progress.
 	patience time.Duration
-	// cache has representations of summaries.
-	cache *representationCache
+	// pictures are cached: drawing one takes about as long as reading its summary.
+	pictures *cache.Cache[query.Summary, representation]
 	// openAPIJSON and openAPIYAML are the document, written once.
 	openAPIJSON, openAPIYAML []byte
 }
@@ -100,7 +100,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		watching:  make(chan struct{}, maxWatching),
 		trouble:   rate.Sometimes{Interval: time.Second},
 		patience:  streamPatience,
-		cache:     cache.New[query.Summary, representation](maxCacheBytes, maxCachedBytes),
+		pictures:  cache.New[query.Summary, representation](maxPicturesBytes, maxPictureBytes),
 	}
 	router := chi.NewMux()
 	router.Use(s.middleware()...)

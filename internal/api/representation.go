@@ -7,9 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"learninglog/internal/cache"
 	"learninglog/internal/conditional"
-	"learninglog/query"
 )
 
 // representation is what is answered to a GET, whole.
@@ -57,24 +55,6 @@ func (r representation) answer(ifNoneMatch string) *huma.StreamResponse {
 
 // Size is about how many bytes it takes in memory.
 func (r representation) Size() int { return cap(r.body) }
-
-const (
-	// maxCacheBytes bounds the memory of all representations that are cached, and
-	// maxCachedBytes that of each.
-	maxCacheBytes  = 32 << 20
-	maxCachedBytes = 256 << 10
-)
-
-// representationCache has how summaries were represented.
-type representationCache = cache.Cache[query.Summary, representation]
-
-// represent returns a summary in a format, as write makes it.
-func (s *server) represent(
-	format string, summary query.Summary, onlyWithLogs bool, write func(query.Summary) representation,
-) (representation, error) {
-	key := fmt.Sprint(format, summary.UserID, summary.Granularity, summary.From.UnixMicro(), summary.To.UnixMicro(), onlyWithLogs)
-	return s.cache.Get(key, summary, func() (representation, error) { return write(summary), nil })
-}
 
 // representedResponses documents answers in JSON that have an ETag.
 func representedResponses[T any](s *server, description string) map[string]*huma.Response {
