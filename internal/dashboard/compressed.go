@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/danielgtaylor/huma/v2/negotiation"
 	"github.com/klauspost/compress/gzip"
 
 	"learninglog/internal/conditional"
@@ -56,6 +57,10 @@ func (c compressedPage) answer(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Encoding", "gzip")
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(c.gzipped) // a client that is gone needs no answer
+}
+
+func acceptsGzip(r *http.Request) bool {
+	return negotiation.SelectQValue(r.Header.Get("Accept-Encoding"), []string{"identity", "gzip"}) == "gzip"
 }
 
 // compressedSuffix tells the entity tag of a compressed page from that of the same page

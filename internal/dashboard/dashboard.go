@@ -53,7 +53,8 @@ type Pages struct {
 
 // New returns the pages.
 func New(config Config) (*Pages, error) {
-	compress, err := gzhttp.NewWrapper(gzhttp.SuffixETag(compressedSuffix), gzhttp.CompressionLevel(gzip.BestSpeed))
+	compress, err := gzhttp.NewWrapper(
+		gzhttp.MinSize(0), gzhttp.SuffixETag(compressedSuffix), gzhttp.CompressionLevel(gzip.BestSpeed))
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func (p *Pages) Start(ctx context.Context) {
 
 // Route adds the pages to a router.
 func (p *Pages) Route(router chi.Router) {
-	router.Get(staticPath+"*", p.assets.serve)
+	router.Get(staticPath+"*", p.compress(p.assets))
 	router.Get("/", p.page(p.start))
 	router.Get("/users", p.page(p.findUser))
 	router.Get("/users/{user_id}", p.page(p.learner))
