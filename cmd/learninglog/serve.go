@@ -14,8 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"learninglog/command"
 	"learninglog/internal/admin"
 	"learninglog/internal/api"
@@ -135,8 +133,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 		return err
 	}
 	registry := metrics.NewRegistry(build())
-	own := prometheus.NewRegistry() // what is known without asking the database
-	metrics.RegisterPool(own, database.pool)
+	metrics.RegisterPool(registry, database.pool)
 	metrics.RegisterJobs(registry, database.pool, postgres.RiverSchema)
 	metrics.RegisterVerifications(registry, database.pool)
 	metrics.RegisterAttempts(registry, jobs.Client())
@@ -145,6 +142,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	}
 	started.add("rebuilds", jobs.Stop)
 
+	writes, requestMetrics := metrics.NewWrites(registry), metrics.NewRequests(registry)
 	limits := command.Limits{MaxWordCount: c.MaxWordCount, Earliest: c.EarliestTimestamp.at, MaxAhead: c.MaxAhead}
 	recorder := command.NewRecorder(database.pool, command.Config{
 		Limits:     limits,
@@ -153,9 +151,9 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 		Lanes:      c.WriteLanes,
 		MaxWaiting: c.WriteQueue,
 		Timeout:    c.RequestTimeout,
-		Observer:   metrics.NewWrites(own),
+		Observer:   writes,
 	})
-	metrics.RegisterQueue(own, recorder)
+	metrics.RegisterQueue(registry, recorder)
 	started.add("writes", recorder.Close)
 	stopping, endStreams := context.WithCancel(ctx)
 	defer endStreams()
@@ -172,7 +170,11 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	var operations *dashboard.Operations
 	if c.Admin {
 		version, _ := build()
-		operations = &dashboard.Operations{Version: version, Ready: migrator.Check, Metrics: own}
+		recent := metrics.NewRecent(metrics.Sources{
+			Requests: requestMetrics, PostRoute: api.RecordPath, Writes: writes, Queue: recorder, Pool: database.pool,
+		})
+		go recent.Run(stopping, logger)
+		operations = &dashboard.Operations{Version: version, Ready: migrator.Check, Recent: recent}
 	}
 	pages, err := dashboard.New(dashboard.Config{
 		Reader:         reader,
@@ -187,7 +189,6 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	pages.Start(stopping)
 	handler, err := api.New(api.Config{
 		Recorder:       recorder,
 		Reader:         reader,
@@ -197,8 +198,8 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 		Ready:          migrator.Check,
 		Unavailable:    postgres.Unavailable,
 		RequestTimeout: c.RequestTimeout,
-		Requests:       metrics.NewRequests(own),
-		Metrics:        prometheus.Gatherers{own, registry},
+		Requests:       requestMetrics,
+		Metrics:        registry,
 		Stopping:       stopping,
 		Pages:          pages.Route,
 		Logger:         logger,

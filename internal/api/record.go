@@ -50,6 +50,9 @@ func fromRecorded(log *command.RecordedLog) *LearningLog {
 	}
 }
 
+// RecordPath is where a log is posted.
+const RecordPath = "/v1/learning-logs"
+
 // routeRecord has huma document the operation and nothing else. Most requests are
 // posts of one log: what huma does for any request costs as much as all that they
 // need.
@@ -57,7 +60,7 @@ func (s *server) routeRecord(router chi.Router) {
 	operation := &huma.Operation{
 		OperationID: "record-learning-log",
 		Method:      http.MethodPost,
-		Path:        "/v1/learning-logs",
+		Path:        RecordPath,
 		Summary:     "Record a learning log",
 		Description: "When this is answered, the log is durable and counted in its day, week and month. Post again, with the same request_id, whatever was not answered.",
 		Tags:        []string{tagLogs},

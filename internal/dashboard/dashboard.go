@@ -45,7 +45,6 @@ type Pages struct {
 	assets    assets
 	overview  overviews
 	cache     *cache.Cache[learned, compressedPage] // of learners' pages, by address
-	pulse     pulse
 	// newUser is who the first log is of.
 	newUser  uuid.UUID
 	compress func(http.Handler) http.HandlerFunc
@@ -69,22 +68,11 @@ func New(config Config) (*Pages, error) {
 		newUser:  uuid.New(),
 		compress: compress,
 	}
-	if config.Operations != nil {
-		pages.pulse.metrics = config.Operations.Metrics
-	}
 	pages.templates, err = parseTemplates(pages.functions())
 	if err != nil {
 		return nil, err
 	}
 	return pages, nil
-}
-
-// Start keeps an eye on the metrics until ctx ends.
-func (p *Pages) Start(ctx context.Context) {
-	if p.Operations == nil {
-		return
-	}
-	go p.pulse.keep(ctx, p.Logger)
 }
 
 // Route adds the pages to a router.

@@ -38,8 +38,6 @@ func number(n any) string {
 		return humanize.Comma(int64(n))
 	case int64:
 		return humanize.Comma(n)
-	case float64:
-		return humanize.Comma(int64(n))
 	default:
 		panic(fmt.Sprintf("dashboard: %T is no number", n))
 	}

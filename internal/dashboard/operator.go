@@ -11,10 +11,10 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/riverqueue/river/rivertype"
 
 	"learninglog/command"
+	"learninglog/internal/metrics"
 	"learninglog/query"
 	"learninglog/rollup"
 )
@@ -26,8 +26,8 @@ type Operations struct {
 	Version string
 	// Ready returns nil if the database can be reached and is migrated, or says why not.
 	Ready func(context.Context) error
-	// Metrics has the metrics of this process. It is asked every 5 seconds.
-	Metrics prometheus.Gatherer
+	// Recent knows the metrics of this process.
+	Recent *metrics.Recent
 }
 
 // operatorPage is what the operators' page shows.
@@ -37,8 +37,8 @@ type operatorPage struct {
 	Version string
 	// NotReady is why requests can't be served, or empty.
 	NotReady      string
-	Now           gauges
-	Rates         []rates
+	Now           metrics.Gauges
+	Rates         []metrics.Rates
 	Verifications []query.Verification
 	Rebuilds      []shownRebuild
 	// Form is what was asked for, Wrong what is wrong with it.
@@ -67,17 +67,11 @@ func (p *Pages) showOperator(w http.ResponseWriter, r *http.Request, status int,
 		Version: p.Operations.Version,
 		Form:    form,
 		Wrong:   wrong,
+		Now:     p.Operations.Recent.Gauges(),
 	}
-	now, current, err := p.pulse.look(time.Now())
-	if err != nil {
+	var err error
+	if page.Rates, err = p.Operations.Recent.Rates(time.Now()); err != nil {
 		return err
-	}
-	page.Now = current
-	for _, last := range []time.Duration{pulseEvery * 2, time.Minute, pulseKept} {
-		found, ok := p.pulse.since(last, now)
-		if ok && (len(page.Rates) == 0 || found.Within > page.Rates[len(page.Rates)-1].Within) {
-			page.Rates = append(page.Rates, found)
-		}
 	}
 	if err := p.Operations.Ready(r.Context()); err != nil {
 		page.NotReady, page.Refresh = "The database can't be reached, or is not migrated. The reason is in the service's log.", "/admin"

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"learninglog/command"
 )
@@ -90,4 +91,11 @@ func (w *Writes) Refused(status command.Status, logs int) { w.count(status, logs
 
 func (w *Writes) count(status command.Status, logs int) {
 	w.logs.WithLabelValues(string(status)).Add(float64(logs))
+}
+
+// recorded returns how many logs were recorded.
+func (w *Writes) recorded() (float64, error) {
+	var read dto.Metric
+	err := w.logs.WithLabelValues(string(command.Recorded)).Write(&read)
+	return read.GetCounter().GetValue(), err
 }
