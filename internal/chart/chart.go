@@ -9,6 +9,7 @@ import (
 	"html"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 
 	"learninglog/query"
 	"learninglog/rollup"
@@ -65,8 +66,8 @@ func draw(summary query.Summary, style []byte) []byte {
 // Describe says in a sentence what a chart shows.
 func Describe(summary query.Summary) string {
 	return fmt.Sprintf("Words per %s, %s to %s: %s in %s",
-		summary.Granularity, longDate(summary.From), longDate(summary.To),
-		count(summary.Totals.TotalWordCount, "word"), count(summary.Totals.EntryCount, "log"))
+		summary.Granularity, Date(summary.From), Date(summary.To),
+		english.Plural(int(summary.Totals.TotalWordCount), "word", ""), english.Plural(int(summary.Totals.EntryCount), "log", ""))
 }
 
 // DescribePeriod says what a user learned in one of the periods of a granularity.
@@ -75,18 +76,11 @@ func DescribePeriod(granularity rollup.Granularity, period query.PeriodSummary) 
 	if period.EntryCount == 0 {
 		return name + ": no log"
 	}
-	said := name + ": " + count(period.TotalWordCount, "word") + " in " + count(period.EntryCount, "log")
+	said := name + ": " + english.Plural(int(period.TotalWordCount), "word", "") + " in " + english.Plural(int(period.EntryCount), "log", "")
 	if period.EntryCount > 1 {
 		said += ", " + humanize.FormatFloat("#,###.#", period.Average()) + " per log"
 	}
 	return said
-}
-
-func count(n int64, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return humanize.Comma(n) + " " + thing + "s"
 }
 
 type canvas struct {

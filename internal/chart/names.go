@@ -13,7 +13,7 @@ func PeriodName(granularity rollup.Granularity, start time.Time) string {
 	switch granularity {
 	case rollup.Week:
 		year, week := start.ISOWeek()
-		return fmt.Sprintf("week %d of %d, from %s", week, year, longDate(start))
+		return fmt.Sprintf("week %d of %d, from %s", week, year, Date(start))
 	case rollup.Month:
 		return start.Format("January 2006")
 	default:
@@ -28,4 +28,5 @@ func shortName(granularity rollup.Granularity, start time.Time) string {
 	return start.Format("2 Jan")
 }
 
-func longDate(t time.Time) string { return t.Format("2 January 2006") }
+// Date is what a person calls the day of an instant, by its own clocks.
+func Date(t time.Time) string { return t.Format("2 January 2006") }

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 
+	"learninglog/internal/chart"
 	"learninglog/rollup"
 )
 
@@ -25,19 +27,25 @@ func (p *Pages) functions() template.FuncMap {
 		"count":         count,
 		"average":       tenths,
 		"change":        change,
-		"date":          longDate,
+		"date":          chart.Date,
 		"moment":        func(t time.Time) string { return t.In(p.Zone).Format("2 January 2006, 15:04:05") },
 		"title":         func(granularity rollup.Granularity) string { return capital(string(granularity)) },
 	}
 }
 
 // number writes a whole number with its thousands apart.
-func number(n any) string {
+func number(n any) string { return humanize.Comma(whole(n)) }
+
+// count writes a number of things, of which thing is one.
+func count(n, thing any) string { return english.Plural(int(whole(n)), fmt.Sprint(thing), "") }
+
+// whole returns a whole number of any type that templates have.
+func whole(n any) int64 {
 	switch n := n.(type) {
 	case int:
-		return humanize.Comma(int64(n))
+		return int64(n)
 	case int64:
-		return humanize.Comma(n)
+		return n
 	default:
 		panic(fmt.Sprintf("dashboard: %T is no number", n))
 	}
@@ -56,15 +64,6 @@ func within(bound time.Duration) string {
 	default:
 		return fmt.Sprintf("≤ %v ms", float64(bound.Microseconds())/float64(time.Millisecond.Microseconds()))
 	}
-}
-
-// count writes a number of things.
-func count(n, thing any) string {
-	written := fmt.Sprintf("%s %s", number(n), thing)
-	if strings.HasPrefix(written, "1 ") {
-		return written
-	}
-	return written + "s"
 }
 
 func tenths(n float64) string { return humanize.FormatFloat("#,###.#", n) }

@@ -14,6 +14,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"learninglog/command"
+	"learninglog/internal/chart"
 	"learninglog/internal/metrics"
 	"learninglog/query"
 	"learninglog/rollup"
@@ -118,7 +119,7 @@ func (s shownRebuild) Scope() string {
 	case len(scope.Users) == 1:
 		parts = append(parts, "learner "+scope.Users[0].String())
 	case len(scope.Users) > 1:
-		parts = append(parts, number(len(scope.Users))+" learners")
+		parts = append(parts, count(len(scope.Users), "learner"))
 	default:
 		parts = append(parts, "everybody")
 	}
@@ -126,10 +127,10 @@ func (s shownRebuild) Scope() string {
 		parts = append(parts, "with logs recorded since "+scope.RecordedSince.UTC().Format(time.RFC3339))
 	}
 	if scope.From != nil {
-		parts = append(parts, "from "+longDate(scope.From.UTC()))
+		parts = append(parts, "from "+chart.Date(scope.From.UTC()))
 	}
 	if scope.To != nil {
-		parts = append(parts, "to "+longDate(scope.To.UTC()))
+		parts = append(parts, "to "+chart.Date(scope.To.UTC()))
 	}
 	return strings.Join(parts, ", ")
 }

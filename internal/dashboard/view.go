@@ -276,7 +276,5 @@ func (v view) Download(format string) string {
 // Name says which range it is.
 func (v view) Name() string {
 	start, end := v.bounds()
-	return longDate(start.In(v.zone())) + " to " + longDate(end.Add(-time.Microsecond).In(v.zone()))
+	return chart.Date(start.In(v.zone())) + " to " + chart.Date(end.Add(-time.Microsecond).In(v.zone()))
 }
-
-func longDate(t time.Time) string { return t.Format("2 January 2006") }
