@@ -255,22 +255,7 @@ func (s *server) summaryRequest(input *summaryInput, now time.Time) (query.Summa
 	if from != nil {
 		request.From = from.At
 	} else {
-		request.From = defaultFrom(request.To.In(s.Zone), granularity)
+		request.From = query.DefaultFrom(granularity, request.To, s.Zone)
 	}
 	return request, nil
-}
-
-// defaultFrom makes a range of as many periods as a dashboard shows at a time.
-func defaultFrom(to time.Time, granularity rollup.Granularity) time.Time {
-	const days, weeks, months = 30, 12, 12
-	year, month, day := to.Date()
-	switch granularity {
-	case rollup.Week:
-		day -= 7 * (weeks - 1)
-	case rollup.Month:
-		month, day = month-(months-1), 1
-	case rollup.Day:
-		day -= days - 1
-	}
-	return time.Date(year, month, day, 12, 0, 0, 0, to.Location())
 }

@@ -24,23 +24,6 @@ type view struct {
 	year string // of the calendar, as the address has it
 }
 
-// ranges are how many periods are shown unless the address says otherwise.
-func ranges() []struct {
-	by    rollup.Granularity
-	count int
-	name  string
-} {
-	return []struct {
-		by    rollup.Granularity
-		count int
-		name  string
-	}{
-		{rollup.Day, 30, "30 days"},
-		{rollup.Week, 12, "12 weeks"},
-		{rollup.Month, 12, "12 months"},
-	}
-}
-
 func (p *Pages) parseView(parameters url.Values, now time.Time) (view, error) {
 	v := view{By: rollup.Day, now: now, year: parameters.Get("year")}
 	if by := parameters.Get("by"); by != "" {
@@ -63,7 +46,7 @@ func (p *Pages) parseView(parameters url.Values, now time.Time) (view, error) {
 		v.To = to.Last(p.Zone)
 	}
 	if from == nil {
-		v.From = v.startOfDefault()
+		v.From = query.DefaultFrom(v.By, v.To, p.Zone)
 	} else {
 		v.From = from.At.In(p.Zone)
 	}
@@ -89,17 +72,6 @@ func (p *Pages) parseRange(parameters url.Values) (from, to *timerange.Bound, er
 		*bound = &parsed
 	}
 	return from, to, nil
-}
-
-// startOfDefault is so far before the end as a range is by default.
-func (v view) startOfDefault() time.Time {
-	start := v.By.StartOf(v.To, v.zone())
-	for _, preset := range ranges() {
-		if preset.by == v.By {
-			start = v.back(start, preset.count-1)
-		}
-	}
-	return start
 }
 
 // fitting returns the view with periods that are so long that a chart has room for
@@ -166,18 +138,10 @@ func (v view) periods() int {
 	return len(starts)
 }
 
-// back returns the start of the period so many before the one that starts at start.
-func (v view) back(start time.Time, periods int) time.Time {
-	for range periods {
-		start = v.By.StartOf(start.Add(-time.Microsecond), v.zone())
-	}
-	return start.In(v.zone())
-}
-
 // before returns the range of as many periods that ends where this one begins.
 func (v view) before() (from, to time.Time) {
 	start, _ := v.bounds()
-	return v.back(start, v.periods()), start.Add(-time.Microsecond).In(v.zone())
+	return query.StepBack(v.By, start, v.periods(), v.zone()), start.Add(-time.Microsecond).In(v.zone())
 }
 
 // link returns the address of the view.
@@ -217,10 +181,11 @@ type choice struct {
 // Ranges are the ranges that end now.
 func (v view) Ranges() []choice {
 	var choices []choice
-	for _, preset := range ranges() {
-		moving := view{By: preset.by, Moving: true, year: v.year}
+	for _, granularity := range rollup.Granularities() {
+		moving := view{By: granularity, Moving: true, year: v.year}
 		choices = append(choices, choice{
-			Name: preset.name, Link: moving.link(), Current: v.Moving && v.By == preset.by,
+			Name: count(query.DefaultPeriods(granularity), granularity),
+			Link: moving.link(), Current: v.Moving && v.By == granularity,
 		})
 	}
 	return choices
