@@ -1,5 +1,5 @@
-// Package dashboard is the web pages: a learner's history, and for operators how the
-// service is. They need nothing from elsewhere and, but for what is live, no script.
+// Package dashboard serves the web pages: learners' histories, and the state of the
+// service for operators. They load nothing from other sites, and work without scripts.
 package dashboard
 
 import (
@@ -26,11 +26,11 @@ type Config struct {
 	Jobs *river.Client[pgx.Tx]
 	// Zone is the zone of periods, and of dates without a time.
 	Zone *time.Location
-	// Operations tells operators how the service is. Nil leaves their page out.
+	// Operations is what the operators' page shows. Nil leaves that page out.
 	Operations *Operations
-	// JobPages serves what is below /admin/jobs. Nil is nothing.
+	// JobPages serves everything under /admin/jobs. Nil leaves it out.
 	JobPages http.Handler
-	// Unavailable says whether an error passes: the request may succeed later.
+	// Unavailable says whether an error is temporary: the request may succeed later.
 	Unavailable func(error) bool
 	// RequestTimeout bounds what a page may wait for.
 	RequestTimeout time.Duration
@@ -44,8 +44,8 @@ type Pages struct {
 	templates templates
 	assets    assets
 	overview  overviews
-	cache     *cache.Cache[learned, compressedPage] // of learners' pages, by address
-	// newUser is who the first log is of.
+	cache     *cache.Cache[pageData, compressedPage] // of learners' pages, by address
+	// newUser is the user of the first log, in examples.
 	newUser  uuid.UUID
 	compress func(http.Handler) http.HandlerFunc
 }
@@ -64,11 +64,11 @@ func New(config Config) (*Pages, error) {
 	pages := &Pages{
 		Config:   config,
 		assets:   assets,
-		cache:    cache.New[learned, compressedPage](maxCacheBytes, maxCachedBytes),
+		cache:    cache.New[pageData, compressedPage](maxCacheBytes, maxCachedBytes),
 		newUser:  uuid.New(),
 		compress: compress,
 	}
-	pages.templates, err = parseTemplates(pages.functions())
+	pages.templates, err = parseTemplates(pages.templateFunctions())
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +93,8 @@ func (p *Pages) Route(router chi.Router) {
 	}
 }
 
-// contentPolicy keeps the pages from loading anything from elsewhere, from running
-// what isn't a file of ours, and others from showing them as theirs.
+// contentPolicy lets pages load files of this service alone, and lets no other site
+// show a page in a frame.
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 

@@ -11,8 +11,8 @@ import (
 	"learninglog/rollup"
 )
 
-// view is which periods a learner's page shows. It is what the address says, so that
-// it can be shared.
+// view is the range of periods that a learner's page shows. All of it is in the address
+// of the page, so that it can be shared.
 type view struct {
 	By rollup.Granularity
 	// From and To are in the first and in the last period.
@@ -74,8 +74,8 @@ func (p *Pages) parseRange(parameters url.Values) (from, to *timerange.Bound, er
 	return from, to, nil
 }
 
-// fitting returns the view with periods that are so long that a chart has room for
-// all of them.
+// fitting returns the view, with longer periods where a chart has no room for all of
+// them.
 func (v view) fitting() (view, error) {
 	granularities := rollup.Granularities()
 	for len(granularities) > 0 && granularities[0] != v.By {
@@ -109,8 +109,8 @@ func (v view) bounds() (start, end time.Time) {
 	return v.By.StartOf(v.From, v.zone()), v.By.Next(v.By.StartOf(v.To, v.zone()), v.zone())
 }
 
-// days counts the days until today; or until the last that has a log, as clocks of
-// clients may be ahead.
+// days counts the days of the range until today, or until the last one that has a log,
+// which may be after today where a client's clock is ahead.
 func (v view) days(now time.Time, perDay query.Summary) int {
 	start, end := v.bounds()
 	last := end.Add(-time.Microsecond)
@@ -138,7 +138,7 @@ func (v view) periods() int {
 	return len(starts)
 }
 
-// before returns the range of as many periods that ends where this one begins.
+// before returns the range that ends where this one begins and has as many periods.
 func (v view) before() (from, to time.Time) {
 	start, _ := v.bounds()
 	return query.StepBack(v.By, start, v.periods(), v.zone()), start.Add(-time.Microsecond).In(v.zone())
@@ -147,7 +147,7 @@ func (v view) before() (from, to time.Time) {
 // link returns the address of the view.
 func (v view) link() string { return "?" + v.parameters().Encode() }
 
-// linkWith returns the address of the view with a parameter more, or another one.
+// linkWith returns the address of the view with a parameter added or replaced.
 func (v view) linkWith(name, value string) string {
 	parameters := v.parameters()
 	parameters.Set(name, value)
@@ -166,13 +166,13 @@ func (v view) parameters() url.Values {
 	return parameters
 }
 
-// FromDate and ToDate are the dates of the range, both included.
+// FromDate is the first date of the range.
 func (v view) FromDate() string { return v.From.Format(time.DateOnly) }
 
-// ToDate is the last date of the range.
+// ToDate is the last date of the range, which is included.
 func (v view) ToDate() string { return v.To.In(v.zone()).Format(time.DateOnly) }
 
-// choice is one of several links, of which one may be where the visitor is.
+// choice is one of several links. Current says that it leads to this very page.
 type choice struct {
 	Name, Link string
 	Current    bool
@@ -191,7 +191,7 @@ func (v view) Ranges() []choice {
 	return choices
 }
 
-// Switches show the same range by other periods, where that has room.
+// Switches show the same range by periods of each length that a chart has room for.
 func (v view) Switches() []choice {
 	var choices []choice
 	for _, granularity := range rollup.Granularities() {
@@ -204,7 +204,7 @@ func (v view) Switches() []choice {
 	return choices
 }
 
-// Previous is the range before, or empty where there are no dates any more.
+// Previous is a link to the range before, or empty if that is before the year 1.
 func (v view) Previous() string {
 	from, to := v.before()
 	if from.Year() < 1 {
@@ -213,7 +213,7 @@ func (v view) Previous() string {
 	return view{By: v.By, From: from, To: to, now: v.now, year: v.year}.link()
 }
 
-// Next is the range after, or empty where that has not begun.
+// Next is a link to the range after, or empty if that hasn't begun.
 func (v view) Next() string {
 	_, start := v.bounds()
 	if start.After(v.now) {
@@ -238,7 +238,7 @@ func (v view) Download(format string) string {
 	}.Encode()
 }
 
-// Name says which range it is.
+// Name is the range in words.
 func (v view) Name() string {
 	start, end := v.bounds()
 	return chart.Date(start.In(v.zone())) + " to " + chart.Date(end.Add(-time.Microsecond).In(v.zone()))

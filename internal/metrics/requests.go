@@ -16,13 +16,13 @@ type Requests struct {
 	inFlight prometheus.Gauge
 	duration *prometheus.HistogramVec
 
-	// known has the histograms that were used. It is copied when there is a new
-	// one, which soon there isn't any more, so that finding one takes no lock.
+	// known has the histograms that were used. It is copied when one is added, which
+	// soon happens no more, so that finding one takes no lock.
 	known  atomic.Pointer[map[answer]prometheus.Observer]
 	adding sync.Mutex
 }
 
-// answer is what requests are told apart by.
+// answer has the labels of a request.
 type answer struct {
 	route, method string
 	status        int

@@ -7,8 +7,8 @@ import (
 	"learninglog/command"
 )
 
-// Writes counts what becomes of logs, and times how they are written. It
-// observes a recorder.
+// Writes counts the outcomes of logs, and times how they are written. It observes a
+// recorder.
 type Writes struct {
 	logs     *prometheus.CounterVec
 	perBatch prometheus.Histogram
@@ -67,7 +67,7 @@ func NewWrites(registry prometheus.Registerer) *Writes {
 	return w
 }
 
-// sizes is the buckets of how many are written together.
+// sizes are the buckets of how many logs are written together.
 func sizes() []float64 {
 	return []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000}
 }

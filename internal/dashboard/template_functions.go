@@ -14,8 +14,8 @@ import (
 	"learninglog/rollup"
 )
 
-// functions are those that the templates call.
-func (p *Pages) functions() template.FuncMap {
+// templateFunctions are those that the templates call.
+func (p *Pages) templateFunctions() template.FuncMap {
 	return template.FuncMap{
 		"asset":         p.assets.path,
 		"hasOperations": func() bool { return p.Operations != nil },
@@ -33,7 +33,7 @@ func (p *Pages) functions() template.FuncMap {
 	}
 }
 
-// number writes a whole number with its thousands apart.
+// number writes a whole number with commas between its thousands.
 func number(n any) string { return humanize.Comma(whole(n)) }
 
 // count writes a number of things, of which thing is one.
@@ -51,9 +51,9 @@ func whole(n any) int64 {
 	}
 }
 
-// within writes a bound of a duration, of which 0 is none.
+// within writes an upper bound of a duration. 0 is none.
 func within(bound time.Duration) string {
-	const longest = 30 * time.Second // that is measured
+	const longest = 30 * time.Second // the last bound that is measured
 	switch {
 	case bound == 0:
 		return "–"

@@ -15,7 +15,7 @@ import (
 // compressedPage is a page as it is sent to a client that accepts gzip.
 type compressedPage struct {
 	gzipped []byte
-	// tag is the strong entity tag of the page, were it not compressed.
+	// tag is the strong entity tag of the uncompressed page.
 	tag string
 }
 
@@ -59,18 +59,19 @@ func (c compressedPage) answer(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(c.gzipped) // a client that is gone needs no answer
 }
 
+// acceptsGzip says whether gzip is what the client prefers.
 func acceptsGzip(r *http.Request) bool {
 	return negotiation.SelectQValue(r.Header.Get("Accept-Encoding"), []string{"identity", "gzip"}) == "gzip"
 }
 
-// compressedSuffix tells the entity tag of a compressed page from that of the same page
-// as it is.
+// compressedSuffix distinguishes the entity tag of a compressed page from that of the
+// uncompressed one.
 const compressedSuffix = "-gzip"
 
 func compressedTag(tag string) string { return strings.TrimSuffix(tag, `"`) + compressedSuffix + `"` }
 
-// notModified answers 304 if the client has the page with an entity tag, compressed or
-// not. Otherwise it answers nothing.
+// notModified answers 304 if the client has the page with this tag, compressed or
+// uncompressed, and says whether it did. Otherwise it sends nothing.
 func notModified(w http.ResponseWriter, r *http.Request, tag string) bool {
 	for _, known := range []string{compressedTag(tag), tag} {
 		if conditional.Matches(r.Header.Get("If-None-Match"), known) {
