@@ -42,6 +42,30 @@ func YearOf(userID uuid.UUID, year int, zone *time.Location) SummaryRequest {
 	}
 }
 
+// DefaultPeriods is how many periods a summary has unless its reader says otherwise:
+// 30 days, 12 weeks or 12 months.
+func DefaultPeriods(granularity rollup.Granularity) int {
+	if granularity == rollup.Day {
+		return 30
+	}
+	return 12
+}
+
+// DefaultFrom returns the start of the first of [DefaultPeriods], of which the last
+// contains to, in a zone.
+func DefaultFrom(granularity rollup.Granularity, to time.Time, zone *time.Location) time.Time {
+	return StepBack(granularity, granularity.StartOf(to, zone), DefaultPeriods(granularity)-1, zone)
+}
+
+// StepBack returns the start, in a zone, of the period so many before the one that
+// starts at start.
+func StepBack(granularity rollup.Granularity, start time.Time, periods int, zone *time.Location) time.Time {
+	for range periods {
+		start = granularity.StartOf(start.Add(-time.Microsecond), zone)
+	}
+	return start.In(zone)
+}
+
 // Summary is what a user learned in a range of periods.
 type Summary struct {
 	UserID      uuid.UUID

@@ -41,9 +41,10 @@ type service struct {
 	pages    api.Pages
 	handler  http.Handler
 
-	// metrics are those of this process, which are known without asking the database;
-	// shared are those that it is asked for.
-	metrics, shared *prometheus.Registry
+	// metrics has everything; writes and requests are also asked by themselves.
+	metrics  *prometheus.Registry
+	writes   *metrics.Writes
+	requests *metrics.Requests
 	// stopping ends when the service begins to stop; endStreams ends it.
 	stopping   context.Context //nolint:containedctx // it is the service's, not a call's
 	endStreams context.CancelFunc
@@ -52,13 +53,15 @@ type service struct {
 }
 
 func newService(flags *serveCommand, stdout io.Writer) *service {
+	registry := metrics.NewRegistry(build())
 	return &service{
-		flags:   flags,
-		logger:  flags.logger(),
-		stdout:  stdout,
-		metrics: prometheus.NewRegistry(),
-		shared:  metrics.NewRegistry(build()),
-		failed:  make(chan error, 1),
+		flags:    flags,
+		logger:   flags.logger(),
+		stdout:   stdout,
+		metrics:  registry,
+		writes:   metrics.NewWrites(registry),
+		requests: metrics.NewRequests(registry),
+		failed:   make(chan error, 1),
 	}
 }
 
@@ -145,9 +148,9 @@ func (s *service) startJobs(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	metrics.RegisterJobs(s.shared, s.database.pool, postgres.RiverSchema)
-	metrics.RegisterVerifications(s.shared, s.database.pool)
-	metrics.RegisterAttempts(s.shared, s.jobs.Client())
+	metrics.RegisterJobs(s.metrics, s.database.pool, postgres.RiverSchema)
+	metrics.RegisterVerifications(s.metrics, s.database.pool)
+	metrics.RegisterAttempts(s.metrics, s.jobs.Client())
 	if err := s.jobs.Start(ctx); err != nil {
 		return err
 	}
@@ -163,7 +166,7 @@ func (s *service) startRecorder(context.Context) error {
 		Lanes:      s.flags.WriteLanes,
 		MaxWaiting: s.flags.WriteQueue,
 		Timeout:    s.flags.RequestTimeout,
-		Observer:   metrics.NewWrites(s.metrics),
+		Observer:   s.writes,
 	})
 	metrics.RegisterQueue(s.metrics, s.recorder)
 	s.started.add("writes", s.recorder.Close)
@@ -203,14 +206,13 @@ func (s *service) startPages(ctx context.Context) error {
 	}
 	if s.flags.Admin {
 		version, _ := build()
-		config.Operations = &dashboard.Operations{Version: version, Ready: s.migrator.Check, Metrics: s.metrics}
+		config.Operations = &dashboard.Operations{Version: version, Ready: s.migrator.Check, Recent: s.watchMetrics()}
 		config.JobsPath = api.JobsPath
 	}
 	pages, err := dashboard.New(config)
 	if err != nil {
 		return err
 	}
-	pages.Watch(s.stopping)
 	s.pages = api.Pages{Static: pages.Static, Start: pages.Start, FindUser: pages.FindUser, Learner: pages.Learner}
 	if !s.flags.Admin {
 		return nil
@@ -228,6 +230,15 @@ func (s *service) startPages(ctx context.Context) error {
 	return nil
 }
 
+// watchMetrics keeps the metrics of the last minutes, for operators.
+func (s *service) watchMetrics() *metrics.Recent {
+	recent := metrics.NewRecent(metrics.Sources{
+		Requests: s.requests, PostRoute: api.RecordPath, Writes: s.writes, Queue: s.recorder, Pool: s.database.pool,
+	})
+	go recent.Run(s.stopping, s.logger)
+	return recent
+}
+
 func (s *service) makeHandler(context.Context) (err error) {
 	s.handler, err = api.New(api.Config{
 		Recorder:       s.recorder,
@@ -238,8 +249,8 @@ func (s *service) makeHandler(context.Context) (err error) {
 		Ready:          s.migrator.Check,
 		Problems:       s.problems,
 		RequestTimeout: s.flags.RequestTimeout,
-		Requests:       metrics.NewRequests(s.metrics),
-		Metrics:        prometheus.Gatherers{s.metrics, s.shared},
+		Requests:       s.requests,
+		Metrics:        s.metrics,
 		Stopping:       s.stopping,
 		Pages:          s.pages,
 		Logger:         s.logger,

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"learninglog/command"
+	"learninglog/internal/cache"
 	"learninglog/internal/problem"
 	"learninglog/query"
 )
@@ -58,8 +59,8 @@ type server struct {
 	reading, streaming, recording, watching chan struct{}
 	// streamTimeout is how long a stream waits for a client that makes no progress.
 	streamTimeout time.Duration
-	// kept has representations of summaries.
-	kept *representations
+	// pictures are cached: drawing one takes about as long as reading its summary.
+	pictures *cache.Cache[query.Summary, representation]
 	// openAPIJSON and openAPIYAML are the document, written once.
 	openAPIJSON, openAPIYAML []byte
 }
@@ -90,7 +91,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		recording:     make(chan struct{}, maxRecording),
 		watching:      make(chan struct{}, maxWatching),
 		streamTimeout: streamTimeout,
-		kept:          newRepresentations(),
+		pictures:      cache.New[query.Summary, representation](maxPicturesBytes, maxPictureBytes),
 	}
 	router := chi.NewMux()
 	router.Use(s.middleware()...)

@@ -18,6 +18,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"learninglog/command"
+	"learninglog/internal/cache"
+	"learninglog/internal/chart"
+	"learninglog/query"
+	"learninglog/rollup"
 )
 
 func BenchmarkDecodeLog(b *testing.B) {
@@ -88,4 +92,38 @@ func (r *instantRows) Scan(targets ...any) error {
 	recordedAt, _ := targets[4].(*time.Time)
 	*requestID, *userID, *recordedAt = r.requestIDs[r.row-1], r.userIDs[r.row-1], time.Now()
 	return nil
+}
+
+// BenchmarkRepresent is what the cache would save of a summary, in each format: to make
+// it with its entity tag, against finding it among the cached and comparing the sums.
+func BenchmarkRepresent(b *testing.B) {
+	for _, periods := range []int{30, 365} {
+		sums := make([]rollup.Sums, periods)
+		for i := range sums {
+			sums[i] = rollup.Sums{TotalWordCount: int64(i % 7 * 12_345), EntryCount: int64(i % 7)}
+		}
+		summary := someSummary(sums...)
+		for format, write := range map[string]func(query.Summary) representation{
+			"json": summaryJSON,
+			"csv":  summaryCSV,
+			"svg":  func(s query.Summary) representation { return newRepresentation(mediaSVG, chart.Picture(s)) },
+		} {
+			b.Run(fmt.Sprintf("%s/days=%d/made", format, periods), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					write(summary)
+				}
+			})
+			b.Run(fmt.Sprintf("%s/days=%d/cached", format, periods), func(b *testing.B) {
+				b.ReportAllocs()
+				answers := cache.New[query.Summary, representation](maxPicturesBytes, maxPictureBytes)
+				for b.Loop() {
+					_, err := answers.Get(summaryKey(summary), summary, func() (representation, error) { return write(summary), nil })
+					if err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
 }

@@ -6,11 +6,8 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/maypok86/otter/v2"
 
 	"learninglog/internal/conditional"
-	"learninglog/query"
-	"learninglog/rollup"
 )
 
 // representation is what is answered to a GET, whole.
@@ -56,68 +53,8 @@ func (r representation) answer(ifNoneMatch string) *huma.StreamResponse {
 	}}
 }
 
-const (
-	// maxKeptBytes bounds the memory of all representations that are kept, and
-	// maxOneBytes that of each.
-	maxKeptBytes = 32 << 20
-	maxOneBytes  = 256 << 10
-)
-
-// representations keeps how summaries were represented. One is used again only if
-// the rollup says just what it said then: so it is never out of date, whoever has
-// written since, here, in another replica or by hand.
-type representations struct {
-	kept *otter.Cache[represented, keptRepresentation]
-}
-
-// represented says of which summary, and how.
-type represented struct {
-	format       string
-	userID       [16]byte
-	granularity  rollup.Granularity
-	from, to     int64 // microseconds since 1970
-	zone         string
-	onlyWithLogs bool
-}
-
-type keptRepresentation struct {
-	summary query.Summary
-	representation
-}
-
-// size is about how many bytes it takes.
-func (k keptRepresentation) size() int {
-	const others = 512 // the key, and what keeps it
-	return others + cap(k.body) + k.summary.Size()
-}
-
-func newRepresentations() *representations {
-	return &representations{kept: otter.Must(&otter.Options[represented, keptRepresentation]{
-		MaximumWeight: maxKeptBytes,
-		Weigher:       func(_ represented, kept keptRepresentation) uint32 { return uint32(kept.size()) }, //nolint:gosec // at most maxOneBytes
-	})}
-}
-
-// of returns the representation of a summary in a format, which write makes where
-// there is none.
-func (r *representations) of(
-	format string, summary query.Summary, onlyWithLogs bool, write func(query.Summary) representation,
-) representation {
-	key := represented{
-		format: format, userID: summary.UserID, granularity: summary.Granularity,
-		from: summary.From.UnixMicro(), to: summary.To.UnixMicro(), zone: summary.Zone.String(), onlyWithLogs: onlyWithLogs,
-	}
-	kept, ok := r.kept.GetIfPresent(key)
-	if ok && kept.summary.Equal(summary) {
-		return kept.representation
-	}
-	written := write(summary)
-	kept = keptRepresentation{summary: summary, representation: written}
-	if kept.size() <= maxOneBytes {
-		r.kept.Set(key, kept)
-	}
-	return written
-}
+// Size is about how many bytes it takes in memory.
+func (r representation) Size() int { return cap(r.body) }
 
 // representedResponses documents answers in JSON that have an ETag.
 func representedResponses[T any](s *server, description string) map[string]*huma.Response {

@@ -6,6 +6,9 @@ import (
 	"learninglog/internal/problem"
 )
 
+// RecordPath is where a log is posted.
+const RecordPath = "/v1/learning-logs"
+
 // JobsPath is where the pages about jobs are. What is below it is theirs.
 const JobsPath = "/admin/jobs"
 
@@ -22,8 +25,8 @@ func (s *server) routes() []route {
 		postingOne = append([]problem.Kind{problem.AlreadyRecorded, problem.RequestIDReused}, posting...)
 	)
 	return []route{
-		{post, "/v1/learning-logs", open, documented(s.documentRecord(), s.record), postingOne},
-		{post, "/v1/learning-logs/batch", open, operation(s.documentRecordMany(), s.recordMany), posting},
+		{post, RecordPath, open, documented(s.documentRecord(), s.record), postingOne},
+		{post, RecordPath + "/batch", open, operation(s.documentRecordMany(), s.recordMany), posting},
 
 		{get, "/v1/users/{user_id}/learning-logs", open, operation(documentListLogs(), s.listLogs), reading},
 		{get, "/v1/users/{user_id}/learning-logs/{request_id}", open, operation(documentGetLog(), s.getLog), readingOne},

@@ -84,15 +84,6 @@ const (
 	mediaSVG = "image/svg+xml"
 )
 
-// summaryFormats are the formats of a summary, by how the query calls them.
-func summaryFormats() map[string]func(query.Summary) representation {
-	return map[string]func(query.Summary) representation{
-		"json": summaryJSON,
-		"csv":  summaryCSV,
-		"svg":  summarySVG,
-	}
-}
-
 // format is what the query names, or else what the Accept header likes best of
 // what there is.
 func (i *summaryInput) format() string {
@@ -118,15 +109,23 @@ func (s *server) getSummary(ctx context.Context, input *summaryInput) (*huma.Str
 	if err != nil {
 		return nil, err
 	}
-	format := input.format()
-	if format == "svg" && len(summary.Periods) > chart.MaxPeriods {
-		return nil, problem.Invalid.New("", problem.Field{
-			Location: "query.from",
-			Message: fmt.Sprintf("must be nearer to to: a picture shows at most %d periods, and this would have %d. Ask for longer ones, or for another format",
-				chart.MaxPeriods, len(summary.Periods)),
-		})
+	represented, err := s.representSummary(input.format(), summary)
+	if err != nil {
+		return nil, err
 	}
-	return s.kept.of(format, summary, request.OnlyWithLogs, summaryFormats()[format]).answer(input.IfNoneMatch), nil
+	return represented.answer(input.IfNoneMatch), nil
+}
+
+// representSummary returns a summary in a format, as the query names it.
+func (s *server) representSummary(format string, summary query.Summary) (representation, error) {
+	switch format {
+	case "csv":
+		return summaryCSV(summary), nil
+	case "svg":
+		return s.summarySVG(summary)
+	default:
+		return summaryJSON(summary), nil
+	}
 }
 
 func summaryJSON(summary query.Summary) representation {
@@ -199,8 +198,29 @@ func summaryCSV(summary query.Summary) representation {
 	return csv
 }
 
-func summarySVG(summary query.Summary) representation {
-	return newRepresentation(mediaSVG, chart.Picture(summary))
+const (
+	// maxPicturesBytes bounds the memory of all pictures that are cached, and
+	// maxPictureBytes that of each.
+	maxPicturesBytes = 32 << 20
+	maxPictureBytes  = 256 << 10
+)
+
+func (s *server) summarySVG(summary query.Summary) (representation, error) {
+	if len(summary.Periods) > chart.MaxPeriods {
+		return representation{}, problem.Invalid.New("", problem.Field{
+			Location: "query.from",
+			Message: fmt.Sprintf("must be nearer to to: a picture shows at most %d periods, and this would have %d. Ask for longer ones, or for another format",
+				chart.MaxPeriods, len(summary.Periods)),
+		})
+	}
+	return s.pictures.Get(summaryKey(summary), summary, func() (representation, error) {
+		return newRepresentation(mediaSVG, chart.Picture(summary)), nil
+	})
+}
+
+// summaryKey tells summaries apart: by their ranges, and whether these are filled.
+func summaryKey(summary query.Summary) string {
+	return fmt.Sprint(summary.UserID, summary.Granularity, summary.From.UnixMicro(), summary.To.UnixMicro(), len(summary.Periods))
 }
 
 func (s *server) summaryRequest(input *summaryInput, now time.Time) (query.SummaryRequest, error) {
@@ -233,22 +253,7 @@ func (s *server) summaryRequest(input *summaryInput, now time.Time) (query.Summa
 	if from != nil {
 		request.From = from.At
 	} else {
-		request.From = defaultFrom(request.To.In(s.Zone), granularity)
+		request.From = query.DefaultFrom(granularity, request.To, s.Zone)
 	}
 	return request, nil
-}
-
-// defaultFrom makes a range of as many periods as a dashboard shows at a time.
-func defaultFrom(to time.Time, granularity rollup.Granularity) time.Time {
-	const days, weeks, months = 30, 12, 12
-	year, month, day := to.Date()
-	switch granularity {
-	case rollup.Week:
-		day -= 7 * (weeks - 1)
-	case rollup.Month:
-		month, day = month-(months-1), 1
-	case rollup.Day:
-		day -= days - 1
-	}
-	return time.Date(year, month, day, 12, 0, 0, 0, to.Location())
 }

@@ -9,6 +9,7 @@ import (
 	"html"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 
 	"learninglog/query"
 	"learninglog/rollup"
@@ -17,18 +18,19 @@ import (
 // MaxPeriods is the most periods that a chart can show.
 const MaxPeriods = 400
 
-// Style is the stylesheet that a chart needs: [Picture] has it inside, a page that
-// has [Draw]'s chart inside must bring it along.
+// Style is the stylesheet of a chart. A [Picture] contains it; a page that contains the
+// chart of [Draw] must link to it.
 //
 //go:embed chart.css
 var Style []byte
 
-// The chart's own units, of which it is so many wide and high at any size.
+// Coordinates are in units of the chart's own: it has this width and height in them,
+// however large it is shown.
 const (
 	width  = 720
 	height = 300
-	edge   = 6  // from there on there is text
-	left   = 52 // left, right, top and bottom are of the plot
+	edge   = 6  // between text and the side of the chart
+	left   = 52 // left, right, top and bottom are the sides of the plot
 	right  = width - 52
 	top    = 40
 	bottom = 264
@@ -38,7 +40,8 @@ const (
 // without a style.
 func Draw(summary query.Summary) []byte { return draw(summary, nil) }
 
-// Picture returns the same as a picture of its own, light or dark as its viewer is.
+// Picture returns the same chart as an SVG file with its style, which follows the colour
+// scheme of its viewer.
 func Picture(summary query.Summary) []byte { return draw(summary, Style) }
 
 func draw(summary query.Summary, style []byte) []byte {
@@ -65,8 +68,8 @@ func draw(summary query.Summary, style []byte) []byte {
 // Describe says in a sentence what a chart shows.
 func Describe(summary query.Summary) string {
 	return fmt.Sprintf("Words per %s, %s to %s: %s in %s",
-		summary.Granularity, longDate(summary.From), longDate(summary.To),
-		count(summary.Totals.TotalWordCount, "word"), count(summary.Totals.EntryCount, "log"))
+		summary.Granularity, Date(summary.From), Date(summary.To),
+		english.Plural(int(summary.Totals.TotalWordCount), "word", ""), english.Plural(int(summary.Totals.EntryCount), "log", ""))
 }
 
 // DescribePeriod says what a user learned in one of the periods of a granularity.
@@ -75,25 +78,18 @@ func DescribePeriod(granularity rollup.Granularity, period query.PeriodSummary) 
 	if period.EntryCount == 0 {
 		return name + ": no log"
 	}
-	said := name + ": " + count(period.TotalWordCount, "word") + " in " + count(period.EntryCount, "log")
+	said := name + ": " + english.Plural(int(period.TotalWordCount), "word", "") + " in " + english.Plural(int(period.EntryCount), "log", "")
 	if period.EntryCount > 1 {
 		said += ", " + humanize.FormatFloat("#,###.#", period.Average()) + " per log"
 	}
 	return said
 }
 
-func count(n int64, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return humanize.Comma(n) + " " + thing + "s"
-}
-
 type canvas struct {
 	bytes.Buffer
 
 	summary         query.Summary
-	slot            float64 // the width that each period has
+	slot            float64 // the width of a period
 	words, averages scale
 }
 
@@ -105,7 +101,8 @@ func (c *canvas) legend() {
 		width-edge-14, width-edge-5)
 }
 
-// grid has the values of the bars on the left, and those of the line on the right.
+// grid draws the grid, with the scale of the bars on the left and that of the line on
+// the right.
 func (c *canvas) grid() {
 	for line := range steps + 1 {
 		y := bottom - float64(line)*(bottom-top)/steps
@@ -113,7 +110,7 @@ func (c *canvas) grid() {
 		c.printf(`<text x="%d" y="%.1f">%s</text>`, edge, y+4, c.words.label(line))
 		c.printf(`<text class="of-line" x="%d" y="%.1f" text-anchor="end">%s</text>`, width-edge, y+4, c.averages.label(line))
 	}
-	// So many names as there is room for; every other one only where text is small.
+	// There is room for this many names, and for half as many where text is larger.
 	const most = 10
 	every := max(1, (len(c.summary.Periods)+most-1)/most)
 	for i := every / 2; i < len(c.summary.Periods); i += every {
@@ -126,7 +123,7 @@ func (c *canvas) grid() {
 	}
 }
 
-// bars have the whole of a period's room to point at.
+// bars draws the bars. To read a period's figures one may point anywhere in its slot.
 func (c *canvas) bars() {
 	const share, widest = 0.7, 60
 	barWidth := min(c.slot*share, widest)
@@ -142,7 +139,7 @@ func (c *canvas) bars() {
 	}
 }
 
-// line is broken where there is no log: there is no average then.
+// line draws the averages. It is broken where there is no log, and so no average.
 func (c *canvas) line() {
 	const mostPoints = 62
 	command := "M"
@@ -158,7 +155,7 @@ func (c *canvas) line() {
 		if len(c.summary.Periods) <= mostPoints {
 			fmt.Fprintf(&points, `<circle class="point" cx="%.1f" cy="%.1f" r="3"/>`, x, y)
 		} else {
-			fmt.Fprintf(&path, "h.01") // so that one alone is seen
+			fmt.Fprintf(&path, "h.01") // so that a single point is visible
 		}
 	}
 	if path.Len() > 0 {

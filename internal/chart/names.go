@@ -7,13 +7,13 @@ import (
 	"learninglog/rollup"
 )
 
-// PeriodName is what a person calls the period that starts at an instant, by the
-// clocks of that.
+// PeriodName names the period that starts at an instant, by the clocks of the instant's
+// zone, such as "week 10 of 2026, from 2 March 2026".
 func PeriodName(granularity rollup.Granularity, start time.Time) string {
 	switch granularity {
 	case rollup.Week:
 		year, week := start.ISOWeek()
-		return fmt.Sprintf("week %d of %d, from %s", week, year, longDate(start))
+		return fmt.Sprintf("week %d of %d, from %s", week, year, Date(start))
 	case rollup.Month:
 		return start.Format("January 2006")
 	default:
@@ -28,4 +28,5 @@ func shortName(granularity rollup.Granularity, start time.Time) string {
 	return start.Format("2 Jan")
 }
 
-func longDate(t time.Time) string { return t.Format("2 January 2006") }
+// Date writes the date of an instant in its zone, such as "2 March 2026".
+func Date(t time.Time) string { return t.Format("2 January 2006") }

@@ -13,8 +13,8 @@ type scale struct {
 	step float64
 }
 
-// newScale returns the smallest scale of round steps that has room for highest,
-// which is at least 0.
+// newScale returns the smallest scale of round steps that has room for highest, which
+// must not be negative.
 func newScale(highest float64) scale {
 	if highest <= 0 {
 		return scale{step: 1}
@@ -31,10 +31,10 @@ func newScale(highest float64) scale {
 // height returns how high a value is, where the top is 1.
 func (s scale) height(value float64) float64 { return value / (s.step * steps) }
 
-// label names the grid line so many steps above 0.
+// label is the value at a grid line, counted from 0 at the bottom.
 func (s scale) label(line int) string { return compact(s.step * float64(line)) }
 
-// compact writes a number in a few letters: 950, 1.5k, 20M.
+// compact writes a number with a unit prefix: 950, 1.5k, 20M.
 func compact(value float64) string {
 	for _, unit := range []struct {
 		size   float64
@@ -47,7 +47,7 @@ func compact(value float64) string {
 	return short(value)
 }
 
-// short writes three digits at most behind the point, none that says nothing.
+// short writes at most three decimals, without trailing zeros.
 func short(value float64) string {
 	const precision = 1000
 	return strconv.FormatFloat(math.Round(value*precision)/precision, 'f', -1, 64)

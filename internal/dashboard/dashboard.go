@@ -1,5 +1,5 @@
-// Package dashboard is the web pages: a learner's history, and for operators how the
-// service is. They need nothing from elsewhere and, but for what is live, no script.
+// Package dashboard serves the web pages: learners' histories, and the state of the
+// service for operators. They load nothing from other sites, and work without scripts.
 package dashboard
 
 import (
@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/klauspost/compress/gzhttp"
 
+	"learninglog/internal/cache"
 	"learninglog/internal/problem"
 	"learninglog/query"
 )
@@ -22,7 +23,7 @@ type Config struct {
 	Jobs   Jobs
 	// Zone is the zone of periods, and of dates without a time.
 	Zone *time.Location
-	// Operations tells operators how the service is. Nil leaves their page out.
+	// Operations is what the operators' page shows. Nil leaves that page out.
 	Operations *Operations
 	// JobsPath is where the pages about jobs are, for links. Empty is nowhere.
 	JobsPath string
@@ -44,16 +45,16 @@ type Pages struct {
 	templates templates
 	assets    assets
 	overview  overviews
-	kept      keptPages
-	pulse     pulse
-	// newUser is who the first log is of.
+	cache     *cache.Cache[pageData, compressedPage] // of learners' pages, by address
+	// newUser is the user of the first log, in examples.
 	newUser  uuid.UUID
 	compress func(http.Handler) http.HandlerFunc
 }
 
 // New returns the pages.
 func New(config Config) (*Pages, error) {
-	compress, err := gzhttp.NewWrapper(gzhttp.SuffixETag(compressedSuffix), gzhttp.CompressionLevel(gzip.BestSpeed))
+	compress, err := gzhttp.NewWrapper(
+		gzhttp.MinSize(0), gzhttp.SuffixETag(compressedSuffix), gzhttp.CompressionLevel(gzip.BestSpeed))
 	if err != nil {
 		return nil, err
 	}
@@ -61,31 +62,26 @@ func New(config Config) (*Pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages := &Pages{Config: config, assets: assets, compress: compress, kept: newKeptPages(), newUser: uuid.New()}
-	if config.Operations != nil {
-		pages.pulse.metrics = config.Operations.Metrics
+	pages := &Pages{
+		Config:   config,
+		assets:   assets,
+		cache:    cache.New[pageData, compressedPage](maxCacheBytes, maxCachedBytes),
+		newUser:  uuid.New(),
+		compress: compress,
 	}
-	pages.templates, err = parseTemplates(pages.functions())
+	pages.templates, err = parseTemplates(pages.templateFunctions())
 	if err != nil {
 		return nil, err
 	}
-	pages.Static = http.HandlerFunc(pages.assets.serve)
+	pages.Static = compress(pages.assets)
 	pages.Start, pages.FindUser, pages.Learner = pages.page(pages.start), pages.page(pages.findUser), pages.page(pages.learner)
 	pages.Operator = pages.page(pages.operator)
 	pages.RequestRebuild, pages.CancelRebuild = pages.page(pages.requestRebuild), pages.page(pages.cancelRebuild)
 	return pages, nil
 }
 
-// Watch keeps an eye on the metrics until ctx ends.
-func (p *Pages) Watch(ctx context.Context) {
-	if p.Operations == nil {
-		return
-	}
-	go p.pulse.keep(ctx, p.Logger)
-}
-
-// contentPolicy keeps the pages from loading anything from elsewhere, from running
-// what isn't a file of ours, and others from showing them as theirs.
+// contentPolicy lets pages load files of this service alone, and lets no other site
+// show a page in a frame.
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 

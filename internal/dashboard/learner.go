@@ -1,22 +1,14 @@
 package dashboard
 
 import (
-	"context"
 	"html/template"
 	"net/http"
-	"reflect"
-	"strconv"
-	"strings"
 	"time"
-	"unsafe"
 
-	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 
 	"learninglog/internal/chart"
-	"learninglog/internal/problem"
 	"learninglog/query"
-	"learninglog/rollup"
 )
 
 // logsPerPage is how many logs are listed at a time.
@@ -32,8 +24,8 @@ type learnerPage struct {
 	Summary, Before query.Summary
 	// Chart and Figures show the range, as a picture and as the rows of a table.
 	Chart, Figures template.HTML
-	// ActiveDays and Days count those of the range, the latter until today. Best is
-	// the day with the most words.
+	// Days is how many days of the range have begun, and ActiveDays how many of them
+	// have a log. Best is the day with the most words.
 	ActiveDays, Days int
 	Best             *query.PeriodSummary
 	Streaks          query.Streaks
@@ -41,186 +33,81 @@ type learnerPage struct {
 	Logs             []query.Log
 	// Newest and Older are links to pages of the list, or empty.
 	Newest, Older string
-	// FirstLog is how to post the first one, on a command line; empty if there is one.
+	// FirstLog is a command line that posts the learner's first log, or empty if there
+	// is one.
 	FirstLog string
 }
 
-// learner shows what a user has learned.
+const (
+	// maxCacheBytes bounds the memory of all pages that are cached, maxCachedBytes that
+	// of each.
+	maxCacheBytes  = 32 << 20
+	maxCachedBytes = 256 << 10
+)
+
+// learner answers with the page of a learner.
 func (p *Pages) learner(w http.ResponseWriter, r *http.Request) error {
-	asked, err := p.parseAsked(r, time.Now().In(p.Zone))
+	request, err := p.parsePageRequest(r, time.Now().In(p.Zone))
 	if err != nil {
 		return err
 	}
-	found, err := p.read(r.Context(), asked)
+	data, err := p.readPageData(r.Context(), request)
 	if err != nil {
 		return err
 	}
-	if !acceptsGzip(r) {
-		return p.render(w, r, http.StatusOK, "learner", newLearnerPage(r, asked, found))
+	// A page without logs isn't cached: it has the address by which this client
+	// reaches the service.
+	if data.noLogs || !acceptsGzip(r) {
+		return p.render(w, r, http.StatusOK, "learner", newLearnerPage(r, request, data))
 	}
-	kept, err := p.kept.of(r.URL.RequestURI(), asked, found, func() ([]byte, error) {
-		return p.execute("learner", newLearnerPage(r, asked, found))
+	page, err := p.cache.Get(r.URL.RequestURI(), data, func() (compressedPage, error) {
+		page, err := p.execute("learner", newLearnerPage(r, request, data))
+		if err != nil {
+			return compressedPage{}, err
+		}
+		return newCompressedPage(page)
 	})
 	if err != nil {
 		return err
 	}
-	kept.answer(w, r)
+	page.answer(w, r)
 	return nil
 }
 
-// asked is which learner's page is meant.
-type asked struct {
-	userID uuid.UUID
-	view   view
-	year   int
-	after  *query.Cursor
-	now    time.Time
-}
-
-func (p *Pages) parseAsked(r *http.Request, now time.Time) (a asked, err error) {
-	a = asked{year: now.Year(), now: now}
-	if a.userID, err = parseUserID(chi.URLParam(r, "user_id")); err != nil {
-		return asked{}, err
-	}
-	parameters := r.URL.Query()
-	if a.view, err = p.parseView(parameters, now); err != nil {
-		return asked{}, err
-	}
-	if text := parameters.Get("year"); text != "" {
-		const first, last = 1, 9998
-		if a.year, err = strconv.Atoi(text); err != nil || a.year < first || a.year > last {
-			return asked{}, wrongParameter("year", "must be a year from 1 to 9998")
-		}
-	}
-	if text := parameters.Get("after"); text != "" {
-		cursor, err := query.ParseCursor(text)
-		if err != nil {
-			return asked{}, wrongParameter("after", "must be what a page of this list gave out")
-		}
-		a.after = &cursor
-	}
-	return a, nil
-}
-
-func parseUserID(text string) (uuid.UUID, error) {
-	userID, err := uuid.Parse(text)
-	if err != nil || len(text) != len(uuid.Nil.String()) {
-		missing := problem.NotFound.New("Learners are named by a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22.")
-		missing.Title = "There is no such learner"
-		return uuid.Nil, missing
-	}
-	return userID, nil
-}
-
-// learned is what a learner's page is made from.
-type learned struct {
-	// summary is the range, before as many periods before it, perDay the range by
-	// days, year the days of the year.
-	summary, before, perDay, year query.Summary
-	streaks                       query.Streaks
-	logs                          query.LogsPage
-	// none says that the user has no log at all.
-	none bool
-}
-
-func (l learned) equal(other learned) bool {
-	return l.summary.Equal(other.summary) && l.before.Equal(other.before) &&
-		l.perDay.Equal(other.perDay) && l.year.Equal(other.year) && l.none == other.none &&
-		reflect.DeepEqual(l.streaks, other.streaks) && reflect.DeepEqual(l.logs, other.logs)
-}
-
-// size is about how many bytes it takes.
-func (l learned) size() int {
-	return l.summary.Size() + l.before.Size() + l.perDay.Size() + l.year.Size() +
-		cap(l.logs.Logs)*int(unsafe.Sizeof(query.Log{}))
-}
-
-// read reads what the page is made from: all but the logs from the rollups.
-func (p *Pages) read(ctx context.Context, a asked) (l learned, err error) {
-	request := query.SummaryRequest{
-		UserID: a.userID, Granularity: a.view.By, From: a.view.From, To: a.view.To, Zone: p.Zone,
-	}
-	if l.summary, err = p.Reader.Summary(ctx, request); err != nil {
-		return learned{}, err
-	}
-	request.From, request.To = a.view.before()
-	if l.before, err = p.Reader.Summary(ctx, request); err != nil {
-		return learned{}, err
-	}
-	start, end := a.view.bounds()
-	l.perDay = l.summary
-	if a.view.By != rollup.Day {
-		l.perDay, err = p.Reader.Summary(ctx, query.SummaryRequest{
-			UserID: a.userID, Granularity: rollup.Day, From: start, To: end.Add(-time.Microsecond), Zone: p.Zone,
-			OnlyWithLogs: true,
-		})
-		if err != nil {
-			return learned{}, err
-		}
-	}
-	if l.streaks, err = p.Reader.Streaks(ctx, a.userID, a.now, p.Zone); err != nil {
-		return learned{}, err
-	}
-	if l.year, err = p.Reader.Summary(ctx, query.YearOf(a.userID, a.year, p.Zone)); err != nil {
-		return learned{}, err
-	}
-	l.logs, err = p.Reader.Logs(ctx, query.LogsRequest{
-		UserID: a.userID, From: &start, Until: &end, After: a.after, Limit: logsPerPage,
-	})
-	if err != nil {
-		return learned{}, err
-	}
-	if l.streaks.ActiveDays == 0 && len(l.logs.Logs) == 0 {
-		// There may be some outside the range, and of tomorrow.
-		one, err := p.Reader.Logs(ctx, query.LogsRequest{UserID: a.userID, Limit: 1})
-		if err != nil {
-			return learned{}, err
-		}
-		l.none = len(one.Logs) == 0
-	}
-	return l, nil
-}
-
-// newLearnerPage says how to show what was read.
-func newLearnerPage(r *http.Request, a asked, l learned) learnerPage {
+// newLearnerPage makes the page that was asked for from its data.
+func newLearnerPage(r *http.Request, request pageRequest, data pageData) learnerPage {
 	page := learnerPage{
-		layout:     layout{Title: "Learner " + a.userID.String()},
-		UserID:     a.userID,
-		View:       a.view,
-		Summary:    l.summary,
-		Before:     l.before,
-		Chart:      template.HTML(chart.Draw(l.summary)), //nolint:gosec // it escapes what it writes
-		Figures:    template.HTML(figures(l.summary)),    //nolint:gosec // so does this
-		ActiveDays: l.perDay.Active(),
-		Days:       a.view.days(a.now, l.perDay),
-		Streaks:    l.streaks,
-		Year:       newYear(a.year, a.now.Year(), l.year, a.view),
-		Logs:       l.logs.Logs,
+		layout:     layout{Title: "Learner " + request.userID.String()},
+		UserID:     request.userID,
+		View:       request.view,
+		Summary:    data.summary,
+		Before:     data.before,
+		Chart:      template.HTML(chart.Draw(data.summary)), //nolint:gosec // it escapes what it writes
+		Figures:    template.HTML(periodRows(data.summary)), //nolint:gosec // so does this
+		ActiveDays: data.perDay.Active(),
+		Days:       request.view.days(request.now, data.perDay),
+		Streaks:    data.streaks,
+		Year:       newYear(request.year, request.now.Year(), data.year, request.view),
+		Logs:       data.logs.Logs,
 	}
-	if best, ok := l.perDay.Best(); ok {
+	if best, ok := data.perDay.Best(); ok {
 		page.Best = &best
 	}
-	if a.after != nil {
-		page.Newest = a.view.link()
+	if request.after != nil {
+		page.Newest = request.view.link()
 	}
-	if l.logs.Next != nil {
-		page.Older = a.view.linkWith("after", l.logs.Next.String())
+	if data.logs.Next != nil {
+		page.Older = request.view.linkWith("after", data.logs.Next.String())
 	}
-	if l.none {
-		page.FirstLog = postCommand(r, a.userID)
+	if data.noLogs {
+		page.FirstLog = postCommand(r, request.userID)
 		page.Refresh = r.URL.RequestURI()
 	}
 	return page
 }
 
-func wrongParameter(name, what string) error {
-	wrong := problem.Invalid.New("In it, " + name + " " + what + ".")
-	wrong.Title = "This address isn't right"
-	return wrong
-}
-
-// Change is how many more words there were than in the range before, in per cent of
-// that; or nil where that had none.
+// Change is by how many per cent there were more words than in the range before. It is
+// nil if that had none.
 func (p learnerPage) Change() *float64 {
 	before := p.Before.Totals.TotalWordCount
 	if before <= 0 {
@@ -228,25 +115,4 @@ func (p learnerPage) Change() *float64 {
 	}
 	const whole = 100
 	return new(whole * (float64(p.Summary.Totals.TotalWordCount)/float64(before) - 1))
-}
-
-// postCommand is a command line that posts a log of a user, the same one each time.
-func postCommand(r *http.Request, userID uuid.UUID) string {
-	return "curl " + origin(r) + "/v1/learning-logs -H 'Content-Type: application/json' -d '" +
-		`{"request_id":"` + uuid.NewSHA1(userID, []byte("first log")).String() + `","user_id":"` + userID.String() + `","word_count":12}'`
-}
-
-// origin returns where the visitor reaches the service, fit for a command line.
-func origin(r *http.Request) string {
-	scheme, host := "http", r.Host
-	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
-		scheme = "https"
-	}
-	isOdd := func(c rune) bool {
-		return (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && !strings.ContainsRune(".-:[]", c)
-	}
-	if host == "" || strings.ContainsFunc(host, isOdd) {
-		host = "localhost"
-	}
-	return scheme + "://" + host
 }

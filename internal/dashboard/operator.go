@@ -11,8 +11,9 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
-	"github.com/prometheus/client_golang/prometheus"
 
+	"learninglog/internal/chart"
+	"learninglog/internal/metrics"
 	"learninglog/internal/problem"
 	"learninglog/rollup"
 	"learninglog/rollup/rebuild"
@@ -33,8 +34,8 @@ type Operations struct {
 	Version string
 	// Ready returns nil if the database can be reached and is migrated, or says why not.
 	Ready func(context.Context) error
-	// Metrics has the metrics of this process. It is asked every 5 seconds.
-	Metrics prometheus.Gatherer
+	// Recent knows the metrics of this process.
+	Recent *metrics.Recent
 }
 
 // operatorPage is what the operators' page shows.
@@ -44,8 +45,8 @@ type operatorPage struct {
 	Version string
 	// NotReady is why requests can't be served, or empty.
 	NotReady      string
-	Now           gauges
-	Rates         []rates
+	Now           metrics.Gauges
+	Rates         []metrics.Rates
 	Verifications []rebuild.Verification
 	Rebuilds      []shownRebuild
 	// Form is what was asked for, Wrong what is wrong with it.
@@ -74,17 +75,11 @@ func (p *Pages) showOperator(w http.ResponseWriter, r *http.Request, status int,
 		Version: p.Operations.Version,
 		Form:    form,
 		Wrong:   wrong,
+		Now:     p.Operations.Recent.Gauges(),
 	}
-	now, current, err := p.pulse.look(time.Now())
-	if err != nil {
+	var err error
+	if page.Rates, err = p.Operations.Recent.Rates(time.Now()); err != nil {
 		return err
-	}
-	page.Now = current
-	for _, last := range []time.Duration{pulseEvery * 2, time.Minute, pulseKept} {
-		found, ok := p.pulse.since(last, now)
-		if ok && (len(page.Rates) == 0 || found.Within > page.Rates[len(page.Rates)-1].Within) {
-			page.Rates = append(page.Rates, found)
-		}
 	}
 	if err := p.Operations.Ready(r.Context()); err != nil {
 		page.NotReady, page.Refresh = "The database can't be reached, or is not migrated. The reason is in the service's log.", "/admin"
@@ -131,7 +126,7 @@ func (s shownRebuild) Scope() string {
 	case len(scope.Users) == 1:
 		parts = append(parts, "learner "+scope.Users[0].String())
 	case len(scope.Users) > 1:
-		parts = append(parts, number(len(scope.Users))+" learners")
+		parts = append(parts, count(len(scope.Users), "learner"))
 	default:
 		parts = append(parts, "everybody")
 	}
@@ -139,10 +134,10 @@ func (s shownRebuild) Scope() string {
 		parts = append(parts, "with logs recorded since "+scope.RecordedSince.UTC().Format(time.RFC3339))
 	}
 	if scope.From != nil {
-		parts = append(parts, "from "+longDate(scope.From.UTC()))
+		parts = append(parts, "from "+chart.Date(scope.From.UTC()))
 	}
 	if scope.To != nil {
-		parts = append(parts, "to "+longDate(scope.To.UTC()))
+		parts = append(parts, "to "+chart.Date(scope.To.UTC()))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -50,15 +50,11 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name 
 	header := w.Header()
 	header.Set("Cache-Control", "private, no-cache")
 	if status == http.StatusOK {
-		tag, seen := conditional.Tag(page), r.Header.Get("If-None-Match")
-		header.Set("ETag", tag) // to which compressing adds its suffix
-		if conditional.Matches(seen, tag) || conditional.Matches(seen, compressedTag(tag)) {
-			if acceptsGzip(r) {
-				header.Set("ETag", compressedTag(tag))
-			}
-			w.WriteHeader(http.StatusNotModified)
+		tag := conditional.Tag(page)
+		if notModified(w, r, tag) {
 			return nil
 		}
+		header.Set("ETag", tag) // to which compressing adds its suffix
 	}
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)

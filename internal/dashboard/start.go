@@ -21,10 +21,10 @@ type startPage struct {
 	layout
 
 	Overview overview
-	// Asked is what was searched for, Wrong what is wrong with it.
-	Asked, Wrong string
-	// Post is how to post a log, on a command line; FirstLog is the same if there is
-	// none yet.
+	// Search is the text that was searched for, Wrong what is wrong with it.
+	Search, Wrong string
+	// Post is a command line that posts a log. FirstLog is the same if there is no log
+	// to show, or else empty.
 	Post, FirstLog string
 }
 
@@ -34,17 +34,17 @@ func (p *Pages) start(w http.ResponseWriter, r *http.Request) error {
 
 // findUser leads to a learner's page.
 func (p *Pages) findUser(w http.ResponseWriter, r *http.Request) error {
-	asked := strings.TrimSpace(r.URL.Query().Get("id"))
-	userID, err := uuid.Parse(asked)
+	search := strings.TrimSpace(r.URL.Query().Get("id"))
+	userID, err := uuid.Parse(search)
 	if err != nil {
-		return p.showStart(w, r, http.StatusUnprocessableEntity, asked,
+		return p.showStart(w, r, http.StatusUnprocessableEntity, search,
 			"A learner is named by a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22.")
 	}
 	http.Redirect(w, r, "/users/"+userID.String(), http.StatusSeeOther) //nolint:gosec // a UUID leads nowhere else
 	return nil
 }
 
-func (p *Pages) showStart(w http.ResponseWriter, r *http.Request, status int, asked, wrong string) error {
+func (p *Pages) showStart(w http.ResponseWriter, r *http.Request, status int, search, wrong string) error {
 	overview, err := p.overview.get(r.Context(), p.readOverview)
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func (p *Pages) showStart(w http.ResponseWriter, r *http.Request, status int, as
 	page := startPage{
 		layout:   layout{Title: "What was learned"},
 		Overview: overview,
-		Asked:    asked,
+		Search:   search,
 		Wrong:    wrong,
 		Post:     postCommand(r, overview.NewUser),
 	}
@@ -68,11 +68,12 @@ type overview struct {
 	Everybody query.Summary
 	Chart     template.HTML
 	Active    []query.ActiveUser
-	// Chart is empty, and ActiveUnknown true, where it took too long to find out.
+	// ActiveUnknown says that reading Active took too long. Where reading Everybody
+	// did, Chart is empty.
 	ActiveUnknown bool
 	// HasLogs says whether there is any log, however old.
 	HasLogs bool
-	// NewUser is a user that isn't there yet, for examples.
+	// NewUser is a user without logs, for examples.
 	NewUser uuid.UUID
 }
 
@@ -83,15 +84,16 @@ func (o overview) isEmpty() bool {
 const (
 	overviewDays = 30
 	activeUsers  = 10
-	// overviewTimeout bounds what an overview may take of the database, and
-	// overviewLasts how often it may.
-	overviewTimeout = 3 * time.Second // each for sums and for users
+	// overviewTimeout bounds each of the two expensive reads of an overview,
+	// overviewLasts is how long an overview is shown before it is read again, and
+	// emptinessLasts how long an empty one is.
+	overviewTimeout = 3 * time.Second
 	overviewLasts   = 10 * time.Second
 	emptinessLasts  = time.Second
 )
 
-// readOverview reads the overview. What takes too long is left out, but a database
-// that doesn't even answer whether there is a log is away.
+// readOverview reads the overview. Sums and users that take too long are left out. It
+// fails if the database doesn't answer whether there is any log.
 func (p *Pages) readOverview(ctx context.Context) (overview, error) {
 	now := time.Now().In(p.Zone)
 	read := overview{At: now, NewUser: p.newUser}
@@ -118,7 +120,8 @@ func (p *Pages) readOverview(ctx context.Context) (overview, error) {
 	return read, err
 }
 
-// inTime returns what read does; or false where that takes longer than it may.
+// inTime returns the result of read, or false if that takes longer than
+// [overviewTimeout].
 func inTime[T any](ctx context.Context, read func(context.Context) (T, error)) (found T, known bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, overviewTimeout)
 	defer cancel()
@@ -130,8 +133,8 @@ func inTime[T any](ctx context.Context, read func(context.Context) (T, error)) (
 	return found, err == nil, err
 }
 
-// overviews keeps the last overview for a while. It costs more than any other page,
-// the more the more users there are; and says as of when it is.
+// overviews has the last overview, which is shown for a while: reading it costs more
+// than any other page, and more with every user. The page says as of when it is.
 type overviews struct {
 	mu      sync.Mutex
 	last    overview
@@ -150,7 +153,7 @@ func (o *overviews) get(ctx context.Context, read func(context.Context) (overvie
 		return last, nil
 	}
 	now, err, _ := o.reading.Do("", func() (any, error) {
-		// Others wait for it too, so it isn't over when its first visitor leaves.
+		// Others wait for it too, so it goes on when its first visitor leaves.
 		now, err := read(context.WithoutCancel(ctx))
 		if err == nil {
 			o.mu.Lock()

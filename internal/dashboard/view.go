@@ -11,8 +11,8 @@ import (
 	"learninglog/rollup"
 )
 
-// view is which periods a learner's page shows. It is what the address says, so that
-// it can be shared.
+// view is the range of periods that a learner's page shows. All of it is in the address
+// of the page, so that it can be shared.
 type view struct {
 	By rollup.Granularity
 	// From and To are in the first and in the last period.
@@ -22,23 +22,6 @@ type view struct {
 
 	now  time.Time
 	year string // of the calendar, as the address has it
-}
-
-// ranges are how many periods are shown unless the address says otherwise.
-func ranges() []struct {
-	by    rollup.Granularity
-	count int
-	name  string
-} {
-	return []struct {
-		by    rollup.Granularity
-		count int
-		name  string
-	}{
-		{rollup.Day, 30, "30 days"},
-		{rollup.Week, 12, "12 weeks"},
-		{rollup.Month, 12, "12 months"},
-	}
 }
 
 func (p *Pages) parseView(parameters url.Values, now time.Time) (view, error) {
@@ -63,7 +46,7 @@ func (p *Pages) parseView(parameters url.Values, now time.Time) (view, error) {
 		v.To = to.Last(p.Zone)
 	}
 	if from == nil {
-		v.From = v.startOfDefault()
+		v.From = query.DefaultFrom(v.By, v.To, p.Zone)
 	} else {
 		v.From = from.At.In(p.Zone)
 	}
@@ -91,19 +74,8 @@ func (p *Pages) parseRange(parameters url.Values) (from, to *timerange.Bound, er
 	return from, to, nil
 }
 
-// startOfDefault is so far before the end as a range is by default.
-func (v view) startOfDefault() time.Time {
-	start := v.By.StartOf(v.To, v.zone())
-	for _, preset := range ranges() {
-		if preset.by == v.By {
-			start = v.back(start, preset.count-1)
-		}
-	}
-	return start
-}
-
-// fitting returns the view with periods that are so long that a chart has room for
-// all of them.
+// fitting returns the view, with longer periods where a chart has no room for all of
+// them.
 func (v view) fitting() (view, error) {
 	granularities := rollup.Granularities()
 	for len(granularities) > 0 && granularities[0] != v.By {
@@ -115,9 +87,7 @@ func (v view) fitting() (view, error) {
 			return v, nil
 		}
 	}
-	long := problem.Invalid.New("At most 27 years can be shown at a time.")
-	long.Title = "This range is too long"
-	return view{}, long
+	return view{}, problem.Invalid.New("At most 27 years can be shown at a time.").Titled("This range is too long")
 }
 
 // fits says whether the range has few enough periods, and few enough days.
@@ -137,8 +107,8 @@ func (v view) bounds() (start, end time.Time) {
 	return v.By.StartOf(v.From, v.zone()), v.By.Next(v.By.StartOf(v.To, v.zone()), v.zone())
 }
 
-// days counts the days until today; or until the last that has a log, as clocks of
-// clients may be ahead.
+// days counts the days of the range until today, or until the last one that has a log,
+// which may be after today where a client's clock is ahead.
 func (v view) days(now time.Time, perDay query.Summary) int {
 	start, end := v.bounds()
 	last := end.Add(-time.Microsecond)
@@ -166,24 +136,16 @@ func (v view) periods() int {
 	return len(starts)
 }
 
-// back returns the start of the period so many before the one that starts at start.
-func (v view) back(start time.Time, periods int) time.Time {
-	for range periods {
-		start = v.By.StartOf(start.Add(-time.Microsecond), v.zone())
-	}
-	return start.In(v.zone())
-}
-
-// before returns the range of as many periods that ends where this one begins.
+// before returns the range that ends where this one begins and has as many periods.
 func (v view) before() (from, to time.Time) {
 	start, _ := v.bounds()
-	return v.back(start, v.periods()), start.Add(-time.Microsecond).In(v.zone())
+	return query.StepBack(v.By, start, v.periods(), v.zone()), start.Add(-time.Microsecond).In(v.zone())
 }
 
 // link returns the address of the view.
 func (v view) link() string { return "?" + v.parameters().Encode() }
 
-// linkWith returns the address of the view with a parameter more, or another one.
+// linkWith returns the address of the view with a parameter added or replaced.
 func (v view) linkWith(name, value string) string {
 	parameters := v.parameters()
 	parameters.Set(name, value)
@@ -202,13 +164,13 @@ func (v view) parameters() url.Values {
 	return parameters
 }
 
-// FromDate and ToDate are the dates of the range, both included.
+// FromDate is the first date of the range.
 func (v view) FromDate() string { return v.From.Format(time.DateOnly) }
 
-// ToDate is the last date of the range.
+// ToDate is the last date of the range, which is included.
 func (v view) ToDate() string { return v.To.In(v.zone()).Format(time.DateOnly) }
 
-// choice is one of several links, of which one may be where the visitor is.
+// choice is one of several links. Current says that it leads to this very page.
 type choice struct {
 	Name, Link string
 	Current    bool
@@ -217,16 +179,17 @@ type choice struct {
 // Ranges are the ranges that end now.
 func (v view) Ranges() []choice {
 	var choices []choice
-	for _, preset := range ranges() {
-		moving := view{By: preset.by, Moving: true, year: v.year}
+	for _, granularity := range rollup.Granularities() {
+		moving := view{By: granularity, Moving: true, year: v.year}
 		choices = append(choices, choice{
-			Name: preset.name, Link: moving.link(), Current: v.Moving && v.By == preset.by,
+			Name: count(query.DefaultPeriods(granularity), granularity),
+			Link: moving.link(), Current: v.Moving && v.By == granularity,
 		})
 	}
 	return choices
 }
 
-// Switches show the same range by other periods, where that has room.
+// Switches show the same range by periods of each length that a chart has room for.
 func (v view) Switches() []choice {
 	var choices []choice
 	for _, granularity := range rollup.Granularities() {
@@ -239,7 +202,7 @@ func (v view) Switches() []choice {
 	return choices
 }
 
-// Previous is the range before, or empty where there are no dates any more.
+// Previous is a link to the range before, or empty if that is before the year 1.
 func (v view) Previous() string {
 	from, to := v.before()
 	if from.Year() < 1 {
@@ -248,7 +211,7 @@ func (v view) Previous() string {
 	return view{By: v.By, From: from, To: to, now: v.now, year: v.year}.link()
 }
 
-// Next is the range after, or empty where that has not begun.
+// Next is a link to the range after, or empty if that hasn't begun.
 func (v view) Next() string {
 	_, start := v.bounds()
 	if start.After(v.now) {
@@ -273,10 +236,8 @@ func (v view) Download(format string) string {
 	}.Encode()
 }
 
-// Name says which range it is.
+// Name is the range in words.
 func (v view) Name() string {
 	start, end := v.bounds()
-	return longDate(start.In(v.zone())) + " to " + longDate(end.Add(-time.Microsecond).In(v.zone()))
+	return chart.Date(start.In(v.zone())) + " to " + chart.Date(end.Add(-time.Microsecond).In(v.zone()))
 }
-
-func longDate(t time.Time) string { return t.Format("2 January 2006") }

@@ -7,13 +7,13 @@ import (
 	"github.com/riverqueue/river"
 )
 
-// subscriber is what is asked of River's client.
+// subscriber is the part of River's client that is used here.
 type subscriber interface {
 	Subscribe(kinds ...river.EventKind) (events <-chan *river.Event, cancel func())
 }
 
-// RegisterAttempts registers how long this process worked jobs, and how that
-// ended, from now on until client stops.
+// RegisterAttempts registers how long this process worked on jobs, by kind and outcome.
+// It counts until client stops.
 func RegisterAttempts(registry prometheus.Registerer, client subscriber) {
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: namespace,

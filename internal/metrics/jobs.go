@@ -14,13 +14,13 @@ import (
 // the patience of Prometheus, which is 10 s unless it is told otherwise.
 const databaseTimeout = time.Second
 
-// database is what is asked at a scrape: a pgx pool.
+// database is the part of a pgx pool that scrapes use.
 type database interface {
 	Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error)
 }
 
-// RegisterJobs registers how many jobs there are in the tables of River, which
-// are in schema. Every replica shows the same ones.
+// RegisterJobs registers how many jobs there are in River's tables in a schema. Every
+// replica shows the same ones.
 func RegisterJobs(registry prometheus.Registerer, db database, schema string) {
 	registry.MustRegister(&jobCollector{
 		db: db,
@@ -34,8 +34,8 @@ func RegisterJobs(registry prometheus.Registerer, db database, schema string) {
 	})
 }
 
-// jobCollector asks the database at every scrape. Where that is away, the scrape
-// goes without: it is then that the other metrics are needed.
+// jobCollector asks the database at every scrape. If the database is away, the scrape
+// leaves the jobs out: the other metrics are needed then above all.
 type jobCollector struct {
 	db       database
 	query    string

@@ -8,11 +8,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// namespace is what the names of all our metrics begin with.
+// namespace is the prefix of all our metrics.
 const namespace = "learninglog"
 
-// NewRegistry returns a registry that has the process, Go's runtime, and which
-// build of the program this is.
+// NewRegistry returns a registry with metrics of the process and of Go's runtime, and
+// with the version and revision of the program.
 func NewRegistry(version, revision string) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -30,7 +30,7 @@ func NewRegistry(version, revision string) *prometheus.Registry {
 	return registry
 }
 
-// latencies is the buckets of what a client waits for, in seconds.
+// latencies are the buckets of what a client waits for, in seconds.
 func latencies() []float64 {
 	return []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30}
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// RegisterPool registers what pool says of its connections.
+// RegisterPool registers the statistics of a pool's connections.
 func RegisterPool(registry prometheus.Registerer, pool *pgxpool.Pool) {
 	registry.MustRegister(poolCollector{stat: pool.Stat, metrics: poolMetrics()})
 }

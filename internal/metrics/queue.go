@@ -2,7 +2,7 @@ package metrics
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// queue is what is asked of a recorder, at every scrape.
+// queue is the part of a recorder that is used here.
 type queue interface {
 	Waiting() int
 	MaxWaiting() int

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 )
 
 // Requests counts and times HTTP requests. It observes them for the API.
@@ -15,13 +16,13 @@ type Requests struct {
 	inFlight prometheus.Gauge
 	duration *prometheus.HistogramVec
 
-	// known has the histograms that were used. It is copied when there is a new
-	// one, which soon there isn't any more, so that finding one takes no lock.
+	// known has the histograms that were used. It is copied when one is added, which
+	// soon happens no more, so that finding one takes no lock.
 	known  atomic.Pointer[map[answer]prometheus.Observer]
 	adding sync.Mutex
 }
 
-// answer is what requests are told apart by.
+// answer has the labels of a request.
 type answer struct {
 	route, method string
 	status        int
@@ -75,4 +76,28 @@ func (r *Requests) add(a answer) prometheus.Observer {
 	known[a] = histogram
 	r.known.Store(&known)
 	return histogram
+}
+
+// postsAndFailures returns how long posts to a route took, and how many requests, to
+// any, were answered with 5xx.
+func (r *Requests) postsAndFailures(route string) (posts histogram, failures int, err error) {
+	const firstFailure = 500
+	for a, observer := range *r.known.Load() {
+		isPost, isFailure := a.method == "POST" && a.route == route, a.status >= firstFailure
+		metric, ok := observer.(prometheus.Metric)
+		if !ok || !isPost && !isFailure {
+			continue
+		}
+		var read dto.Metric
+		if err := metric.Write(&read); err != nil {
+			return histogram{}, 0, err
+		}
+		if isPost {
+			posts.add(read.GetHistogram())
+		}
+		if isFailure {
+			failures += int(read.GetHistogram().GetSampleCount()) //nolint:gosec // not that many
+		}
+	}
+	return posts, failures, nil
 }

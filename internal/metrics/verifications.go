@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// RegisterVerifications registers what the last verifications found. Every replica
+// RegisterVerifications registers the results of the last verifications. Every replica
 // shows the same ones.
 func RegisterVerifications(registry prometheus.Registerer, db database) {
 	describe := func(name, help string) *prometheus.Desc {

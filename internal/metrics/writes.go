@@ -2,12 +2,13 @@ package metrics
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"learninglog/command"
 )
 
-// Writes counts what becomes of logs, and times how they are written. It
-// observes a recorder.
+// Writes counts the outcomes of logs, and times how they are written. It observes a
+// recorder.
 type Writes struct {
 	logs     *prometheus.CounterVec
 	perBatch prometheus.Histogram
@@ -66,7 +67,7 @@ func NewWrites(registry prometheus.Registerer) *Writes {
 	return w
 }
 
-// sizes is the buckets of how many are written together.
+// sizes are the buckets of how many logs are written together.
 func sizes() []float64 {
 	return []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000}
 }
@@ -90,4 +91,11 @@ func (w *Writes) Refused(status command.Status, logs int) { w.count(status, logs
 
 func (w *Writes) count(status command.Status, logs int) {
 	w.logs.WithLabelValues(string(status)).Add(float64(logs))
+}
+
+// recorded returns how many logs were recorded.
+func (w *Writes) recorded() (float64, error) {
+	var read dto.Metric
+	err := w.logs.WithLabelValues(string(command.Recorded)).Write(&read)
+	return read.GetCounter().GetValue(), err
 }

@@ -57,6 +57,12 @@ func (p *Problem) Later(after time.Duration) *Problem {
 	return p
 }
 
+// Titled returns the problem with a title of its own, for a person.
+func (p *Problem) Titled(title string) *Problem {
+	p.Title = title
+	return p
+}
+
 // Kind returns the kind of the problem.
 func (p *Problem) Kind() Kind { return p.kind }
 

@@ -9,9 +9,9 @@ import (
 	"learninglog/query"
 )
 
-// figures writes the rows of the table behind a chart. Of a long range they are most
-// of the page, and a template would take many times as long for them.
-func figures(summary query.Summary) []byte {
+// periodRows writes the rows of the table behind a chart. They are most of the page
+// where the range is long, and a template would take many times as long for them.
+func periodRows(summary query.Summary) []byte {
 	var rows bytes.Buffer
 	for _, period := range summary.Periods {
 		fmt.Fprintf(&rows, "<tr><th scope=\"row\">%s</th><td>%s</td><td>%s</td><td>%s</td></tr>\n",

@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 
+	"learninglog/internal/chart"
 	"learninglog/rollup"
 )
 
-// functions are those that the templates call.
-func (p *Pages) functions() template.FuncMap {
+// templateFunctions are those that the templates call.
+func (p *Pages) templateFunctions() template.FuncMap {
 	return template.FuncMap{
 		"asset":         p.assets.path,
 		"hasOperations": func() bool { return p.Operations != nil },
@@ -25,29 +27,33 @@ func (p *Pages) functions() template.FuncMap {
 		"count":         count,
 		"average":       tenths,
 		"change":        change,
-		"date":          longDate,
+		"date":          chart.Date,
 		"moment":        func(t time.Time) string { return t.In(p.Zone).Format("2 January 2006, 15:04:05") },
 		"title":         func(granularity rollup.Granularity) string { return capital(string(granularity)) },
 	}
 }
 
-// number writes a whole number with its thousands apart.
-func number(n any) string {
+// number writes a whole number with commas between its thousands.
+func number(n any) string { return humanize.Comma(whole(n)) }
+
+// count writes a number of things, of which thing is one.
+func count(n, thing any) string { return english.Plural(int(whole(n)), fmt.Sprint(thing), "") }
+
+// whole returns a whole number of any type that templates have.
+func whole(n any) int64 {
 	switch n := n.(type) {
 	case int:
-		return humanize.Comma(int64(n))
+		return int64(n)
 	case int64:
-		return humanize.Comma(n)
-	case float64:
-		return humanize.Comma(int64(n))
+		return n
 	default:
 		panic(fmt.Sprintf("dashboard: %T is no number", n))
 	}
 }
 
-// within writes a bound of a duration, of which 0 is none.
+// within writes an upper bound of a duration. 0 is none.
 func within(bound time.Duration) string {
-	const longest = 30 * time.Second // that is measured
+	const longest = 30 * time.Second // the last bound that is measured
 	switch {
 	case bound == 0:
 		return "–"
@@ -58,15 +64,6 @@ func within(bound time.Duration) string {
 	default:
 		return fmt.Sprintf("≤ %v ms", float64(bound.Microseconds())/float64(time.Millisecond.Microseconds()))
 	}
-}
-
-// count writes a number of things.
-func count(n, thing any) string {
-	written := fmt.Sprintf("%s %s", number(n), thing)
-	if strings.HasPrefix(written, "1 ") {
-		return written
-	}
-	return written + "s"
 }
 
 func tenths(n float64) string { return humanize.FormatFloat("#,###.#", n) }

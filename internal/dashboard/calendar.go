@@ -41,14 +41,14 @@ func newYear(number, thisYear int, days query.Summary, v view) year {
 	return y
 }
 
-// Before and After are the years beside it.
+// Before is the year before.
 func (y year) Before() int { return y.Number - 1 }
 
-// After is the next year.
+// After is the year after.
 func (y year) After() int { return y.Number + 1 }
 
-// calendar writes the table. It is by far the most that a page has in it, and a
-// template would take longer for it than for all the rest.
+// calendar writes the table. It is the largest part of a page: a template would take
+// longer for it than for all the rest.
 func calendar(number int, days query.Summary) []byte {
 	sums := make(map[int]rollup.Sums, len(days.Periods)) // by the day of the year
 	most := int64(0)
@@ -56,7 +56,7 @@ func calendar(number int, days query.Summary) []byte {
 		sums[day.Period.YearDay()] = day.Sums
 		most = max(most, day.TotalWordCount)
 	}
-	// The calendar of the clocks, whatever they showed at midnight.
+	// In UTC every date has a midnight; in other zones the clocks may skip it.
 	first := time.Date(number, time.January, 1, 0, 0, 0, 0, time.UTC)
 	offset := (int(first.Weekday()) + weekdays - 1) % weekdays // days since Monday
 	length := first.AddDate(1, 0, -1).YearDay()
@@ -86,8 +86,8 @@ func calendar(number int, days query.Summary) []byte {
 	return table.Bytes()
 }
 
-// writeMonths writes a head over the weeks in which a month begins, until the next
-// does.
+// writeMonths writes the names of the months. Each is above the weeks from the one in
+// which the month begins until the one in which the next does.
 func writeMonths(table *bytes.Buffer, first time.Time, offset, weeks int) {
 	week := 0
 	for month := range 12 {
@@ -101,7 +101,8 @@ func writeMonths(table *bytes.Buffer, first time.Time, offset, weeks int) {
 	}
 }
 
-// level is from 0, for no log, to 4, for as much as on the best day.
+// level is how dark a day is: from 0, without a log, to 4, about as much as on the best
+// day.
 func level(sum rollup.Sums, most int64) int {
 	if sum.EntryCount == 0 {
 		return 0

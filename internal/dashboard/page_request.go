@@ -1,0 +1,63 @@
+package dashboard
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
+
+	"learninglog/internal/problem"
+	"learninglog/query"
+)
+
+// pageRequest is what the address of a learner's page says.
+type pageRequest struct {
+	userID uuid.UUID
+	view   view
+	// year is that of the calendar.
+	year int
+	// after is the position in the list of logs. Nil is its beginning.
+	after *query.Cursor
+	// now is when the request came, in the zone of the pages.
+	now time.Time
+}
+
+func (p *Pages) parsePageRequest(r *http.Request, now time.Time) (request pageRequest, err error) {
+	request = pageRequest{year: now.Year(), now: now}
+	if request.userID, err = parseUserID(chi.URLParam(r, "user_id")); err != nil {
+		return pageRequest{}, err
+	}
+	parameters := r.URL.Query()
+	if request.view, err = p.parseView(parameters, now); err != nil {
+		return pageRequest{}, err
+	}
+	if text := parameters.Get("year"); text != "" {
+		const first, last = 1, 9998
+		if request.year, err = strconv.Atoi(text); err != nil || request.year < first || request.year > last {
+			return pageRequest{}, wrongParameter("year", "must be a year from 1 to 9998")
+		}
+	}
+	if text := parameters.Get("after"); text != "" {
+		cursor, err := query.ParseCursor(text)
+		if err != nil {
+			return pageRequest{}, wrongParameter("after", "must be what a page of this list gave out")
+		}
+		request.after = &cursor
+	}
+	return request, nil
+}
+
+func parseUserID(text string) (uuid.UUID, error) {
+	userID, err := uuid.Parse(text)
+	if err != nil || len(text) != len(uuid.Nil.String()) {
+		return uuid.Nil, problem.NotFound.New("Learners are named by a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22.").
+			Titled("There is no such learner")
+	}
+	return userID, nil
+}
+
+func wrongParameter(name, what string) error {
+	return problem.Invalid.New("In it, " + name + " " + what + ".").Titled("This address isn't right")
+}

@@ -1,3 +1,0 @@
-// Asks for a page again that couldn't be had.
-"use strict";
-setTimeout(() => location.reload(), 3000);
