@@ -1,5 +1,5 @@
-// Package command is the write side: it records learning logs and asks for
-// rebuilds. It owns its transactions.
+// Package command is the write side: it records learning logs, and counts each in the
+// same commit.
 //
 // Start with [NewRecorder]; [Recorder.Record] takes one log or ten thousand. What
 // it acknowledges is committed, durable and counted in every rollup, once.
@@ -31,12 +31,3 @@ type Log struct {
 type logKey struct{ userID, requestID uuid.UUID }
 
 func (l *Log) key() logKey { return logKey{userID: l.UserID, requestID: l.RequestID} }
-
-// RecordedLog is a learning log as it is stored. Times are in UTC.
-type RecordedLog struct {
-	RequestID  uuid.UUID
-	UserID     uuid.UUID
-	WordCount  int
-	Timestamp  time.Time
-	RecordedAt time.Time
-}

@@ -3,6 +3,8 @@ package command
 import (
 	"context"
 	"time"
+
+	"learninglog/learning"
 )
 
 // Status is what became of a log.
@@ -34,7 +36,7 @@ type Outcome struct {
 	// Log is the recorded log: the new one, or the one that was there. It is
 	// nil for Invalid and Failed, and for a request id that belongs to another
 	// user's log, which is none of the client's business.
-	Log *RecordedLog
+	Log *learning.Log
 	// Errors says what is wrong with an Invalid log.
 	Errors []FieldError
 	// Err says why a log Failed: [ErrFull], [ErrStopped], the end of the
@@ -124,7 +126,7 @@ func (r *Recorder) MaxWaiting() int { return r.group.admission.maxWaiting }
 
 // judge compares a log with the recorded one that has its key, which is nil where
 // another user's log has its request id.
-func judge(log *Log, known *RecordedLog) Outcome {
+func judge(log *Log, known *learning.Log) Outcome {
 	if known == nil {
 		return Outcome{Status: RequestIDReused}
 	}

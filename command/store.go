@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"learninglog/learning"
 	"learninglog/rollup"
 )
 
@@ -48,10 +49,10 @@ func insertSQL() string {
 		    AS submitted (request_id, user_id, word_count, "timestamp", place)
 		ORDER BY request_id, place
 		ON CONFLICT DO NOTHING
-		RETURNING request_id, user_id, word_count, "timestamp", recorded_at
+		RETURNING ` + learning.Columns + `
 	), added AS (` + rollup.AddSQL(rollup.SumsSQL(rollup.LogsSQL("recorded"), "$5")) + `
 	)
-	SELECT request_id, user_id, word_count, "timestamp", recorded_at FROM recorded`
+	SELECT ` + learning.Columns + ` FROM recorded`
 }
 
 // Insert executes the write statement.
@@ -93,7 +94,7 @@ func columnsOf(logs []Log) columns {
 // to wait for.
 func (s *sqlStore) Find(ctx context.Context, keys []logKey) (recordedLogs, error) {
 	const query = `
-		SELECT request_id, user_id, word_count, "timestamp", recorded_at
+		SELECT ` + learning.Columns + `
 		FROM learning_log
 		JOIN unnest($1::uuid[], $2::uuid[]) AS wanted (request_id, user_id) USING (request_id, user_id)`
 	requestIDs := make(pgtype.FlatArray[pgtype.UUID], len(keys))
@@ -109,25 +110,12 @@ func (s *sqlStore) Find(ctx context.Context, keys []logKey) (recordedLogs, error
 	return collect(rows, len(keys))
 }
 
-// collect reads rows of learning_log, about so many, without reflection. Rows that
-// came before an error are not recorded, so they are not returned.
+// collect returns the logs of rows, about so many. Rows that came before an error are
+// not recorded, so they are not returned.
 func collect(rows pgx.Rows, about int) (recordedLogs, error) {
 	logs := make(recordedLogs, about)
-	var row struct {
-		requestID, userID     pgtype.UUID
-		wordCount             int32
-		timestamp, recordedAt time.Time
-	}
-	targets := []any{&row.requestID, &row.userID, &row.wordCount, &row.timestamp, &row.recordedAt}
-	_, err := pgx.ForEachRow(rows, targets, func() error {
-		log := &RecordedLog{
-			RequestID:  row.requestID.Bytes,
-			UserID:     row.userID.Bytes,
-			WordCount:  int(row.wordCount),
-			Timestamp:  row.timestamp.UTC(),
-			RecordedAt: row.recordedAt.UTC(),
-		}
-		logs[logKey{userID: log.UserID, requestID: log.RequestID}] = log
+	err := learning.ForEach(rows, func(log learning.Log) error {
+		logs[logKey{userID: log.UserID, requestID: log.RequestID}] = &log
 		return nil
 	})
 	if err != nil {

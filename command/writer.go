@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"learninglog/internal/retry"
+	"learninglog/learning"
 )
 
 // store is where logs are recorded and counted.
@@ -24,7 +25,7 @@ type store interface {
 }
 
 // recordedLogs are logs that are recorded, by what they are known by.
-type recordedLogs map[logKey]*RecordedLog
+type recordedLogs map[logKey]*learning.Log
 
 // writer writes batches to the store, and finds out what became of their logs.
 type writer struct {

@@ -10,8 +10,26 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"learninglog/internal/retry"
+	"learninglog/learning"
 	"learninglog/rollup"
 )
+
+// Log returns the log with a request id, if it is that user's; otherwise it
+// fails with [ErrNotFound].
+func (r *Reader) Log(ctx context.Context, userID, requestID uuid.UUID) (learning.Log, error) {
+	const query = `
+		SELECT ` + learning.Columns + `
+		FROM learning_log
+		WHERE user_id = $1 AND request_id = $2`
+	logs, err := retry.Read(ctx, r.pool, learning.Collect, query, userID, requestID)
+	if err != nil {
+		return learning.Log{}, fmt.Errorf("reading a log: %w", err)
+	}
+	if len(logs) == 0 {
+		return learning.Log{}, ErrNotFound
+	}
+	return logs[0], nil
+}
 
 // MaxPage is the most logs that one page may have.
 const MaxPage = 1_000
@@ -31,7 +49,7 @@ type LogsRequest struct {
 
 // LogsPage is a part of a user's logs, newest first.
 type LogsPage struct {
-	Logs []Log
+	Logs []learning.Log
 	// Next is where the next page begins, or nil if this is the last.
 	Next *Cursor
 }
@@ -47,7 +65,7 @@ func (r *Reader) Logs(ctx context.Context, request LogsRequest) (LogsPage, error
 	}
 	limit := min(max(request.Limit, 1), MaxPage)
 	const query = `
-		SELECT request_id, user_id, word_count, "timestamp", recorded_at
+		SELECT ` + learning.Columns + `
 		FROM learning_log
 		WHERE user_id = $1
 		  AND "timestamp" >= $2 AND "timestamp" < $3
@@ -68,10 +86,9 @@ func (r *Reader) Logs(ctx context.Context, request LogsRequest) (LogsPage, error
 	}
 
 	// One more than asked for tells whether there is a next page.
-	all := func(rows pgx.Rows) ([]Log, error) { return pgx.CollectRows(rows, toLog) }
 	// Planned anew each time: the plan for any user and any range, which expects few
 	// logs, would sort all those of a user who has many.
-	logs, err := retry.Read(ctx, r.pool, all, query, pgx.QueryExecModeCacheDescribe, request.UserID, from, until, after, afterID, limit+1)
+	logs, err := retry.Read(ctx, r.pool, learning.Collect, query, pgx.QueryExecModeCacheDescribe, request.UserID, from, until, after, afterID, limit+1)
 	if err != nil {
 		return LogsPage{}, fmt.Errorf("reading logs: %w", err)
 	}

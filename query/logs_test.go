@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"learninglog/internal/pgtest"
+	"learninglog/learning"
 	"learninglog/query"
 	"learninglog/rollup"
 )
@@ -45,7 +46,7 @@ func TestLogsInPages(t *testing.T) {
 	}
 	post(t, pool, uuid.New(), 1, "2026-11-01T08:00:00Z")
 
-	var listed []query.Log
+	var listed []learning.Log
 	request := query.LogsRequest{UserID: user, Limit: 4}
 	for {
 		page, err := reader.Logs(context.Background(), request)

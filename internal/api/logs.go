@@ -11,16 +11,6 @@ import (
 	"learninglog/rollup"
 )
 
-func fromStored(log query.Log) LearningLog {
-	return LearningLog{
-		RequestID:  log.RequestID.String(),
-		UserID:     log.UserID.String(),
-		WordCount:  log.WordCount,
-		Timestamp:  log.Timestamp,
-		RecordedAt: log.RecordedAt,
-	}
-}
-
 type logInput struct {
 	UserID    string `path:"user_id" format:"uuid" doc:"Who learned."`
 	RequestID string `path:"request_id" format:"uuid" doc:"The client's name for the log."`
@@ -79,7 +69,7 @@ func (s *server) getLog(ctx context.Context, input *logInput) (*logOutput, error
 	if err != nil {
 		return nil, err
 	}
-	return &logOutput{Body: fromStored(log)}, nil
+	return &logOutput{Body: fromLog(log)}, nil
 }
 
 func (s *server) listLogs(ctx context.Context, input *logsInput) (*logsOutput, error) {
@@ -93,7 +83,7 @@ func (s *server) listLogs(ctx context.Context, input *logsInput) (*logsOutput, e
 	}
 	output := &logsOutput{Body: LearningLogs{LearningLogs: make([]LearningLog, len(page.Logs))}}
 	for i, log := range page.Logs {
-		output.Body.LearningLogs[i] = fromStored(log)
+		output.Body.LearningLogs[i] = fromLog(log)
 	}
 	if page.Next != nil {
 		output.Body.NextCursor = page.Next.String()

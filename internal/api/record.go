@@ -12,6 +12,7 @@ import (
 
 	"learninglog/command"
 	"learninglog/internal/problem"
+	"learninglog/learning"
 )
 
 // maxLogBytes is the most that the body of one log may have.
@@ -37,17 +38,22 @@ type LearningLog struct {
 	RecordedAt time.Time `json:"recorded_at" example:"2026-11-22T08:30:01.250317Z" doc:"When the service recorded it."`
 }
 
-func fromRecorded(log *command.RecordedLog) *LearningLog {
-	if log == nil {
-		return nil
-	}
-	return &LearningLog{
+func fromLog(log learning.Log) LearningLog {
+	return LearningLog{
 		RequestID:  log.RequestID.String(),
 		UserID:     log.UserID.String(),
 		WordCount:  log.WordCount,
 		Timestamp:  log.Timestamp,
 		RecordedAt: log.RecordedAt,
 	}
+}
+
+// fromRecorded returns the log of an outcome, or nil where there is none to show.
+func fromRecorded(log *learning.Log) *LearningLog {
+	if log == nil {
+		return nil
+	}
+	return new(fromLog(*log))
 }
 
 // documentRecord has huma document the operation and nothing else. Most requests are

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"learninglog/internal/chart"
+	"learninglog/learning"
 	"learninglog/query"
 )
 
@@ -30,7 +31,7 @@ type learnerPage struct {
 	Best             *query.PeriodSummary
 	Streaks          query.Streaks
 	Year             year
-	Logs             []query.Log
+	Logs             []learning.Log
 	// Newest and Older are links to pages of the list, or empty.
 	Newest, Older string
 	// FirstLog is a command line that posts the learner's first log, or empty if there

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unsafe"
 
+	"learninglog/learning"
 	"learninglog/query"
 	"learninglog/rollup"
 )
@@ -33,7 +34,7 @@ func (d pageData) Equal(other pageData) bool {
 // Size is about how many bytes it takes in memory.
 func (d pageData) Size() int {
 	return d.summary.Size() + d.before.Size() + d.perDay.Size() + d.year.Size() +
-		cap(d.logs.Logs)*int(unsafe.Sizeof(query.Log{}))
+		cap(d.logs.Logs)*int(unsafe.Sizeof(learning.Log{}))
 }
 
 // readPageData reads all but the list of logs from the rollups.

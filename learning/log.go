@@ -1,0 +1,61 @@
+// Package learning is what all of the service is about: learning logs, as they are
+// recorded.
+package learning
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// Log is a learning log as it is recorded. Times are in UTC, to the microsecond.
+type Log struct {
+	// RequestID is the client's name for the log.
+	RequestID uuid.UUID
+	UserID    uuid.UUID
+	// WordCount is how many words were learned.
+	WordCount int
+	// Timestamp is when they were learned, RecordedAt when the log was recorded, by the
+	// database's clock.
+	Timestamp  time.Time
+	RecordedAt time.Time
+}
+
+// Columns are those of the table learning_log that a [Log] is read from, in the order
+// in which [ForEach] and [Collect] read them.
+const Columns = `request_id, user_id, word_count, "timestamp", recorded_at`
+
+// ForEach calls do with each log of rows of the [Columns], until do fails, and closes
+// rows. It reads without reflection.
+func ForEach(rows pgx.Rows, do func(Log) error) error {
+	var (
+		requestID, userID     pgtype.UUID
+		words                 int32
+		timestamp, recordedAt time.Time
+	)
+	_, err := pgx.ForEachRow(rows, []any{&requestID, &userID, &words, &timestamp, &recordedAt}, func() error {
+		return do(Log{
+			RequestID:  requestID.Bytes,
+			UserID:     userID.Bytes,
+			WordCount:  int(words),
+			Timestamp:  timestamp.UTC(),
+			RecordedAt: recordedAt.UTC(),
+		})
+	})
+	return err
+}
+
+// Collect returns the logs of rows of the [Columns], and closes rows.
+func Collect(rows pgx.Rows) ([]Log, error) {
+	logs := []Log{}
+	err := ForEach(rows, func(log Log) error {
+		logs = append(logs, log)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return logs, nil
+}
