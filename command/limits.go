@@ -34,6 +34,8 @@ type FieldError struct {
 	// Expected completes a sentence that begins with the field's name, such as
 	// "must be a whole number from 0 to 1000000".
 	Expected string
+	// Value is what the field has, in its type in JSON; nil where that says nothing.
+	Value any
 }
 
 func (e FieldError) Error() string { return e.Field + " " + e.Expected }
@@ -41,25 +43,25 @@ func (e FieldError) Error() string { return e.Field + " " + e.Expected }
 // Check returns what is wrong with a log at the time now, or nothing.
 func (l Limits) Check(log Log, now time.Time) []FieldError {
 	var wrong []FieldError
-	refuse := func(field, expected string, arguments ...any) {
-		wrong = append(wrong, FieldError{Field: field, Expected: fmt.Sprintf(expected, arguments...)})
+	refuse := func(field string, value any, expected string, arguments ...any) {
+		wrong = append(wrong, FieldError{Field: field, Expected: fmt.Sprintf(expected, arguments...), Value: value})
 	}
 	if log.RequestID == uuid.Nil {
-		refuse("request_id", "must not be the nil UUID: every log needs an id of its own")
+		refuse("request_id", log.RequestID.String(), "must not be the nil UUID: every log needs an id of its own")
 	}
 	if log.UserID == uuid.Nil {
-		refuse("user_id", "must not be the nil UUID")
+		refuse("user_id", log.UserID.String(), "must not be the nil UUID")
 	}
 	if log.WordCount < 0 || log.WordCount > l.MaxWordCount {
-		refuse("word_count", "must be a whole number from 0 to %d", l.MaxWordCount)
+		refuse("word_count", log.WordCount, "must be a whole number from 0 to %d", l.MaxWordCount)
 	}
 	switch {
 	case log.Timestamp.IsZero():
 	case log.Timestamp.Before(l.Earliest):
-		refuse("timestamp", "must not be before %s", l.Earliest.Format(time.RFC3339))
+		refuse("timestamp", log.Timestamp.Format(time.RFC3339Nano), "must not be before %s", l.Earliest.Format(time.RFC3339))
 	case log.Timestamp.After(now.Add(l.MaxAhead)):
-		refuse("timestamp", "must not be more than %s ahead of the server's clock, which shows %s",
-			l.MaxAhead, now.UTC().Format(time.RFC3339))
+		refuse("timestamp", log.Timestamp.Format(time.RFC3339Nano),
+			"must not be more than %s ahead of the server's clock, which shows %s", l.MaxAhead, now.UTC().Format(time.RFC3339))
 	}
 	return wrong
 }

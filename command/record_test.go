@@ -108,7 +108,7 @@ func TestRecordKeepsBadLogsFromTheirNeighbours(t *testing.T) {
 
 	assert.Equal(t, []command.Status{command.Invalid, command.Recorded, command.Recorded}, statuses(outcomes),
 		"an invalid log doesn't use its request id up")
-	assert.Equal(t, []command.FieldError{{Field: "word_count", Expected: "must be a whole number from 0 to 1000000"}}, outcomes[0].Errors)
+	assert.Equal(t, []command.FieldError{{Field: "word_count", Expected: "must be a whole number from 0 to 1000000", Value: -1}}, outcomes[0].Errors)
 	assert.Nil(t, outcomes[0].Log)
 	assert.Equal(t, 2, scan[int](t, pool, `SELECT count(*) FROM learning_log`))
 }

@@ -54,16 +54,7 @@ func DefaultPeriods(granularity rollup.Granularity) int {
 // DefaultFrom returns the start of the first of [DefaultPeriods], of which the last
 // contains to, in a zone.
 func DefaultFrom(granularity rollup.Granularity, to time.Time, zone *time.Location) time.Time {
-	return StepBack(granularity, granularity.StartOf(to, zone), DefaultPeriods(granularity)-1, zone)
-}
-
-// StepBack returns the start, in a zone, of the period so many before the one that
-// starts at start.
-func StepBack(granularity rollup.Granularity, start time.Time, periods int, zone *time.Location) time.Time {
-	for range periods {
-		start = granularity.StartOf(start.Add(-time.Microsecond), zone)
-	}
-	return start.In(zone)
+	return granularity.Back(granularity.StartOf(to, zone), DefaultPeriods(granularity)-1, zone)
 }
 
 // Summary is what a user learned in a range of periods.

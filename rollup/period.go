@@ -83,6 +83,15 @@ func (g Granularity) Next(start time.Time, zone *time.Location) time.Time {
 	return midnight(year, month, day, zone)
 }
 
+// Back returns the start, in zone, of the period so many before the one that starts
+// at start.
+func (g Granularity) Back(start time.Time, periods int, zone *time.Location) time.Time {
+	for range periods {
+		start = g.StartOf(start.Add(-time.Microsecond), zone)
+	}
+	return start.In(zone)
+}
+
 // Starts returns the starts, in time order, of all periods from the one that
 // contains from through the one that contains to, both included. It is empty
 // where from is after to, and fails with [ErrTooManyPeriods] where there are

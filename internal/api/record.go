@@ -216,7 +216,7 @@ func locationOf(log *LearningLog) string {
 func fieldProblems(location string, errors []command.FieldError) []problem.Field {
 	problems := make([]problem.Field, len(errors))
 	for i, err := range errors {
-		problems[i] = problem.Field{Location: location + "." + err.Field, Message: err.Expected}
+		problems[i] = problem.Field{Location: location + "." + err.Field, Message: err.Expected, Value: err.Value}
 	}
 	return problems
 }

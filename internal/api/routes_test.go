@@ -85,3 +85,18 @@ func TestAnUnknownParameterHasNoValue(t *testing.T) {
 	assert.Contains(t, answer.Body.String(), `"query.form"`)
 	assert.NotContains(t, answer.Body.String(), `"value"`)
 }
+
+// A value that is out of bounds is shown as one of the wrong type is.
+func TestAValueThatIsOutOfBoundsIsShown(t *testing.T) {
+	t.Parallel()
+	handler := newHandler(t, errAway)
+	for _, wrong := range []string{`"word_count":-3`, `"word_count":2.5`, `"word_count":1000001`} {
+		log := strings.Replace(aLog, `"word_count":12`, wrong, 1)
+		shown := `"value":` + strings.TrimPrefix(wrong, `"word_count":`)
+		assert.Contains(t, serve(handler, http.MethodPost, RecordPath, mediaJSON, strings.NewReader(log)).Body.String(), shown)
+		assert.Contains(t, serve(handler, http.MethodPost, batchPath, mediaJSON, strings.NewReader("["+log+"]")).Body.String(), shown)
+	}
+	early := strings.Replace(aLog, `}`, `,"timestamp":"1999-12-31T23:59:59Z"}`, 1)
+	answer := serve(handler, http.MethodPost, RecordPath, mediaJSON, strings.NewReader(early))
+	assert.Contains(t, answer.Body.String(), `"value":"1999-12-31T23:59:59Z"`)
+}

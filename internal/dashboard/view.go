@@ -139,7 +139,7 @@ func (v view) periods() int {
 // before returns the range that ends where this one begins and has as many periods.
 func (v view) before() (from, to time.Time) {
 	start, _ := v.bounds()
-	return query.StepBack(v.By, start, v.periods(), v.zone()), start.Add(-time.Microsecond).In(v.zone())
+	return v.By.Back(start, v.periods(), v.zone()), start.Add(-time.Microsecond).In(v.zone())
 }
 
 // link returns the address of the view.
