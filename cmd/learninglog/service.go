@@ -149,7 +149,7 @@ func (s *service) startJobs(ctx context.Context) (err error) {
 		return err
 	}
 	metrics.RegisterJobs(s.metrics, s.database.pool, postgres.RiverSchema)
-	metrics.RegisterVerifications(s.metrics, s.database.pool)
+	metrics.RegisterVerifications(s.metrics, s.jobs)
 	metrics.RegisterAttempts(s.metrics, s.jobs.Client())
 	if err := s.jobs.Start(ctx); err != nil {
 		return err

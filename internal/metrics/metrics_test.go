@@ -3,6 +3,8 @@ package metrics_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +23,7 @@ import (
 	"learninglog/internal/metrics"
 	"learninglog/internal/pgtest"
 	"learninglog/internal/postgres"
+	"learninglog/rollup/rebuild"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -185,7 +188,7 @@ func TestVerificationsAreThoseInTheDatabase(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
 	registry := prometheus.NewRegistry()
-	metrics.RegisterVerifications(registry, pool)
+	metrics.RegisterVerifications(registry, newJobs(t, pool))
 	assert.Empty(t, mustSeriesOf(t, registry), "nothing was verified yet")
 
 	_, err := pool.Exec(t.Context(), `
@@ -203,6 +206,13 @@ func TestVerificationsAreThoseInTheDatabase(t *testing.T) {
 		`learninglog_drift_rows{verification="everything"}`:                 0,
 		`learninglog_verified_timestamp_seconds{verification="everything"}`: at + 20,
 	})
+}
+
+func newJobs(t *testing.T, pool *pgxpool.Pool) *rebuild.Jobs {
+	t.Helper()
+	jobs, err := rebuild.NewJobs(pool, rebuild.Config{Schema: postgres.RiverSchema, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	return jobs
 }
 
 // away is a database that is away, and silent one that answers nothing.
@@ -224,12 +234,22 @@ func (silent) Query(ctx context.Context, _ string, _ ...any) (pgx.Rows, error) {
 	}
 }
 
+func (away) Verifications(context.Context) ([]rebuild.Verification, error) {
+	return nil, errors.New("reading what was verified: it is away")
+}
+
+func (silent) Verifications(ctx context.Context) ([]rebuild.Verification, error) {
+	<-ctx.Done()
+	return nil, fmt.Errorf("reading what was verified: %w", ctx.Err())
+}
+
 // A scrape is needed most while the database is away: it goes without the jobs,
 // and says so.
 func TestJobsOfADatabaseThatIsAway(t *testing.T) {
 	t.Parallel()
 	for reason, db := range map[string]interface {
 		Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error)
+		Verifications(ctx context.Context) ([]rebuild.Verification, error)
 	}{
 		"it is away":                away{},
 		"context deadline exceeded": silent{},
@@ -288,7 +308,7 @@ func TestNamesFollowTheConventions(t *testing.T) {
 	registry := metrics.NewRegistry("1.2.3", "abc")
 	metrics.RegisterPool(registry, pool)
 	metrics.RegisterJobs(registry, pool, postgres.RiverSchema)
-	metrics.RegisterVerifications(registry, pool)
+	metrics.RegisterVerifications(registry, newJobs(t, pool))
 	metrics.RegisterQueue(registry, queue{})
 	metrics.NewWrites(registry)
 	metrics.NewRequests(registry).Ended("/", "GET", 200, 0)

@@ -2,21 +2,26 @@ package metrics
 
 import (
 	"context"
-	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"learninglog/rollup/rebuild"
 )
+
+// verifier knows what was verified last: a [rebuild.Jobs].
+type verifier interface {
+	Verifications(ctx context.Context) ([]rebuild.Verification, error)
+}
 
 // RegisterVerifications registers the results of the last verifications. Every replica
 // shows the same ones.
-func RegisterVerifications(registry prometheus.Registerer, db database) {
+func RegisterVerifications(registry prometheus.Registerer, verified verifier) {
 	describe := func(name, help string) *prometheus.Desc {
 		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, []string{"verification"}, nil)
 	}
 	registry.MustRegister(&verificationCollector{
-		db: db,
+		verified: verified,
 		drift: describe("drift_rows",
 			"Rows of the rollup that the last verification found to be wrong, without those that have been repaired."),
 		at:    describe("verified_timestamp_seconds", "When the last verification ended."),
@@ -27,7 +32,7 @@ func RegisterVerifications(registry prometheus.Registerer, db database) {
 
 // verificationCollector asks the database at every scrape, as jobCollector does.
 type verificationCollector struct {
-	db                     database
+	verified               verifier
 	drift, at, users, logs *prometheus.Desc
 }
 
@@ -40,43 +45,18 @@ func (c *verificationCollector) Describe(descriptions chan<- *prometheus.Desc) {
 func (c *verificationCollector) Collect(metrics chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), databaseTimeout)
 	defer cancel()
-	verified, err := c.read(ctx)
+	verifications, err := c.verified.Verifications(ctx)
 	if err != nil {
 		metrics <- prometheus.NewInvalidMetric(c.drift, err) // so that whoever serves the scrape logs why
 		return
 	}
-	for _, last := range verified {
+	for _, last := range verifications {
 		gauge := func(description *prometheus.Desc, value float64) {
-			metrics <- prometheus.MustNewConstMetric(description, prometheus.GaugeValue, value, last.verification)
+			metrics <- prometheus.MustNewConstMetric(description, prometheus.GaugeValue, value, string(last.Coverage))
 		}
-		gauge(c.drift, float64(last.drift))
-		gauge(c.at, float64(last.at.UnixMilli())/float64(time.Second/time.Millisecond))
-		gauge(c.users, float64(last.users))
-		gauge(c.logs, float64(last.logs))
+		gauge(c.drift, float64(last.RowsDrifted-last.RowsRepaired))
+		gauge(c.at, float64(last.FinishedAt.UnixMilli())/float64(time.Second/time.Millisecond))
+		gauge(c.users, float64(last.Users))
+		gauge(c.logs, float64(last.Logs))
 	}
-}
-
-// verified is the last verification of a kind.
-type verified struct {
-	verification       string
-	at                 time.Time
-	users, logs, drift int64
-}
-
-func (c *verificationCollector) read(ctx context.Context) ([]verified, error) {
-	const query = `
-		SELECT verification, finished_at, users, logs, rows_drifted - rows_repaired
-		FROM learning_log_verifications`
-	rows, err := c.db.Query(ctx, query)
-	if err != nil {
-		return nil, fmt.Errorf("reading what was verified: %w", err)
-	}
-	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (last verified, err error) {
-		err = row.Scan(&last.verification, &last.at, &last.users, &last.logs, &last.drift)
-		return last, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading what was verified: %w", err)
-	}
-	return all, nil
 }
