@@ -24,7 +24,16 @@ build: ## Build bin/learninglog
 .PHONY: test
 test: ## Run all tests, on a PostgreSQL of their own unless TEST_DATABASE_URL is set
 	@test -n "$(RACE)" || echo "no C compiler: running without the race detector"
-	$(GO) tool gotestsum --format standard-quiet -- $(RACE) -timeout 30m ./...
+	@events=$$(mktemp) && { \
+		$(GO) tool gotestsum --format standard-quiet --hide-summary skipped --jsonfile "$$events" -- $(RACE) -timeout 30m ./...; \
+		status=$$?; $(SKIPPED) "$$events"; rm -f "$$events"; exit $$status; }
+
+# Tells in one line, from what go test -json says, which reasons there were to skip
+# tests: each says what would make them run.
+SKIPPED = awk '{ match($$0, /"Package":"[^"]*","Test":"[^"]*"/); test = substr($$0, RSTART, RLENGTH) } \
+	/"Action":"output"/ && /_test\.go:[0-9]+: / { gsub(/^.*_test\.go:[0-9]+: |\\n"}$$/, ""); said[test] = $$0 } \
+	/"Action":"skip"/ && test { n++; if (!told[said[test]]++) reasons = reasons "; " said[test] } \
+	END { if (n) printf "%d skipped: %s\n", n, substr(reasons, 3) }'
 
 SOAK ?= 5m
 
