@@ -44,7 +44,7 @@ func decodeRebuild(text []byte, zone *time.Location) (rebuild.Args, error) {
 	if err != nil {
 		return rebuild.Args{}, err
 	}
-	args.Scope.Users = o.takeUUIDs("user_ids", rebuild.MaxUsers)
+	args.Scope.Users = o.takeUUIDs("user_ids")
 	if user := o.takeUUID("user_id", false); user != nil {
 		args.Scope.Users = append(args.Scope.Users, *user)
 	}

@@ -200,15 +200,15 @@ func (o *object) takeNumber(name string, least, most, otherwise int) int {
 	return value
 }
 
-// takeUUIDs returns a list of at most so many UUIDs, or nil.
-func (o *object) takeUUIDs(name string, most int) []uuid.UUID {
+// takeUUIDs returns a list of UUIDs, or nil. How long it may be is for others to judge.
+func (o *object) takeUUIDs(name string) []uuid.UUID {
 	raw := o.take(name, false)
 	if raw == nil {
 		return nil
 	}
 	var texts []string
-	if err := json.Unmarshal(raw, &texts); err != nil || len(texts) == 0 || len(texts) > most {
-		o.wrong(name, raw, fmt.Sprintf("must be a list of 1 to %d UUIDs", most))
+	if err := json.Unmarshal(raw, &texts); err != nil || len(texts) == 0 {
+		o.wrong(name, raw, "must be a list of one or more UUIDs")
 		return nil
 	}
 	ids := make([]uuid.UUID, len(texts))
