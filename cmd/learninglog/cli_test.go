@@ -385,6 +385,32 @@ func TestServeChecksItsFlagsBeforeItListens(t *testing.T) {
 	}
 }
 
+// What the help shows to be typed is a command that there is, with flags that it has.
+func TestHelpShowsCommandsThatThereAre(t *testing.T) {
+	t.Parallel()
+	shown := regexp.MustCompile(`(?m)^ +learninglog (.+?)(?:  .*)?$`)
+	found := 0
+	for _, command := range []string{
+		"serve", "migrate", "migrate down", "import", "rebuild", "rebuild start", "rebuild watch", "rebuild cancel",
+		"rebuild list", "verify", "health", "openapi", "version",
+	} {
+		help, stderr, status := run(t, append(strings.Fields(command), "--help")...)
+		require.Zero(t, status, "%s --help: %s", command, stderr)
+		for _, line := range shown.FindAllStringSubmatch(help, -1) {
+			found++
+			arguments := strings.Fields(line[1])
+			for i, argument := range arguments {
+				if argument == "users.txt" { // which must exist
+					arguments[i] = "/dev/null"
+				}
+			}
+			_, stderr, status := run(t, append(arguments, "--help")...)
+			assert.Zero(t, status, "learninglog %s --help: %s", line[1], stderr)
+		}
+	}
+	assert.GreaterOrEqual(t, found, 6)
+}
+
 // openapi.yaml is what the code says: run `make schema` after changing it.
 func TestOpenAPIIsCommitted(t *testing.T) {
 	t.Parallel()

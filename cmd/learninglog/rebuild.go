@@ -35,16 +35,16 @@ type rebuildStartCommand struct {
 
 // Help is what --help says more.
 func (*rebuildStartCommand) Help() string {
-	return `A job compares the rollups with the logs and adds what is missing, while everybody goes on writing. It is a job in the database: a running service does the work, at most --max-logs-per-second, and goes on with it after a crash or a deploy.
+	return `A rebuild compares the rollups with the logs and adds what is missing, while everybody goes on writing. It is a job in the database: a running service does the work, at most --max-logs-per-second, and goes on with it after a crash or a deploy.
 
-  learninglog job --wait                                      everything
-  learninglog job --users-file users.txt                      some users
-  learninglog job --recorded-since 2026-01-14T08:00:00Z       who has learned since
-  learninglog job --workers 4 --max-logs-per-second 0 --wait  as fast as it can
-  learninglog job watch 7                                     how far is it?
-  learninglog job cancel 7
+  learninglog rebuild --wait                                      everything
+  learninglog rebuild --users-file users.txt                      some users
+  learninglog rebuild --recorded-since 2026-01-14T08:00:00Z       who has learned since
+  learninglog rebuild --workers 4 --max-logs-per-second 0 --wait  as fast as it can
+  learninglog rebuild watch 7                                     how far is it?
+  learninglog rebuild cancel 7
 
-While a job of the same scope waits or runs there is no second one: that one is meant, with its own workers and pace.`
+While a rebuild of the same scope waits or runs there is no second one: that one is meant, with its own workers and pace.`
 }
 
 // Validate is called by kong.

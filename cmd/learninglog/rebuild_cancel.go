@@ -17,9 +17,9 @@ type rebuildCancelCommand struct {
 
 // Help is what --help says more.
 func (*rebuildCancelCommand) Help() string {
-	return `It waits until the job has ended: a moment, or some seconds if the process that worked it is gone.
+	return `It waits until the rebuild has ended: a moment, or some seconds if the process that worked it is gone.
 
-Exits with 0 if the job is cancelled, 2 if there is none, or none that hasn't ended.`
+Exits with 0 if the rebuild is cancelled, 2 if there is none, or none that hasn't ended.`
 }
 
 // Run cancels the rebuild, whatever process works it, and waits for its end.

@@ -15,9 +15,9 @@ type rebuildWatchCommand struct {
 
 // Help is what --help says more.
 func (*rebuildWatchCommand) Help() string {
-	return `A running service does the work, or this command if there is none: then it works all rebuilds that are queued. Ctrl-C ends the watching and not the job.
+	return `A running service does the work, or this command if there is none: then it works all rebuilds that are queued. Ctrl-C ends the watching and not the rebuild.
 
-Exits with 0 when the job is done, 2 if it was cancelled or given up.`
+Exits with 0 when the rebuild is done, 2 if it was cancelled or given up.`
 }
 
 // Run waits until the rebuild has ended and says what it found and did.
