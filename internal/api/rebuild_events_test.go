@@ -20,7 +20,7 @@ func TestEventsTellWhatHasChanged(t *testing.T) {
 	events := newEvents(answer, time.Second)
 	told := func(job rebuild.Job) string {
 		answer.Body.Reset()
-		require.NoError(t, events.tell(job))
+		require.NoError(t, events.update(job))
 		return answer.Body.String()
 	}
 	job := rebuild.Job{ID: 7, State: rebuild.Running}
@@ -50,7 +50,7 @@ func TestEventsOutliveTheTimeoutsOfRequests(t *testing.T) {
 			assert.Fail(t, "the request has ended")
 		case <-time.After(3 * timeout): // what is tested is that time passes
 		}
-		assert.NoError(t, events.tell(rebuild.Job{ID: 7, FinishedAt: new(time.Now())}))
+		assert.NoError(t, events.update(rebuild.Job{ID: 7, FinishedAt: new(time.Now())}))
 	}))
 	server.Config.ReadTimeout, server.Config.WriteTimeout = timeout, timeout
 	server.Start()

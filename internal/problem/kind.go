@@ -15,6 +15,7 @@ type Kind struct {
 func (k Kind) Path() string { return "/problems/" + k.Name }
 
 // The kinds of problems.
+//
 //nolint:gochecknoglobals // constants
 var (
 	Unreadable = Kind{
