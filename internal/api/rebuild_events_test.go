@@ -38,7 +38,7 @@ func TestEventsTellWhatHasChanged(t *testing.T) {
 	assert.Regexp(t, `^event: end\nid: end\ndata: \{"id":7,.*"state":"completed".*\}\n\n$`, told(job))
 }
 
-// The server's timeouts are for requests, not for those who watch for hours.
+// The server's timeouts are for requests, not for clients that watch for hours.
 func TestEventsOutliveTheTimeoutsOfRequests(t *testing.T) {
 	t.Parallel()
 	const timeout = 100 * time.Millisecond
