@@ -29,7 +29,7 @@ func (f databaseFlags) Validate() error {
 	switch {
 	case f.DatabaseURL != "":
 		return postgres.CheckURL(f.DatabaseURL)
-	case f.DataDir == "": // or a database would be made in whatever is the current directory
+	case f.DataDir == "": // otherwise a database would be created in the current directory
 		return errors.New("--data-dir must name a directory, not nothing")
 	default:
 		return nil
@@ -107,7 +107,7 @@ func connect(ctx context.Context, address string, patience time.Duration, logger
 func withoutPassword(address string) string {
 	parsed, err := url.Parse(address)
 	if err != nil || parsed.Scheme == "" {
-		return "" // key=value pairs
+		return "" // the address consists of key=value pairs
 	}
 	query := parsed.Query()
 	if query.Has("password") {

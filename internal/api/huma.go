@@ -33,7 +33,7 @@ func (s *server) humaConfig() huma.Config {
 		{Name: tagOperations, Description: "Is it alive, is it ready?"},
 	}
 	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
-	config.OpenAPIPath = "" // huma writes it anew, unsynchronized, at the first requests
+	config.OpenAPIPath = "" // huma encodes the document during the first requests, without synchronization
 	config.DocsPath = ""    // huma's page loads from a CDN
 	config.SchemasPath = ""
 	config.CreateHooks = nil // without $schema in every answer

@@ -48,7 +48,7 @@ func TestEventsOutliveTheTimeoutsOfRequests(t *testing.T) {
 		select {
 		case <-r.Context().Done():
 			assert.Fail(t, "the request has ended")
-		case <-time.After(3 * timeout): // what is tested is that time passes
+		case <-time.After(3 * timeout): // the test needs time to pass
 		}
 		assert.NoError(t, events.update(rebuild.Job{ID: 7, FinishedAt: new(time.Now())}))
 	}))

@@ -314,7 +314,7 @@ func TestOutcomesThatAreNotReadHaveRoom(t *testing.T) {
 	t.Parallel()
 	client := blocked{httptest.NewRecorder(), make(chan struct{})}
 	sender := newOutcomeSender(client, newDeadlines(http.NewResponseController(client), time.Minute))
-	outcome := strings.Repeat("x", 400) + "\n" // of a log that is recorded already
+	outcome := strings.Repeat("x", 400) + "\n" // the outcome of an already recorded log
 	for range maxArray {
 		require.True(t, sender.send([]byte(outcome)), "without waiting")
 	}

@@ -105,7 +105,7 @@ func startProgram(t *testing.T, as *syscall.Credential, environment []string, ro
 	binary, err := os.Executable()
 	require.NoError(t, err)
 	if as != nil {
-		binary = "/proc/self/exe" // its folder is only for the user who runs the tests
+		binary = "/proc/self/exe" // other users can't enter the directory of the binary
 	}
 	command := exec.Command(binary, arguments...)
 	command.Dir = "/"

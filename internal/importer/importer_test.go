@@ -133,7 +133,7 @@ func TestWhatIsNotAcknowledgedIsSentAgain(t *testing.T) {
 	s := serve(t, func(request, line int) string {
 		switch {
 		case request == 0 && line == 3:
-			return "" // the service is killed, or stops
+			return "" // as if the service was killed or stopped
 		case request == 1 && line == 1:
 			return "failed"
 		default:

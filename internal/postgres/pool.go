@@ -75,7 +75,7 @@ func parseURL(url string) (*pgxpool.Config, error) {
 			"the job queue, rebuilds and routine verifications hold connections of their own", minConnections)
 	}
 	switch config.ConnConfig.DefaultQueryExecMode {
-	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol: // which are for poolers that change connections
+	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol: // for poolers that switch connections between statements
 		return nil, errors.New("the database URL must not set this default_query_exec_mode: " +
 			"rebuilds hold locks for as long as a connection lasts, so a pooler in between must keep it for the session")
 	default:

@@ -16,14 +16,14 @@ type State string
 // The states of a rebuild. In the first four it waits; in the last three it has
 // ended.
 const (
-	Available State = "available" // it is the next to be taken up
+	Available State = "available" // waits for a worker
 	Pending   State = "pending"   // rare
 	Scheduled State = "scheduled" // rare
-	Retryable State = "retryable" // it failed, and is soon tried again
+	Retryable State = "retryable" // failed, and will be retried soon
 	Running   State = "running"
 	Completed State = "completed"
 	Cancelled State = "cancelled"
-	Discarded State = "discarded" // it was given up after many attempts
+	Discarded State = "discarded" // given up after many attempts
 )
 
 // Job is a requested rebuild and its progress.
