@@ -1,4 +1,4 @@
-# The service as one static binary, run by a user who may do nothing else.
+# The service as one static binary, run by an unprivileged user.
 
 FROM golang:1.26 AS build
 WORKDIR /src

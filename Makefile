@@ -1,10 +1,10 @@
-# What a person does with this repository. `make` lists it.
+# Tasks for people who work on this repository. `make` lists them.
 
 GO        ?= go
 GOLANGCI  ?= $(shell command -v golangci-lint || echo "$$($(GO) env GOPATH)/bin/golangci-lint")
 LINT_VERSION = v2.15.0
 
-# The race detector needs a C compiler; without one the tests run without it.
+# The race detector needs a C compiler. Without one, the tests run without it.
 RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 
 .DEFAULT_GOAL := help
@@ -28,8 +28,8 @@ test: ## Run all tests, on a PostgreSQL of their own unless TEST_DATABASE_URL is
 		$(GO) tool gotestsum --format standard-quiet --hide-summary skipped --jsonfile "$$events" -- $(RACE) -timeout 30m ./...; \
 		status=$$?; $(SKIPPED) "$$events"; rm -f "$$events"; exit $$status; }
 
-# Tells in one line, from what go test -json says, which reasons there were to skip
-# tests: each says what would make them run.
+# Prints one line with the reasons why tests were skipped, from the output of
+# go test -json. Each reason says what would make the test run.
 SKIPPED = awk '{ match($$0, /"Package":"[^"]*","Test":"[^"]*"/); test = substr($$0, RSTART, RLENGTH) } \
 	/"Action":"output"/ && /_test\.go:[0-9]+: / { gsub(/^.*_test\.go:[0-9]+: |\\n"}$$/, ""); said[test] = $$0 } \
 	/"Action":"skip"/ && test { n++; if (!told[said[test]]++) reasons = reasons "; " said[test] } \

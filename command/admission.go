@@ -6,27 +6,27 @@ import (
 	"sync"
 )
 
-// admission bounds how many logs wait to be written, and knows when everything
-// that was accepted is done.
+// admission limits how many logs wait to be written, and knows when all accepted
+// calls are done.
 type admission struct {
 	maxWaiting int
 
 	mu      sync.Mutex
-	waiting int           // logs that are accepted and whose turn hasn't come
-	open    int           // calls that are accepted and not done
-	closed  bool          // accepts nothing more
-	changed chan struct{} // closed when there may be room; nil if nobody waits for that
-	idle    chan struct{} // closed when nothing is open, and nothing more will be
+	waiting int           // accepted logs that are in no batch yet
+	open    int           // accepted calls that aren't done
+	closed  bool          // no more calls are accepted
+	changed chan struct{} // closed when there may be room; nil if nobody waits for room
+	idle    chan struct{} // closed after close, when no call is open any more
 }
 
 func newAdmission(maxWaiting int) *admission {
 	return &admission{maxWaiting: maxWaiting, idle: make(chan struct{})}
 }
 
-// accept lets the logs of a call in, or fails.
+// accept admits the logs of a call, or fails.
 type accept func(ctx context.Context, logs int) error
 
-// acceptNow fails where there is no room.
+// acceptNow fails with [ErrFull] if there is no room.
 func (a *admission) acceptNow(ctx context.Context, logs int) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -43,7 +43,8 @@ func (a *admission) acceptNow(ctx context.Context, logs int) error {
 	return nil
 }
 
-// acceptPatiently waits for room. If ctx ends first, there was none.
+// acceptPatiently waits for room. If there is none until ctx ends, it fails with
+// [ErrFull].
 func (a *admission) acceptPatiently(ctx context.Context, logs int) error {
 	for {
 		changed := a.nextChange()
@@ -68,7 +69,7 @@ func (a *admission) nextChange() <-chan struct{} {
 	return a.changed
 }
 
-// announceChange is called with a.mu held.
+// announceChange must be called with a.mu held.
 func (a *admission) announceChange() {
 	if a.changed != nil {
 		close(a.changed)
@@ -76,7 +77,7 @@ func (a *admission) announceChange() {
 	}
 }
 
-// leave is called when logs don't wait any more.
+// leave must be called when logs stop waiting.
 func (a *admission) leave(logs int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -84,7 +85,7 @@ func (a *admission) leave(logs int) {
 	a.announceChange()
 }
 
-// callDone is called when no log of a call is left.
+// callDone must be called when a call has no unfinished logs left.
 func (a *admission) callDone() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -92,14 +93,14 @@ func (a *admission) callDone() {
 	a.endIfIdle()
 }
 
-// endIfIdle is called with a.mu held.
+// endIfIdle must be called with a.mu held.
 func (a *admission) endIfIdle() {
 	if a.closed && a.open == 0 {
 		close(a.idle)
 	}
 }
 
-// close accepts nothing more, and returns how many calls are open.
+// close stops accepting calls, and returns how many are still open.
 func (a *admission) close() (open int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

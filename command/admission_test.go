@@ -25,7 +25,7 @@ func TestMaxWaitingTurnsFurtherCallsAway(t *testing.T) {
 		accepted = append(accepted, submit(recorder, newLog(i, today)))
 	}
 	waitUntilWaiting(t, recorder, 8)
-	accepted = append(accepted, submit(recorder, newLogs(25)...)) // or else so many might never find room
+	accepted = append(accepted, submit(recorder, newLogs(25)...)) // otherwise so many logs might never find room
 	waitUntilWaiting(t, recorder, 33)
 
 	late := newLogs(2)
@@ -50,7 +50,7 @@ func TestAPatientCallerWaitsForRoom(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name string
-		// meanwhile happens while the caller waits, and another batch is being written.
+		// meanwhile runs while the caller waits, and another batch is being written.
 		meanwhile func(*command.Recorder, context.CancelFunc)
 		want      error
 		takes     time.Duration
@@ -65,9 +65,9 @@ func TestAPatientCallerWaitsForRoom(t *testing.T) {
 				heard := new(tally)
 				recorder := command.NewRecorderOf(&slowStore{takes: time.Hour},
 					command.Config{Lanes: 1, MaxWaiting: 1, Timeout: 2 * time.Hour, Observer: heard})
-				submit(recorder, undated(1)...) // which is being written
+				submit(recorder, undated(1)...) // this one is being written
 				synctest.Wait()
-				submit(recorder, undated(1)...) // which waits
+				submit(recorder, undated(1)...) // this one waits
 				synctest.Wait()
 				ctx, end := context.WithCancel(t.Context())
 				defer end()
@@ -100,7 +100,8 @@ func TestACallerWhoseContextEndsIsToldAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name string
-		// busy: another log is being written, so that the caller's own waits.
+		// busy says that another log is being written, so the caller's own log
+		// waits.
 		busy bool
 	}{
 		{"while the log waits", true},
@@ -149,7 +150,7 @@ func TestTheLogsOfACallerThatIsGoneTakeNoRoom(t *testing.T) {
 	store := newStuck()
 	recorder := command.NewRecorderOf(store, command.Config{Observer: heard, Lanes: 1})
 	submit(recorder, newLog(1, today))
-	<-store.asked // so that others would wait
+	<-store.asked // from now on, other calls would wait
 	gone, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("the caller is gone"))
 
@@ -238,13 +239,12 @@ func TestCloseOfAnIdleRecorderNeedsNoTime(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for range 50 { // whether it is idle or out of time must not be left to chance
+	for range 50 { // repeated, because being idle may win against the end of ctx by chance
 		require.NoError(t, command.NewRecorderOf(brokenStore{}, command.Config{}).Close(ctx), "nothing is left")
 	}
 }
 
-// waitUntilStopped waits until a recorder that is being closed accepts nothing
-// more.
+// waitUntilStopped waits until a recorder that is being closed refuses calls.
 func waitUntilStopped(t *testing.T, recorder *command.Recorder) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

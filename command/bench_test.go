@@ -10,8 +10,8 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// The server of the tests doesn't wait for the disk: compare the sizes with each
-// other, not with a server that does.
+// The test server doesn't wait for the disk, so compare the sizes only with each
+// other.
 func BenchmarkRecord(b *testing.B) {
 	for _, size := range []int{1, 100, 10_000} {
 		b.Run(fmt.Sprintf("logs=%d", size), func(b *testing.B) {

@@ -10,7 +10,7 @@ import (
 	"learninglog/command"
 )
 
-// call is a Record that was begun.
+// call is a running call of Record.
 type call struct {
 	logs     []command.Log
 	outcomes []command.Outcome
@@ -26,7 +26,7 @@ func (c *call) ended() bool {
 	}
 }
 
-// wait returns the outcomes once there are any.
+// wait waits for the outcomes and returns them.
 func (c *call) wait(t require.TestingT) []command.Outcome {
 	select {
 	case <-c.done:

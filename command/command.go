@@ -1,8 +1,9 @@
-// Package command is the write side: it records learning logs, and counts each in the
-// same commit.
+// Package command is the write side: it records learning logs, and adds them to the
+// rollups in the same commit.
 //
-// Start with [NewRecorder]; [Recorder.Record] takes one log or ten thousand. What
-// it acknowledges is committed, durable and counted in every rollup, once.
+// Start with [NewRecorder]; [Recorder.Record] takes one log or ten thousand. Every
+// log that it acknowledges is committed, durable and counted exactly once in every
+// rollup.
 package command
 
 import (
@@ -11,23 +12,24 @@ import (
 	"github.com/google/uuid"
 )
 
-// Log is a learning log as a client submits it.
+// Log is a learning log as submitted by a client.
 type Log struct {
-	// RequestID is the client's own name for this log. A second log of the same user
-	// with it is the same log sent again, or a mistake.
+	// RequestID is the client's own id for this log, and makes posting it
+	// idempotent. A second log of the same user with this id is either the same log
+	// sent again, or a mistake.
 	RequestID uuid.UUID
 	UserID    uuid.UUID
 	// WordCount is how many words were learned, from 0 to Limits.MaxWordCount.
 	WordCount int
-	// Timestamp is when they were learned, within Limits. It is kept to the
-	// microsecond, as PostgreSQL does, and the rest is cut off. The zero value
-	// says that the client left it out: it is then the time of recording, and
-	// takes no part in telling a log sent again from a reused request id.
+	// Timestamp is when the words were learned, within Limits. It is truncated to
+	// microseconds, the precision of PostgreSQL. The zero value means that the
+	// client left it out. Then the time of recording is stored, and the timestamp is
+	// not compared when a log is sent again.
 	Timestamp time.Time
 }
 
-// logKey is what a log is known by: its user and its request id together. Logs of
-// two users are never the same log.
+// logKey identifies a log: by its user and its request id together. Logs of two
+// users are never the same log.
 type logKey struct{ userID, requestID uuid.UUID }
 
 func (l *Log) key() logKey { return logKey{userID: l.UserID, requestID: l.RequestID} }

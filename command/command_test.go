@@ -65,7 +65,7 @@ func newLogs(n int) []command.Log {
 	return logs
 }
 
-// undated returns logs for where the clock isn't today's.
+// undated returns logs without timestamps, for tests whose clock isn't today's.
 func undated(n int) []command.Log {
 	logs := newLogs(n)
 	for i := range logs {
@@ -85,7 +85,8 @@ func assertNoDrift(t *testing.T, pool *pgxpool.Pool) {
 	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
 }
 
-// How long a test waits for what takes a moment, and how often it looks.
+// How long a test waits for something that takes a moment, and the interval between
+// checks.
 const (
 	eventually = 30 * time.Second
 	often      = time.Millisecond

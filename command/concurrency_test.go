@@ -48,7 +48,7 @@ func TestReplicasWriteTheSameUsersAtTheSameTime(t *testing.T) {
 	assertNoDrift(t, pool)
 }
 
-// Or else whoever reuses request ids could hold up the writers of everybody.
+// Otherwise, a client that reuses request ids could delay all writers.
 func TestRequestIDsThatAreReusedForOtherUsersDontDeadlock(t *testing.T) {
 	t.Parallel()
 	const rounds, size = 8, 300
@@ -59,7 +59,7 @@ func TestRequestIDsThatAreReusedForOtherUsersDontDeadlock(t *testing.T) {
 		logs := newLogs(size)
 		slices.SortFunc(logs, func(a, b command.Log) int { return strings.Compare(a.UserID.String(), b.UserID.String()) })
 		reused := slices.Clone(logs)
-		for i := range reused { // so that the ids in the order of the users are in opposite orders
+		for i := range reused { // so that the ids, in the order of the users, are in opposite orders
 			reused[i].UserID = logs[size-1-i].UserID
 		}
 		calls := []*call{submit(replicas[0], logs...), submit(replicas[1], reused...)}
@@ -77,8 +77,8 @@ func TestRequestIDsThatAreReusedForOtherUsersDontDeadlock(t *testing.T) {
 	assertNoDrift(t, pool)
 }
 
-// Callers that submit at the same time may come in any order, but each request id
-// is recorded once, and everybody else is judged against that log.
+// Concurrent calls may be written in any order. But each request id is recorded
+// once, and all other logs are compared with that log.
 func TestConcurrentRecordsFollowTheirModel(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -114,7 +114,7 @@ func TestConcurrentRecordsFollowTheirModel(t *testing.T) {
 			for i, outcome := range caller.wait(t) {
 				log := caller.logs[i]
 				rivals := [2]uuid.UUID{log.RequestID, log.UserID}
-				if lanes == 1 { // other users' logs are in the same order too
+				if lanes == 1 { // then the logs of different users are in the same order too
 					rivals[1] = uuid.Nil
 				}
 				if outcome.Status == command.Recorded {

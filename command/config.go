@@ -15,32 +15,31 @@ const (
 
 // Errors of logs that were not written: see [Outcome].
 var (
-	// ErrFull: too many logs wait to be written.
+	// ErrFull means that too many logs wait to be written.
 	ErrFull = errors.New("too many logs wait to be written")
-	// ErrStopped: the recorder is closed.
+	// ErrStopped means that the recorder is closed.
 	ErrStopped = errors.New("the recorder is closed")
 )
 
-// Config says how logs are recorded. The zero value of a field is its default.
+// Config configures a [Recorder]. A field with its zero value gets its default.
 type Config struct {
-	// Limits bounds what is recorded. Default: [DefaultLimits].
+	// Limits restricts the logs that are accepted. Default: [DefaultLimits].
 	Limits Limits
-	// Zone is the zone in whose periods logs are counted. Default: UTC.
+	// Zone is the time zone of the periods. Default: UTC.
 	Zone *time.Location
-	// MaxBatch is about how many logs are written in one commit, at most: once a
-	// batch has as many, no further call gets into it. With 1, no two calls share a
-	// commit.
+	// MaxBatch limits the logs in one commit, approximately: once a batch has as
+	// many, no further call is added to it. With 1, no two calls share a commit.
 	MaxBatch int
-	// Lanes is how many batches are written at the same time, at most, each on a
-	// connection of its own. The users are divided among them.
+	// Lanes is the maximum number of batches that are written at the same time, each
+	// on its own connection. Every user belongs to one lane.
 	Lanes int
-	// MaxWaiting is how many logs may wait to be written: a call that finds as many
-	// waiting fails with [ErrFull]. One that finds fewer is accepted whatever its
-	// size, or else a large one might never find room.
+	// MaxWaiting limits how many logs wait to be written. If as many are waiting, a
+	// call fails with [ErrFull]. If fewer are waiting, it is accepted whatever its
+	// size, because a large call might otherwise never find room.
 	MaxWaiting int
-	// Timeout bounds the writing of one batch.
+	// Timeout limits the time to write one batch.
 	Timeout time.Duration
-	// Observer is told how writing goes. Default: nobody.
+	// Observer is notified of the writes. Default: none.
 	Observer Observer
 }
 

@@ -1,21 +1,20 @@
 package command
 
-// Store is where a recorder writes to: tests hold it, break it and count what
-// it is asked for.
+// Store is the store of a recorder. Tests delay it, break it and count its calls.
 type Store = store
 
-// RecordedLogs are what it returns.
+// RecordedLogs are the results of a Store.
 type RecordedLogs = recordedLogs
 
 // NewStore returns the store of a database, in UTC.
 func NewStore(db database) Store { return newSQLStore(db, Config{}.withDefaults().Zone) }
 
-// NewRecorderOf returns a recorder that writes to a store.
+// NewRecorderOf returns a recorder that uses a store.
 func NewRecorderOf(store Store, config Config) *Recorder {
 	return newRecorder(store, config.withDefaults())
 }
 
-// KeysOf returns what logs are known by.
+// KeysOf returns the keys of logs.
 func KeysOf(logs ...Log) []logKey {
 	keys := make([]logKey, len(logs))
 	for i := range logs {
@@ -24,8 +23,8 @@ func KeysOf(logs ...Log) []logKey {
 	return keys
 }
 
-// Queued returns how many logs are in the lanes' queues: as many as wait, once
-// every call that was accepted has got there.
+// Queued returns how many logs are in the queues of the lanes. When all accepted
+// calls have reached their lanes, these are all waiting logs.
 func (r *Recorder) Queued() int {
 	queued := 0
 	for _, lane := range r.group.lanes {

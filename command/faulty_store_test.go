@@ -15,48 +15,49 @@ import (
 	"learninglog/command"
 )
 
-// heldStore is a store whose inserts wait until they are let through.
+// heldStore is a store whose inserts wait for permits.
 type heldStore struct {
 	command.Store
 
-	// permits has a value for each insert that is let through; closed, all are.
+	// permits has a value for each permitted insert. When it is closed, all are
+	// permitted.
 	permits chan struct{}
 
 	mu           sync.Mutex
-	sizes        []int // how many logs each insert has
-	broken, lost bool  // the next insert's connection, before or after it
+	sizes        []int // the number of logs in each insert
+	broken, lost bool  // breaks the connection before or after the next insert
 }
 
 func holdAt(pool *pgxpool.Pool) *heldStore {
 	return &heldStore{Store: command.NewStore(pool), permits: make(chan struct{}, 100)}
 }
 
-// let lets so many executions through.
+// let permits that many inserts.
 func (s *heldStore) let(n int) {
 	for range n {
 		s.permits <- struct{}{}
 	}
 }
 
-// release lets all through from now on.
+// release permits all inserts from now on.
 func (s *heldStore) release() { close(s.permits) }
 
-// breakBefore breaks the connection of one execution before it begins.
+// breakBefore breaks the connection of one insert before it begins.
 func (s *heldStore) breakBefore() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.broken = true
 }
 
-// breakAfter breaks the connection of one execution when it is committed, before
-// its answer has come.
+// breakAfter breaks the connection of one insert after its commit, before its result
+// arrives.
 func (s *heldStore) breakAfter() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lost = true
 }
 
-// executions returns how many logs were in each, in the order in which they came.
+// executions returns the number of logs in each insert, in time order.
 func (s *heldStore) executions() []int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,7 +69,7 @@ func (s *heldStore) waitForExecutions(t *testing.T, n int) {
 	require.Eventually(t, func() bool { return len(s.executions()) >= n }, eventually, often, "the recorder doesn't write")
 }
 
-// Insert is that of the store.
+// Insert implements the store.
 func (s *heldStore) Insert(ctx context.Context, logs []command.Log) (command.RecordedLogs, error) {
 	s.mu.Lock()
 	s.sizes = append(s.sizes, len(logs))
@@ -100,7 +101,7 @@ func (brokenStore) Insert(context.Context, []command.Log) (command.RecordedLogs,
 	return nil, errBroken
 }
 
-// slowStore takes its time to say that it is broken.
+// slowStore takes some time before it fails.
 type slowStore struct {
 	brokenStore
 
@@ -112,7 +113,7 @@ func (s *slowStore) Insert(ctx context.Context, logs []command.Log) (command.Rec
 	return s.brokenStore.Insert(ctx, logs)
 }
 
-// stuck is a store that answers nothing until it is let go, and then fails.
+// stuck is a store that doesn't answer until it is released, and then fails.
 type stuck struct {
 	command.Store
 

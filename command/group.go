@@ -9,18 +9,18 @@ import (
 	"github.com/google/uuid"
 )
 
-// group is group commit: logs that are submitted at the same time are written
-// by one execution of the one write statement, and share its commit.
+// group implements group commit: logs that are submitted at the same time are
+// written by one execution of the write statement, and so share a commit.
 //
-// It has a few lanes, each with a batch under way at most. The logs of a user
-// are always in the same lane, so that batches don't wait for each other's
-// rollup rows.
+// It has a few lanes, each of which writes at most one batch at a time. All logs of
+// a user go to the same lane, so that batches don't wait for each other's rollup
+// rows.
 type group struct {
 	admission *admission
 	lanes     []*lane
-	seed      maphash.Seed // of the hashes that spread users over lanes
+	seed      maphash.Seed // for the hashes that assign users to lanes
 	observer  Observer
-	abort     context.CancelFunc // ends all writing
+	abort     context.CancelFunc // cancels all writes
 }
 
 func newGroup(store store, config Config) *group {
@@ -44,7 +44,7 @@ func newGroup(store store, config Config) *group {
 	return g
 }
 
-// write returns an outcome for every log. If accept doesn't let them in, all have
+// write returns an outcome for every log. If accept refuses the call, all logs have
 // Failed. If ctx ends, the logs that aren't written by then have Failed.
 func (g *group) write(ctx context.Context, logs []Log, accept accept) []Outcome {
 	if len(logs) == 0 {
@@ -65,8 +65,8 @@ func (g *group) write(ctx context.Context, logs []Log, accept accept) []Outcome 
 	}
 }
 
-// submit gives the lanes of its users their shares of s, which was accepted. Logs
-// with the same key have the same lane, and stay in their order.
+// submit divides an accepted submission among the lanes of its users. Logs with the
+// same key go to the same lane, and keep their order.
 func (g *group) submit(s *submission) {
 	shares := make(map[*lane]*share)
 	for i := range s.logs {
@@ -82,14 +82,16 @@ func (g *group) submit(s *submission) {
 	}
 }
 
-// laneOf spreads users evenly, whatever kind of UUIDs they have and whoever
-// chooses them: of some kinds all but the time is the same.
+// laneOf spreads users evenly by hashing their ids. Parts of an id may be equal for
+// all users: in some kinds of UUID, everything but the time is. Clients may also
+// choose ids freely.
 func (g *group) laneOf(user uuid.UUID) *lane {
 	return g.lanes[maphash.Bytes(g.seed, user[:])%uint64(len(g.lanes))]
 }
 
-// backlog is at least a second: who was turned away should not come back at once.
-// It is no more than half a minute: what took long may be over sooner.
+// backlog returns at least a second, because a client that was refused should not
+// come back at once. It returns at most half a minute, because a long backlog may
+// shrink sooner.
 func (g *group) backlog() time.Duration {
 	const least, most = time.Second, 30 * time.Second
 	longest := least
@@ -99,7 +101,7 @@ func (g *group) backlog() time.Duration {
 	return min(longest, most)
 }
 
-// close accepts nothing more, and returns when everything that was accepted is
+// close stops accepting calls, and returns when everything that was accepted is
 // done. If ctx ends first, the logs that aren't written by then have Failed.
 func (g *group) close(ctx context.Context) error {
 	if g.admission.close() == 0 {

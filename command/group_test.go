@@ -58,7 +58,7 @@ func TestRecordsAtTheSameTimeShareAnExecution(t *testing.T) {
 	assertNoDrift(t, pool)
 }
 
-// The clock of a synctest bubble goes on only where somebody waits for a timer.
+// The clock of a synctest bubble advances only if somebody waits for a timer.
 func TestALoneRecordWaitsForNoTimer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestALoneRecordWaitsForNoTimer(t *testing.T) {
 	})
 }
 
-// As UUIDs of version 1 do, that were made on one machine.
+// UUIDs of version 1 that were made on one machine all end alike.
 func TestUsersWhoseIDsEndAlikeAreDividedAmongTheLanes(t *testing.T) {
 	t.Parallel()
 	const users, lanes = 100, 3
@@ -105,7 +105,7 @@ func TestWithAMaxBatchOfOneEveryCallHasACommitOfItsOwn(t *testing.T) {
 		calls = append(calls, submit(recorder, newLog(i, today)))
 	}
 	calls = append(calls, submit(recorder, newLogs(3)...))
-	waitUntilWaiting(t, recorder, 8) // together, if they were to share one
+	waitUntilWaiting(t, recorder, 8) // as one batch, if they were allowed to share one
 
 	store.release()
 

@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// maxTurn is the most logs of one call in a batch, so that ten thousand logs don't
-// hold up those that come singly.
+// maxTurn is the largest number of logs of one call in a batch, so that a call with
+// ten thousand logs doesn't delay calls with a single log.
 const maxTurn = 2000
 
-// lane writes one batch at a time. What is submitted to an idle lane is written
-// at once; what is submitted while a batch is being written makes up the next.
+// lane writes one batch at a time. A call to an idle lane is written at once. What
+// is submitted while a batch is being written forms the next batch.
 type lane struct {
-	// context is that of all writing: a batch outlives the calls that it is made of.
+	// context applies to all writes of the lane: a batch must outlive the calls in
+	// it.
 	context   context.Context //nolint:containedctx // see above
 	writer    *writer
 	maxBatch  int
@@ -22,19 +23,19 @@ type lane struct {
 
 	mu     sync.Mutex
 	queue  []*share      // the oldest first
-	queued int           // logs that wait, also those of a share that has its turn
-	busy   bool          // it has a goroutine that works
-	pace   time.Duration // what writing a batch takes, lately
+	queued int           // waiting logs, including the rest of a share that is in the current batch
+	busy   bool          // a goroutine is working for this lane
+	pace   time.Duration // moving average of the time per batch
 }
 
 // batch is logs that are written together, in one commit.
 type batch struct {
 	turns []turn
-	logs  []*submittedLog // of all turns
+	logs  []*submittedLog // the logs of all turns
 	taken time.Time
 }
 
-// turn is what a batch has of a share.
+// turn is the logs of a share that are in one batch.
 type turn struct {
 	share  *share
 	logs   []*submittedLog
@@ -57,7 +58,7 @@ func (l *lane) enqueue(s *share) {
 	l.queue = append(l.queue, s)
 }
 
-// work writes batches until there is no more to write.
+// work writes batches until nothing is left to write.
 func (l *lane) work() {
 	for next := l.take(); next != nil; next = l.take() {
 		l.writer.write(l.context, next)
@@ -65,7 +66,8 @@ func (l *lane) work() {
 	}
 }
 
-// take takes the next batch, or ends the lane's work where there is none.
+// take returns the next batch. If there is none, it returns nil and the lane becomes
+// idle.
 func (l *lane) take() *batch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -89,7 +91,7 @@ func (l *lane) take() *batch {
 	return next
 }
 
-// drop gives up a share that nobody waits for. Its logs get no outcome.
+// drop discards a share whose caller has gone. Its logs get no outcome.
 func (l *lane) drop(s *share) {
 	l.admission.leave(len(s.logs))
 	l.observer.Refused(Failed, len(s.logs))
@@ -98,7 +100,7 @@ func (l *lane) drop(s *share) {
 	}
 }
 
-// add gives a share a turn, and returns how many logs it has.
+// add adds a turn of the share to the batch, and returns the number of its logs.
 func (b *batch) add(s *share) int {
 	n := min(len(s.logs), maxTurn)
 	b.turns = append(b.turns, turn{share: s, logs: s.logs[:n], waited: b.taken.Sub(s.queued)})
@@ -107,11 +109,11 @@ func (b *batch) add(s *share) int {
 	return n
 }
 
-// settle hands out the outcomes. A share that has logs left goes to the end of the
-// queue, behind the calls that came meanwhile.
+// settle hands out the outcomes. Shares with logs left go to the end of the queue,
+// behind calls that came meanwhile.
 func (l *lane) settle(written *batch) {
 	l.mu.Lock()
-	l.keepPace(time.Since(written.taken))
+	l.updatePace(time.Since(written.taken))
 	for _, t := range written.turns {
 		if len(t.share.logs) > 0 {
 			l.enqueue(t.share)
@@ -125,14 +127,14 @@ func (l *lane) settle(written *batch) {
 	}
 }
 
-// keepPace learns how long a batch takes, from the latest the most. It isn't
-// learnt per log: a batch takes its time whatever its size.
-func (l *lane) keepPace(took time.Duration) {
+// updatePace updates the moving average of the time per batch. It is not measured
+// per log, because a batch takes about the same time whatever its size.
+func (l *lane) updatePace(took time.Duration) {
 	const weight = 8
 	l.pace += (took - l.pace) / weight
 }
 
-// backlog is about how long it takes to write what waits.
+// backlog returns about how long it takes to write all waiting logs.
 func (l *lane) backlog() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()

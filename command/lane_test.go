@@ -34,7 +34,7 @@ func TestASingleRecordPassesABigCall(t *testing.T) {
 	assertNoDrift(t, pool)
 }
 
-// However far apart in the call they are, and however many writers write it.
+// The distance between the logs in the call doesn't matter, nor the number of lanes.
 func TestOfARequestIDThatABigCallRepeatsTheFirstWins(t *testing.T) {
 	t.Parallel()
 	const distinct, repetitions = 1100, 3
@@ -42,7 +42,7 @@ func TestOfARequestIDThatABigCallRepeatsTheFirstWins(t *testing.T) {
 	recorder := command.NewRecorder(pool, command.Config{Lanes: 4})
 	for range 3 {
 		var calls []*call
-		for range 3 { // at the same time, so that all writers have something to do
+		for range 3 { // at the same time, so that all lanes are busy
 			logs := newLogs(distinct)
 			for repetition := 1; repetition < repetitions; repetition++ {
 				for _, log := range logs[:distinct] {
@@ -66,15 +66,16 @@ func TestOfARequestIDThatABigCallRepeatsTheFirstWins(t *testing.T) {
 	assertNoDrift(t, pool)
 }
 
-// One slow batch, such as one that waited for a lock, is no measure of how long a
-// log takes.
+// A single slow batch, for example one that waited for a lock, must not be taken for
+// the time per log.
 func TestTheBacklogIsThatOfTheBatchesThatWait(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name string
-		// slow is how long the first batch took, which is of a single log.
+		// slow is the duration of the first batch, which has a single log.
 		slow time.Duration
-		// waiting is how many calls came afterwards, each with so many logs.
+		// waiting is the number of calls that came afterwards, and logs the number
+		// of logs in each.
 		waiting, logs int
 		want          time.Duration
 	}{
@@ -90,10 +91,10 @@ func TestTheBacklogIsThatOfTheBatchesThatWait(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &slowStore{takes: test.slow}
 				recorder := command.NewRecorderOf(store, command.Config{Lanes: 1, Timeout: time.Hour})
-				recorder.Record(t.Context(), undated(1)) // which the pace is learnt from, by an eighth
+				recorder.Record(t.Context(), undated(1)) // counts for an eighth of the average
 				store.takes = time.Second
 				if test.logs <= 1 {
-					submit(recorder, undated(1)...) // which the others wait for
+					submit(recorder, undated(1)...) // the other calls wait for this one
 					synctest.Wait()
 				}
 				for range test.waiting {

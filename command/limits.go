@@ -7,18 +7,19 @@ import (
 	"github.com/google/uuid"
 )
 
-// Limits bounds what is recorded. See [DefaultLimits].
+// Limits restricts the logs that are accepted. See [DefaultLimits].
 type Limits struct {
-	// MaxWordCount is the most words that one log may have.
+	// MaxWordCount is the largest word count of one log.
 	MaxWordCount int
-	// Earliest is the first timestamp that is accepted.
+	// Earliest is the earliest timestamp that is accepted.
 	Earliest time.Time
-	// MaxAhead is how far a timestamp may be in the future: clients' clocks and
-	// their ideas of time zones are off.
+	// MaxAhead is how far a timestamp may be in the future. Some is allowed, because
+	// the clocks and the time zones of clients are often wrong.
 	MaxAhead time.Duration
 }
 
-// DefaultLimits returns 1,000,000 words, the year 2000 and 24 hours.
+// DefaultLimits returns the default limits: 1,000,000 words, the year 2000 and 24
+// hours.
 func DefaultLimits() Limits {
 	return Limits{
 		MaxWordCount: 1_000_000,
@@ -34,13 +35,14 @@ type FieldError struct {
 	// Expected completes a sentence that begins with the field's name, such as
 	// "must be a whole number from 0 to 1000000".
 	Expected string
-	// Value is what the field has, in its type in JSON; nil where that says nothing.
+	// Value is the value that the field has, in its JSON type; nil if showing it
+	// wouldn't help.
 	Value any
 }
 
 func (e FieldError) Error() string { return e.Field + " " + e.Expected }
 
-// Check returns what is wrong with a log at the time now, or nothing.
+// Check returns everything that is wrong with a log at the time now, or nil.
 func (l Limits) Check(log Log, now time.Time) []FieldError {
 	var wrong []FieldError
 	refuse := func(field string, value any, expected string, arguments ...any) {

@@ -2,29 +2,29 @@ package command
 
 import "time"
 
-// Observer is told how writing goes. Its methods may be called at the same time.
+// Observer is notified of writes. Its methods may be called concurrently.
 type Observer interface {
-	// Wrote is called for every batch that was written, or that failed, before
-	// the calls in it return.
+	// Wrote is called for every batch that was written or has failed, before the
+	// calls in the batch return.
 	Wrote(Batch)
 	// Refused is called for logs that were in no batch: those that are Invalid, and
 	// those that Failed before their turn came.
 	Refused(status Status, logs int)
 }
 
-// Batch is logs that were written together.
+// Batch describes a batch of logs that was written in one commit.
 type Batch struct {
-	// Logs is how many they were, in how many Calls.
+	// Logs is the number of logs, and Calls the number of calls that they come from.
 	Logs, Calls int
-	// Waited is how long each of the calls waited for its turn. A large one waits
-	// once for each batch that it has logs in.
+	// Waited is how long each of the calls waited for this batch. A large call waits
+	// once for each batch that has some of its logs.
 	Waited []time.Duration
-	// Took is how long the database took, with all tries.
+	// Took is how long the database took, including all retries.
 	Took time.Duration
-	// Retries is how often the batch, or some of its logs, were tried again: because
-	// another writer was in the way, or because the database refused a log.
+	// Retries is how often the batch or a part of it was tried again, after a
+	// conflict with another writer or because the database refused a log.
 	Retries int
-	// Outcomes counts what became of the logs.
+	// Outcomes counts the logs by outcome.
 	Outcomes map[Status]int
 }
 

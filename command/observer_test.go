@@ -14,7 +14,7 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// tally counts the logs that an observer hears of.
+// tally counts the logs that are reported to an observer.
 type tally struct {
 	mu            sync.Mutex
 	batches, logs int
@@ -44,7 +44,7 @@ func (y *tally) add(status command.Status, logs int) {
 	y.outcomes[status] += logs
 }
 
-// soFar returns how many logs had each outcome.
+// soFar returns the number of logs for each outcome.
 func (y *tally) soFar() map[command.Status]int {
 	y.mu.Lock()
 	defer y.mu.Unlock()
@@ -72,8 +72,8 @@ func TestObserverHearsOfEveryLogOnce(t *testing.T) {
 	assert.Equal(t, []int{1, 4}, []int{heard.batches, heard.logs}, "the others never had a batch")
 }
 
-// Logs that Failed are heard of whether they had a batch or not, but not twice:
-// those whose caller gave up while they were being written have one.
+// Logs that Failed are reported exactly once, with a batch or without. Those whose
+// caller gave up while they were being written have a batch.
 func TestObserverHearsOfLogsThatFailed(t *testing.T) {
 	t.Parallel()
 	heard := new(tally)
@@ -83,11 +83,11 @@ func TestObserverHearsOfLogsThatFailed(t *testing.T) {
 	impatient, giveUp := context.WithCancel(t.Context())
 	var calls sync.WaitGroup
 	calls.Go(func() { recorder.Record(impatient, []command.Log{log}) })
-	<-store.asked // for the first, which has a batch
+	<-store.asked // for the first log, which is in a batch
 	calls.Go(func() { recorder.Record(impatient, []command.Log{log, log, log}) })
 	require.Eventually(t, func() bool { return recorder.Waiting() == 3 }, time.Minute, time.Millisecond)
 
-	recorder.Record(t.Context(), []command.Log{log}) // which is one too many
+	recorder.Record(t.Context(), []command.Log{log}) // this log finds no room
 	giveUp()
 	calls.Wait()
 

@@ -7,35 +7,36 @@ import (
 	"learninglog/learning"
 )
 
-// Status is what became of a log.
+// Status is the kind of outcome of a log.
 type Status string
 
-// What can become of a log.
+// The possible outcomes of a log.
 const (
-	// Recorded: it is stored and counted.
+	// Recorded means that the log was stored and counted.
 	Recorded Status = "recorded"
-	// AlreadyRecorded: it had been recorded before, with the same fields. The
-	// client may treat it as done.
+	// AlreadyRecorded means that the same log had been recorded before, with the
+	// same fields. The client may treat it as done.
 	AlreadyRecorded Status = "already_recorded"
-	// RequestIDReused: another log has its request id, this user's or another's.
-	// That is a bug in the client, and the log is not recorded.
+	// RequestIDReused means that a different log, of this user or another, has the
+	// same request id. This is a bug in the client. The log is not recorded.
 	RequestIDReused Status = "request_id_reused"
-	// Invalid: a field is outside the limits. The log is not recorded.
+	// Invalid means that a field is outside the limits. The log is not recorded.
 	Invalid Status = "invalid"
-	// Failed: it was not recorded, or nobody knows whether it was. Record it
-	// again, later: that finds out, and never counts it twice.
+	// Failed means that the log was not recorded, or that it is unknown whether it
+	// was. Record it again later: that is safe, because it is never counted twice.
 	Failed Status = "failed"
 )
 
-// Retryable says whether recording the same log again can end differently.
+// Retryable reports whether recording the same log again can have a different
+// outcome.
 func (s Status) Retryable() bool { return s == Failed }
 
-// Outcome is what became of one log.
+// Outcome is the result for one log.
 type Outcome struct {
 	Status Status
-	// Log is the recorded log: the new one, or the one that was there. It is
-	// nil for Invalid and Failed, and for a request id that belongs to another
-	// user's log, which is none of the client's business.
+	// Log is the recorded log: the new one, or the one that was there before. It is
+	// nil for Invalid and Failed, and if the request id belongs to a log of another
+	// user, which the client must not see.
 	Log *learning.Log
 	// Errors says what is wrong with an Invalid log.
 	Errors []FieldError
@@ -61,21 +62,20 @@ func newRecorder(store store, config Config) *Recorder {
 	return &Recorder{limits: config.Limits, observer: config.Observer, group: newGroup(store, config)}
 }
 
-// Record records logs and returns an outcome for each, in their order. One bad log
-// never fails its neighbours. Of several logs of a user with the same request id
-// the first valid one is recorded, and the others are judged against it. Of several
-// users' logs with the same request id exactly one is recorded, not always the
-// first, and the others are RequestIDReused.
+// Record records logs and returns an outcome for each, in the same order. A bad log
+// never makes other logs fail. If one user has several logs with the same request
+// id, the first valid one is recorded, and the others are compared with it. If
+// several users have logs with the same request id, exactly one of them is recorded,
+// not always the first; the others are RequestIDReused.
 //
-// Logs that are recorded at the same time share a commit, whoever calls. If ctx
-// ends first, the logs that aren't written by then have Failed. They may be recorded
-// all the same.
+// Logs of concurrent calls share commits. If ctx ends first, the logs that aren't
+// written by then have Failed. They may still be recorded afterwards.
 func (r *Recorder) Record(ctx context.Context, logs []Log) []Outcome {
 	return r.record(ctx, logs, r.group.admission.acceptNow)
 }
 
-// RecordPatiently is Record, but where too many logs wait it waits for room, until
-// ctx ends, before it fails with [ErrFull].
+// RecordPatiently is like Record, but if too many logs wait, it waits for room. It
+// fails with [ErrFull] only when ctx ends.
 func (r *Recorder) RecordPatiently(ctx context.Context, logs []Log) []Outcome {
 	return r.record(ctx, logs, r.group.admission.acceptPatiently)
 }
@@ -101,31 +101,31 @@ func (r *Recorder) record(ctx context.Context, logs []Log, accept accept) []Outc
 	return outcomes
 }
 
-// Refuse tells the observer of so many Invalid logs. Call it for what can't be read
-// as a [Log]. For logs that are outside the limits Record calls it.
+// Refuse reports a number of Invalid logs to the observer. Call it for logs that
+// can't be decoded into a [Log]. Record calls it by itself for logs that are outside
+// the limits.
 func (r *Recorder) Refuse(logs int) {
 	if logs > 0 {
 		r.observer.Refused(Invalid, logs)
 	}
 }
 
-// Close waits until everything that was accepted is written, and accepts nothing
-// more. If ctx ends first, it returns an error, and the logs that are left have
-// Failed.
+// Close stops accepting logs, and waits until all accepted logs are written. If ctx
+// ends first, it returns an error, and the remaining logs have Failed.
 func (r *Recorder) Close(ctx context.Context) error { return r.group.close(ctx) }
 
-// Backlog returns about how long it will take to write what waits, from a second
-// to half a minute.
+// Backlog returns about how long it will take to write the waiting logs, from a
+// second to half a minute.
 func (r *Recorder) Backlog() time.Duration { return r.group.backlog() }
 
 // Waiting returns how many logs wait to be written.
 func (r *Recorder) Waiting() int { return r.group.admission.countWaiting() }
 
-// MaxWaiting returns how many may: see [Config].
+// MaxWaiting returns how many logs may wait to be written: see [Config].
 func (r *Recorder) MaxWaiting() int { return r.group.admission.maxWaiting }
 
-// judge compares a log with the recorded one that has its key, which is nil where
-// another user's log has its request id.
+// judge compares a log with the recorded log that has the same key. known is nil if
+// the request id belongs to a log of another user.
 func judge(log *Log, known *learning.Log) Outcome {
 	if known == nil {
 		return Outcome{Status: RequestIDReused}

@@ -113,7 +113,7 @@ func TestRecordKeepsBadLogsFromTheirNeighbours(t *testing.T) {
 	assert.Equal(t, 2, scan[int](t, pool, `SELECT count(*) FROM learning_log`))
 }
 
-// Whose log a request id is doesn't depend on who else is in the batch.
+// Whether a log is a user's own doesn't depend on the other logs in the batch.
 func TestRecordJudgesEachLogByItsOwnUser(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -129,13 +129,13 @@ func TestRecordJudgesEachLogByItsOwnUser(t *testing.T) {
 	assert.Equal(t, log.RequestID, outcomes[1].Log.RequestID)
 }
 
-// Which of them it is may depend on the lanes that the users belong to.
+// Which log is recorded may depend on the lanes of the users.
 func TestRecordOfOneRequestIDForManyUsersRecordsOne(t *testing.T) {
 	t.Parallel()
 	const users = 8
 	for _, test := range []struct {
 		name string
-		// calls divides the logs into what is recorded by one call.
+		// calls divides the logs among calls.
 		calls func(logs []command.Log) [][]command.Log
 	}{
 		{"in one call", func(logs []command.Log) [][]command.Log { return [][]command.Log{logs} }},
@@ -226,8 +226,8 @@ func TestRecordOfTheSameLogAtTheSameTime(t *testing.T) {
 	assert.Equal(t, 1, scan[int](t, pool, `SELECT sum(entry_count)::int FROM learning_log_aggregates WHERE granularity = 'day'`))
 }
 
-// Batches that have the same logs and users in opposite orders would deadlock if
-// they locked them in those orders.
+// Batches with the same logs and users in opposite orders would deadlock if they
+// locked them in those orders.
 func TestRecordOfOverlappingBatches(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -249,7 +249,7 @@ func TestRecordOfOverlappingBatches(t *testing.T) {
 				for _, place := range random.Perm(len(common)) {
 					mine = append(mine, common[place])
 				}
-				for range common { // and as many of its own, for the same users and days
+				for range common { // and as many different logs of the same users and days
 					log := mine[random.IntN(len(common))]
 					log.RequestID = uuid.New()
 					mine = append(mine, log)
@@ -276,15 +276,15 @@ func TestRecordOfOverlappingBatches(t *testing.T) {
 	assert.Zero(t, scan[int](t, pool, `SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`))
 }
 
-// A model of the write side: a map of what was recorded first. It has one lane,
-// so that this also holds where users reuse each other's request ids.
+// A model of the write side: a map of what was recorded first. There is only one
+// lane, so that the model also holds if users reuse each other's request ids.
 func TestRecordFollowsItsModel(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
 	recorder := command.NewRecorder(pool, command.Config{Lanes: 1})
 	var run uint32
 	rapid.Check(t, func(t *rapid.T) {
-		// A few ids and users of this run's own, so that they meet.
+		// A few ids and users that only this run uses, so that they collide.
 		run++
 		requestIDs, users := drawIDs(t, run, 6), drawIDs(t, run, 2)
 		model := make(map[uuid.UUID]command.Log)
@@ -295,7 +295,7 @@ func TestRecordFollowsItsModel(t *testing.T) {
 				WordCount: rapid.SampledFrom([]int{0, 1, 1_000_000, 1_000_001, -1}).Draw(t, "words"),
 			}
 			day := rapid.IntRange(0, 3).Draw(t, "day")
-			if day > 0 { // else it is left out
+			if day > 0 { // otherwise it is left out
 				log.Timestamp = time.Date(2025, 12, 28+day, 12, 0, 0, 0, time.UTC)
 			}
 			return log
@@ -329,8 +329,7 @@ func newIDs(n int) []uuid.UUID {
 	return ids
 }
 
-// drawIDs draws ids that no other run has, and that have the same order in a
-// replay.
+// drawIDs draws ids that no other run has. They have the same order in a replay.
 func drawIDs(t *rapid.T, run uint32, n int) []uuid.UUID {
 	ids := make([]uuid.UUID, n)
 	for i := range ids {
@@ -340,7 +339,8 @@ func drawIDs(t *rapid.T, run uint32, n int) []uuid.UUID {
 	return ids
 }
 
-// expect returns what becomes of a log, and remembers it if it is recorded.
+// expect returns the expected outcome of a log, and stores the log if it is
+// recorded.
 func expect(model map[uuid.UUID]command.Log, log command.Log) command.Status {
 	if log.WordCount < 0 || log.WordCount > 1_000_000 {
 		return command.Invalid

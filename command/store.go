@@ -11,7 +11,7 @@ import (
 	"learninglog/rollup"
 )
 
-// database is what recording needs of a pgx pool or connection.
+// database is the part of a pgx pool or connection that recording uses.
 type database interface {
 	Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error)
 }
@@ -27,19 +27,19 @@ func newSQLStore(db database, zone *time.Location) *sqlStore {
 	return &sqlStore{db: db, zone: zone.String(), insertSQL: insertSQL()}
 }
 
-// insertSQL is the one write statement, for one log and for ten thousand: what
-// it inserts into the log it adds to the rollups, in the same transaction,
-// because it is the same statement. The primary key decides what is new. No
-// conflict target is named, so that the statement also holds where the key
+// insertSQL returns the only write statement, for one log or ten thousand. It
+// inserts into the log, and adds what it has inserted to the rollups. This is one
+// transaction, because it is one statement. The primary key decides which logs are
+// new. The statement names no conflict target, so it also works if the primary key
 // begins with the user.
 //
-// Batches that are written at the same time may wait for each other, but not in a
-// circle: all of them take request ids first, in ascending order, and then rollup
-// rows, in the order of [rollup.AddSQL]. Of several logs with one request id the
-// first takes it for its batch, so the others have nothing to wait for: they may
-// come in the order of their places, so that the log that was submitted first is
-// recorded. (Where the primary key is user and request id, batches wait for pairs
-// of them: then the order must be that of request id and user.)
+// Batches that are written at the same time may wait for each other, but never in a
+// circle. They all lock request ids first, in ascending order, and then rollup rows,
+// in the order of [rollup.AddSQL]. Among several logs with the same request id, the
+// first one locks it for its batch, and the others needn't wait. So these are
+// ordered by their place, and the log that was submitted first is recorded. (If the
+// primary key were user and request id, batches would wait for such pairs, and the
+// order would have to be by request id and user.)
 func insertSQL() string {
 	return `
 	WITH recorded AS (
@@ -55,7 +55,7 @@ func insertSQL() string {
 	SELECT ` + learning.Columns + ` FROM recorded`
 }
 
-// Insert executes the write statement.
+// Insert implements [store] with the write statement.
 func (s *sqlStore) Insert(ctx context.Context, logs []Log) (recordedLogs, error) {
 	c := columnsOf(logs)
 	rows, err := s.db.Query(ctx, s.insertSQL, c.requestIDs, c.userIDs, c.wordCounts, c.timestamps, s.zone)
@@ -65,8 +65,8 @@ func (s *sqlStore) Insert(ctx context.Context, logs []Log) (recordedLogs, error)
 	return collect(rows, len(logs))
 }
 
-// columns are logs as the write statement takes them, in the types that pgx
-// writes without reflection.
+// columns has logs as arrays, the parameters of the write statement, in types that
+// pgx encodes without reflection.
 type columns struct {
 	requestIDs, userIDs pgtype.FlatArray[pgtype.UUID]
 	wordCounts          pgtype.FlatArray[pgtype.Int4]
@@ -84,14 +84,14 @@ func columnsOf(logs []Log) columns {
 		log := &logs[i]
 		c.requestIDs[i] = pgtype.UUID{Bytes: log.RequestID, Valid: true}
 		c.userIDs[i] = pgtype.UUID{Bytes: log.UserID, Valid: true}
-		c.wordCounts[i] = pgtype.Int4{Int32: int32(log.WordCount), Valid: true} //nolint:gosec // Limits bounds it
+		c.wordCounts[i] = pgtype.Int4{Int32: int32(log.WordCount), Valid: true} //nolint:gosec // within Limits
 		c.timestamps[i] = pgtype.Timestamptz{Time: log.Timestamp, Valid: true}
 	}
 	return c
 }
 
-// Find is a statement of its own, as the write statement doesn't see what it had
-// to wait for.
+// Find uses a statement of its own, because the snapshot of the write statement
+// doesn't have rows for which it had to wait.
 func (s *sqlStore) Find(ctx context.Context, keys []logKey) (recordedLogs, error) {
 	const query = `
 		SELECT ` + learning.Columns + `
@@ -110,8 +110,8 @@ func (s *sqlStore) Find(ctx context.Context, keys []logKey) (recordedLogs, error
 	return collect(rows, len(keys))
 }
 
-// collect returns the logs of rows, about so many. Rows that came before an error are
-// not recorded, so they are not returned.
+// collect returns the logs in rows, whose number is about the given one. If there is
+// an error, it returns no logs, because rows before an error aren't committed.
 func collect(rows pgx.Rows, about int) (recordedLogs, error) {
 	logs := make(recordedLogs, about)
 	err := learning.ForEach(rows, func(log learning.Log) error {

@@ -39,7 +39,7 @@ func TestOfAStatementsLogsWithOneRequestIDTheFirstIsRecorded(t *testing.T) {
 			assert.Equal(t, logs[0].WordCount, log.WordCount)
 			assert.Equal(t, logs[0].Timestamp, log.Timestamp)
 		}
-		slices.Reverse(logs) // so that it isn't the order of the users
+		slices.Reverse(logs) // so that the order differs from the order of the users
 	}
 }
 
@@ -57,8 +57,8 @@ func TestFindTellsTheLogsOfUsersApart(t *testing.T) {
 	assert.Equal(t, inserted, found)
 }
 
-// PostgreSQL returns what it has inserted, then adds it to the rollups, and may
-// refuse that. In the meantime somebody else records the same request ids.
+// PostgreSQL returns the inserted rows before it adds them to the rollups, and may
+// then refuse the sums. Meanwhile, another client records the same request ids.
 func TestRowsThatCameBeforeARefusalAreNotRecorded(t *testing.T) {
 	t.Parallel()
 	recorder := command.NewRecorder(&refusesLate{}, command.Config{})
@@ -73,8 +73,8 @@ func TestRowsThatCameBeforeARefusalAreNotRecorded(t *testing.T) {
 	assert.Equal(t, []command.Status{command.RequestIDReused, command.RequestIDReused}, statuses(outcomes))
 }
 
-// refusesLate is a database that refuses the first statement after it has
-// returned its rows, and then knows all request ids as another user's.
+// refusesLate is a database that refuses the first statement after it has returned
+// rows. Later it reports that all request ids belong to another user.
 type refusesLate struct{ queries int }
 
 func (d *refusesLate) Query(_ context.Context, _ string, arguments ...any) (pgx.Rows, error) {
@@ -91,7 +91,7 @@ func (d *refusesLate) Query(_ context.Context, _ string, arguments ...any) (pgx.
 
 // scriptedRows returns recorded logs, and then an error.
 type scriptedRows struct {
-	pgx.Rows // nil: what isn't below isn't used
+	pgx.Rows // nil: only the methods below are called
 
 	requestIDs, userIDs pgtype.FlatArray[pgtype.UUID]
 	err                 error

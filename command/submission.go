@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// submission is the logs of one call, on their way.
+// submission is the logs of one call while they are being recorded.
 type submission struct {
 	logs      []submittedLog
 	left      atomic.Int64  // logs that wait or are being written
-	abandoned atomic.Bool   // nobody waits for it any more
-	done      chan struct{} // closed when none is left
+	abandoned atomic.Bool   // the caller has gone
+	done      chan struct{} // closed when left is 0
 }
 
-// submittedLog is a log, and what became of it.
+// submittedLog is a log with its outcome.
 type submittedLog struct {
 	Log
 
@@ -21,8 +21,8 @@ type submittedLog struct {
 	settled atomic.Bool // the outcome is final, and may be read
 }
 
-// share is what a lane has of a submission: logs that still wait, in their order.
-// A large one takes several turns, one after the other.
+// share is the part of a submission that waits in one lane, in the submitted order.
+// A large share takes several turns, one after the other.
 type share struct {
 	submission *submission
 	logs       []*submittedLog
@@ -38,7 +38,7 @@ func newSubmission(logs []Log) *submission {
 	return s
 }
 
-// settle makes the outcomes of logs final, and returns whether the submission is
+// settle makes the outcomes of logs final, and reports whether the submission is
 // done.
 func (s *submission) settle(logs []*submittedLog) (done bool) {
 	for _, log := range logs {
@@ -47,8 +47,8 @@ func (s *submission) settle(logs []*submittedLog) (done bool) {
 	return s.release(len(logs))
 }
 
-// release is called when so many logs are neither waiting nor being written any
-// more. It returns whether the submission is done.
+// release must be called when that many logs are neither waiting nor being written
+// any more. It reports whether the submission is done.
 func (s *submission) release(logs int) (done bool) {
 	if s.left.Add(-int64(logs)) > 0 {
 		return false
@@ -57,7 +57,7 @@ func (s *submission) release(logs int) (done bool) {
 	return true
 }
 
-// outcomes returns an outcome for every log. A log that isn't settled has Failed
+// outcomes returns an outcome for every log. Logs that aren't settled have Failed
 // with err.
 func (s *submission) outcomes(err error) []Outcome {
 	outcomes := make([]Outcome, len(s.logs))

@@ -13,21 +13,21 @@ import (
 	"learninglog/learning"
 )
 
-// store is where logs are recorded and counted.
+// store stores and counts logs.
 type store interface {
-	// Insert records and counts those of logs that are new, in one commit, and
-	// returns them. No two of logs have the same key. Where no two users may have the
-	// same request id, the first log with one takes it. If Insert fails, nobody knows
-	// whether all that were new are recorded, or nothing.
+	// Insert records and counts the new ones among logs, in one commit, and returns
+	// them. All keys in logs must be different. If the store allows a request id
+	// only once for all users, the first log with that id is recorded. If Insert
+	// fails, either all new logs are recorded or none, and it is unknown which.
 	Insert(ctx context.Context, logs []Log) (recordedLogs, error)
 	// Find returns the recorded logs that have these keys.
 	Find(ctx context.Context, keys []logKey) (recordedLogs, error)
 }
 
-// recordedLogs are logs that are recorded, by what they are known by.
+// recordedLogs are recorded logs by their keys.
 type recordedLogs map[logKey]*learning.Log
 
-// writer writes batches to the store, and finds out what became of their logs.
+// writer writes batches to the store, and determines the outcomes of their logs.
 type writer struct {
 	store    store
 	timeout  time.Duration
@@ -38,7 +38,7 @@ func newWriter(store store, config Config) *writer {
 	return &writer{store: store, timeout: config.Timeout, observer: config.Observer}
 }
 
-// write gives every log of the batch its outcome.
+// write gives an outcome to every log of the batch.
 func (w *writer) write(ctx context.Context, b *batch) {
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
@@ -47,9 +47,9 @@ func (w *writer) write(ctx context.Context, b *batch) {
 	w.observer.Wrote(toBatch(b, time.Since(begun), retries))
 }
 
-// record gives every log its outcome, and returns how often it tried again.
-// Where the database refuses a log its neighbours are recorded all the same: the
-// logs are halved until it is alone.
+// record gives every log an outcome, and returns the number of retries. If the
+// database refuses a log, the logs are halved until that log is alone, so that all
+// others are recorded.
 func (w *writer) record(ctx context.Context, logs []*submittedLog) (retries int) {
 	firsts, repeated := firstOfEachKey(logs)
 	recorded, retries, err := w.insert(ctx, firsts)
@@ -80,8 +80,8 @@ func (w *writer) record(ctx context.Context, logs []*submittedLog) (retries int)
 	return retries
 }
 
-// firstOfEachKey returns the first log with each key, and all others, both in
-// their order.
+// firstOfEachKey returns the first log with each key, and all other logs, both in
+// the given order.
 func firstOfEachKey(logs []*submittedLog) (firsts, repeated []*submittedLog) {
 	if len(logs) == 1 {
 		return logs, nil
@@ -100,8 +100,8 @@ func firstOfEachKey(logs []*submittedLog) (firsts, repeated []*submittedLog) {
 	return firsts, repeated
 }
 
-// insert records those of submitted that are new, in one commit. It returns what
-// it recorded, and how often it tried again.
+// insert records the new ones among the submitted logs, in one commit. It returns
+// what it recorded, and the number of retries.
 func (w *writer) insert(ctx context.Context, submitted []*submittedLog) (recorded recordedLogs, retries int, err error) {
 	now := time.Now()
 	logs := make([]Log, len(submitted))
@@ -117,8 +117,8 @@ func (w *writer) insert(ctx context.Context, submitted []*submittedLog) (recorde
 	return recorded, tries - 1, err
 }
 
-// stamped returns the log with its timestamp as it is stored. One that the client
-// left out is now.
+// stamped returns the log with the timestamp that is stored: now if the client left
+// it out, and truncated to microseconds.
 func (l *Log) stamped(now time.Time) Log {
 	log := *l
 	if log.Timestamp.IsZero() {
@@ -134,15 +134,16 @@ func fail(logs []*submittedLog, err error) {
 	}
 }
 
-// isRefusal says whether the database refused what a log says, or what it would
-// make of a rollup, rather than the statement as such or at this time.
+// isRefusal reports whether the database refused the content of a log or its effect
+// on a rollup. Other errors concern the statement itself or the state of the
+// database.
 func isRefusal(err error) bool {
 	refused, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && (pgerrcode.IsDataException(refused.Code) || pgerrcode.IsIntegrityConstraintViolation(refused.Code))
 }
 
-// judgeTaken gives logs that were not new their outcomes. One whose key isn't found
-// has the request id of another user's log.
+// judgeTaken gives outcomes to logs that were not new. If the key of a log isn't
+// found, its request id belongs to a log of another user.
 func (w *writer) judgeTaken(ctx context.Context, logs []*submittedLog) {
 	if len(logs) == 0 {
 		return

@@ -71,7 +71,7 @@ func TestALogThatTheDatabaseRefusesFailsAlone(t *testing.T) {
 	assertNoDrift(t, pool)
 }
 
-// Whether a broken connection had committed before it broke, nobody knows.
+// It is unknown whether the transaction was committed before the connection broke.
 func TestABrokenConnectionFailsEveryCallerOfItsExecution(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -131,7 +131,8 @@ func TestADeadlockIsTriedAgain(t *testing.T) {
 	observed := new(observer)
 	recorder := command.NewRecorder(pool, command.Config{Observer: observed, Lanes: 1})
 	rounds := 0
-	// Of the two that wait for each other, either may be the one that gives way.
+	// Either of the two transactions in the deadlock may be the one that is
+	// cancelled.
 	for ; observed.retries() == 0; rounds++ {
 		require.Less(t, rounds, 10, "the recorder never gives way")
 		other := begin(t, pool)
@@ -174,7 +175,7 @@ func TestASerializationFailureIsTriedAgain(t *testing.T) {
 	assertNoDrift(t, pool)
 }
 
-// observer adds up what it is told.
+// observer sums up what is reported to it.
 type observer struct {
 	mu      sync.Mutex
 	retried int
@@ -220,8 +221,8 @@ func waitUntilOneWaitsForALock(t *testing.T, pool *pgxpool.Pool) {
 	}, eventually, often, "nobody waits for a lock")
 }
 
-// repeatableRead returns a pool of connections to the same database whose
-// statements fail where another transaction changes a row that they change too.
+// repeatableRead returns a pool of connections to the same database. A statement on
+// them fails if it changes a row that a concurrent transaction has changed.
 func repeatableRead(t *testing.T, pool *pgxpool.Pool) *pgxpool.Pool {
 	t.Helper()
 	config := pool.Config()

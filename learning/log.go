@@ -1,5 +1,4 @@
-// Package learning is what all of the service is about: learning logs, as they are
-// recorded.
+// Package learning defines learning logs as they are recorded.
 package learning
 
 import (
@@ -10,25 +9,25 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// Log is a learning log as it is recorded. Times are in UTC, to the microsecond.
+// Log is a recorded learning log. Times are in UTC, to the microsecond.
 type Log struct {
 	// RequestID is the client's name for the log.
 	RequestID uuid.UUID
 	UserID    uuid.UUID
 	// WordCount is how many words were learned.
 	WordCount int
-	// Timestamp is when they were learned, RecordedAt when the log was recorded, by the
-	// database's clock.
+	// Timestamp is when the words were learned. RecordedAt is when the log was
+	// recorded, by the database's clock.
 	Timestamp  time.Time
 	RecordedAt time.Time
 }
 
-// Columns are those of the table learning_log that a [Log] is read from, in the order
-// in which [ForEach] and [Collect] read them.
+// Columns are the columns of the table learning_log, in the order in which [ForEach]
+// and [Collect] read them into a [Log].
 const Columns = `request_id, user_id, word_count, "timestamp", recorded_at`
 
-// ForEach calls do with each log of rows of the [Columns], until do fails, and closes
-// rows. It reads without reflection.
+// ForEach calls do with each log in rows, which must have the [Columns], until do
+// fails. It closes rows. It uses no reflection.
 func ForEach(rows pgx.Rows, do func(Log) error) error {
 	var (
 		requestID, userID     pgtype.UUID
@@ -47,7 +46,7 @@ func ForEach(rows pgx.Rows, do func(Log) error) error {
 	return err
 }
 
-// Collect returns the logs of rows of the [Columns], and closes rows.
+// Collect returns all logs in rows, which must have the [Columns], and closes rows.
 func Collect(rows pgx.Rows) ([]Log, error) {
 	logs := []Log{}
 	err := ForEach(rows, func(log Log) error {

@@ -15,7 +15,7 @@ import (
 	"learninglog/rollup"
 )
 
-// A summary costs what its periods cost, however many logs there are.
+// The cost of a summary depends on its periods, not on the number of logs.
 func BenchmarkSummary(b *testing.B) {
 	for _, logs := range []int{200, 20_000} {
 		b.Run(fmt.Sprintf("logs=%d", logs), func(b *testing.B) {

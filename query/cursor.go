@@ -9,14 +9,15 @@ import (
 	"github.com/google/uuid"
 )
 
-// Cursor is the place of a log in a user's list: the next page begins after it.
+// Cursor is the position of a log in a user's list. The next page begins after that
+// log.
 type Cursor struct {
-	// Timestamp is to the microsecond.
+	// Timestamp has microsecond precision.
 	Timestamp time.Time
 	RequestID uuid.UUID
 }
 
-// ErrBadCursor is the error of a text that no page gave out as its cursor.
+// ErrBadCursor means that a text is not a cursor that a page has returned.
 var ErrBadCursor = errors.New("not a cursor")
 
 const (
@@ -24,8 +25,7 @@ const (
 	cursorSize    = 1 + 8 + 16 // version, microseconds since 1970, request id
 )
 
-// String returns the cursor as text that is safe in a URL and means nothing to
-// a client.
+// String returns the cursor as URL-safe text. The text is opaque to clients.
 func (c Cursor) String() string {
 	raw := make([]byte, 0, cursorSize)
 	raw = append(raw, cursorVersion)
@@ -41,10 +41,10 @@ func ParseCursor(text string) (Cursor, error) {
 		return Cursor{}, ErrBadCursor
 	}
 	cursor := Cursor{
-		Timestamp: time.UnixMicro(int64(binary.BigEndian.Uint64(raw[1:9]))).UTC(), //nolint:gosec // two's complement is meant
+		Timestamp: time.UnixMicro(int64(binary.BigEndian.Uint64(raw[1:9]))).UTC(), //nolint:gosec // two's complement is intended
 		RequestID: uuid.UUID(raw[9:]),
 	}
-	// A list holds only what was recorded, and that is of these years.
+	// Only timestamps of these years can be recorded.
 	if year := cursor.Timestamp.Year(); year < 1 || year > 9999 {
 		return Cursor{}, ErrBadCursor
 	}

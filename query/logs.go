@@ -14,7 +14,7 @@ import (
 	"learninglog/rollup"
 )
 
-// Log returns the log with a request id, if it is that user's; otherwise it
+// Log returns the log of a user with a request id. If that user has no such log, it
 // fails with [ErrNotFound].
 func (r *Reader) Log(ctx context.Context, userID, requestID uuid.UUID) (learning.Log, error) {
 	const query = `
@@ -31,34 +31,35 @@ func (r *Reader) Log(ctx context.Context, userID, requestID uuid.UUID) (learning
 	return logs[0], nil
 }
 
-// MaxPage is the most logs that one page may have.
+// MaxPage is the largest number of logs in a page.
 const MaxPage = 1_000
 
-// LogsRequest says which page of a user's logs is meant.
+// LogsRequest selects a page of a user's logs.
 type LogsRequest struct {
 	UserID uuid.UUID
-	// From is the first instant of the range, Until the first after it. Nil is
-	// no bound.
+	// From is the first instant of the range. Until is the first instant after the
+	// range. Nil means no limit.
 	From, Until *time.Time
-	// After is the cursor of the page before, or nil for the first page.
+	// After is the cursor of the previous page, or nil for the first page.
 	After *Cursor
-	// Limit is the most logs to return, from 1 to [MaxPage]; what is outside
-	// counts as the nearer of the two.
+	// Limit is the largest number of logs to return, from 1 to [MaxPage]. Values
+	// outside this range are replaced by the nearer end of it.
 	Limit int
 }
 
-// LogsPage is a part of a user's logs, newest first.
+// LogsPage is a page of a user's logs, newest first.
 type LogsPage struct {
 	Logs []learning.Log
-	// Next is where the next page begins, or nil if this is the last.
+	// Next is the cursor of the next page, or nil if this is the last page.
 	Next *Cursor
 }
 
-// Logs returns a page of a user's logs, newest first, logs of the same instant
-// by request id. Pages hold together while logs are being recorded: none is
-// shown twice, and none that was there at the first page is missing.
+// Logs returns a page of a user's logs, newest first. Logs with the same timestamp
+// are ordered by request id. Pages are consistent while logs are being recorded: no
+// log is shown twice, and no log that existed when the first page was read is
+// missing.
 //
-// It fails with [rollup.ErrEmptyRange] where Until is before From.
+// It fails with [rollup.ErrEmptyRange] if Until is before From.
 func (r *Reader) Logs(ctx context.Context, request LogsRequest) (LogsPage, error) {
 	if request.From != nil && request.Until != nil && request.Until.Before(*request.From) {
 		return LogsPage{}, rollup.ErrEmptyRange
@@ -85,9 +86,9 @@ func (r *Reader) Logs(ctx context.Context, request LogsRequest) (LogsPage, error
 		until = finite(*request.Until)
 	}
 
-	// One more than asked for tells whether there is a next page.
-	// Planned anew each time: the plan for any user and any range, which expects few
-	// logs, would sort all those of a user who has many.
+	// Reading one log more than requested shows whether there is a next page. The
+	// query is planned each time, because a generic plan expects few logs, and would
+	// sort all logs of a user who has many.
 	logs, err := retry.Read(ctx, r.pool, learning.Collect, query, pgx.QueryExecModeCacheDescribe, request.UserID, from, until, after, afterID, limit+1)
 	if err != nil {
 		return LogsPage{}, fmt.Errorf("reading logs: %w", err)

@@ -12,14 +12,15 @@ import (
 	"learninglog/rollup"
 )
 
-// EverybodyPerDay returns what all users learned together on each day of a zone,
-// from the one that contains from through the one that contains to, both included.
-// The summary's user is nil.
+// EverybodyPerDay returns the sums of all users for each day of a zone, from the day
+// that contains from to the day that contains to, both included. The user of the
+// summary is nil.
 //
-// It reads every user's rows of these days: that is for a person who looks now and
-// then, and the caller bounds how long it may take.
+// It reads the rows of all users for these days, so it is meant for occasional use.
+// The caller must set a time limit.
 //
-// It fails with [rollup.ErrEmptyRange] where from is after to, and with [rollup.ErrTooManyPeriods].
+// It fails with [rollup.ErrEmptyRange] if from is after to, and with
+// [rollup.ErrTooManyPeriods].
 func (r *Reader) EverybodyPerDay(ctx context.Context, from, to time.Time, zone *time.Location) (Summary, error) {
 	const query = `
 		SELECT period,
@@ -34,18 +35,18 @@ func (r *Reader) EverybodyPerDay(ctx context.Context, from, to time.Time, zone *
 	})
 }
 
-// ActiveUser is a user of whom a log was recorded lately.
+// ActiveUser is a user for whom a log was recorded recently.
 type ActiveUser struct {
 	UserID uuid.UUID
-	// LastRecordedAt is when the last was recorded, in UTC.
+	// LastRecordedAt is when the user's last log was recorded, in UTC.
 	LastRecordedAt time.Time
 }
 
-// ActiveUsers returns users of whom a log was recorded within the last 30 days
-// before now, the latest first, at most limit.
+// ActiveUsers returns at most limit users for whom a log was recorded within 30 days
+// before now, the latest first.
 //
-// It looks at the last minute first, and then further and further back until it has
-// enough. The caller bounds how long it may take.
+// It searches the last minute first, and then longer times until it has enough
+// users. The caller must set a time limit.
 func (r *Reader) ActiveUsers(ctx context.Context, now time.Time, limit int) (users []ActiveUser, err error) {
 	const query = `
 		SELECT user_id, max(recorded_at)
@@ -73,7 +74,7 @@ func (r *Reader) ActiveUsers(ctx context.Context, now time.Time, limit int) (use
 	return users, nil
 }
 
-// HasLogs says whether there is any log.
+// HasLogs reports whether there is any log.
 func (r *Reader) HasLogs(ctx context.Context) (bool, error) {
 	const query = `SELECT EXISTS (SELECT FROM learning_log)`
 	one := func(rows pgx.Rows) (bool, error) { return pgx.CollectExactlyOneRow(rows, pgx.RowTo[bool]) }

@@ -1,8 +1,9 @@
-// Package query is the read side: summaries from the rollups, and logs. It writes
-// nothing.
+// Package query is the read side: summaries from the rollups, and lists of logs. It
+// writes nothing.
 //
-// A summary shows every log that was acknowledged before it was asked for: it
-// reads the rows that the same transaction changed.
+// A summary includes every log that was acknowledged before the summary was
+// requested, because it reads rows that were changed in the same transaction as the
+// logs.
 package query
 
 import (
@@ -11,7 +12,7 @@ import (
 	"learninglog/internal/retry"
 )
 
-// ErrNotFound is the error of a look-up of something that isn't there.
+// ErrNotFound means that the requested log doesn't exist.
 var ErrNotFound = errors.New("not found")
 
 // Reader answers queries. It is safe for concurrent use.

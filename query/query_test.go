@@ -32,8 +32,8 @@ func post(t require.TestingT, pool *pgxpool.Pool, user uuid.UUID, words int, at 
 	return log.RequestID
 }
 
-// A restart of the database leaves broken connections in the pool. A reader that
-// meets one doesn't tell its caller.
+// After a restart of the database, the pool has broken connections. A reader that
+// meets one hides this from its caller.
 func TestReadsOutliveTheirConnections(t *testing.T) {
 	t.Parallel()
 	ctx, pool, user := context.Background(), pgtest.Pool(t), uuid.New()

@@ -12,27 +12,31 @@ import (
 	"learninglog/rollup"
 )
 
-// Streak is days in a row, each with a log. The zero value is none.
+// Streak is a run of consecutive days that each have a log. The zero value is no
+// streak.
 type Streak struct {
 	Days int
-	// First and Last are when its first and last day start, in the zone asked for.
+	// First and Last are the starts of the first and the last day, in the requested
+	// zone.
 	First, Last time.Time
 }
 
-// Streaks are the habits of a user, until today.
+// Streaks are the streaks of a user up to today.
 type Streaks struct {
-	// Current is the streak that reaches today; or yesterday, as today isn't over.
+	// Current is the streak that reaches today or, because today isn't over,
+	// yesterday.
 	Current Streak
-	// Longest is the longest that there has been, the latest of several.
+	// Longest is the longest streak, and the latest one if several are as long.
 	Longest Streak
 	// ActiveDays is the number of days with a log.
 	ActiveDays int
-	// LastDay is when the last of them started, in the zone asked for. Nil is never.
+	// LastDay is the start of the last day with a log, in the requested zone, or
+	// nil.
 	LastDay *time.Time
 }
 
-// Streaks returns the streaks of a user, of the days of a zone through the one that
-// contains now. It reads a row a day, for all days on which the user was active.
+// Streaks returns the streaks of a user, in days of a zone, up to the day that
+// contains now. It reads one row for each day on which the user was active.
 func (r *Reader) Streaks(ctx context.Context, userID uuid.UUID, now time.Time, zone *time.Location) (Streaks, error) {
 	const query = `
 		SELECT period

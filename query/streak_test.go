@@ -72,8 +72,7 @@ func TestStreaks(t *testing.T) {
 	}
 }
 
-// A date that the clocks skipped altogether is no gap, and neither is a day of 23
-// hours.
+// Neither a date that the clocks skipped nor a day of 23 hours is a gap.
 func TestStreaksFollowTheCalendarOfTheZone(t *testing.T) {
 	t.Parallel()
 	for zoneName, test := range map[string]struct {

@@ -14,36 +14,37 @@ import (
 	"learninglog/rollup"
 )
 
-// MaxPeriods is the most periods that one summary may have.
+// MaxPeriods is the largest number of periods in a summary.
 const MaxPeriods = 10_000
 
-// SummaryRequest says which summary is meant.
+// SummaryRequest selects a summary.
 type SummaryRequest struct {
 	UserID      uuid.UUID
 	Granularity rollup.Granularity
-	// From and To are any instants within the first and the last period; both
-	// periods are in the summary, each whole.
+	// From is any instant in the first period and To any instant in the last. Both
+	// periods are completely included.
 	From, To time.Time
-	// Zone is the zone of the periods.
+	// Zone is the time zone of the periods.
 	Zone *time.Location
-	// OnlyWithLogs leaves periods without a log out, instead of answering zeros.
+	// OnlyWithLogs leaves out periods without logs, instead of filling them with
+	// zeros.
 	OnlyWithLogs bool
 }
 
-// YearOf asks for the days with logs of a calendar year of a zone.
+// YearOf returns the request for the days with logs in a calendar year of a zone.
 func YearOf(userID uuid.UUID, year int, zone *time.Location) SummaryRequest {
 	return SummaryRequest{
 		UserID:       userID,
 		Granularity:  rollup.Day,
-		From:         time.Date(year, time.January, 1, 12, 0, 0, 0, zone), // at noon, which every day has
+		From:         time.Date(year, time.January, 1, 12, 0, 0, 0, zone), // every day has a noon, even if its midnight is skipped
 		To:           time.Date(year, time.December, 31, 12, 0, 0, 0, zone),
 		Zone:         zone,
 		OnlyWithLogs: true,
 	}
 }
 
-// DefaultPeriods is how many periods a summary has unless its reader says otherwise:
-// 30 days, 12 weeks or 12 months.
+// DefaultPeriods returns how many periods a summary has by default: 30 days, 12
+// weeks or 12 months.
 func DefaultPeriods(granularity rollup.Granularity) int {
 	if granularity == rollup.Day {
 		return 30
@@ -51,8 +52,8 @@ func DefaultPeriods(granularity rollup.Granularity) int {
 	return 12
 }
 
-// DefaultFrom returns the start of the first of [DefaultPeriods], of which the last
-// contains to, in a zone.
+// DefaultFrom returns the start of the first of [DefaultPeriods] periods in a zone.
+// The last of them contains to.
 func DefaultFrom(granularity rollup.Granularity, to time.Time, zone *time.Location) time.Time {
 	return granularity.Back(granularity.StartOf(to, zone), DefaultPeriods(granularity)-1, zone)
 }
@@ -61,8 +62,8 @@ func DefaultFrom(granularity rollup.Granularity, to time.Time, zone *time.Locati
 type Summary struct {
 	UserID      uuid.UUID
 	Granularity rollup.Granularity
-	// From and To are the starts of the first and of the last period, both
-	// included. Asked for again, they give the same summary.
+	// From and To are the starts of the first and of the last period, both included.
+	// A request with these values returns the same summary.
 	From, To time.Time
 	Zone     *time.Location
 	// Totals are the sums over the whole range.
@@ -78,10 +79,10 @@ type PeriodSummary struct {
 	rollup.Sums
 }
 
-// Summary answers from the rollups: it costs what its periods cost, however
-// many logs there are.
+// Summary returns a summary from the rollups. Its cost depends only on the periods,
+// not on the number of logs.
 //
-// It fails with [rollup.ErrEmptyRange] where From is after To, and with
+// It fails with [rollup.ErrEmptyRange] if From is after To, and with
 // [rollup.ErrTooManyPeriods].
 func (r *Reader) Summary(ctx context.Context, request SummaryRequest) (Summary, error) {
 	return summarize(request, func(first, last time.Time) (map[int64]rollup.Sums, error) {
@@ -89,8 +90,8 @@ func (r *Reader) Summary(ctx context.Context, request SummaryRequest) (Summary, 
 	})
 }
 
-// summarize fills the periods of a request with sums, which read returns for those
-// that start from first through last, by the microsecond at which each starts.
+// summarize builds the summary of a request. read returns the sums of the periods
+// that start from first to last, keyed by the start in microseconds.
 func summarize(
 	request SummaryRequest, read func(first, last time.Time) (map[int64]rollup.Sums, error),
 ) (Summary, error) {
@@ -152,7 +153,7 @@ func collectSums(rows pgx.Rows) (map[int64]rollup.Sums, error) {
 	return sums, err
 }
 
-// Equal says whether both say the same of the same periods.
+// Equal reports whether both summaries have the same periods and the same sums.
 func (s Summary) Equal(other Summary) bool {
 	return s.UserID == other.UserID && s.Granularity == other.Granularity && s.Totals == other.Totals &&
 		s.From.Equal(other.From) && s.To.Equal(other.To) &&
@@ -161,12 +162,12 @@ func (s Summary) Equal(other Summary) bool {
 		})
 }
 
-// Size is about how many bytes it takes in memory.
+// Size returns the approximate size of the summary in memory, in bytes.
 func (s Summary) Size() int {
 	return int(unsafe.Sizeof(s)) + cap(s.Periods)*int(unsafe.Sizeof(PeriodSummary{}))
 }
 
-// Active returns how many periods of the summary have a log.
+// Active returns the number of periods that have a log.
 func (s Summary) Active() int {
 	active := 0
 	for _, period := range s.Periods {
@@ -177,8 +178,8 @@ func (s Summary) Active() int {
 	return active
 }
 
-// Best returns the period with the most words, the first of several; or false
-// where there was no log.
+// Best returns the period with the most words, and the first one if several have as
+// many. It returns false if there is no log.
 func (s Summary) Best() (best PeriodSummary, ok bool) {
 	for _, period := range s.Periods {
 		if period.EntryCount > 0 && (!ok || period.TotalWordCount > best.TotalWordCount) {

@@ -23,7 +23,7 @@ func TestSummary(t *testing.T) {
 	post(t, pool, user, 4, "2026-11-20T00:00:00Z")
 	post(t, pool, user, 3, "2026-11-20T12:00:00Z")
 	post(t, pool, user, 0, "2026-11-22T12:00:00Z")
-	post(t, pool, uuid.New(), 100, "2026-11-20T12:00:00Z") // somebody else
+	post(t, pool, uuid.New(), 100, "2026-11-20T12:00:00Z") // another user
 
 	for _, test := range []struct {
 		name         string
@@ -113,7 +113,7 @@ func TestSummaryIsBounded(t *testing.T) {
 	require.ErrorIs(t, err, rollup.ErrEmptyRange)
 }
 
-// (0, 0) and no row mean the same.
+// (0, 0) and a missing row mean the same.
 func TestSummaryOfAnEmptyRow(t *testing.T) {
 	t.Parallel()
 	pool, user := pgtest.Pool(t), uuid.New()

@@ -1,14 +1,15 @@
 package rollup
 
-// AddSQL returns the statement that adds to the rollups, the only one that does.
+// AddSQL returns the only statement that adds to the rollups.
 //
-// sums is a relation, by name or as a query in parentheses, with the columns user_id,
-// granularity, period, words and entries: what is to be added to each row of the
-// rollup, a row only once; a negative number takes away. [SumsSQL] makes one of logs.
-// It is pasted into the statement: never pass what a client sent.
+// sums is a relation, given by name or as a query in parentheses, with the columns
+// user_id, granularity, period, words and entries. Each of its rows is added to one
+// row of the rollup; negative numbers subtract. A row of the rollup may appear only
+// once in it. [SumsSQL] makes such a relation from logs. sums is pasted into the
+// statement: never pass anything that a client sent.
 //
-// Rows are upserted in the order of their key, by whoever adds, so that two
-// statements may wait for each other but do not deadlock.
+// Rows are always upserted in the order of their key. So two statements may wait for
+// each other, but they don't deadlock.
 func AddSQL(sums string) string {
 	return `
 		INSERT INTO learning_log_aggregates AS a
@@ -21,12 +22,13 @@ func AddSQL(sums string) string {
 		    entry_count = a.entry_count + excluded.entry_count`
 }
 
-// SumsSQL returns the query, in parentheses, of what logs come to in each of their
-// periods, for [AddSQL].
+// SumsSQL returns a query, in parentheses, that sums logs per user, granularity and
+// period, for [AddSQL].
 //
-// logs is a relation with the columns user_id, "timestamp", words and entries, such as
-// [LogsSQL] makes. zone is the SQL expression, usually a parameter, of the name of the zone whose
-// periods are meant. Both are pasted into the query: never pass what a client sent.
+// logs is a relation with the columns user_id, "timestamp", words and entries, as
+// [LogsSQL] makes it. zone is an SQL expression, usually a parameter, for the name
+// of the time zone of the periods. Both are pasted into the query: never pass
+// anything that a client sent.
 func SumsSQL(logs, zone string) string {
 	return `(
 		SELECT user_id, granularity, date_trunc(granularity, "timestamp", ` + zone + `) AS period,
@@ -36,8 +38,9 @@ func SumsSQL(logs, zone string) string {
 	)`
 }
 
-// LogsSQL returns the query, in parentheses, of what each log adds, for [SumsSQL]: its
-// words, and itself. logs is the name of a relation with the columns of learning_log.
+// LogsSQL returns a query, in parentheses, of what each log adds to the sums, for
+// [SumsSQL]: its words, and one entry. logs is the name of a relation with the
+// columns of learning_log.
 func LogsSQL(logs string) string {
 	return `(SELECT user_id, "timestamp", word_count AS words, 1 AS entries FROM ` + logs + `)`
 }

@@ -8,8 +8,8 @@ import (
 )
 
 // Granularity is the length of a period: a day, an ISO week (from Monday) or a
-// month of the calendar. Its text is what the table, the API and PostgreSQL's
-// date_trunc all call it.
+// calendar month. The table, the API and PostgreSQL's date_trunc all use its text as
+// the name.
 type Granularity string
 
 // The granularities that are rolled up.
@@ -21,9 +21,9 @@ const (
 
 // Errors of ranges of time.
 var (
-	// ErrEmptyRange is the error of a range whose end comes before its beginning.
+	// ErrEmptyRange means that a range ends before it begins.
 	ErrEmptyRange = errors.New("from must not be after to")
-	// ErrTooManyPeriods is the error of a range of more periods than a limit.
+	// ErrTooManyPeriods means that a range has more periods than allowed.
 	ErrTooManyPeriods = errors.New("too many periods")
 )
 
@@ -42,13 +42,12 @@ func ParseGranularity(text string) (Granularity, error) {
 	return granularity, nil
 }
 
-// StartOf returns the instant, in UTC, at which the period that contains t
-// starts on the clocks of zone. It is what PostgreSQL's
-// date_trunc(granularity, t, zone) returns, to the microsecond, also where the
-// clocks change at midnight: a midnight that they skip is the instant of the
-// change, and of a midnight that they show twice it is the second.
+// StartOf returns the instant, in UTC, at which the period that contains t starts on
+// the clocks of zone. It equals PostgreSQL's date_trunc(granularity, t, zone), to the
+// microsecond, even where the clocks change at midnight: if they skip midnight, it is
+// the instant of the change; if they show midnight twice, it is the second one.
 //
-// An unknown granularity is a mistake of the program and panics.
+// It panics for an unknown granularity, which is a programming error.
 func (g Granularity) StartOf(t time.Time, zone *time.Location) time.Time {
 	year, month, day := t.In(zone).Date()
 	switch g {
@@ -63,17 +62,17 @@ func (g Granularity) StartOf(t time.Time, zone *time.Location) time.Time {
 	return midnight(year, month, day, zone)
 }
 
-// Next returns the start, in UTC, of the period after the one that starts at start, by
-// the calendar of zone: a day may be 23 or 25 hours long. A date that the zone
-// skipped altogether has no period.
+// Next returns the start, in UTC, of the period that follows the one that starts at
+// start, by the calendar of zone: a day may be 23 or 25 hours long. A date that the
+// zone skipped has no period.
 func (g Granularity) Next(start time.Time, zone *time.Location) time.Time {
 	year, month, day := start.In(zone).Date()
 	switch g {
 	case Day:
 		day++
 	case Week:
-		// Monday itself may be a date that the zone skipped; then the period
-		// starts on the day after.
+		// The zone may have skipped that Monday; the week then starts on the next
+		// day.
 		day += daysPerWeek - daysSinceMonday(start.In(zone).Weekday())
 	case Month:
 		month, day = month+1, 1
@@ -83,8 +82,8 @@ func (g Granularity) Next(start time.Time, zone *time.Location) time.Time {
 	return midnight(year, month, day, zone)
 }
 
-// Back returns the start, in zone, of the period so many before the one that starts
-// at start.
+// Back returns the start, in zone, of the period that is the given number of periods
+// before the one that starts at start.
 func (g Granularity) Back(start time.Time, periods int, zone *time.Location) time.Time {
 	for range periods {
 		start = g.StartOf(start.Add(-time.Microsecond), zone)
@@ -93,9 +92,8 @@ func (g Granularity) Back(start time.Time, periods int, zone *time.Location) tim
 }
 
 // Starts returns the starts, in time order, of all periods from the one that
-// contains from through the one that contains to, both included. It is empty
-// where from is after to, and fails with [ErrTooManyPeriods] where there are
-// more than limit.
+// contains from to the one that contains to, both included. It is empty if from is
+// after to. It fails with [ErrTooManyPeriods] if there are more than limit.
 func (g Granularity) Starts(from, to time.Time, zone *time.Location, limit int) ([]time.Time, error) {
 	var starts []time.Time
 	last := g.StartOf(to, zone)
@@ -114,12 +112,12 @@ func daysSinceMonday(weekday time.Weekday) int {
 	return (int(weekday) + daysPerWeek - int(time.Monday)) % daysPerWeek
 }
 
-// midnight returns the instant at which the clocks of zone show 00:00 on a
-// date. [time.Date] leaves open which instant it returns around a change of the
-// clocks; this follows PostgreSQL (DetermineTimeZoneOffset in
-// src/backend/utils/adt/datetime.c), so that what Go reads is what SQL wrote: a
-// skipped time is read with the offset before the change, a repeated one with
-// the offset after it.
+// midnight returns the instant at which the clocks of zone show 00:00 on a date.
+// [time.Date] doesn't say which instant it returns around a change of the clocks.
+// This function follows PostgreSQL (DetermineTimeZoneOffset in
+// src/backend/utils/adt/datetime.c), so that Go reads the periods that SQL wrote: a
+// skipped time is read with the offset before the change, a repeated one with the
+// offset after it.
 func midnight(year int, month time.Month, day int, zone *time.Location) time.Time {
 	const dayBefore = -24 * time.Hour
 	wall := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)

@@ -114,8 +114,8 @@ func TestParseGranularity(t *testing.T) {
 	}
 }
 
-// Go reads what SQL wrote, so both must cut time at the same instants, in every
-// zone and around every change of the clocks.
+// Go reads what SQL wrote, so both must have the same periods, in every zone and
+// around every change of the clocks.
 func TestPeriodsAreThoseOfPostgreSQL(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)

@@ -14,7 +14,7 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// browse sends what a browser does on behalf of a page of the origin.
+// browse sends the request that a browser sends for a page of the given origin.
 func (s *service) browse(method, path, origin, body string) answer {
 	s.t.Helper()
 	request, err := http.NewRequestWithContext(context.Background(), method, s.base+path, strings.NewReader(body))

@@ -167,7 +167,7 @@ func TestBatch(t *testing.T) {
 	words, count := s.total(user)
 	assert.Equal(t, []int{6, 2}, []int{words, count})
 
-	// The same again, as NDJSON with a line that is broken and one that is empty.
+	// The same logs again, as NDJSON with a broken line and an empty one.
 	lines, err := s.send(http.MethodPost, "/v1/learning-logs/batch", "application/x-ndjson",
 		strings.Join(entries, "\n")+"\n\n{broken\n")
 	require.NoError(t, err)
@@ -295,8 +295,8 @@ func TestRebuildOverHTTP(t *testing.T) {
 	assert.Equal(t, repaired.ID, list.Rebuilds[0].ID, "newest first")
 }
 
-// Every error of every route: a problem that names the field and what would be
-// right.
+// Every error of every route is a problem that names the field and says what would
+// be right.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "--database-url", pgtest.URL(t))
@@ -434,7 +434,7 @@ func TestContentTypes(t *testing.T) {
 		"application/json; charset=utf-8":   http.StatusCreated,
 		"Application/JSON":                  http.StatusCreated,
 		"application/json; charset=utf-16":  http.StatusUnsupportedMediaType,
-		"application/x-www-form-urlencoded": http.StatusUnsupportedMediaType, // curl's own
+		"application/x-www-form-urlencoded": http.StatusUnsupportedMediaType, // the default of curl
 		"text/plain":                        http.StatusUnsupportedMediaType,
 		"nonsense;;":                        http.StatusUnsupportedMediaType,
 	} {
@@ -495,8 +495,8 @@ func TestDocsAndHealth(t *testing.T) {
 	assert.Zero(t, status, "%s%s", stdout, stderr)
 }
 
-// A request that is under way when the service is told to stop is finished, and
-// no new one is begun.
+// A request that is running when the service is stopped is finished, and no new one
+// is accepted.
 func TestStopFinishesWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "--database-url", pgtest.URL(t))
@@ -509,7 +509,7 @@ func TestStopFinishesWhatIsUnderWay(t *testing.T) {
 	_, err = fmt.Fprintf(connection, "POST /v1/learning-logs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+
 		"Content-Length: %d\r\n\r\n%s", len(log), log[:10])
 	require.NoError(t, err)
-	// Another request on another connection shows that the service has read on.
+	// A request on another connection shows that the service has read this one.
 	s.mustCall(http.StatusOK, http.MethodGet, "/healthz", "")
 
 	stopped := make(chan struct{})
@@ -529,7 +529,7 @@ func TestStopFinishesWhatIsUnderWay(t *testing.T) {
 	<-stopped
 }
 
-// A slow network is no outage: the time that a body takes to arrive isn't counted.
+// A slow network is not an outage: the time for receiving a body isn't counted.
 func TestASlowBody(t *testing.T) {
 	t.Parallel()
 	const timeout = 2 * time.Second
@@ -541,7 +541,7 @@ func TestASlowBody(t *testing.T) {
 		reader, writer := io.Pipe()
 		go func() {
 			_, _ = io.WriteString(writer, body[:10])
-			time.Sleep(timeout + timeout/4) // what is tested is that time passes
+			time.Sleep(timeout + timeout/4) // the test needs time to pass
 			_, _ = io.WriteString(writer, body[10:])
 			_ = writer.Close()
 		}()
@@ -552,8 +552,8 @@ func TestASlowBody(t *testing.T) {
 	}
 }
 
-// A request that the database keeps waiting is answered in time, and doesn't keep
-// the service from stopping.
+// A request that waits for the database too long gets an answer in time, and doesn't
+// delay the stop of the service.
 func TestARequestThatWaitsForTheDatabase(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)

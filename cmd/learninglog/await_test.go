@@ -8,14 +8,15 @@ import (
 )
 
 const (
-	// eventually is how long a test waits for what takes a moment on a fast machine.
+	// eventually is how long a test waits for something that takes a moment on a
+	// fast machine.
 	eventually = time.Minute
-	// often is how often it looks.
+	// often is the interval between checks.
 	often = 20 * time.Millisecond
 )
 
-// await waits until look says that it is done. It takes as long as it takes, as a slow
-// machine may be slow; but the test fails when the progress that look returns hasn't
+// await waits until look reports that it is done. There is no total limit, because a
+// machine may be slow. The test fails if the progress that look returns hasn't
 // changed for [eventually].
 func await(t testing.TB, what string, look func() (progress int, done bool)) {
 	t.Helper()

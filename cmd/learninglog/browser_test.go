@@ -22,10 +22,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// screenshots is the folder, which git ignores, that pictures of pages go to.
+// screenshots is the directory for pictures of pages. git ignores it.
 const screenshots = "../../screenshots"
 
-// required says that what a test needs, and isn't there, is a failure.
+// required reports whether missing tools make a test fail instead of skipping it.
 func required() bool { return os.Getenv("CI") != "" }
 
 func skipUnlessRequired(t testing.TB, reason string) {
@@ -36,23 +36,24 @@ func skipUnlessRequired(t testing.TB, reason string) {
 	t.Skip(reason)
 }
 
-// tab is a tab of a browser at a service. When the test ends, it fails if a page had
-// an error, or asked for anything elsewhere.
+// tab is a browser tab that shows a service. At its end, the test fails if a page
+// had an error or loaded anything from another site.
 type tab struct {
 	t    testing.TB
 	ctx  context.Context //nolint:containedctx // it is chromedp's handle of the tab
 	base string
-	axe  string // the text of axe-core, or nothing where it is missing
+	axe  string // the text of axe-core, or empty if it is missing
 
 	mu       sync.Mutex
 	problems []string
-	expected []string // parts of problems that a test provokes
+	expected []string // parts of the messages of errors that the test provokes
 }
 
-// browse opens a tab, wide unless it is changed.
+// browse opens a tab with the width of a desktop.
 func browse(t testing.TB, s *service) *tab {
 	t.Helper()
-	// Before Chromium is looked for, so that `make browser-tools` outdates a cached skip.
+	// This is read before Chromium is looked for, so that `make browser-tools`
+	// invalidates the cached result of a skipped test.
 	axe, _ := os.ReadFile("testdata/browser/node_modules/axe-core/axe.min.js")
 	program := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -88,7 +89,7 @@ func browse(t testing.TB, s *service) *tab {
 	return opened
 }
 
-// listen notes what should not happen.
+// listen records errors and requests to other sites.
 func (b *tab) listen(event any) {
 	problem := ""
 	switch event := event.(type) {
@@ -111,7 +112,7 @@ func (b *tab) listen(event any) {
 	}
 }
 
-// expect says that a problem with such a text is no failure.
+// expect says that an error whose message contains text is not a failure.
 func (b *tab) expect(text string) { b.expected = append(b.expected, text) }
 
 func (b *tab) check() {
@@ -131,7 +132,7 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	require.NoError(b.t, chromedp.Do(b.ctx, steps...))
 }
 
-// get returns what an action finds out.
+// get returns the result of an action.
 func get[T any](b *tab, action chromedp.Action[T]) T {
 	b.t.Helper()
 	found, err := chromedp.Run(b.ctx, action)
@@ -158,7 +159,7 @@ func (b *tab) open(path string) {
 	b.do(chromedp.Navigate(b.base+path), chromedp.WaitReady(chromedp.CSS("main")))
 }
 
-// follow clicks what leads to another page, and waits for that.
+// follow clicks a link to another page, and waits for that page.
 func (b *tab) follow(selector string) {
 	b.t.Helper()
 	_, err := chromedp.RunResponse(b.ctx, chromedp.Click(chromedp.CSS(selector)))
@@ -171,44 +172,44 @@ func (b *tab) click(selector string) {
 	b.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
-// text returns what is written in an element.
+// text returns the text of an element.
 func (b *tab) text(selector string) string {
 	b.t.Helper()
 	return strings.TrimSpace(get(b, chromedp.Text(chromedp.CSS(selector))))
 }
 
-// path returns where the tab is.
+// path returns the path of the tab's page.
 func (b *tab) path() string {
 	b.t.Helper()
 	return evaluate[string](b, `location.pathname + location.search`)
 }
 
-// count returns how many elements there are.
+// count returns the number of matching elements.
 func (b *tab) count(selector string) int {
 	b.t.Helper()
 	return evaluate[int](b, fmt.Sprintf(`document.querySelectorAll(%q).length`, selector))
 }
 
-// isVisible says whether an element can be seen.
+// isVisible reports whether an element is visible.
 func (b *tab) isVisible(selector string) bool {
 	b.t.Helper()
 	return evaluate[bool](b, fmt.Sprintf(`document.querySelector(%q).checkVisibility({contentVisibilityAuto: true})`, selector))
 }
 
-// waitFor waits until there is an element.
+// waitFor waits until a matching element exists.
 func (b *tab) waitFor(selector string) {
 	b.t.Helper()
 	b.do(chromedp.WaitReady(chromedp.CSS(selector)))
 }
 
-// says waits until an element's text contains what is wanted, also while the page is
-// being replaced by another.
+// says waits until the text of an element contains want, even while the page is
+// being replaced.
 func (b *tab) says(selector, want string) {
 	b.t.Helper()
 	b.until(fmt.Sprintf(`document.querySelector(%q)?.innerText.includes(%q)`, selector, want))
 }
 
-// until waits until an expression is true, also while the page is being replaced.
+// until waits until an expression is true, even while the page is being replaced.
 func (b *tab) until(expression string) {
 	b.t.Helper()
 	require.Eventually(b.t, func() bool {
@@ -217,13 +218,13 @@ func (b *tab) until(expression string) {
 	}, eventually, often, "never: %s", expression)
 }
 
-// narrow makes the tab a phone's.
+// narrow gives the tab the width of a phone.
 func (b *tab) narrow() {
 	b.t.Helper()
 	b.do(chromedp.EmulateViewport(360, 740, chromedp.EmulateMobile))
 }
 
-// dark has the visitor prefer dark pages.
+// dark makes the browser prefer the dark colour scheme.
 func (b *tab) dark() {
 	b.t.Helper()
 	instruct(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
@@ -231,22 +232,22 @@ func (b *tab) dark() {
 	})
 }
 
-// withoutScripts has no page run a script.
+// withoutScripts disables scripts.
 func (b *tab) withoutScripts() {
 	b.t.Helper()
 	instruct(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 }
 
-// screenshot keeps a picture of the whole page.
+// screenshot saves a picture of the whole page.
 func (b *tab) screenshot(name string) {
 	b.t.Helper()
-	const quality = 100 // which makes it a PNG
+	const quality = 100 // makes it a PNG
 	picture := get(b, chromedp.FullScreenshot(quality))
 	require.NoError(b.t, os.MkdirAll(screenshots, 0o750))
 	require.NoError(b.t, os.WriteFile(filepath.Join(screenshots, name+".png"), picture, 0o600))
 }
 
-// isAccessible fails the test for whatever axe finds wrong on the page.
+// isAccessible fails the test if axe finds anything wrong on the page.
 func (b *tab) isAccessible(what string) {
 	b.t.Helper()
 	if b.axe == "" {

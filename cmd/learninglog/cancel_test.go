@@ -16,7 +16,7 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// rebuildState is what a test looks at of GET /v1/rebuilds/{id}.
+// rebuildState is the part of GET /v1/rebuilds/{id} that the tests use.
 type rebuildState struct {
 	ID       int64
 	State    string
@@ -37,11 +37,11 @@ func (s *service) rebuild(id int64) (got rebuildState) {
 
 func rebuildPath(id int64) string { return "/v1/rebuilds/" + strconv.FormatInt(id, 10) }
 
-// slowly makes the chunks of a rebuild so small that it is held back after every
-// log where it has a pace. Then it goes on for as long as a test looks at it.
+// slowly returns a flag that makes chunks so small that a rebuild with a pace pauses
+// after every log. So it lasts as long as a test needs.
 func slowly() []string { return []string{"--rebuild-chunk-logs", "1"} }
 
-// driftedUsers makes n users, each with a log that isn't counted.
+// driftedUsers creates n users, each with a log that isn't counted.
 func driftedUsers(t testing.TB, pool *pgxpool.Pool, n int) {
 	t.Helper()
 	_, err := pool.Exec(context.Background(), `
@@ -50,7 +50,7 @@ func driftedUsers(t testing.TB, pool *pgxpool.Pool, n int) {
 	require.NoError(t, err)
 }
 
-// beginRebuild asks for a slow rebuild and returns its id when it has repaired
+// beginRebuild requests a slow rebuild, and returns its id when it has repaired
 // something.
 func (s *service) beginRebuild() int64 {
 	s.t.Helper()
@@ -98,7 +98,8 @@ func TestCancelARebuild(t *testing.T) {
 	assert.Equal(t, "cancelled", answered.State, "one that has ended is answered as it is")
 }
 
-// Whoever is asked, the process that works the rebuild hears of it.
+// The process that works on the rebuild is notified, whichever process gets the
+// request.
 func TestCancelARebuildThatAnotherProcessWorks(t *testing.T) {
 	t.Parallel()
 	const users = 1000

@@ -34,8 +34,8 @@ func execute(t testing.TB, databaseURL, statement string) {
 
 const zeroTotals = `UPDATE learning_log_aggregates SET total_word_count = 0`
 
-// The way of an operator: verify says that all is well; something outside goes
-// wrong; verify lists it; a rebuild repairs it while writers write.
+// What an operator does: verify finds no drift; something else causes drift; verify
+// lists it; a rebuild repairs it while writers write.
 func TestVerifyAndRebuild(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -96,7 +96,7 @@ func TestVerifyAndRebuild(t *testing.T) {
 	}
 }
 
-// Without a service the command does the work.
+// Without a service, the command does the work itself.
 func TestVerifyAndRebuildAlone(t *testing.T) {
 	t.Parallel()
 	dir := dataDir(t)
@@ -189,10 +189,11 @@ func TestMigrate(t *testing.T) {
 	assert.Regexp(t, `job queue +version 0 of `, stdout)
 	migrate(0, "down")
 	migrate(0, "up")
-	migrate(0, "down") // an empty database goes without --yes
+	migrate(0, "down") // an empty database needs no --yes
 }
 
-// Timeouts that are meant for requests end no migration, and no waiting for one.
+// Timeouts that are meant for requests interrupt neither a migration nor the wait
+// for one.
 func TestMigrateTakesItsTime(t *testing.T) {
 	t.Parallel()
 	databaseURL := emptyDatabase(t)
@@ -219,7 +220,8 @@ func TestMigrateTakesItsTime(t *testing.T) {
 	require.NoError(t, <-released)
 }
 
-// A process that died in the middle of a migration leaves it dirty.
+// A process that dies in the middle of a migration leaves the database marked as
+// dirty.
 func TestMigrateAfterAnInterruption(t *testing.T) {
 	t.Parallel()
 	const (
@@ -227,7 +229,8 @@ func TestMigrateAfterAnInterruption(t *testing.T) {
 		before2 = before3 + `DROP TABLE learning_log_verifications; DROP INDEX learning_log_recorded_at_idx;`
 	)
 	for _, statement := range []string{
-		// After the statements of a migration, before the end; and before them.
+		// Two interruptions: after the statements of a migration but before its end,
+		// and before the statements.
 		`UPDATE learninglog_schema_migrations SET dirty = true`,
 		before3 + `UPDATE learninglog_schema_migrations SET dirty = true`,
 		before3 + `UPDATE learninglog_schema_migrations SET version = 2, dirty = true`,
@@ -244,7 +247,7 @@ func TestMigrateAfterAnInterruption(t *testing.T) {
 		s := serve(t, "--database-url", databaseURL)
 		s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(uuid.New(), 1))
 		s.mustCall(http.StatusOK, http.MethodGet, "/v1/verifications", "")
-		execute(t, databaseURL, before2) // all is there
+		execute(t, databaseURL, before2) // everything exists
 	}
 }
 
@@ -266,7 +269,7 @@ func TestMigrateDownAfterAnInterruption(t *testing.T) {
 	assert.True(t, gone, "what it says it removed is gone")
 }
 
-// River's own migrations can't go down once two jobs of one scope have ended.
+// River's own migrations can't go down after two jobs of one scope have ended.
 func TestMigrateDownAfterRebuilds(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)
@@ -281,8 +284,8 @@ func TestMigrateDownAfterRebuilds(t *testing.T) {
 	require.Zero(t, status, stderr)
 }
 
-// A verify that began earlier has passed some users already, and doesn't see what has
-// drifted of theirs since. So it is waited for, and then another one begins.
+// A verify that began earlier has passed some users already, so it misses drift that
+// they have had since. So the command waits for it, and then requests another.
 func TestVerifyDoesNotTrustOneThatHadBegunBefore(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)
@@ -290,7 +293,7 @@ func TestVerifyDoesNotTrustOneThatHadBegunBefore(t *testing.T) {
 	s := serve(t, "--database-url", databaseURL)
 	s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 12))
 	s.stop()
-	// A verify of everything that has passed all users but not ended.
+	// A verify of everything that has passed all users, but has not ended.
 	s2 := pgtest.Open(t, databaseURL)
 	_, stderr, status := run(t, "rebuild", "--dry-run", "--database-url", databaseURL)
 	require.Zero(t, status, stderr)
@@ -365,8 +368,8 @@ func TestCommandsThatFail(t *testing.T) {
 	}
 }
 
-// A flag that is wrong is told of as such, whatever else would keep the service from
-// starting: here, another process that listens on its address.
+// A wrong flag is reported even if something else would also prevent the start:
+// here, another process listens on the address.
 func TestServeChecksItsFlagsBeforeItListens(t *testing.T) {
 	t.Parallel()
 	occupied, err := net.Listen("tcp", "127.0.0.1:0")
@@ -411,7 +414,7 @@ func TestHelpShowsCommandsThatThereAre(t *testing.T) {
 	assert.GreaterOrEqual(t, found, 6)
 }
 
-// openapi.yaml is what the code says: run `make schema` after changing it.
+// openapi.yaml must match the code: run `make schema` after changing it.
 func TestOpenAPIIsCommitted(t *testing.T) {
 	t.Parallel()
 	stdout, stderr, status := run(t, "openapi")

@@ -19,7 +19,7 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// paste runs a command line as a person would who copied it from a page.
+// paste runs a command line that a person has copied from a page.
 func paste(t testing.TB, line string) string {
 	t.Helper()
 	needCurl(t)
@@ -28,7 +28,7 @@ func paste(t testing.TB, line string) string {
 	return string(output)
 }
 
-// As somebody who has just started the service.
+// This is what a person sees who has just started the service.
 func TestTheFirstLogAppears(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "--database-url", pgtest.URL(t))
@@ -43,7 +43,7 @@ func TestTheFirstLogAppears(t *testing.T) {
 
 	assert.Contains(t, paste(t, b.text(".empty pre")), `"word_count":12`)
 
-	b.waitFor("#everybody") // by itself
+	b.waitFor("#everybody") // without a reload by the user
 	b.click("details summary")
 	assert.Contains(t, b.text(".figures tbody tr:last-child"), "12")
 	b.open(link)
@@ -60,7 +60,7 @@ func TestTheFirstLogAppears(t *testing.T) {
 	assert.Zero(t, b.count(".empty"))
 }
 
-// demoService has the made-up learners.
+// demoService returns a service with the demo learners.
 func demoService(t testing.TB) *service {
 	t.Helper()
 	return serve(t, "--demo", "--database-url", pgtest.URL(t))
@@ -176,7 +176,7 @@ func TestPagesWithoutJavaScript(t *testing.T) {
 	b.withoutScripts()
 	b.open("/users/" + user.String())
 	s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 12))
-	b.waitFor("figure svg.chart") // as the page asks for itself again
+	b.waitFor("figure svg.chart") // after the page has reloaded itself
 	b.follow("form.custom button")
 	b.waitFor("figure svg.chart")
 
@@ -187,7 +187,7 @@ func TestPagesWithoutJavaScript(t *testing.T) {
 	assert.Contains(t, b.text(".job"), "rows drifted: 3 · repaired: 0")
 	b.click(".rebuild summary")
 	b.follow("button[value=rebuild]")
-	b.says(".job", "rows drifted: 3 · repaired: 3") // as the page asks for itself again
+	b.says(".job", "rows drifted: 3 · repaired: 3") // after the page has reloaded itself
 }
 
 func TestOperatorsPage(t *testing.T) {
@@ -213,12 +213,12 @@ func TestOperatorsPage(t *testing.T) {
 	b.waitFor(".job progress")
 	b.isAccessible("the operators' page while a rebuild runs")
 	const repaired = `Number(document.querySelector(".job .rows-repaired")?.innerText.replace(",", ""))`
-	b.until(repaired + " > 0") // the page tells of the progress by itself
+	b.until(repaired + " > 0") // the page shows the progress without a reload
 	b.until(fmt.Sprintf("%s > %d", repaired, evaluate[int](b, repaired)))
 	b.screenshot("operator")
 	b.click(".job summary")
 	b.follow(".job form button")
-	b.until(`document.querySelector(".job .state")?.innerText === "cancelled"`) // and of the end
+	b.until(`document.querySelector(".job .state")?.innerText === "cancelled"`) // and the end
 	assert.Zero(t, b.count(".job progress"))
 }
 

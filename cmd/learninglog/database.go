@@ -16,36 +16,37 @@ import (
 	"learninglog/internal/postgres"
 )
 
-// databaseFlags say which database is meant.
+// databaseFlags select the database.
 type databaseFlags struct {
 	DatabaseURL string `name:"database-url" env:"DATABASE_URL" placeholder:"postgres://…" help:"The PostgreSQL database, 15 or newer. Without it, the embedded one in --data-dir."`
 	DataDir     string `name:"data-dir" env:"LEARNINGLOG_DATA_DIR" type:"path" default:"${data_dir}" help:"Where the embedded PostgreSQL keeps its data."`
 }
 
-// Validate is called by kong, before the command does anything. A command that has a
-// Validate of its own, or embeds other flags with one, has to call this one too.
+// Validate is called by kong before the command runs. If a command has its own
+// Validate, or embeds other flags that have one, its Validate must call this one
+// too.
 func (f databaseFlags) Validate() error {
 	switch {
 	case f.DatabaseURL != "":
 		return postgres.CheckURL(f.DatabaseURL)
-	case f.DataDir == "": // or a database would be made in whatever is the current directory
+	case f.DataDir == "": // otherwise a database would be created in the current directory
 		return errors.New("--data-dir must name a directory, not nothing")
 	default:
 		return nil
 	}
 }
 
-// database is a database that was opened, and how to close it.
+// database is an open database.
 type database struct {
 	pool *pgxpool.Pool
-	// embedded is the server that this process runs, if it does.
+	// embedded is the server that this process runs, or nil.
 	embedded *embeddedpg.Server
-	// where says to a person where the data is.
+	// where tells a person where the data is.
 	where string
 }
 
-// run opens the database for a service. The embedded server is this process's
-// to run, and a database that is starting up too is waited for.
+// run opens the database for a service: it runs the embedded server, or waits for a
+// database that is still starting.
 func (f databaseFlags) run(ctx context.Context, logger *slog.Logger) (*database, error) {
 	const patience = 30 * time.Second
 	if f.DatabaseURL != "" {
@@ -64,9 +65,9 @@ func (f databaseFlags) run(ctx context.Context, logger *slog.Logger) (*database,
 	return opened, nil
 }
 
-// open opens the database for a command that runs beside a service or without
-// one: an embedded server that a service runs is used, one that nobody runs is
-// run for as long as the command takes.
+// open opens the database for a command, with or without a running service. If a
+// service runs the embedded server, the command uses that; otherwise the command
+// runs the server itself until it ends.
 func (f databaseFlags) open(ctx context.Context, logger *slog.Logger) (*database, error) {
 	const patience = 5 * time.Second
 	if f.DatabaseURL != "" {
@@ -79,7 +80,7 @@ func (f databaseFlags) open(ctx context.Context, logger *slog.Logger) (*database
 	return opened, err
 }
 
-// openExisting is open, but creates no embedded database.
+// openExisting is like open, but doesn't create an embedded database.
 func (f databaseFlags) openExisting(ctx context.Context, logger *slog.Logger) (*database, error) {
 	if f.DatabaseURL == "" && !embeddedpg.Exists(f.DataDir) {
 		return nil, fmt.Errorf("there is no database in %s yet: start `%s` first, "+
@@ -88,7 +89,7 @@ func (f databaseFlags) openExisting(ctx context.Context, logger *slog.Logger) (*
 	return f.open(ctx, logger)
 }
 
-// commandLogger is for what a person who waits for a command should know.
+// commandLogger logs what a person should know while waiting for a command.
 func commandLogger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
@@ -101,12 +102,12 @@ func connect(ctx context.Context, address string, patience time.Duration, logger
 	return &database{pool: pool, where: cmp.Or(withoutPassword(address), "the database of DATABASE_URL")}, nil
 }
 
-// withoutPassword returns the address for a person to read, or nothing if the
-// password can't be told apart in it.
+// withoutPassword returns the address for display, or nothing if its password can't
+// be identified.
 func withoutPassword(address string) string {
 	parsed, err := url.Parse(address)
 	if err != nil || parsed.Scheme == "" {
-		return "" // key=value pairs
+		return "" // the address consists of key=value pairs
 	}
 	query := parsed.Query()
 	if query.Has("password") {
@@ -116,7 +117,7 @@ func withoutPassword(address string) string {
 	return parsed.Redacted()
 }
 
-// close gives up the database, and stops the server if this process runs it.
+// close closes the database, and stops the server if this process runs it.
 func (d *database) close() error {
 	d.pool.Close()
 	if d.embedded == nil {

@@ -13,8 +13,8 @@ import (
 	"learninglog/internal/embeddedpg"
 )
 
-// A database whose disk is full is an outage like any other: 503 until there is
-// room again, and nothing that was acknowledged is lost.
+// A full disk of the database is an outage like any other: the answer is 503 until
+// there is room again, and no acknowledged log is lost.
 func TestTheDiskIsFull(t *testing.T) {
 	t.Parallel()
 	dir := dataDir(t)
@@ -27,7 +27,7 @@ func TestTheDiskIsFull(t *testing.T) {
 	l := newLoad(t, func() string { return s.base })
 	l.start()
 	l.waitForMore(5)
-	execute(t, databaseURL, `SELECT pg_switch_wal()`) // what runs out is to be the room for logs
+	execute(t, databaseURL, `SELECT pg_switch_wal()`) // so that it is the room for logs that runs out
 	l.waitForMore(5)
 
 	disk.fill()
@@ -47,7 +47,7 @@ type disk struct {
 	path string
 }
 
-// mountDisk mounts a disk. It is gone when the test ends.
+// mountDisk mounts a disk. It is unmounted when the test ends.
 func mountDisk(t testing.TB, path string) (*disk, error) {
 	t.Helper()
 	if output, err := exec.Command("mount", "-t", "tmpfs", "-o", "mode=755,"+roomy, "learninglog-test", path).CombinedOutput(); err != nil {
@@ -62,14 +62,14 @@ func mountDisk(t testing.TB, path string) (*disk, error) {
 
 const roomy = "size=4g"
 
-// fill makes the disk as large as what is on it.
+// fill shrinks the disk to the size of its content.
 func (d *disk) fill() {
 	d.t.Helper()
 	require.Eventually(d.t, func() bool {
 		var now syscall.Statfs_t
 		require.NoError(d.t, syscall.Statfs(d.path, &now))
 		used := (now.Blocks - now.Bfree) * uint64(now.Bsize)
-		return d.resize(fmt.Sprintf("size=%d", used)) == nil // unless more has been written meanwhile
+		return d.resize(fmt.Sprintf("size=%d", used)) == nil // fails if more has been written meanwhile
 	}, eventually, often, "the disk can't be filled")
 }
 
@@ -87,7 +87,7 @@ func (d *disk) resize(size string) error {
 	return nil
 }
 
-// mountLogs puts the logs on a disk of their own.
+// mountLogs moves the logs to a disk of their own.
 func (i *installation) mountLogs() (err error) {
 	path := dataDir(i.t)
 	if i.disk, err = mountDisk(i.t, path); err != nil {

@@ -21,8 +21,8 @@ import (
 	"learninglog/internal/embeddedpg"
 )
 
-// A newcomer's first minute: no database, no configuration, and what the service
-// prints works as pasted.
+// The first minute of a new user: without a database and without configuration, the
+// commands that the service prints work as pasted.
 func TestFirstStart(t *testing.T) {
 	t.Parallel()
 	needCurl(t)
@@ -41,7 +41,8 @@ func TestFirstStart(t *testing.T) {
 	assert.Contains(t, string(read), `"total_word_count":12`)
 }
 
-// However the service ends, what it acknowledged is there when it starts again.
+// However the service ends, everything that it acknowledged is there after a
+// restart.
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	dir, user := dataDir(t), uuid.New()
@@ -59,8 +60,8 @@ func TestRestart(t *testing.T) {
 	assert.Equal(t, posted, words)
 }
 
-// The service outlives its database: it answers 503 while that is away, and goes
-// on when it is back.
+// The service outlives its database: it answers 503 while the database is down, and
+// continues afterwards.
 func TestDatabaseIsKilled(t *testing.T) {
 	t.Parallel()
 	dir, user := dataDir(t), uuid.New()
@@ -107,8 +108,8 @@ func TestDatabaseIsKilled(t *testing.T) {
 }
 
 // killDatabase kills the server of a data directory, and waits until the service has
-// started another. A session of the killed one may still commit and answer; but where
-// the other takes connections there is none left, as it waits for that.
+// started another. A session of the killed server may still commit and answer. The
+// new server accepts connections only when no such session is left.
 func killDatabase(t testing.TB, dir string) {
 	t.Helper()
 	killProcess(t, postmaster(t, dir))
@@ -118,7 +119,7 @@ func killDatabase(t testing.TB, dir string) {
 	}, eventually, often, "the database is started again")
 }
 
-// postmaster returns the process that runs a data directory.
+// postmaster returns the PostgreSQL process of a data directory.
 func postmaster(t testing.TB, dir string) (pid int) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid"))
@@ -134,7 +135,7 @@ func killProcess(t testing.TB, pid int) {
 	require.Eventually(t, func() bool { return syscall.Kill(pid, 0) != nil }, eventually, often)
 }
 
-// What can't be started says why in one sentence, and what to do about it.
+// A failed start reports the reason in one sentence, and what to do about it.
 func TestStartsThatFail(t *testing.T) {
 	t.Parallel()
 	taken := dataDir(t)
@@ -173,8 +174,8 @@ func TestStartsThatFail(t *testing.T) {
 	}
 }
 
-// rebuildOf records a log of each of so many users, asks for a rebuild of them all
-// and returns where to watch it.
+// rebuildOf records a log for each of that many users, requests a rebuild of all of
+// them, and returns the path for watching it.
 func rebuildOf(s *service, users int) (path string) {
 	s.t.Helper()
 	batch := make([]string, users)
@@ -185,8 +186,8 @@ func rebuildOf(s *service, users int) (path string) {
 	return s.mustCall(http.StatusAccepted, http.MethodPost, "/v1/rebuilds", "").header.Get("Location")
 }
 
-// A rebuild that a crash interrupts goes on by itself when the service is back,
-// within seconds and where it was.
+// A rebuild that a crash interrupts continues by itself within seconds after a
+// restart, where it stopped.
 func TestRebuildSurvivesACrash(t *testing.T) {
 	t.Parallel()
 	const users = 3000
@@ -212,8 +213,8 @@ func TestRebuildSurvivesACrash(t *testing.T) {
 	before := watch(s)
 	require.NotEqual(t, "completed", before.State, "the crash came before the end")
 	require.GreaterOrEqual(t, before.Progress.Users, seen)
-	// Not even the first chunk is done again: this drift, of the first user, is
-	// behind it.
+	// Even the first chunk isn't repeated. This drift, of the first user, is in it,
+	// so the rebuild has already passed it.
 	execute(t, embeddedpg.URL(dir), `
 		UPDATE learning_log_aggregates SET total_word_count = 99
 		WHERE user_id = (SELECT user_id FROM learning_log ORDER BY user_id LIMIT 1)`)
@@ -226,8 +227,8 @@ func TestRebuildSurvivesACrash(t *testing.T) {
 	assert.Equal(t, users, watch(s).Progress.Users, "every user once, from where it was")
 }
 
-// River writes down late what became of an attempt that failed in an outage: the
-// attempts of a rebuild must not get into each other's way.
+// After an outage, River writes the result of a failed attempt late. Attempts at a
+// rebuild must not disturb each other.
 func TestRebuildSurvivesOutages(t *testing.T) {
 	t.Parallel()
 	const users, outages = 3000, 3
@@ -238,7 +239,7 @@ func TestRebuildSurvivesOutages(t *testing.T) {
 	watch := func() bool {
 		got, err := s.call(http.MethodGet, path, "")
 		if err != nil || got.status != http.StatusOK {
-			return false // it is away
+			return false // the database is down
 		}
 		var now struct {
 			State    string

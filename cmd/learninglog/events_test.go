@@ -16,7 +16,7 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// watching is a client of the events of a rebuild.
+// watching is a client that receives the events of a rebuild.
 type watching struct {
 	t        testing.TB
 	response *http.Response
@@ -36,7 +36,7 @@ func (s *service) watch(ctx context.Context, id int64, lastEventID string) *watc
 	return &watching{t: s.t, response: response, lines: bufio.NewReader(response.Body)}
 }
 
-// next returns the next event's type and rebuild, or no type at the end.
+// next returns the type and the rebuild of the next event, or no type at the end.
 func (w *watching) next() (event string, rebuild rebuildState) {
 	w.t.Helper()
 	for {

@@ -14,14 +14,14 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// Wherever the service's connection to the database breaks: a client that isn't told
-// that its log is recorded posts it again until it is, and the log is counted once.
+// The service's connection to the database breaks at any stage. A client that gets
+// no acknowledgement posts its log again until it does, and the log is counted once.
 func TestAConnectionThatBreaksAtAnyStage(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)
 	p := newProxy(t, databaseURL)
 	s := serve(t, "--database-url", p.url(), "--request-timeout", "2s")
-	t.Cleanup(p.disconnect) // stopping waits a while for connections that are silent
+	t.Cleanup(p.disconnect) // otherwise stopping waits for silent connections
 	user, posted := uuid.New(), 0
 	postUntilDone := func() (answers []answer) {
 		posted++
@@ -59,7 +59,7 @@ func TestAConnectionThatBreaksAtAnyStage(t *testing.T) {
 	assert.Empty(t, pgtest.Drift(t, pgtest.Open(t, databaseURL), time.UTC))
 }
 
-// The embedded database goes with the service that runs it.
+// The embedded database ends together with its service.
 func TestAServiceIsKilledWithItsDatabase(t *testing.T) {
 	t.Parallel()
 	dir := dataDir(t)

@@ -11,8 +11,8 @@ import (
 	"learninglog/internal/timerange"
 )
 
-// Types of flags whose errors say what a value must be. The libraries that parse them
-// only say what went wrong.
+// These types of flags have errors that say what a value must be. The libraries that
+// parse the values only say what is wrong.
 
 // logLevel is a level of log/slog.
 type logLevel struct{ level slog.Level }
@@ -36,10 +36,11 @@ func (i *instant) UnmarshalText(text []byte) (err error) {
 	return nil
 }
 
-// serviceURL is where a service is.
+// serviceURL is the URL of a service.
 type serviceURL struct{ url *url.URL }
 
-// UnmarshalText is called by kong. Its error doesn't repeat what may have a password.
+// UnmarshalText is called by kong. Its error doesn't repeat the URL, which may
+// contain a password.
 func (u *serviceURL) UnmarshalText(text []byte) (err error) {
 	u.url, err = url.Parse(string(text))
 	if err != nil || u.url.Scheme != "http" && u.url.Scheme != "https" || u.url.Host == "" {
@@ -48,7 +49,7 @@ func (u *serviceURL) UnmarshalText(text []byte) (err error) {
 	return nil
 }
 
-// checkAddress says what is wrong with --addr.
+// checkAddress returns an error if the value of --addr is wrong.
 func checkAddress(address string) error {
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		return fmt.Errorf("--addr must be host:port, such as 127.0.0.1:8080, not %q", address)

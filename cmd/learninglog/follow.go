@@ -12,25 +12,25 @@ import (
 )
 
 const (
-	// pollEvery is how often a rebuild is looked at while it is waited for.
+	// pollEvery is how often a rebuild is read while the command waits for it.
 	pollEvery = 200 * time.Millisecond
-	// lookAfterEvery is how often one is looked for whose process is gone, as there
-	// may be no service to do that.
-	lookAfterEvery = 2 * time.Second
-	// idleAfter is how long a job may wait before the command takes it for
-	// granted that no service runs.
+	// rescueEvery is how often rebuilds whose process has died are rescued, because
+	// there may be no service that does so.
+	rescueEvery = 2 * time.Second
+	// idleAfter is how long a job may wait before the command assumes that no
+	// service is running.
 	idleAfter = 2 * time.Second
 )
 
-// follow returns the rebuild when it has ended, and shows until then how far it
-// is. A service works it, or after a moment this process; at once if it is alone.
-// If ctx ends first the rebuild goes on, or waits for somebody to go on with it; so
-// it does if the database is away for too long.
+// follow shows the progress of a rebuild, and returns it when it has ended. A
+// service works on the rebuild, or after a moment this process; immediately if alone
+// is set. If ctx ends first, or if the database is unavailable for too long, the
+// rebuild continues, or waits for a process that continues it.
 func (f databaseFlags) follow(ctx context.Context, jobs *rebuild.Jobs, id int64, alone bool) (_ rebuild.Job, err error) {
 	show, clearShown := showRebuild()
 	defer clearShown()
 	looks := &follower{jobs: jobs, id: id, alone: alone, show: show, work: ownWork{jobs: jobs}}
-	looks.waitingSince, looks.lookedAfter = time.Now(), time.Now()
+	looks.waitingSince, looks.rescuedAt = time.Now(), time.Now()
 	defer func() { err = errors.Join(err, looks.work.stop(ctx)) }()
 
 	var away outage
@@ -45,11 +45,11 @@ func (f databaseFlags) follow(ctx context.Context, jobs *rebuild.Jobs, id int64,
 			return job, nil
 		case err == nil:
 			if away.over() {
-				looks.waitingSince = time.Now() // whoever worked it needs a moment to come back
+				looks.waitingSince = time.Now() // the process that worked on it needs a moment to reconnect
 			}
 		case away.shouldRetry(err, clearShown):
 		case postgres.Unavailable(err):
-			return rebuild.Job{}, f.errStaysAway(id, err)
+			return rebuild.Job{}, f.errOutageTooLong(id, err)
 		default:
 			return rebuild.Job{}, err
 		}
@@ -60,7 +60,7 @@ func (f databaseFlags) follow(ctx context.Context, jobs *rebuild.Jobs, id int64,
 	}
 }
 
-// follower is what follow knows of a rebuild between two looks at it.
+// follower is what follow remembers about a rebuild between two reads.
 type follower struct {
 	jobs  *rebuild.Jobs
 	id    int64
@@ -68,10 +68,11 @@ type follower struct {
 	show  func(rebuild.Job)
 	work  ownWork
 
-	waitingSince, lookedAfter time.Time
+	waitingSince, rescuedAt time.Time
 }
 
-// look returns the rebuild as it is, and sees to it that somebody works it.
+// look returns the current state of the rebuild, and makes sure that a process works
+// on it.
 func (f *follower) look(ctx context.Context) (rebuild.Job, error) {
 	job, err := f.jobs.Get(ctx, f.id)
 	if err != nil || job.Ended() {
@@ -86,8 +87,8 @@ func (f *follower) look(ctx context.Context) (rebuild.Job, error) {
 			return rebuild.Job{}, err
 		}
 	}
-	if time.Since(f.lookedAfter) > lookAfterEvery {
-		f.lookedAfter = time.Now()
+	if time.Since(f.rescuedAt) > rescueEvery {
+		f.rescuedAt = time.Now()
 		if _, err := f.jobs.Rescue(ctx); err != nil {
 			return rebuild.Job{}, err
 		}
@@ -95,7 +96,7 @@ func (f *follower) look(ctx context.Context) (rebuild.Job, error) {
 	return job, nil
 }
 
-// ownWork is working jobs in this process.
+// ownWork means that this process works on jobs.
 type ownWork struct {
 	jobs  *rebuild.Jobs
 	begun bool
@@ -110,7 +111,7 @@ func (w *ownWork) begin(ctx context.Context) error {
 	return err
 }
 
-// stop hands on what isn't done, also when ctx has ended.
+// stop hands unfinished jobs back to the queue, even if ctx has ended.
 func (w *ownWork) stop(ctx context.Context) error {
 	if !w.begun {
 		return nil
@@ -121,7 +122,8 @@ func (w *ownWork) stop(ctx context.Context) error {
 	return w.jobs.Stop(ctx)
 }
 
-// stoppedWaiting says what becomes of a rebuild that is not waited for any longer.
+// stoppedWaiting returns the error for a rebuild that the command no longer waits
+// for. It says how the rebuild continues.
 func (f databaseFlags) stoppedWaiting(id int64, workedIt bool) error {
 	becomes := "goes on"
 	if workedIt {
@@ -133,8 +135,9 @@ func (f databaseFlags) stoppedWaiting(id int64, workedIt bool) error {
 		"  %s   cancels it", id, becomes, f.paste("rebuild", "watch", number), f.paste("rebuild", "cancel", number))
 }
 
-// errStaysAway says what becomes of a rebuild whose database was away for too long.
-func (f databaseFlags) errStaysAway(id int64, err error) error {
+// errOutageTooLong returns the error for a rebuild whose database was unavailable
+// for too long. It says how the rebuild continues.
+func (f databaseFlags) errOutageTooLong(id int64, err error) error {
 	return fmt.Errorf("the database has been away for %s: rebuild %d goes on as soon as a service runs\n"+
 		"  %s    shows how far it is\n"+
 		"the last answer: %w", outagePatience, id, f.paste("rebuild", "watch", strconv.FormatInt(id, 10)), err)

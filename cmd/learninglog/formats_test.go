@@ -17,7 +17,7 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// get reads a path with headers: name, value, name, value.
+// get requests a path with headers, given as name, value, name, value.
 func (s *service) get(path string, headers ...string) answer {
 	s.t.Helper()
 	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, s.base+path, nil)
@@ -45,8 +45,8 @@ func TestSummaryInTheFormatThatIsAskedFor(t *testing.T) {
 		{"", "text/html", json},
 		{"", "text/csv", spreadsheet},
 		{"", "image/svg+xml", picture},
-		{"", "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", picture}, // an img element of Chrome
-		{"", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", json},     // its address bar
+		{"", "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", picture}, // Chrome, for an img element
+		{"", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", json},     // Chrome, for its address bar
 		{"", "text/csv;q=0.5,application/json", json},
 		{"?format=csv", "application/json", spreadsheet},
 		{"?format=svg", "", picture},
@@ -131,7 +131,7 @@ func TestStreakAndActivity(t *testing.T) {
 	}
 }
 
-// What is kept of an answer is never older than the rollup, whoever changed that.
+// A cached answer is never older than the rollup, whoever changed the rollup.
 func TestAnswersAreTheSameOnlyWhileTheRollupIs(t *testing.T) {
 	t.Parallel()
 	databaseURL, user := pgtest.URL(t), uuid.New()

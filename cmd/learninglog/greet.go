@@ -10,7 +10,7 @@ import (
 	"learninglog/internal/demo"
 )
 
-// greet tells a person where to look.
+// greet prints where a person finds the service.
 func greet(stdout io.Writer, address net.Addr, database *database, hasAdmin bool) {
 	base := "http://" + reachable(address)
 	user := uuid.NewString()
@@ -32,7 +32,7 @@ Record a log, and read it back:
 `, base, database.where, uuid.NewString(), user, operations)
 }
 
-// printDemoLearners names the made-up learners.
+// printDemoLearners prints the addresses of the demo learners.
 func printDemoLearners(stdout io.Writer, address net.Addr) {
 	_, _ = fmt.Fprint(stdout, "The made-up learners:\n\n")
 	for _, learner := range demo.Learners() {
@@ -41,7 +41,8 @@ func printDemoLearners(stdout io.Writer, address net.Addr) {
 	_, _ = fmt.Fprintln(stdout)
 }
 
-// reachable returns an address that a client on this machine can connect to.
+// reachable returns the address in a form to which clients on this machine can
+// connect.
 func reachable(address net.Addr) string {
 	host, port, err := net.SplitHostPort(address.String())
 	if err != nil {

@@ -29,7 +29,7 @@ func (c *healthCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("asking the service: %w", err)
 	}
-	client := &http.Client{Transport: new(http.Transport)} // without a proxy
+	client := &http.Client{Transport: new(http.Transport)} // a transport without a proxy
 	response, err := client.Do(request)
 	if err != nil {
 		return fmt.Errorf("the service can't be reached: %w", err)
@@ -41,8 +41,8 @@ func (c *healthCommand) Run(ctx context.Context) error {
 	return nil
 }
 
-// reason returns the detail of a problem, to end a sentence with, or nothing where the
-// body is no problem.
+// reason returns the detail of a problem, as the end of a sentence. It returns
+// nothing if the body isn't a problem.
 func reason(body io.Reader) string {
 	const most = 4 << 10
 	var problem struct{ Detail string }

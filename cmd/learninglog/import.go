@@ -22,7 +22,7 @@ type importCommand struct {
 	Quiet         bool          `help:"Show no progress."`
 }
 
-// Help is what --help says more.
+// Help is the additional text of --help.
 func (*importCommand) Help() string {
 	return `NDJSON is one log a line, as it is posted:
 
@@ -48,7 +48,7 @@ func (c *importCommand) Validate() error {
 	return nil
 }
 
-// Run imports the file and says what became of its logs, also if it fails.
+// Run imports the file and reports the outcomes of its logs, even if it fails.
 func (c *importCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 	file, size, err := c.open()
 	if err != nil {
@@ -94,7 +94,7 @@ func (c *importCommand) Run(ctx context.Context, stdout io.Writer) (err error) {
 
 const standardInput = "-"
 
-// open returns the file and how many bytes it has, or -1 where nobody knows.
+// open returns the file and its size in bytes, or -1 if the size is unknown.
 func (c *importCommand) open() (*os.File, int64, error) {
 	file := os.Stdin
 	if c.File != standardInput {
@@ -115,8 +115,8 @@ func (c *importCommand) open() (*os.File, int64, error) {
 	return file, stat.Size(), nil
 }
 
-// checkRejects finds out at the start what would fail at the first reject, and
-// refuses to write rejects over what is being imported.
+// checkRejects checks at the start that rejects can be written. It refuses to
+// overwrite the input with rejects.
 func (c *importCommand) checkRejects(file *os.File) error {
 	input, err := file.Stat()
 	if err != nil {
@@ -129,7 +129,7 @@ func (c *importCommand) checkRejects(file *os.File) error {
 	rejects, err := os.Stat(c.rejectsPath())
 	switch {
 	case err != nil:
-		return nil //nolint:nilerr // there is none yet
+		return nil //nolint:nilerr // there is no such file yet
 	case os.SameFile(input, rejects):
 		return fmt.Errorf("%s can't be imported and take the rejects: name another file with --rejects", c.rejectsPath())
 	case rejects.IsDir():

@@ -11,9 +11,9 @@ import (
 	"learninglog/internal/importer"
 )
 
-// showProgress shows on standard error how far an import is, until stop is called:
-// a bar on a terminal, a line every few seconds elsewhere. size is that of the
-// input in bytes, or -1.
+// showProgress shows the progress of an import on standard error until stop is
+// called: a bar on a terminal, otherwise a line every few seconds. size is the size
+// of the input in bytes, or -1 if it is unknown.
 func (c *importCommand) showProgress(imports *importer.Importer, size int64) (stop func()) {
 	if c.Quiet {
 		return func() {}
@@ -24,7 +24,7 @@ func (c *importCommand) showProgress(imports *importer.Importer, size int64) (st
 		const smoothly = 100 * time.Millisecond
 		bar := newBar(os.Stderr, size,
 			progressbar.OptionShowElapsedTimeOnFinish(),
-			progressbar.OptionSetPredictTime(false)) // it would go on predicting while the service is away
+			progressbar.OptionSetPredictTime(false)) // the prediction would continue while the service is unavailable
 		every, show, clearBar = smoothly, showBar(bar), func() { _ = bar.Clear() }
 	}
 	done, stopped := make(chan struct{}), make(chan struct{})
@@ -47,7 +47,8 @@ func (c *importCommand) showProgress(imports *importer.Importer, size int64) (st
 	return func() { close(done); <-stopped }
 }
 
-// pace is how many logs are done a second, lately, and how long the rest will take.
+// pace measures how many logs were done per second lately, and how long the rest
+// will take.
 type pace struct {
 	begun, since time.Time
 	logs         int64
@@ -55,10 +56,10 @@ type pace struct {
 	known        bool
 }
 
-// at returns both as a part of a line, which is empty where they aren't known: at
-// the beginning, and while the service is away.
+// at returns both as a part of a line. It is empty if they are unknown: at the
+// beginning, and while the service is unavailable.
 func (p *pace) at(now time.Time, progress importer.Progress, size int64) string {
-	const lately = 1900 * time.Millisecond // a tick may come a bit early
+	const lately = 1900 * time.Millisecond // a little less than a tick may be late
 	logs := progress.Logs()
 	switch took := now.Sub(p.since); {
 	case progress.Trouble != nil:

@@ -8,8 +8,7 @@ import (
 	"learninglog/internal/importer"
 )
 
-// reportImport prints what became of the logs of an import, of one that isn't
-// finished too.
+// reportImport prints the outcomes of an import, even an unfinished one.
 func reportImport(stdout io.Writer, progress importer.Progress, finished bool, rejects string) error {
 	if finished && progress.Logs() == 0 {
 		_, err := fmt.Fprintln(stdout, "There was no log in it.")

@@ -29,8 +29,7 @@ type importing struct {
 	*exec.Cmd
 }
 
-// startImport starts an import in a directory of its own, with standard input to
-// write to.
+// startImport starts an import in its own directory. Its standard input is a pipe.
 func startImport(t testing.TB, arguments ...string) *importing {
 	t.Helper()
 	i := &importing{t: t, Cmd: exec.Command(program, append([]string{"import"}, arguments...)...)}
@@ -44,7 +43,7 @@ func startImport(t testing.TB, arguments ...string) *importing {
 	return i
 }
 
-// end waits for the import and returns its exit status.
+// end waits until the import has ended, and returns its exit status.
 func (i *importing) end() int {
 	i.t.Helper()
 	_ = i.Wait()
@@ -52,7 +51,7 @@ func (i *importing) end() int {
 	return i.ProcessState.ExitCode()
 }
 
-// counted returns how many logs the report has for each outcome.
+// counted returns the number of logs for each outcome in the report.
 func counted(t testing.TB, report string) map[string]int {
 	t.Helper()
 	counts := make(map[string]int)
@@ -203,7 +202,7 @@ func TestImportOfNothing(t *testing.T) {
 	}
 }
 
-// While nobody knows how fast it is, it says nothing of that.
+// While the rate is unknown, none is shown.
 func TestImportShowsNoRateWhileTheServiceIsAway(t *testing.T) {
 	t.Parallel()
 	path := writeFile(t, "logs", newLog(uuid.New(), 1))
@@ -233,8 +232,8 @@ func TestImportRejectsOfStandardInput(t *testing.T) {
 	}
 }
 
-// Whatever happens to the service in the middle of an import, all is recorded in
-// the end, and once.
+// Whatever happens to the service during an import, every log is recorded once in
+// the end.
 func TestImportOutlivesTheService(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*service){
@@ -264,7 +263,7 @@ func TestImportOutlivesTheService(t *testing.T) {
 
 			end(s)
 			require.NoError(t, <-written)
-			_, err := fmt.Fprintln(i.stdin, newLog(user, 1)) // so that it can't have been done before
+			_, err := fmt.Fprintln(i.stdin, newLog(user, 1)) // so that the import can't have ended before
 			require.NoError(t, err)
 			require.NoError(t, i.stdin.Close())
 			again := serve(t, "--database-url", databaseURL, "--addr", strings.TrimPrefix(s.base, "http://"))

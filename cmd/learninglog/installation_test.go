@@ -17,15 +17,15 @@ import (
 	"learninglog/internal/embeddedpg"
 )
 
-// installation is services that share a PostgreSQL server, which waits for the
-// disk as real ones do, and reach it by way of a proxy; and clients who post.
+// installation is a set of services that share a PostgreSQL server, which syncs to
+// disk like a real one. They connect through a proxy. Clients post logs to them.
 type installation struct {
 	t        testing.TB
 	server   *embeddedpg.Server
 	proxy    *proxy
 	services []atomic.Pointer[service]
 	load     *load
-	disk     *disk // of the logs; nil where it is that of the other data
+	disk     *disk // the disk of the logs; nil if they are on the same disk as all other data
 }
 
 func install(t testing.TB, services int) *installation {
@@ -42,18 +42,18 @@ func install(t testing.TB, services int) *installation {
 		bases[n] = func() string { return i.services[n].Load().base }
 	}
 	i.load = newLoad(t, bases...)
-	t.Cleanup(i.proxy.disconnect) // stopping waits a while for connections that are silent
+	t.Cleanup(i.proxy.disconnect) // otherwise stopping waits for silent connections
 	return i
 }
 
-// serve starts a service, on an address of its own. It verifies all the time.
+// serve starts a service on its own address. It runs routines all the time.
 func (i *installation) serve(n int) {
 	i.services[n].Store(serve(i.t,
 		"--database-url", i.proxy.url(), "--request-timeout=2s", "--log-level=warn", "--verify-every=1s"))
 }
 
-// assertVerified waits for a routine verification that begins now, and has found
-// no drift.
+// assertVerified waits for a routine that begins after this call, and checks that it
+// has found no drift.
 func (i *installation) assertVerified() {
 	i.t.Helper()
 	now := time.Now()
@@ -64,7 +64,7 @@ func (i *installation) assertVerified() {
 	assert.Zero(i.t, found.Drifted)
 }
 
-// execute executes a statement beside the proxy.
+// execute executes a statement without going through the proxy.
 func (i *installation) execute(statement string) {
 	i.t.Helper()
 	ctx := context.Background()
@@ -75,7 +75,7 @@ func (i *installation) execute(statement string) {
 	require.NoError(i.t, err)
 }
 
-// fault is something that goes wrong while clients post, and doesn't last.
+// fault is a temporary fault that occurs while clients post.
 type fault struct {
 	name   string
 	strike func(*installation)
@@ -93,7 +93,7 @@ func faults() []fault {
 	}
 }
 
-// suffer lets a fault happen while clients post, and waits until every service
+// suffer causes a fault while clients post, and waits until every service
 // acknowledges logs again.
 func (i *installation) suffer(f fault, between int64) {
 	i.t.Helper()
@@ -122,15 +122,15 @@ func (i *installation) terminateSessions() {
 
 func (i *installation) shutPostgreSQLDown() { i.restart(syscall.SIGQUIT) }
 
-// restart ends the server with a signal; it is started again by whoever runs it.
+// restart ends the server by a signal. The service that runs it starts it again.
 func (i *installation) restart(with syscall.Signal) {
 	ended := i.server.PID()
 	require.NoError(i.t, syscall.Kill(ended, with))
 	require.Eventually(i.t, func() bool { return i.server.PID() != ended }, eventually, often, "PostgreSQL isn't started again")
 }
 
-// killBackend kills a session's process, whereupon the server ends all others and
-// recovers.
+// killBackend kills the process of one session. Then the server ends all other
+// sessions and recovers.
 func (i *installation) killBackend() {
 	ctx := context.Background()
 	connection, err := pgx.Connect(ctx, i.server.URL())

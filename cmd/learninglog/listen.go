@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// httpServer bounds every phase of a request, so that no client, slow or
-// malicious, holds a connection for ever.
+// httpServer returns a server with a timeout for every phase of a request, so that
+// no slow or malicious client can hold a connection for ever.
 func (s *service) httpServer() *http.Server {
 	const (
 		readHeader = 5 * time.Second
 		read       = 30 * time.Second
-		write      = 30 * time.Second // beside the time that the request itself may take
+		write      = 30 * time.Second // in addition to the timeout of the request itself
 		idle       = 2 * time.Minute
 		maxHeader  = 64 << 10
 	)

@@ -23,12 +23,12 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// load is clients that post logs, one or a few at a time. As real ones do, they
-// post again, with the same request ids, what isn't acknowledged; some lose
-// patience and never learn what became of it.
+// load is a set of clients that post logs, one or a few at a time. Like real
+// clients, they post unacknowledged logs again with the same request ids. Some give
+// up, and never learn the outcome.
 type load struct {
 	t testing.TB
-	// bases are the addresses of the services: the clients are divided among them.
+	// bases are the addresses of the services. The clients are divided among them.
 	bases []func() string
 	users []uuid.UUID
 	http  *http.Client
@@ -36,27 +36,28 @@ type load struct {
 	stopping atomic.Bool
 	clients  sync.WaitGroup
 
-	// Of each service: how many posts it acknowledged, and turned away for now.
+	// For each service: the number of posts that it acknowledged, and that it
+	// refused temporarily.
 	acknowledged, unavailable []atomic.Int64
 
 	mu     sync.Mutex
 	posted map[uuid.UUID]*postedLog
-	// acknowledgements is how many logs were acknowledged, checks how often the
-	// database was compared with them.
+	// acknowledgements counts the acknowledged logs, and checks the comparisons with
+	// the database.
 	acknowledgements, checks int
 }
 
-// postedLog is a log, and what its client knows of it.
+// postedLog is a log, and what its client knows about it.
 type postedLog struct {
 	requestID uuid.UUID
 	content   content
 	posts     int
-	// acknowledged is the number of its acknowledgement, and seen that of the last
-	// check that saw it in the database. Both are counted from 1; 0 is none.
+	// acknowledged is the number of its acknowledgement. seen is the number of the
+	// last check that saw it in the database. Both count from 1; 0 means none.
 	acknowledged, seen int
 }
 
-// content is what a log says, its timestamp in seconds.
+// content is the content of a log, with its timestamp in seconds.
 type content struct {
 	user      uuid.UUID
 	words     int
@@ -65,13 +66,13 @@ type content struct {
 
 const loadClients = 8
 
-// newLoad returns clients of services, which do nothing yet.
+// newLoad returns clients of the services. They don't post yet.
 func newLoad(t testing.TB, bases ...func() string) *load {
 	t.Helper()
 	l := &load{
 		t:            t,
 		bases:        bases,
-		users:        make([]uuid.UUID, 20), // few, so that they get into each other's way
+		users:        make([]uuid.UUID, 20), // few, so that clients compete for the same rows
 		http:         &http.Client{Timeout: eventually, Transport: &http.Transport{MaxIdleConnsPerHost: loadClients}},
 		acknowledged: make([]atomic.Int64, len(bases)),
 		unavailable:  make([]atomic.Int64, len(bases)),
@@ -84,7 +85,7 @@ func newLoad(t testing.TB, bases ...func() string) *load {
 	return l
 }
 
-// start makes the clients begin, or go on.
+// start makes the clients begin or continue to post.
 func (l *load) start() {
 	l.stopping.Store(false)
 	for i := range loadClients {
@@ -96,13 +97,13 @@ func (l *load) start() {
 	}
 }
 
-// stop makes the clients end, each after the post that is under way.
+// stop makes the clients stop, each after its current post.
 func (l *load) stop() {
 	l.stopping.Store(true)
 	l.clients.Wait()
 }
 
-// waitForMore waits until every service has acknowledged so many more posts.
+// waitForMore waits until every service has acknowledged that many more posts.
 func (l *load) waitForMore(posts int64) {
 	l.t.Helper()
 	for i := range l.acknowledged {
@@ -114,7 +115,7 @@ func (l *load) waitForMore(posts int64) {
 	}
 }
 
-// newLogs returns one log, or now and then a few.
+// newLogs returns one log, or sometimes a few.
 func (l *load) newLogs() []*postedLog {
 	size := 1
 	if rand.IntN(4) == 0 {
@@ -138,8 +139,7 @@ func (l *load) newLogs() []*postedLog {
 	return logs
 }
 
-// post posts logs to a service until they are acknowledged, or the client loses
-// patience.
+// post posts logs to a service until they are acknowledged or the client gives up.
 func (l *load) post(service int, logs []*postedLog) {
 	const pause = 10 * time.Millisecond
 	for tries := 1 + rand.IntN(100); tries > 0; tries-- {
@@ -147,7 +147,7 @@ func (l *load) post(service int, logs []*postedLog) {
 		if len(logs) == 0 || l.stopping.Load() {
 			return
 		}
-		time.Sleep(pause) // as a client does that was turned away
+		time.Sleep(pause) // as a client does after a refusal
 	}
 }
 
@@ -194,8 +194,8 @@ func (l *load) postOnce(service int, logs []*postedLog) []*postedLog {
 	return failed
 }
 
-// learn notes what a client was told of a log, and returns whether that is an
-// acknowledgement.
+// learn notes the outcome that a client received for a log, and reports whether it
+// is an acknowledgement.
 func (l *load) learn(log *postedLog, outcome string) bool {
 	switch outcome {
 	case "recorded":
@@ -214,7 +214,7 @@ func (l *load) learn(log *postedLog, outcome string) bool {
 	return true
 }
 
-// outcomesOf returns what an answer says of each of so many logs.
+// outcomesOf returns the outcomes in a response, for that many logs.
 func outcomesOf(status int, body []byte, logs int) ([]string, error) {
 	if logs == 1 {
 		var problem problem
@@ -243,12 +243,13 @@ func outcomesOf(status int, body []byte, logs int) ([]string, error) {
 	return outcomes, nil
 }
 
-// findings is what became of the logs of a load.
+// findings is the result of comparing a load with the database.
 type findings struct {
 	posted, acknowledged, stored int
-	// What must not be: acknowledged logs that aren't stored, or not as they were
-	// posted; stored ones that nobody posted so; how many logs are counted more often
-	// than once; and rows of the rollups that have drifted.
+	// What must not happen. lost has acknowledged logs that aren't stored, or not as
+	// they were posted. strange has stored logs that nobody posted like that. The
+	// others are the number of logs that are counted more than once, and the drifted
+	// rows of the rollups.
 	lost, strange []uuid.UUID
 	double        int
 	drifted       []string
@@ -268,8 +269,8 @@ func (f findings) assertNothingWrong(t testing.TB) {
 	assert.Empty(t, f.drifted, "the rollups have drifted")
 }
 
-// check compares what the clients know with what is in the database, while they
-// may go on.
+// check compares what the clients know with the database. The clients may continue
+// meanwhile.
 func (l *load) check(databaseURL string) findings {
 	l.t.Helper()
 	pool := openPool(l.t, databaseURL)
@@ -307,7 +308,7 @@ func (l *load) beginCheck() (check int, found findings) {
 	return l.checks, findings{posted: len(l.posted), acknowledged: l.acknowledgements}
 }
 
-// saw notes that a log is stored, and returns whether it was posted so.
+// saw notes that a log is stored, and reports whether it was posted like that.
 func (l *load) saw(id uuid.UUID, stored content, check int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -319,8 +320,8 @@ func (l *load) saw(id uuid.UUID, stored content, check int) bool {
 	return true
 }
 
-// notSeen returns the logs that a check didn't see, of those that were acknowledged
-// before it began: the acknowledgements up to that number.
+// notSeen returns the logs that a check should have seen but didn't: those whose
+// acknowledgements have a number up to the given one, so they precede the check.
 func (l *load) notSeen(check, acknowledgements int) (lost []uuid.UUID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -332,8 +333,8 @@ func (l *load) notSeen(check, acknowledgements int) (lost []uuid.UUID) {
 	return lost
 }
 
-// assertSummaries asserts that a service, when the clients have stopped, shows each
-// user the logs that are stored.
+// assertSummaries asserts, after the clients have stopped, that the summaries of a
+// service show every user all logs that are stored.
 func (l *load) assertSummaries(s *service, databaseURL string) {
 	l.t.Helper()
 	pool := openPool(l.t, databaseURL)
@@ -359,7 +360,7 @@ func openPool(t testing.TB, databaseURL string) *pgxpool.Pool {
 	return pool
 }
 
-// waitForUnavailable waits until every service turns posts away.
+// waitForUnavailable waits until every service refuses posts.
 func (l *load) waitForUnavailable() {
 	l.t.Helper()
 	for i := range l.unavailable {

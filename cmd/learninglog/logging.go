@@ -5,8 +5,8 @@ import (
 	"log/slog"
 )
 
-// onlyWarnings returns a logger that passes on warnings and errors: for
-// libraries that tell of every step they take.
+// onlyWarnings returns a logger that drops everything below warnings. It is for
+// libraries that log every step.
 func onlyWarnings(logger *slog.Logger) *slog.Logger {
 	return slog.New(warnings{logger.Handler()})
 }

@@ -21,14 +21,14 @@ import (
 	"learninglog/rollup/rebuild"
 )
 
-// The exit statuses: as with grep, one says that something was found, the other
-// that it couldn't be looked for.
+// The exit statuses. As with grep, one means that something was found, and another
+// that the search itself failed.
 const (
 	exitFound   = 1
 	exitFailure = 2
 )
 
-// Errors of commands that found something, and have said so.
+// Errors of commands that found something, and have already reported it.
 var (
 	errDrift   = errors.New("drift found")
 	errRejects = errors.New("some logs were rejected")
@@ -47,13 +47,13 @@ type commandLine struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second signal ends the process at once; but not the same one delivered
-	// twice, as timeout(1) does.
+	// A second signal ends the process at once. A signal that is merely delivered
+	// twice, as by timeout(1), does not.
 	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run returns the exit status of the command that the arguments name.
+// run runs the command that the arguments select, and returns its exit status.
 func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int {
 	var line commandLine
 	parser, err := kong.New(&line,
@@ -77,7 +77,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 	}
 	chosen, err := parser.Parse(arguments)
 	if err != nil {
-		return fail(stderr, fmt.Errorf("%w%s\nSee: %s %s", err, meant(arguments), quoted(os.Args[0]), helpFor(err)))
+		return fail(stderr, fmt.Errorf("%w%s\nSee: %s %s", err, hint(arguments), quoted(os.Args[0]), helpFor(err)))
 	}
 	err = chosen.Run()
 	if errors.Is(err, errDrift) || errors.Is(err, errRejects) {
@@ -89,9 +89,9 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 	return 0
 }
 
-// meant says what a word after rebuild may have been meant for that isn't one of its
-// subcommands: kong takes it for an argument of the default one.
-func meant(arguments []string) string {
+// hint suggests what was meant by an unknown word after rebuild. kong takes such a
+// word for an argument of the default subcommand.
+func hint(arguments []string) string {
 	if len(arguments) < 2 || arguments[0] != "rebuild" || strings.HasPrefix(arguments[1], "-") {
 		return ""
 	}
@@ -105,14 +105,14 @@ func meant(arguments []string) string {
 	return ": the subcommands of rebuild are " + strings.Join(subcommands, ", ")
 }
 
-// helpFor returns what to type for help with the command that was meant.
+// helpFor returns the arguments that show help for the command with the error.
 func helpFor(err error) string {
 	wrong, ok := errors.AsType[*kong.ParseError](err)
 	if !ok || wrong.Context == nil || wrong.Context.Selected() == nil {
 		return "--help"
 	}
 	node := wrong.Context.Selected()
-	if node.DefaultCmd != nil { // whose flags they are
+	if node.DefaultCmd != nil { // the flags belong to the default command
 		node = node.DefaultCmd
 	}
 	return strings.TrimPrefix(node.FullPath(), wrong.Context.Model.Name+" ") + " --help"
@@ -123,8 +123,8 @@ func fail(stderr io.Writer, err error) int {
 	return exitFailure
 }
 
-// defaultDataDir is in the user's data directory; root's is not below its home,
-// which PostgreSQL, that doesn't run as root, couldn't enter.
+// defaultDataDir is in the user's data directory. For root it is outside of root's
+// home, because PostgreSQL doesn't run as root and couldn't enter that.
 func defaultDataDir() string {
 	if os.Geteuid() == 0 {
 		return "/var/lib/learninglog"

@@ -28,8 +28,8 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// program is the path of the binary: the same that is shipped, but with the
-// race detector if the tests have it.
+// program is the path of the binary. It is built like a release, but with the race
+// detector if the tests use it.
 var program string //nolint:gochecknoglobals // built once, by TestMain
 
 func TestMain(m *testing.M) {
@@ -56,8 +56,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// runMoreAtATime runs twice as many tests at a time as there are processors, unless
-// -parallel says how many: they mostly wait for the processes that they have started.
+// runMoreAtATime runs twice as many tests in parallel as there are processors,
+// unless -parallel is set. Tests mostly wait for processes that they have started.
 func runMoreAtATime() {
 	flag.Parse()
 	parallel := flag.Lookup("test.parallel")
@@ -79,9 +79,10 @@ type service struct {
 	started time.Time
 }
 
-// serve starts the service with more arguments, on a free port and without routine
-// verifications, and returns when it is ready. When the test ends the service is
-// stopped, and must stop well; if the test has failed, its log is told of.
+// serve starts the service with additional arguments, on a free port and without
+// routines, and returns when it is ready. At the end of the test, the service is
+// stopped, which must succeed. If the test has failed, the end of the service's log
+// is printed.
 func serve(t testing.TB, arguments ...string) *service {
 	t.Helper()
 	s, err := tryServe(t, arguments...)
@@ -124,9 +125,10 @@ func tryServe(t testing.TB, arguments ...string) (*service, error) {
 	return s, nil
 }
 
-// environment is that of the tests, without what would tell the program where its
-// database is. With the race detector, every program would wait for a second before
-// it exits, to see what its goroutines still do: a tenth will do.
+// environment returns the environment of the tests, without the variables that
+// select a database. With the race detector, every program would wait a second
+// before it exits, to see what its goroutines still do; here it is a tenth of a
+// second.
 func environment() []string {
 	kept := []string{"GORACE=" + strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=100")}
 	for _, variable := range os.Environ() {
@@ -138,7 +140,7 @@ func environment() []string {
 	return kept
 }
 
-// stop ends the service as Ctrl-C does. Once it has ended, nothing is done.
+// stop ends the service as Ctrl-C does. If it has ended already, nothing happens.
 func (s *service) stop() {
 	if s.ended() {
 		return
@@ -154,7 +156,8 @@ func (s *service) stop() {
 	assertNever(s.t, s.log.String(), "DATA RACE", "panic")
 }
 
-// end stops the service if it runs, and tells of its log if the test has failed.
+// end stops the service if it is running, and prints the end of its log if the test
+// has failed.
 func (s *service) end() {
 	s.stop()
 	if !s.t.Failed() {
@@ -178,21 +181,21 @@ func (s *service) ended() bool {
 	}
 }
 
-// kill ends the service as a power failure does.
+// kill kills the service, so that it can't clean up.
 func (s *service) kill() {
 	s.killed = true
 	require.NoError(s.t, s.command.Process.Signal(syscall.SIGKILL))
 	<-s.done
 }
 
-// answer is an HTTP answer that was read.
+// answer is a complete HTTP response.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// call sends a request. A body makes it JSON.
+// call sends a request. If there is a body, its type is JSON.
 func (s *service) call(method, path, body string) (answer, error) {
 	return s.send(method, path, "application/json", body)
 }
@@ -218,7 +221,7 @@ func (s *service) send(method, path, contentType, body string) (answer, error) {
 	return answer{status: response.StatusCode, header: response.Header, body: read}, err
 }
 
-// mustAnswer is call, and fails the test unless there is an answer.
+// mustAnswer is like call, but fails the test if there is no response.
 func (s *service) mustAnswer(method, path, body string) answer {
 	s.t.Helper()
 	got, err := s.call(method, path, body)
@@ -226,7 +229,7 @@ func (s *service) mustAnswer(method, path, body string) answer {
 	return got
 }
 
-// mustCall is call, and fails the test unless the answer has the status.
+// mustCall is like call, but fails the test if the response hasn't the status.
 func (s *service) mustCall(status int, method, path, body string) answer {
 	s.t.Helper()
 	got, err := s.call(method, path, body)
@@ -240,7 +243,7 @@ func (a answer) decode(t testing.TB, into any) {
 	require.NoError(t, json.Unmarshal(a.body, into), "%s", a.body)
 }
 
-// newLog returns the JSON of a log, of today unless more fields say otherwise.
+// newLog returns a log of today in JSON. The additional fields may override this.
 func newLog(user uuid.UUID, words int, more ...string) string {
 	return logWithID(uuid.New(), user, words, more...)
 }
@@ -261,10 +264,10 @@ func (s *service) total(user uuid.UUID) (words, entries int) {
 	return summary.Words, summary.Entries
 }
 
-// run runs a command of the program to its end.
+// run runs a command of the program until it ends.
 func run(t testing.TB, arguments ...string) (stdout, stderr string, status int) {
 	t.Helper()
-	const hangs = 5 * time.Minute // none takes so long, be the machine ever so slow
+	const hangs = 5 * time.Minute // no command takes so long, even on a slow machine
 	ctx, cancel := context.WithTimeout(context.Background(), hangs)
 	defer cancel()
 	command := exec.CommandContext(ctx, program, arguments...)
@@ -279,8 +282,7 @@ func run(t testing.TB, arguments ...string) (stdout, stderr string, status int) 
 	return out.String(), problems.String(), command.ProcessState.ExitCode()
 }
 
-// needCurl skips a test of lines that are to be pasted into a shell where there is
-// no curl.
+// needCurl skips a test that pastes lines into a shell if curl is missing.
 func needCurl(t testing.TB) {
 	t.Helper()
 	if _, err := exec.LookPath("curl"); err != nil {
@@ -288,8 +290,8 @@ func needCurl(t testing.TB) {
 	}
 }
 
-// dataDir returns a new directory that the embedded server's user may pass to,
-// with a path that is short enough for a socket.
+// dataDir returns a new directory that the embedded server's user can enter, with a
+// path that is short enough for a socket.
 func dataDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ll-")

@@ -19,7 +19,7 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// series is what a scrape says, by name and labels.
+// series are the values of a scrape by name and labels.
 type series map[string]float64
 
 func (s *service) scrape() series {
@@ -39,8 +39,8 @@ func (s *service) scrape() series {
 	return scraped
 }
 
-// awaitSeries waits for series that are a moment late: an answer is counted when it
-// has been sent.
+// awaitSeries waits until series have the wanted values. A request is counted a
+// moment after its response was sent.
 func (s *service) awaitSeries(want series) {
 	s.t.Helper()
 	require.EventuallyWithT(s.t, func(t *assert.CollectT) {
@@ -112,7 +112,7 @@ func TestMetricsOfARebuild(t *testing.T) {
 	})
 }
 
-// Whatever clients send, there are only so many series.
+// The number of series is bounded, whatever clients send.
 func TestMetricsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "--database-url", pgtest.URL(t))
@@ -131,7 +131,7 @@ func TestMetricsAreBounded(t *testing.T) {
 		requests("other", "unmatched", http.StatusMethodNotAllowed):                            1,
 	}
 	s.awaitSeries(want)
-	before := s.scrape() // which the scrapes so far are in
+	before := s.scrape() // it includes the earlier scrapes
 
 	const more = 30
 	for n := range more {
@@ -145,8 +145,8 @@ func TestMetricsAreBounded(t *testing.T) {
 	assert.Len(t, s.scrape(), len(before))
 }
 
-// While the database is away a scrape succeeds, quickly, without what only that
-// knows.
+// While the database is unavailable, a scrape succeeds quickly, without the metrics
+// that only the database knows.
 func TestMetricsWhileTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)
@@ -169,8 +169,7 @@ func TestMetricsWhileTheDatabaseIsAway(t *testing.T) {
 	s.awaitSeries(series{completed: 1, "learninglog_jobs_up": 1})
 }
 
-// allowConnections lets connections to a database in, or ends them and lets no
-// more in.
+// allowConnections allows connections to a database, or closes and refuses them.
 func allowConnections(t testing.TB, databaseURL string, allow bool) {
 	t.Helper()
 	address, err := url.Parse(databaseURL)

@@ -21,8 +21,8 @@ type migrateUpCommand struct {
 	databaseFlags
 }
 
-// Run migrates up. Unlike other commands it creates an embedded database that
-// isn't there.
+// Run migrates up. Unlike other commands, it creates an embedded database if there
+// is none.
 func (c *migrateUpCommand) Run(ctx context.Context, stdout io.Writer) error {
 	return c.withMigrator(ctx, c.open, func(_ *database, migrator *postgres.Migrator) error {
 		if err := migrator.Up(ctx); err != nil {
@@ -38,7 +38,7 @@ type migrateDownCommand struct {
 	Yes bool `help:"Remove the tables even if there are learning logs in them."`
 }
 
-// Run migrates down, but doesn't throw logs away unless it is told to.
+// Run migrates down. It deletes logs only if a flag confirms it.
 func (c *migrateDownCommand) Run(ctx context.Context, stdout io.Writer) error {
 	return c.withMigrator(ctx, c.openExisting, func(database *database, migrator *postgres.Migrator) error {
 		versions, err := migrator.Versions(ctx)
@@ -94,7 +94,7 @@ func (f databaseFlags) withMigrator(
 	return work(opened, migrator)
 }
 
-// check fails for a database without the tables that this program needs.
+// check fails if the database lacks tables that this program needs.
 func (f databaseFlags) check(ctx context.Context, migrator *postgres.Migrator) error {
 	err := migrator.Check(ctx)
 	if errors.Is(err, postgres.ErrNotMigrated) {

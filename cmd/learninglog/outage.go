@@ -11,42 +11,45 @@ import (
 	"learninglog/internal/postgres"
 )
 
-// outagePatience is how long a command that waits goes on asking a database that is
-// away: a service that restarts takes its embedded one with it.
+// outagePatience is how long a waiting command retries while the database is
+// unavailable. An embedded database, for example, restarts together with its
+// service.
 const outagePatience = time.Minute
 
-// outage is a database that is away while a command waits for it.
+// outage is the state of a command that waits for an unavailable database.
 type outage struct {
-	since time.Time // or zero, while the database answers
+	since time.Time // zero while the database is available
 }
 
-// shouldRetry says whether to ask again after err. The first time in an outage it
-// tells the person who waits; beforeTelling clears what is in the way on the terminal.
-func (o *outage) shouldRetry(err error, beforeTelling func()) bool {
+// shouldRetry reports whether to retry after err. At the beginning of an outage, it
+// calls beforePrinting, which clears the terminal, and prints a message.
+func (o *outage) shouldRetry(err error, beforePrinting func()) bool {
 	if !postgres.Unavailable(err) {
 		return false
 	}
 	if o.since.IsZero() {
 		o.since = time.Now()
-		beforeTelling()
+		beforePrinting()
 		_, _ = fmt.Fprintf(os.Stderr, "the database is away, and is waited for, for %s: %v\n", outagePatience, err)
 	}
 	return time.Since(o.since) < outagePatience
 }
 
-// over says that the database answers, and whether it was away.
+// over notes that the database has answered, and reports whether it was unavailable
+// before.
 func (o *outage) over() (wasAway bool) {
 	wasAway = !o.since.IsZero()
 	*o = outage{}
 	return wasAway
 }
 
-// outlasting calls ask until it succeeds, fails for good, or the database has been
-// away for too long. It returns ask's last error, or why ctx ended.
-func outlasting(ctx context.Context, ask func() error) error {
+// retryDuringOutage calls work until it succeeds, until it fails with another error,
+// or until the database has been unavailable for too long. It returns the last error
+// of work, or the cause if ctx has ended.
+func retryDuringOutage(ctx context.Context, work func() error) error {
 	var away outage
 	try := func() (struct{}, error) {
-		err := ask()
+		err := work()
 		if err != nil && (ctx.Err() != nil || !away.shouldRetry(err, func() {})) {
 			err = backoff.Permanent(err)
 		}
@@ -54,6 +57,6 @@ func outlasting(ctx context.Context, ask func() error) error {
 	}
 	_, err := backoff.Retry(ctx, try,
 		backoff.WithBackOff(backoff.NewConstantBackOff(pollEvery)),
-		backoff.WithMaxElapsedTime(0)) // it is the outage that knows for how long
+		backoff.WithMaxElapsedTime(0)) // outage sets the time limit
 	return err
 }

@@ -12,8 +12,8 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// A service takes its embedded database with it when it stops. Commands that wait
-// go on when it is back.
+// When a service stops, its embedded database stops too. Commands that wait continue
+// when it is back.
 func TestWaitingOutlivesTheServiceAndItsDatabase(t *testing.T) {
 	t.Parallel()
 	const logs = 4000

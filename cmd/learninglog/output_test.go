@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// lockedBuffer is a buffer that a process writes while a test reads.
+// lockedBuffer is a buffer to which a process writes while a test reads it.
 type lockedBuffer struct {
 	mu     sync.Mutex
 	buffer bytes.Buffer
@@ -29,18 +29,18 @@ func (b *lockedBuffer) String() string {
 	return b.buffer.String()
 }
 
-// contains is for assertions about what is too long to be printed where they fail.
+// contains is for assertions about texts that are too long to be printed on failure.
 func (b *lockedBuffer) contains(text string) bool { return strings.Contains(b.String(), text) }
 
-// matches is contains for a regular expression.
+// matches is like contains, for a regular expression.
 func (b *lockedBuffer) matches(expression string) bool {
 	return regexp.MustCompile(expression).MatchString(b.String())
 }
 
-// mostLines is how many lines of a log are printed where a test fails.
+// mostLines is the number of lines of a log that are printed on failure.
 const mostLines = 50
 
-// tail returns the last lines, without those of single requests.
+// tail returns the last lines, without the lines for single requests.
 func (b *lockedBuffer) tail() string {
 	var lines []string
 	for line := range strings.Lines(b.String()) {
@@ -51,7 +51,7 @@ func (b *lockedBuffer) tail() string {
 	return strings.Join(lines[max(0, len(lines)-mostLines):], "")
 }
 
-// keep writes everything to a file, and returns its name.
+// keep writes the whole content to a file, and returns its name.
 func (b *lockedBuffer) keep() (name string, err error) {
 	file, err := os.CreateTemp("", "learninglog-test-*.log")
 	if err != nil {
@@ -62,8 +62,8 @@ func (b *lockedBuffer) keep() (name string, err error) {
 	return file.Name(), err
 }
 
-// assertNever fails the test if a process wrote one of the texts, and prints what it
-// wrote from there on.
+// assertNever fails the test if a process has written one of the texts, and prints
+// the output from there on.
 func assertNever(t testing.TB, written string, texts ...string) {
 	t.Helper()
 	for _, text := range texts {

@@ -86,7 +86,7 @@ func TestPagesSayWhatIsWrong(t *testing.T) {
 	assert.Equal(t, http.StatusMethodNotAllowed, s.mustAnswer(http.MethodPost, user, "").status)
 }
 
-// Whatever a request calls the service, nothing else comes onto a command line.
+// A Host header can't inject anything into the command line that a page shows.
 func TestTheLineToPasteIsHarmless(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "--database-url", pgtest.URL(t))
@@ -98,7 +98,7 @@ func TestTheLineToPasteIsHarmless(t *testing.T) {
 		request.Host = host
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {
-			continue // the client refuses to say that
+			continue // the client refuses to send this
 		}
 		text, err := io.ReadAll(response.Body)
 		require.NoError(t, err)
@@ -133,7 +133,7 @@ func TestPagesWhileTheDatabaseIsAway(t *testing.T) {
 	s := serve(t, "--data-dir", dir)
 	path := "/users/" + uuid.NewString()
 	require.Equal(t, http.StatusOK, s.get(path).status)
-	// Without its data the database can't be started again.
+	// Without its data, the database can't be restarted.
 	data, away := filepath.Join(dir, "data"), filepath.Join(dir, "data.away")
 	pid := postmaster(t, dir)
 	require.NoError(t, os.Rename(data, away))

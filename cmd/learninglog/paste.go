@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// paste returns a command line for a person to paste: the program as it was typed,
-// and the flags that name the database, where the environment doesn't. The password
-// of an address is left out, and is to be filled in.
+// paste returns a command line that a person can paste: the program as it was
+// called, and the flags that select the database, unless the environment does. The
+// password of an address is left out; the person has to fill it in.
 func (f databaseFlags) paste(arguments ...string) string {
 	words := append([]string{os.Args[0]}, arguments...)
 	switch {
@@ -26,7 +26,7 @@ func (f databaseFlags) paste(arguments ...string) string {
 	return strings.Join(words, " ")
 }
 
-// quoted returns a word as a shell takes it for one.
+// quoted quotes a word for the shell, if necessary.
 func quoted(word string) string {
 	if regexp.MustCompile(`^[\w@%+=:,./-]+$`).MatchString(word) {
 		return word

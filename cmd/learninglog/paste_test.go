@@ -14,7 +14,8 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// What a command says to type works as pasted: for the same database and scope.
+// Command lines that a command suggests work as pasted, for the same database and
+// scope.
 func TestHintsWorkAsPasted(t *testing.T) {
 	t.Parallel()
 	dir, user := filepath.Join(dataDir(t), "it's here"), uuid.NewString()

@@ -17,44 +17,45 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// proxy passes connections on to PostgreSQL, message by message, and breaks one
-// where a test says.
+// proxy forwards connections to PostgreSQL, message by message, and breaks a
+// connection where a test wants it.
 //
-// The messages are those of
+// The messages are described in
 // https://www.postgresql.org/docs/current/protocol-message-formats.html.
 type proxy struct {
 	listener         net.Listener
-	network, address string // of PostgreSQL
+	network, address string // the address of PostgreSQL
 	user             *url.Userinfo
 	database         string
 
 	mu          sync.Mutex
 	connections map[*proxied]bool
-	next        *breakage // nil where none is to come
+	next        *breakage // the next breakage, or nil
 }
 
-// breakage is where the conversation on a connection breaks off: at the first
-// message of a kind while the client does something.
+// breakage is the point at which a connection breaks: the first message of a type in
+// a phase.
 type breakage struct {
 	name   string
 	during phase
 	from   side
 	at     byte
-	// half: a half of the message gets through.
+	// half means that half of the message is forwarded.
 	half bool
-	// silent: nothing is closed; no further message gets through in either direction.
+	// silent means that nothing is closed, but no further message is forwarded in
+	// either direction.
 	silent bool
-	// commits: what was written is committed all the same.
+	// commits says that the write is committed nevertheless.
 	commits bool
 }
 
-// phase is what a client of PostgreSQL does.
+// phase is what a client of PostgreSQL is doing.
 type phase int
 
 const (
 	idle phase = iota
 	connecting
-	preparing // the write statement
+	preparing // preparing the write statement
 	writing
 )
 
@@ -65,9 +66,9 @@ const (
 	server side = "server"
 )
 
-// Types of messages. The same letter means something else on either side.
+// Types of messages. The same letter has different meanings on either side.
 const (
-	startupMessage = 0 // has none
+	startupMessage = 0 // it has no type
 	parseMessage   = 'P'
 	bindMessage    = 'B'
 	executeMessage = 'E'
@@ -81,7 +82,7 @@ const (
 	readyForQueryMessage  = 'Z'
 )
 
-// breakages are at every stage of a write.
+// breakages returns breakages at every stage of a write.
 func breakages() []*breakage {
 	return []*breakage{
 		{name: "in the first message", during: connecting, from: client, at: startupMessage, half: true},
@@ -100,7 +101,7 @@ func breakages() []*breakage {
 	}
 }
 
-// newProxy returns a proxy to the PostgreSQL of a database URL. It is closed when
+// newProxy returns a proxy for the PostgreSQL of a database URL. It is closed when
 // the test ends.
 func newProxy(t testing.TB, databaseURL string) *proxy {
 	t.Helper()
@@ -127,18 +128,17 @@ func newProxy(t testing.TB, databaseURL string) *proxy {
 	return p
 }
 
-// url is the address of the database by way of the proxy.
+// url returns the address of the database through the proxy.
 func (p *proxy) url() string {
 	through := url.URL{
 		Scheme: "postgres", User: p.user, Host: p.listener.Addr().String(), Path: p.database,
-		RawQuery: "sslmode=disable", // whose messages couldn't be told apart
+		RawQuery: "sslmode=disable", // the proxy can't read encrypted messages
 	}
 	return through.String()
 }
 
-// breakNext makes the next connection break that comes to b's place in the
-// conversation. If that is before the first write, the connections that are open are
-// closed, so that there will be a new one.
+// breakNext breaks the next connection that reaches b. If b comes before the first
+// write, all open connections are closed, so that new ones are made.
 func (p *proxy) breakNext(b *breakage) {
 	p.mu.Lock()
 	p.next = b
@@ -148,7 +148,7 @@ func (p *proxy) breakNext(b *breakage) {
 	}
 }
 
-// broken says whether what breakNext asked for has happened.
+// broken reports whether the breakage of breakNext has happened.
 func (p *proxy) broken() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -199,7 +199,7 @@ func (p *proxy) pass(accepted net.Conn) {
 	<-answers
 }
 
-// breaksAt returns the next breakage if its place is here.
+// breaksAt returns the next breakage if it is at this point.
 func (p *proxy) breaksAt(during phase, from side, at byte) *breakage {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -211,7 +211,7 @@ func (p *proxy) breaksAt(during phase, from side, at byte) *breakage {
 	return b
 }
 
-// proxied is a connection that is passed on.
+// proxied is a forwarded connection.
 type proxied struct {
 	proxy *proxy
 	ends  map[side]net.Conn
@@ -219,7 +219,7 @@ type proxied struct {
 	mu     sync.Mutex
 	phase  phase
 	silent bool
-	// writes is the name of the write statement, with the NUL that ends it.
+	// writes is the name of the write statement, including the NUL at its end.
 	writes []byte
 }
 
@@ -229,11 +229,11 @@ func (c *proxied) close() {
 	}
 }
 
-// passFrom passes on what one side says, until either closes the connection or it
-// breaks.
+// passFrom forwards the messages of one side, until either side closes the
+// connection or it breaks.
 func (c *proxied) passFrom(from side) {
 	defer c.close()
-	headerSize := 5 // a type, and the length of what follows together with its own
+	headerSize := 5 // the type, and the length of the rest including itself
 	if from == client {
 		headerSize = 4 // the first message has no type
 	}
@@ -258,7 +258,7 @@ func readMessage(reader io.Reader, headerSize int) ([]byte, error) {
 	return message, err
 }
 
-// passOn passes a message on, and returns false where the connection breaks.
+// passOn forwards a message. It returns false if the connection breaks.
 func (c *proxied) passOn(from side, message []byte, headerSize int) bool {
 	kind := message[0]
 	if headerSize == 4 {
@@ -283,7 +283,7 @@ func (c *proxied) passOn(from side, message []byte, headerSize int) bool {
 	return err == nil
 }
 
-// follow returns the phase that a message belongs to, and keeps what the next one's is.
+// follow returns the phase of a message, and remembers the phase of the next one.
 func (c *proxied) follow(from side, kind byte, content []byte) phase {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -295,7 +295,7 @@ func (c *proxied) follow(from side, kind byte, content []byte) phase {
 		c.writes = bytes.Clone(content[:bytes.IndexByte(content, 0)+1])
 		c.phase, during = preparing, preparing
 	case from == client && kind == bindMessage && c.writes != nil:
-		_, name, _ := bytes.Cut(content, []byte{0}) // that of the portal is before it
+		_, name, _ := bytes.Cut(content, []byte{0}) // the name of the portal comes first
 		if bytes.HasPrefix(name, c.writes) {
 			c.phase, during = writing, writing
 		}
@@ -303,8 +303,8 @@ func (c *proxied) follow(from side, kind byte, content []byte) phase {
 	return during
 }
 
-// isSilent says whether nothing gets through any more, which begins when it is called
-// with now.
+// isSilent reports whether nothing is forwarded any more. Calling it with now begins
+// that.
 func (c *proxied) isSilent(now bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

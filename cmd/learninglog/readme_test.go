@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The tour in the README, as pasted, gives what the README shows, and leaves nothing in
-// the checkout.
+// The tour in the README, as pasted, prints what the README shows, and leaves
+// nothing in the checkout.
 func TestReadmeTour(t *testing.T) {
 	t.Parallel()
 	needCurl(t)
@@ -52,7 +52,7 @@ func TestReadmeTour(t *testing.T) {
 	assert.Contains(t, string(picture), "<svg")
 }
 
-// readmeSection returns what the README says under a heading.
+// readmeSection returns the text of the README under a heading.
 func readmeSection(t testing.TB, heading string) string {
 	t.Helper()
 	readme, err := os.ReadFile("../../README.md")

@@ -20,7 +20,7 @@ type rebuildCommand struct {
 	List   rebuildListCommand   `cmd:"" help:"List the latest rebuilds and verifications."`
 }
 
-// Help is what --help says more.
+// Help is the additional text of --help.
 func (*rebuildCommand) Help() string {
 	return "`learninglog rebuild` with nothing but flags is `learninglog rebuild start`: see its --help."
 }
@@ -33,7 +33,7 @@ type rebuildStartCommand struct {
 	Wait   bool `help:"Wait until it is done, and show the progress. A running service does the work, or this command if there is none: then it works all rebuilds that are queued."`
 }
 
-// Help is what --help says more.
+// Help is the additional text of --help.
 func (*rebuildStartCommand) Help() string {
 	return `A rebuild compares the rollups with the logs and adds what is missing, while everybody goes on writing. It is a job in the database: a running service does the work, at most --max-logs-per-second, and goes on with it after a crash or a deploy.
 
@@ -52,7 +52,7 @@ func (c *rebuildStartCommand) Validate() error {
 	return cmp.Or(c.databaseFlags.Validate(), c.rebuildFlags.Validate())
 }
 
-// Run asks for a rebuild, and with --wait sees it through.
+// Run requests a rebuild. With --wait, it also waits until the rebuild has ended.
 func (c *rebuildStartCommand) Run(ctx context.Context, stdout io.Writer) error {
 	args, err := c.args(c.DryRun)
 	if err != nil {
@@ -60,7 +60,7 @@ func (c *rebuildStartCommand) Run(ctx context.Context, stdout io.Writer) error {
 	}
 	return c.withJobs(ctx, func(jobs *rebuild.Jobs, ownServer bool) error {
 		if c.Wait {
-			job, err := c.seeThrough(ctx, jobs, args, stdout, ownServer)
+			job, err := c.requestAndFollow(ctx, jobs, args, stdout, ownServer)
 			if err != nil {
 				return err
 			}
@@ -83,7 +83,7 @@ func (c *rebuildStartCommand) Run(ctx context.Context, stdout io.Writer) error {
 	})
 }
 
-// joined says what became of a request for a rebuild that others had asked for.
+// joined describes a rebuild that had already been requested.
 func joined(requested rebuild.Requested) string {
 	if requested.Begun {
 		return "of the same scope had begun before, and its workers and pace hold"
@@ -91,14 +91,15 @@ func joined(requested rebuild.Requested) string {
 	return "of the same scope is queued already, and its workers and pace hold"
 }
 
-// seeThrough asks for a rebuild and returns it when it has ended. One that had
-// begun before, and may be past what is asked about, is only waited for.
-func (f databaseFlags) seeThrough(
+// requestAndFollow requests a rebuild and returns it when it has ended. If the
+// rebuild had already begun, it may have passed rows that have changed since; then
+// requestAndFollow waits for it and requests another.
+func (f databaseFlags) requestAndFollow(
 	ctx context.Context, jobs *rebuild.Jobs, args rebuild.Args, stdout io.Writer, alone bool,
 ) (rebuild.Job, error) {
 	for {
 		var requested rebuild.Requested
-		err := outlasting(ctx, func() (err error) {
+		err := retryDuringOutage(ctx, func() (err error) {
 			requested, err = jobs.Request(ctx, args)
 			return err
 		})
@@ -122,13 +123,13 @@ func (f databaseFlags) seeThrough(
 	}
 }
 
-// errUnknownRebuild says that there is no rebuild with an id.
+// errUnknownRebuild returns the error for an id that no rebuild has.
 func (f databaseFlags) errUnknownRebuild(id int64) error {
 	return fmt.Errorf("there is no rebuild %d, or none any more: `%s` shows those that there are", id, f.paste("rebuild", "list"))
 }
 
-// withJobs opens the job queue. ownServer says that this process runs the
-// database, so that no service can be using it.
+// withJobs opens the job queue. ownServer says that this process runs the database
+// server, so no service can be using it.
 func (f databaseFlags) withJobs(ctx context.Context, work func(jobs *rebuild.Jobs, ownServer bool) error) (err error) {
 	logger := commandLogger()
 	opened, err := f.openExisting(ctx, logger)
@@ -147,7 +148,7 @@ func (f databaseFlags) withJobs(ctx context.Context, work func(jobs *rebuild.Job
 	jobs, err := rebuild.NewJobs(opened.pool, rebuild.Config{
 		Schema:      postgres.RiverSchema,
 		Zone:        zone(),
-		Logger:      slog.New(slog.DiscardHandler), // the report says it
+		Logger:      slog.New(slog.DiscardHandler), // the report has the same content
 		RiverLogger: logger,
 	})
 	if err != nil {

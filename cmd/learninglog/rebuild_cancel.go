@@ -15,14 +15,15 @@ type rebuildCancelCommand struct {
 	ID int64 `arg:"" help:"The rebuild's id."`
 }
 
-// Help is what --help says more.
+// Help is the additional text of --help.
 func (*rebuildCancelCommand) Help() string {
 	return `It waits until the rebuild has ended: a moment, or some seconds if the process that worked it is gone.
 
 Exits with 0 if the rebuild is cancelled, 2 if there is none, or none that hasn't ended.`
 }
 
-// Run cancels the rebuild, whatever process works it, and waits for its end.
+// Run cancels the rebuild, in whatever process it runs, and waits until it has
+// ended.
 func (c *rebuildCancelCommand) Run(ctx context.Context, stdout io.Writer) error {
 	return c.withJobs(ctx, func(jobs *rebuild.Jobs, _ bool) error {
 		job, err := jobs.Get(ctx, c.ID)

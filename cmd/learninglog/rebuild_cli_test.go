@@ -131,8 +131,8 @@ func TestRebuildSaysItsPaceAndScope(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(stdout, "\n"))
 }
 
-// Without a service the command does the work itself. Whoever stops it is told that
-// the next service or command goes on with it, and that is so.
+// Without a service, the command works on the rebuild itself. If it is stopped, it
+// says that the next service or command continues the rebuild, and that is true.
 func TestStoppingARebuildThatNobodyElseWorks(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)

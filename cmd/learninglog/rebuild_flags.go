@@ -19,7 +19,7 @@ import (
 	"learninglog/rollup/rebuild"
 )
 
-// rebuildFlags say what to rebuild or verify, and how fast.
+// rebuildFlags select what to rebuild or verify, and how fast.
 type rebuildFlags struct {
 	User          []userID `placeholder:"UUID" help:"Only this user. It may be repeated."`
 	UsersFile     string   `type:"existingfile" placeholder:"FILE" help:"Only the users that a file lists, a UUID a line; - is standard input. What follows a # is a comment. At most ${max_users}: more go in several files, or without any."`
@@ -42,7 +42,7 @@ func (f *rebuildFlags) Validate() error {
 	return nil
 }
 
-// args returns what the flags say, as a job's arguments.
+// args returns the flags as the arguments of a job.
 func (f *rebuildFlags) args(dryRun bool) (rebuild.Args, error) {
 	scope, err := f.scope()
 	return rebuild.Args{
@@ -81,7 +81,7 @@ func (f *rebuildFlags) scope() (scope rebuild.Scope, err error) {
 	return scope, nil
 }
 
-// pasteRepair returns the command that repairs what the flags have in scope.
+// pasteRepair returns a command line that repairs the scope of the flags.
 func (f databaseFlags) pasteRepair(scope rebuildFlags) string {
 	arguments := []string{"rebuild", "--wait"}
 	for _, user := range scope.User {
@@ -100,8 +100,8 @@ func (f databaseFlags) pasteRepair(scope rebuildFlags) string {
 	return f.paste(arguments...)
 }
 
-// flagsOf returns the flags that mean a scope. Of many users it is a file that a
-// person has to write.
+// flagsOf returns the flags that select a scope. For many users, a person has to
+// write a file with the list.
 func flagsOf(scope rebuild.Scope) (flags rebuildFlags) {
 	const few = 5
 	if len(scope.Users) > few {
@@ -125,7 +125,7 @@ func flagsOf(scope rebuild.Scope) (flags rebuildFlags) {
 func first(bound timerange.Bound) time.Time { return bound.At }
 func last(bound timerange.Bound) time.Time  { return bound.Last(zone()) }
 
-// users returns the users in scope, or none, which is all.
+// users returns the users in scope. None means all users.
 func (f *rebuildFlags) users() (users []uuid.UUID, err error) {
 	if f.UsersFile != "" {
 		if users, err = readUsersFile(f.UsersFile); err != nil {
@@ -138,7 +138,7 @@ func (f *rebuildFlags) users() (users []uuid.UUID, err error) {
 	return users, nil
 }
 
-// userID is a UUID whose error says how one looks.
+// userID is a UUID whose error shows what a UUID looks like.
 type userID struct{ uuid.UUID }
 
 // UnmarshalText is called by kong.
@@ -163,8 +163,8 @@ func readUsersFile(name string) ([]uuid.UUID, error) {
 	return readUsers(file, name)
 }
 
-// readUsers reads a list of users. None at all is an error: a scope without users
-// would be everybody.
+// readUsers reads a list of users. An empty list is an error, because a scope
+// without users would mean all users.
 func readUsers(list io.Reader, name string) ([]uuid.UUID, error) {
 	users := make(map[uuid.UUID]bool)
 	lines := bufio.NewScanner(list)

@@ -13,12 +13,12 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// A service that is killed at random moments of a rebuild goes on with it when it
-// is back, within seconds, while clients write all the time. No chunk is done
-// twice, and one pass repairs all that was corrupted.
+// A service is killed at random moments of a rebuild while clients write. Each time
+// it continues the rebuild within seconds after its restart. No chunk is repeated
+// after its commit, and one pass repairs everything that was corrupted.
 func TestARebuildIsKilledAgainAndAgain(t *testing.T) {
 	t.Parallel()
-	const users, kills, workers = 6000, 10, 2 // as many users as below
+	const users, kills, workers = 6000, 10, 2 // the same number of users as below
 	databaseURL := pgtest.URL(t)
 	arguments := []string{"--database-url", databaseURL, "--rebuild-chunk-logs=10"}
 	var s atomic.Pointer[service]

@@ -27,7 +27,7 @@ func (c *rebuildListCommand) Validate() error {
 	return c.databaseFlags.Validate()
 }
 
-// Run prints a table, the newest first.
+// Run prints a table of rebuilds, the newest first.
 func (c *rebuildListCommand) Run(ctx context.Context, stdout io.Writer) error {
 	return c.withJobs(ctx, func(jobs *rebuild.Jobs, _ bool) error {
 		rebuilds, err := jobs.List(ctx, c.Limit)
@@ -58,8 +58,7 @@ func whatItDoes(job rebuild.Job) string {
 	return "rebuild"
 }
 
-// stateOf is the state and, while it can be told from it, what is about to become
-// of it.
+// stateOf returns the state and, if it is known, what will happen next.
 func stateOf(job rebuild.Job) string {
 	if job.IsBeingCancelled() {
 		return "being cancelled"

@@ -10,9 +10,9 @@ import (
 	"learninglog/rollup/rebuild"
 )
 
-// showRebuild returns what shows on standard error how far a rebuild is, whenever
-// it is called: as a bar on a terminal, as a line every few seconds elsewhere; and
-// what clears the bar.
+// showRebuild returns show, which shows the progress of a rebuild on standard error,
+// and clearShown, which clears the bar. The progress is a bar on a terminal,
+// otherwise a line every few seconds.
 func showRebuild() (show func(rebuild.Job), clearShown func()) {
 	if isTerminal(os.Stderr) {
 		bar := new(rebuildBar)
@@ -27,8 +27,8 @@ func showRebuild() (show func(rebuild.Job), clearShown func()) {
 	}, func() {}
 }
 
-// rebuildBar is a bar whose length is known only once the rebuild has begun, if
-// ever, and may turn out to be too short.
+// rebuildBar is a bar for a rebuild. The length is unknown until the rebuild has
+// begun, or always, and may turn out to be too short.
 type rebuildBar struct {
 	bar  *progressbar.ProgressBar
 	size int64
@@ -53,7 +53,7 @@ func (b *rebuildBar) clear() {
 	}
 }
 
-// describeRebuild says in a line how far a rebuild is.
+// describeRebuild describes the progress of a rebuild in one line.
 func describeRebuild(job rebuild.Job) string {
 	progress := job.Progress
 	line := fmt.Sprintf("%s %d", whatItDoes(job), job.ID)
@@ -71,7 +71,7 @@ func describeRebuild(job rebuild.Job) string {
 	return line
 }
 
-// describePart says what a bar shows of how far a rebuild is, where that is known.
+// describePart describes the progress of a rebuild next to a bar.
 func describePart(job rebuild.Job) string {
 	progress := job.Progress
 	if progress.LogsExpected == 0 {

@@ -13,7 +13,7 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// Whoever watches sees a bar; Ctrl-C ends the watching alone.
+// A person who watches sees a bar. Ctrl-C ends only the watching.
 func TestWatchingARebuildOnATerminal(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)

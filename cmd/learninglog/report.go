@@ -11,9 +11,9 @@ import (
 	"learninglog/rollup/rebuild"
 )
 
-// report prints what a rebuild that has ended found and did. One that was
-// cancelled or given up is an error. repair is the command that would repair what a
-// dry run found.
+// report prints what an ended rebuild found and did. It returns an error if the
+// rebuild was cancelled or discarded. repair is the command line that would repair
+// the drift that a dry run found.
 func report(stdout io.Writer, job rebuild.Job, repair string) error {
 	switch job.State {
 	case rebuild.Completed:
@@ -49,7 +49,7 @@ func report(stdout io.Writer, job rebuild.Job, repair string) error {
 	return listDrift(stdout, progress)
 }
 
-// doneBefore says what a rebuild did that didn't come to its end.
+// doneBefore describes what an incomplete rebuild has done.
 func doneBefore(job rebuild.Job) string {
 	progress := job.Progress
 	done := fmt.Sprintf("after %s of %s; ", count(progress.LogsDone, "log"), count(progress.UsersDone, "user"))
@@ -59,8 +59,8 @@ func doneBefore(job rebuild.Job) string {
 	return done + count(progress.RowsRepaired, "row") + " repaired, which stay so"
 }
 
-// count returns a number and its noun. The number has no commas, unlike that of
-// english.Plural, as scripts may read it.
+// count returns a number with its noun. Unlike english.Plural, it writes numbers
+// without commas, because scripts may read them.
 func count(n int64, noun string) string {
 	return fmt.Sprintf("%d %s", n, english.PluralWord(int(n), noun, ""))
 }
@@ -83,8 +83,8 @@ func listDrift(stdout io.Writer, progress rebuild.Progress) error {
 	return nil
 }
 
-// periodText is the date of a period's start, or its instant where no period
-// starts.
+// periodText returns the date of the start of a period. If no period starts at that
+// instant, it returns the instant.
 func periodText(drift rebuild.Drift) string {
 	period := drift.Period.In(zone())
 	if !drift.Granularity.StartOf(period, zone()).Equal(period) {

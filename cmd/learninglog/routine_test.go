@@ -14,7 +14,7 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// verification is what /v1/verifications says of one.
+// verification is a verification as in /v1/verifications.
 type verification struct {
 	Verification string
 	RebuildID    int64     `json:"rebuild_id"`
@@ -32,7 +32,7 @@ func (s *service) verifications() []verification {
 	return list.Verifications
 }
 
-// awaitVerification returns the latest verification, as soon as condition holds.
+// awaitVerification returns the latest verification as soon as condition holds.
 func (s *service) awaitVerification(what string, condition func(verification) bool) (last verification) {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool {
@@ -45,7 +45,7 @@ func (s *service) awaitVerification(what string, condition func(verification) bo
 	return last
 }
 
-// What an operator sees of what the service verifies by itself, on every replica.
+// What an operator sees of the routines, on every replica.
 func TestRoutineVerification(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)
@@ -114,10 +114,10 @@ func TestRoutineVerificationThatRepairs(t *testing.T) {
 	s.awaitSeries(series{`learninglog_drift_rows{verification="routine"}`: 0})
 }
 
-// A routine that a crash interrupts goes on by itself, where it was.
+// A routine that a crash interrupts continues by itself where it stopped.
 func TestRoutineVerificationSurvivesACrash(t *testing.T) {
 	t.Parallel()
-	const users = 60_000 // which take three seconds at the pace of a routine
+	const users = 60_000 // this takes three seconds at the pace of a routine
 	dir := dataDir(t)
 	s := serve(t, "--data-dir", dir)
 	execute(t, embeddedpg.URL(dir), `
@@ -158,7 +158,7 @@ func TestRoutineVerificationSurvivesACrash(t *testing.T) {
 	assert.Len(t, watch().Rebuilds, 1, "no other began meanwhile")
 }
 
-// Verifying everything is told of too, whoever works it.
+// Verifications of everything are reported too, whichever process works on them.
 func TestVerifyOfEverythingIsTold(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)

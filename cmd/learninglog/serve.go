@@ -68,26 +68,26 @@ func (c *serveCommand) Validate() error {
 	return cmp.Or(checkAddress(c.Addr), c.databaseFlags.Validate())
 }
 
-// zone is the zone of all periods, until users have their own.
+// zone is the time zone of all periods, until users have their own.
 func zone() *time.Location { return time.UTC }
 
 // Run serves until ctx ends.
 func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) error {
-	collectLess()
-	signal.Ignore(syscall.SIGPIPE) // the end of whoever reads the log isn't ours
+	tuneGarbageCollection()
+	signal.Ignore(syscall.SIGPIPE) // the service must survive the end of the process that reads its log
 	return newService(c, stdout).run(ctx)
 }
 
-// collectLess lets the heap grow to five times what is in use before garbage is
-// collected. That is little, so with Go's own factor of two under load a tenth of
-// the time would go into collecting. GOGC overrides it.
+// tuneGarbageCollection lets the heap grow to five times what is in use before
+// garbage is collected. Little is in use, so with Go's default factor of two,
+// garbage collection would take a tenth of the time under load. GOGC overrides this.
 //
-// Where much is in use, as while many large batches arrive at once, five times that
-// is more than it is worth: from the limit on, garbage is collected as often as it
-// takes to stay below. It is a soft one, of all of Go's memory: what is in use may
-// exceed it, and then half of the time goes into collecting at most. GOMEMLIMIT
-// overrides it.
-func collectLess() {
+// When much is in use, for example while many large requests arrive at once, a
+// factor of five would waste memory. So above a limit, garbage is collected as often
+// as necessary to stay below it. The limit applies to all of Go's memory, and it is
+// soft: the memory in use may exceed it, and then garbage collection takes at most
+// half of the time. GOMEMLIMIT overrides it.
+func tuneGarbageCollection() {
 	const percent, limit = 400, 512 << 20
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(percent)

@@ -24,7 +24,7 @@ import (
 	"learninglog/rollup/rebuild"
 )
 
-// service is a running service. Each step of its start sets what the later ones need.
+// service is a running service. Each step of the start sets what later steps need.
 type service struct {
 	flags   *serveCommand
 	logger  *slog.Logger
@@ -41,14 +41,15 @@ type service struct {
 	pages    api.Pages
 	handler  http.Handler
 
-	// metrics has everything; writes and requests are also asked by themselves.
+	// metrics is the registry of all metrics; writes and requests are also read
+	// directly.
 	metrics  *prometheus.Registry
 	writes   *metrics.Writes
 	requests *metrics.Requests
 	// stopping ends when the service begins to stop; endStreams ends it.
-	stopping   context.Context //nolint:containedctx // it is the service's, not a call's
+	stopping   context.Context //nolint:containedctx // it belongs to the service, not to a call
 	endStreams context.CancelFunc
-	// failed has the error of serving requests, if that ends by itself.
+	// failed gets the error if serving requests ends by itself.
 	failed chan error
 }
 
@@ -65,26 +66,26 @@ func newService(flags *serveCommand, stdout io.Writer) *service {
 	}
 }
 
-// run starts the service step by step, and serves until ctx ends. Then, or where a
-// step fails, what was started is stopped in reverse: no more requests, those under
-// way finish, what was accepted is written, rebuilds are handed on, the pool is
-// closed, the embedded database stops.
+// run starts the service step by step, and serves until ctx ends. Then, or if a step
+// fails, it stops everything in reverse: no new requests are accepted, running
+// requests finish, accepted logs are written, rebuilds are handed back to the queue,
+// the pool is closed, and the embedded database stops.
 func (s *service) run(ctx context.Context) (err error) {
 	ready := false
 	defer func() {
-		told := ctx.Err() != nil
-		if told {
-			err = nil // whoever ends a start that isn't finished wanted just that
+		stopped := ctx.Err() != nil
+		if stopped {
+			err = nil // the failure of a start that was stopped on purpose is no error
 		}
 		err = errors.Join(err, s.started.stop(s.logger, s.flags.ShutdownTimeout))
-		if told || ready {
+		if stopped || ready {
 			s.logger.InfoContext(ctx, "stopped")
 		}
 	}()
 	s.stopping, s.endStreams = context.WithCancel(ctx)
 	defer s.endStreams()
 	for _, start := range []func(context.Context) error{
-		s.listen, // first, as it is the likeliest to fail and the quickest
+		s.listen, // first, because it is the quickest step and the likeliest to fail
 		s.openDatabase,
 		s.migrate,
 		s.startJobs,
@@ -174,7 +175,8 @@ func (s *service) startRecorder(context.Context) error {
 	return nil
 }
 
-// fillWithDemo makes up logs, where that is asked for and there are none.
+// fillWithDemo records the logs of demo learners, if that is requested and the
+// database has no logs.
 func (s *service) fillWithDemo(ctx context.Context) error {
 	if !s.flags.Demo {
 		return nil
@@ -230,7 +232,7 @@ func (s *service) startPages(ctx context.Context) error {
 	return nil
 }
 
-// watchMetrics keeps the metrics of the last minutes, for operators.
+// watchMetrics keeps the metrics of the last minutes for operators.
 func (s *service) watchMetrics() *metrics.Recent {
 	recent := metrics.NewRecent(metrics.Sources{
 		Requests: s.requests, PostRoute: api.RecordPath, Writes: s.writes, Queue: s.recorder, Pool: s.database.pool,
@@ -275,7 +277,7 @@ func (s *service) serveRequests(ctx context.Context) error {
 	return nil
 }
 
-// announce tells the log, and whoever started it, that the service is ready.
+// announce reports that the service is ready, in the log and on standard output.
 func (s *service) announce(ctx context.Context) {
 	s.logger.InfoContext(ctx, "ready", "address", s.listener.Addr().String(), "data", s.database.where)
 	if s.flags.LogFormat != "text" {

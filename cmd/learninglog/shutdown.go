@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// shutdown is the steps that undo a start.
+// shutdown has the steps that undo a start.
 type shutdown struct {
 	steps []shutdownStep
 }
@@ -23,9 +23,9 @@ func (s *shutdown) add(name string, stop func(context.Context) error) {
 	s.steps = append(s.steps, shutdownStep{name: name, stop: stop})
 }
 
-// stop undoes the steps, the last first, all within timeout; but a step that comes
-// later has a moment all the same, to leave things in order. One that fails does
-// not keep the others from being undone.
+// stop runs the steps, the last one first, all within timeout. Even after the
+// timeout, each remaining step has a second to clean up. If a step fails, the others
+// still run.
 func (s *shutdown) stop(logger *slog.Logger, timeout time.Duration) error {
 	const moment = time.Second
 	deadline := time.Now().Add(timeout)

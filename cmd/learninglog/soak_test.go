@@ -16,10 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whatever goes wrong while clients post: each acknowledged log is stored as it was
-// posted, none is counted twice, and the services go on by themselves when it is
-// over. Everything goes wrong once; then, if SOAK says for how long, as in 5m,
-// anything at random.
+// Whatever goes wrong while clients post, every acknowledged log is stored as it was
+// posted, no log is counted twice, and the services recover by themselves. Every
+// fault happens once. Then, if SOAK is set to a duration such as 5m, faults happen
+// at random.
 func TestFaultsUnderLoad(t *testing.T) {
 	t.Parallel()
 	const between = 5
@@ -40,8 +40,8 @@ func TestFaultsUnderLoad(t *testing.T) {
 	}
 }
 
-// soak lets faults happen at random, says every minute what became of the logs, and
-// at the end sees that nothing is wrong.
+// soak lets faults happen at random, reports the outcomes of the logs every minute,
+// and checks at the end that nothing is wrong.
 func (i *installation) soak(duration time.Duration) {
 	const between, reportEvery = 100, time.Minute
 	kinds := faults()
@@ -71,7 +71,7 @@ func (i *installation) soak(duration time.Duration) {
 	assert.Zero(i.t, status, "%s%s", out, problems)
 }
 
-// report says how the soak goes, and returns what became of the logs.
+// report prints the state of the soak, and returns what became of the logs.
 func (i *installation) report(after time.Duration, suffered map[string]int) findings {
 	found := i.load.check(i.server.URL())
 	var text strings.Builder
@@ -88,7 +88,7 @@ func (i *installation) report(after time.Duration, suffered map[string]int) find
 	return found
 }
 
-// memory says how much a service has in memory (its resident set).
+// memory returns the resident memory of a service, for the report.
 func (s *service) memory() string {
 	output, err := exec.Command("ps", "-o", "rss=", "-p", strconv.Itoa(s.command.Process.Pid)).Output()
 	kilobytes, parseErr := strconv.Atoi(strings.TrimSpace(string(output)))

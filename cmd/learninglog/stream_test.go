@@ -41,7 +41,7 @@ type streamOutcome struct {
 type stream struct {
 	t        testing.TB
 	body     *io.PipeWriter
-	answered chan struct{} // closed when the answer has begun
+	answered chan struct{} // closed when the response has begun
 	response *http.Response
 	err      error
 	outcomes *bufio.Reader
@@ -59,7 +59,7 @@ func (s *service) stream() *stream {
 	request.Header.Set("Content-Type", ndjson)
 	go func() {
 		defer close(st.answered)
-		st.response, st.err = http.DefaultClient.Do(request) //nolint:bodyclose // when ctx ends
+		st.response, st.err = http.DefaultClient.Do(request) //nolint:bodyclose // its context closes it
 		if st.err == nil {
 			st.outcomes = bufio.NewReader(st.response.Body)
 		}
@@ -73,7 +73,7 @@ func (st *stream) send(lines ...string) {
 	require.NoError(st.t, err)
 }
 
-// receive returns the next outcome, or nil after the last.
+// receive returns the next outcome, or nil after the last one.
 func (st *stream) receive() *streamOutcome {
 	st.t.Helper()
 	select {
@@ -93,7 +93,7 @@ func (st *stream) receive() *streamOutcome {
 	return outcome
 }
 
-// post sends lines as one stream and returns all outcomes.
+// post sends lines as one stream, and returns all outcomes.
 func (s *service) post(lines ...string) []streamOutcome {
 	s.t.Helper()
 	st := s.stream()
@@ -167,8 +167,7 @@ func TestAStreamOfNothing(t *testing.T) {
 	}
 }
 
-// The memory that a stream takes depends neither on how many lines it has nor on how
-// long they are.
+// The memory of a stream depends neither on the number of lines nor on their length.
 func TestAStreamTakesBoundedMemory(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
@@ -217,7 +216,7 @@ func TestAStreamTakesBoundedMemory(t *testing.T) {
 	assert.Less(t, grown, 64*mebibyte, "of a body of %d MiB", lines/1000)
 }
 
-// peakMemory returns the most bytes of memory that the service has had.
+// peakMemory returns the peak memory of the service in bytes.
 func (s *service) peakMemory() int {
 	s.t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.command.Process.Pid))
@@ -255,8 +254,8 @@ func TestAStreamThatBrokeOffIsSentAgain(t *testing.T) {
 	assert.Equal(t, []int{len(lines), len(lines)}, []int{words, entries})
 }
 
-// Most clients send everything before they read anything. There is room for the
-// outcomes of as many logs as an array may have.
+// Most clients send everything before they read anything. The buffer has room for
+// the outcomes of as many logs as an array may have.
 func TestAClientThatReadsOnlyAtTheEnd(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "--database-url", pgtest.URL(t))
@@ -266,7 +265,7 @@ func TestAClientThatReadsOnlyAtTheEnd(t *testing.T) {
 		lines[i] = newLog(user, 1)
 	}
 	body := strings.Join(lines, "\n")
-	for _, outcome := range []string{"recorded", "already_recorded"} { // the latter say more
+	for _, outcome := range []string{"recorded", "already_recorded"} { // the latter are longer
 		connection, err := net.Dial("tcp", strings.TrimPrefix(s.base, "http://"))
 		require.NoError(t, err)
 		require.NoError(t, connection.SetDeadline(time.Now().Add(eventually)))
@@ -312,7 +311,7 @@ func TestAStreamEndsWhereTheDatabaseFails(t *testing.T) {
 	assert.Equal(t, 3, words, "sent again, it is counted once")
 }
 
-// lockLogs keeps the service waiting for the database until unlock is called.
+// lockLogs makes the service wait for the database until unlock is called.
 func lockLogs(t testing.TB, databaseURL string) (unlock func()) {
 	t.Helper()
 	blocker, err := pgtest.Open(t, databaseURL).Begin(context.Background())
@@ -328,7 +327,7 @@ func TestStopEndsAStreamAfterItsChunk(t *testing.T) {
 	user := uuid.New()
 	slow, silent := s.stream(), s.stream()
 	slow.send(newLog(user, 1))
-	silent.send("") // and nothing else: it has no answer yet
+	silent.send("") // sends no line, so the response hasn't begun
 	assert.Equal(t, "recorded", slow.receive().Outcome)
 
 	begun := time.Now()

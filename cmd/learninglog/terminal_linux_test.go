@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openTerminal returns a terminal, and what a person sees on it.
+// openTerminal returns a terminal, and the text that a person sees on it.
 func openTerminal(t testing.TB) (shown *lockedBuffer, terminal *os.File) {
 	t.Helper()
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)

@@ -13,7 +13,7 @@ type verifyCommand struct {
 	rebuildFlags
 }
 
-// Help is what --help says more.
+// Help is the additional text of --help.
 func (*verifyCommand) Help() string {
 	return `Nothing is changed and nobody is locked out. A running service does the work, at most --max-logs-per-second, or this command if there is none: then it works all rebuilds that are queued.
 
@@ -25,14 +25,14 @@ func (c *verifyCommand) Validate() error {
 	return cmp.Or(c.databaseFlags.Validate(), c.rebuildFlags.Validate())
 }
 
-// Run is rebuild --dry-run --wait, and fails where there is drift.
+// Run is rebuild --dry-run --wait, and fails if there is drift.
 func (c *verifyCommand) Run(ctx context.Context, stdout io.Writer) error {
 	args, err := c.args(true)
 	if err != nil {
 		return err
 	}
 	return c.withJobs(ctx, func(jobs *rebuild.Jobs, ownServer bool) error {
-		job, err := c.seeThrough(ctx, jobs, args, stdout, ownServer)
+		job, err := c.requestAndFollow(ctx, jobs, args, stdout, ownServer)
 		if err != nil {
 			return err
 		}

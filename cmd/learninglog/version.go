@@ -8,13 +8,13 @@ import (
 	"runtime/debug"
 )
 
-// version is set by the linker where there is no repository to take it from:
-// -X main.version=1.2.3.
+// version is set by the linker if there is no repository from which to read it: -X
+// main.version=1.2.3.
 var version string
 
 type versionCommand struct{}
 
-// Run prints which build this is.
+// Run prints the version and the revision of this build.
 func (versionCommand) Run(stdout io.Writer) error {
 	name, revision := build()
 	if revision != "" {
@@ -24,8 +24,8 @@ func (versionCommand) Run(stdout io.Writer) error {
 	return err
 }
 
-// build returns the version that the program was built with, or else that which
-// the Go tool took from the repository, and the revision, if that is known.
+// build returns the version given at build time, or else the version and the
+// revision that the Go tool read from the repository, as far as they are known.
 func build() (name, revision string) {
 	name = version
 	if info, ok := debug.ReadBuildInfo(); ok {

@@ -1,4 +1,4 @@
-// Package admin is the pages about jobs, by River UI.
+// Package admin serves the pages about jobs, using River UI.
 package admin
 
 import (
@@ -12,22 +12,22 @@ import (
 	"riverqueue.com/riverui"
 )
 
-// contentPolicy keeps the pages from loading anything from elsewhere, and others
-// from showing them as theirs.
+// contentPolicy prevents the pages from loading anything from other sites, and other
+// sites from embedding them in frames.
 const contentPolicy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-// Pages are the pages. They have no login: whoever reaches them may cancel, retry
-// and delete jobs. That no page of another site makes a browser do that is the
-// business of whoever serves them.
+// Pages serves the pages. They have no login: whoever can reach them can cancel,
+// retry and delete jobs. The caller must prevent pages of other sites from making a
+// browser do that (CSRF).
 type Pages struct {
 	jobs    *riverui.Handler
 	handler http.Handler
 	cancel  context.CancelFunc
 }
 
-// New returns the pages about a client's jobs, which are to be served at path and
-// below it: they have links of their own.
+// New returns the pages about the jobs of a client. They must be served at path and
+// below, because they contain links.
 func New(client *river.Client[pgx.Tx], path string, logger *slog.Logger) (*Pages, error) {
 	jobs, err := riverui.NewHandler(&riverui.HandlerOpts{
 		Endpoints: riverui.NewEndpoints(client, nil),
@@ -53,7 +53,8 @@ func restrict(next http.Handler) http.Handler {
 // ServeHTTP serves what is below the path of the pages.
 func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.ServeHTTP(w, r) }
 
-// Start keeps the numbers of jobs up to date until Stop, also after ctx has ended.
+// Start keeps the numbers of jobs up to date until Stop is called, even after ctx
+// has ended.
 func (p *Pages) Start(ctx context.Context) error {
 	ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := p.jobs.Start(ctx); err != nil {
@@ -63,7 +64,7 @@ func (p *Pages) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends what Start began. What it asks the database just now is cancelled.
+// Stop ends the updates. A query that is running is cancelled.
 func (p *Pages) Stop(context.Context) error {
 	p.cancel()
 	return nil

@@ -1,4 +1,5 @@
-// Package api is the HTTP surface: it turns requests into commands and queries, and their results and errors into answers.
+// Package api is the HTTP interface: it translates requests into commands and
+// queries, and their results and errors into responses.
 package api
 
 import (
@@ -18,54 +19,55 @@ import (
 	"learninglog/query"
 )
 
-// Config has what the API needs. Every field must be set, unless it says otherwise.
+// Config configures the API. Every field must be set, unless it says otherwise.
 type Config struct {
 	Recorder *command.Recorder
 	Reader   *query.Reader
 	Jobs     Jobs
-	// Limits are those of the recorder, for the documentation.
+	// Limits are the limits of the recorder, for the documentation.
 	Limits command.Limits
-	// Zone is the zone of periods, and of dates without a time.
+	// Zone is the time zone of periods, and of dates without a time.
 	Zone *time.Location
-	// Ready returns nil if requests can be served, or says why not.
+	// Ready returns nil if the service can answer requests, or an error that says
+	// why not.
 	Ready func(context.Context) error
 	// Problems turns errors into problems.
 	Problems *problem.Table
-	// RequestTimeout bounds what a request may wait for, the database above all.
+	// RequestTimeout limits how long a request may wait, mostly for the database.
 	RequestTimeout time.Duration
-	// Requests is told of every request.
+	// Requests is notified of every request.
 	Requests RequestObserver
 	// Metrics is what /metrics serves.
 	Metrics prometheus.Gatherer
-	// Stopping ends when the service begins to stop: streams, of logs or of events,
-	// which may go on for hours, then end.
-	Stopping context.Context //nolint:containedctx // it is the service's, not a call's
-	// Pages are the web pages. Without a start page, / leads to the docs.
+	// Stopping ends when the service begins to stop. Then the streams of logs and of
+	// events, which may last for hours, end too.
+	Stopping context.Context //nolint:containedctx // it belongs to the service, not to a call
+	// Pages are the web pages. Without a start page, / redirects to the docs.
 	Pages  Pages
 	Logger *slog.Logger
 }
 
-// version is that of the API, not of the program.
+// version is the version of the API, not of the program.
 const version = "1.0.0"
 
 type server struct {
 	Config
 
 	api huma.API
-	// reading, streaming and recording have a place for every array that may be
-	// read, every stream that may be open, and every array or block of a stream that
-	// may be recorded at the same time; watching has one for every watcher of a
-	// rebuild.
+	// These channels are semaphores. reading limits the arrays in memory, streaming
+	// the open streams, recording the arrays and the blocks of streams that are
+	// being recorded, and watching the watchers of rebuilds.
 	reading, streaming, recording, watching chan struct{}
 	// streamTimeout is how long a stream waits for a client that makes no progress.
 	streamTimeout time.Duration
-	// pictures are cached: drawing one takes about as long as reading its summary.
+	// pictures caches the pictures of summaries: drawing one takes about as long as
+	// reading its summary.
 	pictures *cache.Cache[query.Summary, representation]
-	// openAPIJSON and openAPIYAML are the document, written once.
+	// openAPIJSON and openAPIYAML are the encoded OpenAPI document.
 	openAPIJSON, openAPIYAML []byte
 }
 
-// New returns the handler of the whole surface.
+// New returns the handler for all routes.
 func New(config Config) (http.Handler, error) {
 	_, router, err := newServer(config)
 	if err != nil {
@@ -105,8 +107,9 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 	return s, router, nil
 }
 
-// limitTime bounds what a request may wait for. One with a body is bounded once
-// that has arrived: a slow network is no outage, and has a bound of its own.
+// limitTime sets the timeout of a request. For a request with a body, the time
+// begins when the body has arrived, because a slow network is not an outage.
+// Receiving the body has a timeout of its own.
 func (s *server) limitTime(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, s.RequestTimeout)
 }

@@ -27,23 +27,24 @@ import (
 	"learninglog/query"
 )
 
-// errAway is the error of a database that is away.
+// errAway is the error of an unavailable database.
 var errAway = errors.New("the password is secret")
 
-// away is a database that is away: a request that reaches it was understood.
+// away is an unavailable database. A request that reaches it was valid.
 type away struct{ err error }
 
 func (away) Reset() {}
 
 func (a away) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, a.err }
 
-// nobody is told of requests.
+// nobody ignores all requests.
 type nobody struct{}
 
 func (nobody) Begun()                                    {}
 func (nobody) Ended(_, _ string, _ int, _ time.Duration) {}
 
-// newHandler returns the surface over a database whose every query fails so.
+// newHandler returns the handler over a database in which every query fails with
+// failure.
 func newHandler(t testing.TB, failure error) http.Handler {
 	t.Helper()
 	handler, err := New(newConfig(failure))
@@ -147,7 +148,7 @@ func TestReadyTellsWhatIsWrongToTheLogOnly(t *testing.T) {
 	assert.Equal(t, http.StatusOK, serve(newHandler(t, errAway), http.MethodGet, "/healthz", "", nil).Code)
 }
 
-// panicking is a router like the real one whose handlers panic.
+// panicking is a router like the real one, but its handlers panic.
 func panicking(requests RequestObserver) http.Handler {
 	s := &server{Config: Config{Requests: requests, Logger: slog.New(slog.DiscardHandler)}}
 	router := chi.NewMux()
@@ -176,7 +177,7 @@ func TestPanicsAreProblems(t *testing.T) {
 	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { serve(router, http.MethodGet, "/abort", "", nil) })
 }
 
-// Or else it would seem to be whole, with a problem as its last line.
+// Otherwise the response would seem to be complete, with a problem as its last line.
 func TestAPanicAfterTheAnswerHasBegunBreaksItOff(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(panicking(nobody{}))
@@ -208,7 +209,7 @@ func TestRequestIDIsTheClientsIfItIsReasonable(t *testing.T) {
 	}
 }
 
-// broken is a body that breaks off.
+// broken is a body that can't be read to its end.
 type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) { return 0, b.err }
@@ -222,8 +223,8 @@ func TestABodyThatDoesNotArrive(t *testing.T) {
 		serve(handler, http.MethodPost, "/v1/learning-logs", mediaJSON, broken{os.ErrDeadlineExceeded}).Code)
 }
 
-// Whatever its client says, the whole body is read; if it is right, without
-// copying it over and over.
+// The whole body is read, whatever length the client declares. If the declared
+// length is right, the body isn't copied repeatedly.
 func TestABodyIsAsLongAsItIs(t *testing.T) {
 	t.Parallel()
 	const limit = 100_000
@@ -268,8 +269,8 @@ func TestDocsNeedNothingFromElsewhere(t *testing.T) {
 	assert.Contains(t, page.Body.String(), `"/openapi.json"`)
 }
 
-// Whatever is sent is either understood, and reaches the database, which is away,
-// or refused with a problem that says why. It is never a 500.
+// A request is either valid and reaches the unavailable database, or it is refused
+// with a problem that says why. It is never answered with 500.
 func assertUnderstoodOrRefused(t *testing.T, answer *httptest.ResponseRecorder) {
 	t.Helper()
 	wrong := problemOf(t, answer)
@@ -344,7 +345,7 @@ func FuzzBatch(f *testing.F) {
 			contentType = mediaNDJSON
 		}
 		answer := serve(handler, http.MethodPost, "/v1/learning-logs/batch", contentType, strings.NewReader(body))
-		if answer.Code == http.StatusOK { // nothing in it was a log
+		if answer.Code == http.StatusOK { // it contained no valid log
 			require.NotContains(t, answer.Body.String(), `"recorded"`+`,`)
 			return
 		}
@@ -371,7 +372,7 @@ func FuzzDecodeRebuild(f *testing.F) {
 	})
 }
 
-// In an array as in NDJSON.
+// In an array and in NDJSON.
 func TestABadLogOfABatchFailsAlone(t *testing.T) {
 	t.Parallel()
 	handler := newHandler(t, errAway)
@@ -392,7 +393,7 @@ func TestABadLogOfABatchFailsAlone(t *testing.T) {
 	}
 }
 
-// writing is an answer that has something done before it is written.
+// writing is a response that calls a function before it is written.
 type writing struct {
 	*httptest.ResponseRecorder
 
@@ -404,8 +405,8 @@ func (w writing) Write(text []byte) (int, error) {
 	return w.ResponseRecorder.Write(text)
 }
 
-// The answer to an array is as large as the array: whoever reads it slowly must
-// not keep more of them in memory than may be.
+// The response to an array is as large as the array. Slow clients must not keep more
+// of them in memory than allowed.
 func TestAnArrayKeepsItsPlaceUntilItIsAnswered(t *testing.T) {
 	t.Parallel()
 	s, router, err := newServer(newConfig(errAway))
@@ -423,7 +424,7 @@ func TestAnArrayKeepsItsPlaceUntilItIsAnswered(t *testing.T) {
 	}
 }
 
-// The answer to nonsense is no larger than what explains it.
+// The response to an invalid request is no longer than the explanation.
 func TestNonsenseIsAnsweredShortly(t *testing.T) {
 	t.Parallel()
 	handler := newHandler(t, errAway)

@@ -36,7 +36,7 @@ func BenchmarkDecodeLog(b *testing.B) {
 	}
 }
 
-// BenchmarkPost is what a post costs beside the database and the network.
+// BenchmarkPost measures a post without the database and the network.
 func BenchmarkPost(b *testing.B) {
 	limits := command.DefaultLimits()
 	handler, err := New(Config{
@@ -63,7 +63,7 @@ func BenchmarkPost(b *testing.B) {
 	}
 }
 
-// instant is a database that has recorded everything at once.
+// instant is a database that records everything at once.
 type instant struct{}
 
 func (instant) Query(_ context.Context, _ string, arguments ...any) (pgx.Rows, error) {
@@ -73,7 +73,7 @@ func (instant) Query(_ context.Context, _ string, arguments ...any) (pgx.Rows, e
 }
 
 type instantRows struct {
-	pgx.Rows // nil: what isn't below isn't used
+	pgx.Rows // nil: only the methods below are called
 
 	requestIDs, userIDs pgtype.FlatArray[pgtype.UUID]
 	row                 int
@@ -94,8 +94,9 @@ func (r *instantRows) Scan(targets ...any) error {
 	return nil
 }
 
-// BenchmarkRepresent is what the cache would save of a summary, in each format: to make
-// it with its entity tag, against finding it among the cached and comparing the sums.
+// BenchmarkRepresent measures, for each format, what the cache saves: encoding a
+// summary with its entity tag, compared with finding it in the cache and comparing
+// the sums.
 func BenchmarkRepresent(b *testing.B) {
 	for _, periods := range []int{30, 365} {
 		sums := make([]rollup.Sums, periods)

@@ -8,21 +8,21 @@ import (
 )
 
 const (
-	// streamTimeout is how long a stream waits for a client that sends nothing, or
-	// reads nothing. One that makes progress may take for ever.
+	// streamTimeout is how long a stream waits for a client that neither sends nor
+	// reads. A client that makes progress may take any time.
 	streamTimeout = 30 * time.Second
-	// closingTimeout is how long it waits when it is about to end.
+	// closingTimeout replaces streamTimeout when the stream is about to end.
 	closingTimeout = time.Second
 )
 
-// deadlines bounds every read and write of a stream. It takes the place of the
-// bounds on a whole request, which a long stream would exceed.
+// deadlines limits the time of every read and every write of a stream. They replace
+// the timeouts of a whole request, which a long stream would exceed.
 type deadlines struct {
 	control *http.ResponseController
 
 	mu          sync.Mutex
 	ending      bool          // reads have their last deadline
-	read, write time.Duration // what each may take
+	read, write time.Duration // the time limits of a single call
 }
 
 func newDeadlines(control *http.ResponseController, each time.Duration) *deadlines {
@@ -33,7 +33,7 @@ func (d *deadlines) beforeRead() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.ending {
-		_ = d.control.SetReadDeadline(time.Now().Add(d.read)) // a test's answer has none
+		_ = d.control.SetReadDeadline(time.Now().Add(d.read)) // fails only with a test's recorder
 	}
 }
 
@@ -43,7 +43,7 @@ func (d *deadlines) beforeWrite() {
 	_ = d.control.SetWriteDeadline(time.Now().Add(d.write))
 }
 
-// stopReading ends what is being read, in a moment.
+// stopReading makes reads end after closingTimeout.
 func (d *deadlines) stopReading() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -53,8 +53,8 @@ func (d *deadlines) stopReading() {
 	}
 }
 
-// hurry ends what is being read, and what is written to a client that doesn't
-// read, in a moment.
+// hurry makes reads, and writes to a client that doesn't read, end after
+// closingTimeout.
 func (d *deadlines) hurry() {
 	d.stopReading()
 	d.mu.Lock()
@@ -63,7 +63,7 @@ func (d *deadlines) hurry() {
 	_ = d.control.SetWriteDeadline(time.Now().Add(closingTimeout))
 }
 
-// deadlineReader is a body each read of which is bounded.
+// deadlineReader is a body with a deadline for every read.
 type deadlineReader struct {
 	body      io.Reader
 	deadlines *deadlines

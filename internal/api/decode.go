@@ -10,8 +10,8 @@ import (
 	"learninglog/rollup/rebuild"
 )
 
-// decodeLog reads a learning log from JSON. The error is a problem for text that
-// isn't JSON; the field problems are for JSON that isn't a log.
+// decodeLog reads a learning log from JSON. Text that isn't JSON results in an
+// error, which is a problem; JSON that isn't a valid log results in fields.
 func decodeLog(location string, text []byte, limits command.Limits) (command.Log, []problem.Field, error) {
 	o, err := newObject(location, text)
 	if err != nil {
@@ -27,14 +27,14 @@ func decodeLog(location string, text []byte, limits command.Limits) (command.Log
 	log.WordCount = o.takeWholeNumber("word_count", limits)
 	if timestamp := o.takeTime("timestamp"); timestamp != nil {
 		log.Timestamp = *timestamp
-		if timestamp.IsZero() { // which would mean that it was left out
+		if timestamp.IsZero() { // the zero time would mean that the timestamp was left out
 			o.wrong("timestamp", nil, "must not be before "+limits.Earliest.Format(time.RFC3339))
 		}
 	}
 	return log, o.finish("request_id", "user_id", "word_count", "timestamp"), nil
 }
 
-// decodeRebuild reads what to rebuild. An empty body is everything.
+// decodeRebuild reads which rebuild is requested. An empty body means everything.
 func decodeRebuild(text []byte, zone *time.Location) (rebuild.Args, error) {
 	args := rebuild.Args{Workers: 1, MaxLogsPerSecond: rebuild.DefaultPace}
 	if len(bytes.TrimSpace(text)) == 0 {

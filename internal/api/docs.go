@@ -13,10 +13,11 @@ import (
 	"learninglog/internal/problem"
 )
 
-// docs is a page to read the OpenAPI document and try it out, from the binary alone.
+// docs serves Swagger UI from the binary, to read the document and to try the API.
 func docs() http.Handler { return v5emb.New("learninglog", "/openapi.json", "/docs/") }
 
-// openAPI serves the document, which is written when all routes are known.
+// openAPI serves the document. The pointer is needed because the document is written
+// after all routes have been added.
 func (s *server) openAPI(contentType string, document *[]byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
@@ -24,7 +25,7 @@ func (s *server) openAPI(contentType string, document *[]byte) http.Handler {
 	})
 }
 
-// explainProblem is the page of a kind of problem.
+// explainProblem serves the page that explains a kind of problem.
 func (s *server) explainProblem(w http.ResponseWriter, r *http.Request) {
 	kinds := problem.Kinds()
 	named := func(kind problem.Kind) bool { return kind.Name == chi.URLParam(r, "name") }
@@ -37,13 +38,13 @@ func (s *server) explainProblem(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintf(w, "%s (%d)\n\n%s\n", kinds[i].Title, kinds[i].Status, kinds[i].Help)
 }
 
-// metrics serves the metrics, as text or OpenMetrics. They aren't in the OpenAPI
-// document: Prometheus knows the format, and nobody writes a client.
+// metrics serves the metrics as text or as OpenMetrics. They aren't in the OpenAPI
+// document: Prometheus knows the format, and nobody writes a client for it.
 func (s *server) metrics() http.Handler {
 	return promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{
 		EnableOpenMetrics: true,
-		// What can't be had while the database is away is logged; the rest is needed
-		// then most of all.
+		// While the database is unavailable, the metrics that need it are missing,
+		// which is logged. The others are needed most at that time.
 		ErrorHandling: promhttp.ContinueOnError,
 		ErrorLog:      slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn),
 	})

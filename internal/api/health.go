@@ -10,12 +10,12 @@ import (
 	"learninglog/internal/problem"
 )
 
-// Health is the answer of a service that is well.
+// Health is the answer of a healthy service.
 type Health struct {
 	Status string `json:"status" enum:"ok,ready"`
 }
 
-// readyTimeout is less than load balancers and orchestrators wait.
+// readyTimeout is shorter than the timeouts of load balancers and orchestrators.
 const readyTimeout = 3 * time.Second
 
 type healthOutput struct {

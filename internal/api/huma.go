@@ -33,17 +33,17 @@ func (s *server) humaConfig() huma.Config {
 		{Name: tagOperations, Description: "Is it alive, is it ready?"},
 	}
 	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
-	config.OpenAPIPath = "" // huma writes it anew, unsynchronized, at the first requests
+	config.OpenAPIPath = "" // huma encodes the document during the first requests, without synchronization
 	config.DocsPath = ""    // huma's page loads from a CDN
 	config.SchemasPath = ""
-	config.CreateHooks = nil // no $schema in every answer
+	config.CreateHooks = nil // without $schema in every answer
 	config.RejectUnknownQueryParameters = true
-	config.AllowAdditionalPropertiesByDefault = true // an answer may get more fields
+	config.AllowAdditionalPropertiesByDefault = true // answers may get more fields later
 	config.Transformers = []huma.Transformer{s.asProblem}
 	return config
 }
 
-// schemaName is what the document calls a type.
+// schemaName returns the name of a type in the document.
 func schemaName(t reflect.Type, hint string) string {
 	if t == reflect.TypeFor[problem.Field]() {
 		return "FieldProblem"
@@ -51,12 +51,14 @@ func schemaName(t reflect.Type, hint string) string {
 	return huma.DefaultSchemaNamer(t, hint)
 }
 
-// schemaOf documents a type, once, and returns a reference to it.
+// schemaOf adds the schema of a type to the document, once, and returns a reference
+// to it.
 func schemaOf[T any](s *server) *huma.Schema {
 	return s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[T](), true, "")
 }
 
-// problemSchema documents problems with the log that is in some of them.
+// problemSchema returns the schema of problems, including the log that some of them
+// have.
 func (s *server) problemSchema() *huma.Schema {
 	reference := schemaOf[problem.Problem](s)
 	properties := s.api.OpenAPI().Components.Schemas.SchemaFromRef(reference.Ref).Properties
@@ -76,8 +78,8 @@ var (
 
 const unknownParameter = "is no parameter of this path: see /docs"
 
-// asProblem turns huma's own errors into problems. They are about parameters: what
-// else it may find wrong is a mistake of ours.
+// asProblem converts huma's own errors to problems. They concern the parameters of a
+// request; any other of them is a bug of the service.
 func (s *server) asProblem(ctx huma.Context, _ string, body any) (any, error) {
 	theirs, ok := body.(*huma.ErrorModel)
 	if !ok {
@@ -86,7 +88,7 @@ func (s *server) asProblem(ctx huma.Context, _ string, body any) (any, error) {
 	if theirs.Status != http.StatusUnprocessableEntity {
 		s.Logger.ErrorContext(ctx.Context(), "a request failed", slog.Any("error", theirs), problem.LogID(ctx.Context()))
 		ours := problem.Internal.New("")
-		ours.Status = theirs.Status // which is sent already
+		ours.Status = theirs.Status // this status has been sent already
 		return ours, nil
 	}
 	ours := problem.Invalid.New("")
@@ -112,12 +114,12 @@ func asField(detail *huma.ErrorDetail) problem.Field {
 		field.Value = short(text)
 	}
 	if field.Message == unknownParameter {
-		field.Value = nil // huma doesn't know it
+		field.Value = nil // huma doesn't give the value
 	}
 	return field
 }
 
-// writeOpenAPI writes the document once all routes are in it.
+// writeOpenAPI writes the document after all routes have been added.
 func (s *server) writeOpenAPI() (err error) {
 	document := s.api.OpenAPI()
 	// huma registers its own error model, which asProblem replaces.

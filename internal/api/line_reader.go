@@ -11,28 +11,27 @@ import (
 	"learninglog/internal/lines"
 )
 
-// maxBlock is the most logs of a stream that are recorded together. A block is as
-// large as what arrived while the one before was being recorded; nobody waits for
-// it to fill.
+// maxBlock is the largest number of logs in a block. A block contains what arrived
+// while the previous one was being recorded; nobody waits for a block to fill.
 const maxBlock = 1000
 
-// lineReader reads and decodes the next block of a stream while the one before is
+// lineReader reads and decodes the next block of a stream while the previous one is
 // being recorded.
 type lineReader struct {
 	lines *lines.Reader
 	read  func(index int, text []byte) postedLog
-	// done is closed when nothing reads the body any more.
+	// done is closed when the body is no longer being read.
 	done chan struct{}
 
 	mu      sync.Mutex
 	changed *sync.Cond
 	next    []postedLog
-	waiting bool  // for the client, with all that has arrived in next
-	stopped bool  // nobody wants more
-	end     error // why there is no more: io.EOF at the end of the body
+	waiting bool  // for the client; next has everything that has arrived
+	stopped bool  // no more logs are wanted
+	end     error // why there are no more logs: io.EOF at the end of the body
 }
 
-// newLineReader begins to read body. read decodes the text of a line.
+// newLineReader starts to read body. read decodes the text of a line.
 func newLineReader(body io.Reader, read func(index int, text []byte) postedLog) *lineReader {
 	r := &lineReader{lines: lines.NewReader(body, maxLogBytes), read: read, done: make(chan struct{})}
 	r.changed = sync.NewCond(&r.mu)
@@ -52,8 +51,8 @@ func (r *lineReader) run() {
 	end = r.readAll()
 }
 
-// errPanicked is the error of a mistake of the program, which is to be answered
-// and logged like any other instead of ending the process.
+// errPanicked means that there is a bug in the program. It is answered and logged
+// like any other error, and doesn't end the process.
 var errPanicked = errors.New("reading a stream panicked")
 
 func (r *lineReader) readAll() error {
@@ -80,7 +79,8 @@ func (r *lineReader) readAll() error {
 	}
 }
 
-// wait lets what has arrived be taken: the client may take its time for more.
+// wait lets the logs that have arrived be taken, because the client may take long to
+// send more.
 func (r *lineReader) wait() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -88,8 +88,8 @@ func (r *lineReader) wait() {
 	r.changed.Broadcast()
 }
 
-// put adds a log once there is room for it, or returns false if nobody wants
-// it.
+// put adds a log when there is room for it. It returns false if no more logs are
+// wanted.
 func (r *lineReader) put(log postedLog) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -114,9 +114,9 @@ func (r *lineReader) finish(end error) {
 	r.changed.Broadcast()
 }
 
-// take returns the next block as soon as it is full or nothing more is at hand.
-// It has at least one log. The error is why there is no more: [io.EOF],
-// [command.ErrStopped], or that of reading.
+// take returns the next block as soon as it is full or no more has arrived. A block
+// has at least one log. The error says why there are no more logs: [io.EOF],
+// [command.ErrStopped], or the error of reading.
 func (r *lineReader) take() ([]postedLog, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -139,8 +139,8 @@ func (r *lineReader) worthTaking() bool {
 	return r.end != nil || r.stopped || len(r.next) == maxBlock || r.waiting && len(r.next) > 0
 }
 
-// stop makes the reader read no more than what it is reading. A body that has
-// arrived whole is taken all the same.
+// stop makes the reader stop after its current read. If the whole body has arrived
+// already, its logs can still be taken.
 func (r *lineReader) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -148,7 +148,7 @@ func (r *lineReader) stop() {
 	r.changed.Broadcast()
 }
 
-// complete says whether the whole body was read.
+// complete reports whether the whole body has been read.
 func (r *lineReader) complete() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

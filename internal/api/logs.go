@@ -126,7 +126,7 @@ func (s *server) logsRequest(input *logsInput) (query.LogsRequest, error) {
 	return request, nil
 }
 
-// nextLink repeats the request with another cursor (RFC 8288).
+// nextLink returns a link (RFC 8288) that repeats the request with another cursor.
 func nextLink(input *logsInput, cursor string) string {
 	parameters := url.Values{"cursor": {cursor}, "limit": {strconv.Itoa(input.Limit)}}
 	if input.From != "" {

@@ -15,8 +15,8 @@ import (
 	"learninglog/internal/problem"
 )
 
-// middleware wraps every route, and what is answered where there is none. The
-// first is the outermost.
+// middleware returns what wraps every route, and also the answers to unknown paths.
+// The first is the outermost.
 func (s *server) middleware() chi.Middlewares {
 	return chi.Chain(
 		identify,
@@ -27,8 +27,8 @@ func (s *server) middleware() chi.Middlewares {
 	)
 }
 
-// refuseOtherSites keeps the pages of other sites from having a browser change
-// anything here. What isn't a browser isn't concerned.
+// refuseOtherSites prevents pages of other sites from making a browser change
+// anything here (CSRF). It affects only browsers.
 func refuseOtherSites(next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -39,9 +39,9 @@ func refuseOtherSites(next http.Handler) http.Handler {
 
 const requestIDHeader = "X-Request-Id"
 
-// identify gives the request an id, under which it is logged and which the
-// client is told: the one that it came with, or a new one. It has nothing to do
-// with the request id of a learning log.
+// identify gives every HTTP request an id for the log and the response: the id that
+// came with the request, or a new one. It has nothing to do with the request id of a
+// learning log.
 func identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get(requestIDHeader)
@@ -59,9 +59,9 @@ func isReasonableID(id string) bool {
 	return id != "" && len(id) <= longest && !strings.ContainsFunc(id, isOdd)
 }
 
-// recoverPanics answers a mistake of the program with a problem instead of a
-// connection that breaks off; unless the answer has begun, of which a problem would
-// seem to be a part.
+// recoverPanics answers a panic with a problem, so that the connection doesn't just
+// break off. If the response has begun, the connection is aborted, because the
+// problem would look like a part of it.
 func (s *server) recoverPanics(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -74,7 +74,7 @@ func (s *server) recoverPanics(next http.Handler) http.Handler {
 			}
 			s.Logger.ErrorContext(r.Context(), "a request panicked",
 				slog.Any("panic", cause), slog.String("stack", string(debug.Stack())), problem.LogID(r.Context()))
-			if answer, ok := w.(middleware.WrapResponseWriter); ok && answer.Status() != 0 { // it is observe's
+			if answer, ok := w.(middleware.WrapResponseWriter); ok && answer.Status() != 0 { // the wrapper comes from observe
 				panic(http.ErrAbortHandler)
 			}
 			problem.Internal.New("").WriteJSON(w)
@@ -83,8 +83,8 @@ func (s *server) recoverPanics(next http.Handler) http.Handler {
 	})
 }
 
-// checkQuery refuses what url.Query would silently drop: parameters that can't be
-// read, and all but the first of those that are repeated.
+// checkQuery refuses parameters that url.Query would silently drop: those that can't
+// be parsed, and repeated ones.
 func checkQuery(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		parameters, err := url.ParseQuery(r.URL.RawQuery)
@@ -108,8 +108,7 @@ func (s *server) notFound(w http.ResponseWriter, _ *http.Request) {
 	problem.NotFound.New("What there is stands in /docs.").WriteJSON(w)
 }
 
-// methodNotAllowed answers 405 and, as chi's own handler would, which methods
-// are allowed.
+// methodNotAllowed answers 405 with the allowed methods, as chi's own handler does.
 func (s *server) methodNotAllowed(routes chi.Routes) http.HandlerFunc {
 	methods := []string{
 		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,

@@ -19,12 +19,12 @@ import (
 	"learninglog/internal/timerange"
 )
 
-// object reads the fields of a JSON object strictly: each by its exact name and
-// type, none that nobody asked for, none twice. It collects everything that is
-// wrong.
+// object reads the fields of a JSON object strictly: names and types must match
+// exactly, and unknown or repeated fields are errors. It collects all errors.
 type object struct {
 	location string
-	// fields is nil if the text was no object: then nothing is missed.
+	// fields is nil if the text was no valid object; then no field is reported as
+	// missing.
 	fields   []field
 	problems []problem.Field
 }
@@ -34,8 +34,8 @@ type field struct {
 	taken      bool
 }
 
-// newObject reads text, which must be one JSON value. A syntax error is a
-// problem of its own; a value that isn't an object is a field's.
+// newObject reads text, which must be a single JSON value. A syntax error is
+// returned as a problem. A value that isn't an object is reported as a wrong field.
 func newObject(location string, text []byte) (*object, error) {
 	o := &object{location: location}
 	if !utf8.Valid(text) {
@@ -64,7 +64,7 @@ func newObject(location string, text []byte) (*object, error) {
 func (o *object) readFields(decoder *jsontext.Decoder, text []byte) error {
 	const usual = 4
 	o.fields = make([]field, 0, usual)
-	if _, err := decoder.ReadToken(); err != nil { // {
+	if _, err := decoder.ReadToken(); err != nil { // the opening {
 		return err
 	}
 	for decoder.PeekKind() != '}' {
@@ -76,15 +76,15 @@ func (o *object) readFields(decoder *jsontext.Decoder, text []byte) error {
 		if err != nil {
 			return err
 		}
-		name, _ = unquote(name) // which the decoder has checked
+		name, _ = unquote(name) // the decoder has checked it
 		o.fields = append(o.fields, field{name: name, text: value})
 	}
-	_, err := decoder.ReadToken() // }
+	_, err := decoder.ReadToken() // the closing }
 	return err
 }
 
-// take returns a field's text. An absent field is nil, and so is
-// a null one unless it is required.
+// take returns the text of a field. It returns nil if the field is absent, or if it
+// is null and not required.
 func (o *object) take(name string, required bool) []byte {
 	for i := range o.fields {
 		found := &o.fields[i]
@@ -103,7 +103,7 @@ func (o *object) take(name string, required bool) []byte {
 	return nil
 }
 
-// unquote returns what a JSON string says.
+// unquote returns the content of a JSON string, or false if value isn't a string.
 func unquote(value []byte) (_ []byte, ok bool) {
 	if value[0] != '"' {
 		return nil, false
@@ -123,7 +123,8 @@ func (o *object) wrong(name string, text []byte, message string) {
 	o.problems = append(o.problems, field)
 }
 
-// wrongString is wrong for a field that must be a string; another type is told.
+// wrongString reports a field that must be a string. The message says so if it has
+// another type.
 func (o *object) wrongString(name string, text []byte, message string) {
 	if text[0] != '"' {
 		message += ", as a string"
@@ -131,8 +132,8 @@ func (o *object) wrongString(name string, text []byte, message string) {
 	o.wrong(name, text, message)
 }
 
-// wrongLiteral is wrong for a field that must not be a string; if it is one, that is
-// told.
+// wrongLiteral reports a field that must not be a string. The message says so if it
+// is one.
 func (o *object) wrongLiteral(name string, text []byte, message string) {
 	if text[0] == '"' {
 		message += ", not a string"
@@ -140,8 +141,8 @@ func (o *object) wrongLiteral(name string, text []byte, message string) {
 	o.wrong(name, text, message)
 }
 
-// shown returns a JSON value for an answer: of its own type where that is short and
-// every client can read it, otherwise its text.
+// shown returns a JSON value for an error message: in its own type if it is short
+// and every client can read it, otherwise as text.
 func shown(text []byte) any {
 	content, isString := unquote(text)
 	_, err := strconv.ParseFloat(string(text), 64)
@@ -156,7 +157,7 @@ func shown(text []byte) any {
 	}
 }
 
-// takeUUID returns a UUID in its usual form, or nil.
+// takeUUID returns a UUID in the usual form, or nil if it is absent or wrong.
 func (o *object) takeUUID(name string, required bool) *uuid.UUID {
 	raw := o.take(name, required)
 	if raw == nil {
@@ -171,8 +172,8 @@ func (o *object) takeUUID(name string, required bool) *uuid.UUID {
 	return nil
 }
 
-// takeWholeNumber returns a required number, or 0. One that doesn't fit is wrong here,
-// one outside the limits is the command's to judge.
+// takeWholeNumber returns a required number, or 0 if it is wrong. Here it must only
+// fit into an int; the command checks the limits.
 func (o *object) takeWholeNumber(name string, limits command.Limits) int {
 	raw := o.take(name, true)
 	if raw == nil {
@@ -186,7 +187,8 @@ func (o *object) takeWholeNumber(name string, limits command.Limits) int {
 	return value
 }
 
-// takeNumber returns a number from least to most, or otherwise where there is none.
+// takeNumber returns a number from least to most, or otherwise if it is absent or
+// wrong.
 func (o *object) takeNumber(name string, least, most, otherwise int) int {
 	raw := o.take(name, false)
 	if raw == nil {
@@ -200,7 +202,7 @@ func (o *object) takeNumber(name string, least, most, otherwise int) int {
 	return value
 }
 
-// takeUUIDs returns a list of UUIDs, or nil. How long it may be is for others to judge.
+// takeUUIDs returns a list of UUIDs, or nil. The caller checks how long it may be.
 func (o *object) takeUUIDs(name string) []uuid.UUID {
 	raw := o.take(name, false)
 	if raw == nil {
@@ -239,7 +241,7 @@ func (o *object) takeBool(name string) bool {
 	return false
 }
 
-// takeTime returns the instant of an RFC 3339 date-time, or nil.
+// takeTime returns the instant of an RFC 3339 date-time in UTC, or nil.
 func (o *object) takeTime(name string) *time.Time {
 	raw := o.take(name, false)
 	if raw == nil {
@@ -254,8 +256,8 @@ func (o *object) takeTime(name string) *time.Time {
 	return nil
 }
 
-// takeInstant is takeTime for an instant that is written down again: of the years
-// that have four digits in every zone.
+// takeInstant is takeTime for an instant that will be formatted again. So its year
+// must have four digits in every zone.
 func (o *object) takeInstant(name string) *time.Time {
 	at := o.takeTime(name)
 	if at != nil && (at.Year() < 1 || at.Year() > 9998) {
@@ -264,7 +266,7 @@ func (o *object) takeInstant(name string) *time.Time {
 	return at
 }
 
-// takeBound returns the end of a range, or nil.
+// takeBound returns an end of a range, or nil.
 func (o *object) takeBound(name string, zone *time.Location) *timerange.Bound {
 	raw := o.take(name, false)
 	if raw == nil {
@@ -283,11 +285,11 @@ func (o *object) takeBound(name string, zone *time.Location) *timerange.Bound {
 	return &bound
 }
 
-// maxUnknown is how many unknown fields are named; what has more isn't a log with
-// a mistake in it.
+// maxUnknown is how many unknown fields are reported. An object with more than this
+// is something else than a log with a mistake.
 const maxUnknown = 10
 
-// finish returns everything that is wrong, fields that nobody took included.
+// finish returns everything that is wrong, including unknown fields.
 func (o *object) finish(known ...string) []problem.Field {
 	var unknown []string
 	for i := range o.fields {
@@ -312,8 +314,8 @@ func (o *object) finish(known ...string) []problem.Field {
 	return o.problems
 }
 
-// parseUUID accepts the usual form alone, not those with braces, urn: or without
-// dashes that the library also reads.
+// parseUUID accepts only the usual form. The library would also read UUIDs with
+// braces, with urn: or without dashes.
 func parseUUID(text []byte) (uuid.UUID, error) {
 	const usualLength = 36
 	if len(text) != usualLength {
@@ -322,10 +324,10 @@ func parseUUID(text []byte) (uuid.UUID, error) {
 	return uuid.ParseBytes(text)
 }
 
-// mostShown is how many bytes of what a client sent an answer shows.
+// mostShown limits how many bytes of a client's text an error message repeats.
 const mostShown = 100
 
-// short cuts what a client sent, for an answer that shows it.
+// short truncates a client's text for an error message.
 func short(text string) string {
 	if len(text) <= mostShown {
 		return text

@@ -12,7 +12,8 @@ import (
 	"learninglog/internal/problem"
 )
 
-// Whoever sent "13" for 13 sees what is wrong, and nobody is sent what can't be read.
+// A client that sent "13" instead of 13 sees what is wrong. No response contains
+// what clients can't parse.
 func TestAWrongValueIsShownAsItWasSent(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("9", 2*mostShown)

@@ -11,25 +11,25 @@ import (
 	"learninglog/internal/problem"
 )
 
-// RequestObserver is told of every request. Its methods may be called at the same
-// time, and each request waits for them.
+// RequestObserver is notified of every request. Its methods may be called
+// concurrently, and requests wait for them.
 type RequestObserver interface {
 	// Begun is called when a request has arrived.
 	Begun()
-	// Ended is called when it was answered. The route is the pattern of its path,
-	// such as /v1/rebuilds/{id}, never the path itself: whatever clients send, there
-	// are only so many routes and methods. The status is 0 if the connection was
-	// broken off, be it by the client, before it could be answered.
+	// Ended is called when the request has been answered. route is the pattern of
+	// the path, such as /v1/rebuilds/{id}, never the path itself, so there is only a
+	// fixed number of routes and methods, whatever clients send. status is 0 if the
+	// connection was aborted, by either side, before the request could be answered.
 	Ended(route, method string, status int, took time.Duration)
 }
 
-// observe times requests and keeps what they were answered, for the metrics and
-// the access log.
+// observe measures requests and remembers their statuses, for the metrics and the
+// access log.
 func (s *server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
 		answer := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
-		status := 0 // if it panics
+		status := 0 // stays 0 after a panic
 		s.Requests.Begun()
 		defer func() {
 			took := time.Since(started)
@@ -38,14 +38,15 @@ func (s *server) observe(next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(answer, r)
 		if answer.Status() == 0 {
-			answer.WriteHeader(http.StatusOK) // as net/http would
+			answer.WriteHeader(http.StatusOK) // as net/http would do
 		}
 		status = statusOf(r, answer)
 	})
 }
 
-// statusOf returns the status of an answer. Where it would be a failure of ours,
-// but the client is gone, and what it asked for was broken off therefore, it is 0.
+// statusOf returns the status of a response. It returns 0 for an error of the
+// service if the client is gone, because the request probably failed for that
+// reason.
 func statusOf(r *http.Request, answer middleware.WrapResponseWriter) int {
 	if r.Context().Err() != nil && answer.Status() >= http.StatusInternalServerError {
 		return 0
@@ -53,14 +54,14 @@ func statusOf(r *http.Request, answer middleware.WrapResponseWriter) int {
 	return answer.Status()
 }
 
-// What stands for all the routes and methods that there aren't.
+// Labels for all unknown routes and methods.
 const (
 	unmatched   = "unmatched"
 	otherMethod = "other"
 )
 
-// routeOf returns the pattern that the router found for r, which it has only once
-// r is answered.
+// routeOf returns the pattern of the route of r. The router knows it only after r
+// has been answered.
 func routeOf(r *http.Request) string {
 	if pattern := chi.RouteContext(r.Context()).RoutePattern(); pattern != "" {
 		return pattern
@@ -79,9 +80,9 @@ func methodOf(r *http.Request) string {
 }
 
 func (s *server) logAccess(r *http.Request, status, bytes int, took time.Duration) {
-	level := slog.LevelDebug // there may be tens of thousands a second
+	level := slog.LevelDebug // there may be tens of thousands per second
 	if status == http.StatusInternalServerError {
-		level = slog.LevelInfo // a mistake of ours, which is logged too, but not with what was asked for
+		level = slog.LevelInfo // a bug; its own log message doesn't have the request
 	}
 	if !s.Logger.Enabled(r.Context(), level) {
 		return

@@ -19,7 +19,7 @@ import (
 	"learninglog/internal/metrics"
 )
 
-// requests keeps what an observer is told, as "method route status".
+// requests records observed requests as "method route status".
 type requests struct {
 	begun, ended int
 	answers      []string
@@ -78,13 +78,13 @@ func TestRequestsThatPanicHaveEnded(t *testing.T) {
 	assert.Equal(t, 3, observed.begun)
 }
 
-// An outage is worth a line, but not one for each of tens of thousands of requests.
+// An outage is logged, but not once for each of tens of thousands of requests.
 func TestAnOutageIsLoggedNowAndThen(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		log := new(logBuffer)
 		config := newConfig(errAway)
-		config.Logger = slog.New(slog.NewTextHandler(log, nil)) // from info on
+		config.Logger = slog.New(slog.NewTextHandler(log, nil)) // level info and above
 		config.Problems = newProblems(config.Logger)
 		handler, err := New(config)
 		require.NoError(t, err)
@@ -100,7 +100,7 @@ func TestAnOutageIsLoggedNowAndThen(t *testing.T) {
 	})
 }
 
-// A client that hangs up is no outage.
+// A client that closes the connection is not an outage.
 func TestRequestsWhoseClientIsGoneAreBrokenOff(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
@@ -124,7 +124,8 @@ func TestRequestsWhoseClientIsGoneAreBrokenOff(t *testing.T) {
 	}
 }
 
-// BenchmarkObserve is what metrics, and a log that is off, cost a request.
+// BenchmarkObserve measures the cost of metrics, and of disabled logging, per
+// request.
 func BenchmarkObserve(b *testing.B) {
 	answer := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusCreated) })
 	for name, observer := range map[string]RequestObserver{
@@ -145,7 +146,7 @@ func BenchmarkObserve(b *testing.B) {
 	}
 }
 
-// discard is an answer that goes nowhere.
+// discard is a response that discards everything.
 type discard struct{}
 
 func (discard) Header() http.Header            { return nil }

@@ -7,27 +7,28 @@ import (
 )
 
 const (
-	// maxUnread is about how many bytes of outcomes are kept for a client that
-	// doesn't read them yet: those of one block may come on top. Most clients read only once they have sent everything: this,
-	// with what the network holds, is room for the outcomes of 10,000 logs, even
-	// if all are recorded already.
+	// maxUnread is about how many bytes of outcomes are buffered for a client that
+	// doesn't read yet; those of one more block may be added. Most clients read only
+	// after they have sent everything. The buffer, together with the network's, has
+	// room for the outcomes of 10,000 logs, even if all of them are already
+	// recorded.
 	maxUnread = 4 << 20
-	// maxWrite is the most that is written at once, to see that a slow client
-	// makes progress.
+	// maxWrite limits the size of a single write, so that progress of a slow client
+	// is noticed.
 	maxWrite = 64 << 10
 )
 
-// outcomeSender sends outcomes while the next block is recorded, so that a client that
-// reads late doesn't hold up its own logs.
+// outcomeSender sends outcomes while the next block is being recorded, so that a
+// client that reads late doesn't delay its own logs.
 type outcomeSender struct {
 	writer    http.ResponseWriter
 	deadlines *deadlines
-	done      chan struct{} // closed when everything is sent, or nobody reads it
+	done      chan struct{} // closed when everything is sent, or the client doesn't read
 
 	mu      sync.Mutex
 	changed *sync.Cond
-	unread  [][]byte // what was taken to be sent, the oldest first
-	size    int      // of it, and of what is being sent
+	unread  [][]byte // texts to be sent, the oldest first
+	size    int      // bytes in unread and in the current write
 	closed  bool
 	failed  bool
 }
@@ -39,8 +40,8 @@ func newOutcomeSender(writer http.ResponseWriter, deadlines *deadlines) *outcome
 	return s
 }
 
-// send takes text to be sent, once there is room for it, and keeps it. It returns
-// false if the client doesn't read.
+// send queues text, which it keeps, when there is room. It returns false if the
+// client doesn't read.
 func (s *outcomeSender) send(text []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,7 +54,7 @@ func (s *outcomeSender) send(text []byte) bool {
 	return !s.failed
 }
 
-// close returns when everything is sent, or the client doesn't read.
+// close returns when everything has been sent, or when the client doesn't read.
 func (s *outcomeSender) close() {
 	s.mu.Lock()
 	s.closed = true
@@ -73,12 +74,12 @@ func (s *outcomeSender) run() {
 				return
 			}
 		}
-		_ = control.Flush() // the next write tells of an error
+		_ = control.Flush() // the next write returns the error
 		s.sent(len(text))
 	}
 }
 
-// next waits for what is to be sent. It is nil after the last.
+// next waits for the next text to send. It returns nil after the last one.
 func (s *outcomeSender) next() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,7 +95,7 @@ func (s *outcomeSender) next() []byte {
 	return text
 }
 
-// sent makes room for as many bytes.
+// sent frees the room of that many bytes.
 func (s *outcomeSender) sent(bytes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -19,7 +19,7 @@ func pathUUID(name, text string) (uuid.UUID, error) {
 	return id, nil
 }
 
-// queryBound reads an end of a range from the query; absent is nil.
+// queryBound reads an end of a range from the query; it returns nil if it is absent.
 func (s *server) queryBound(name, text string) (*timerange.Bound, error) {
 	if text == "" {
 		return nil, nil

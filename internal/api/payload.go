@@ -22,12 +22,12 @@ const (
 	mediaNDJSON = "application/x-ndjson"
 )
 
-// payload is the body of a request, unread. An operation's input embeds it to
-// read the body itself: huma would read NDJSON as JSON, match the names of
-// fields in any case, and answer a body that breaks off with 500.
+// payload is the unread body of a request. An operation embeds it in its input to
+// read the body itself. huma would read NDJSON as JSON, ignore the case of field
+// names, and answer an incomplete body with 500.
 type payload struct {
 	reader      io.Reader
-	length      int64 // as the client says it, or -1
+	length      int64 // as the client declares it, or -1
 	contentType string
 }
 
@@ -42,8 +42,8 @@ func payloadOf(r *http.Request) payload {
 	return payload{reader: r.Body, length: r.ContentLength, contentType: r.Header.Get("Content-Type")}
 }
 
-// mediaType returns which of the supported media types the body has. A body that
-// doesn't say is taken for the first.
+// mediaType returns which of the supported media types the body has. Without a
+// Content-Type it is the first one.
 func (p *payload) mediaType(supported ...string) (string, error) {
 	if p.contentType == "" {
 		return supported[0], nil
@@ -62,10 +62,10 @@ func (p *payload) mediaType(supported ...string) (string, error) {
 	})
 }
 
-// read returns the whole body, of at most limit bytes.
+// read returns the whole body, which may have at most limit bytes.
 func (p *payload) read(limit int64) ([]byte, error) {
 	size := min(max(p.length, 0), limit)
-	body := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // so that it need not grow
+	body := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // large enough to never grow
 	_, err := body.ReadFrom(io.LimitReader(p.reader, limit+1))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -78,7 +78,7 @@ func (p *payload) read(limit int64) ([]byte, error) {
 	return body.Bytes(), nil
 }
 
-// requestBody documents a body that an operation reads itself.
+// requestBody documents a body that the operation reads itself.
 func requestBody(required bool, description string, content map[string]*huma.MediaType) *huma.RequestBody {
 	return &huma.RequestBody{Required: required, Description: description, Content: content}
 }

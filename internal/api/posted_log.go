@@ -11,15 +11,15 @@ import (
 	"learninglog/internal/problem"
 )
 
-// postedLog is one log of an array or a stream, and what became of it.
+// postedLog is one log of an array or a stream, with its outcome.
 type postedLog struct {
 	outcome BatchOutcome
 	log     command.Log
-	// readable says that there is a log. If there is none, the outcome says why.
+	// readable says that the log could be decoded. If not, the outcome says why.
 	readable bool
 }
 
-// readPostedLog decodes the text of one log, which is the one at index.
+// readPostedLog decodes the text of the log at index.
 func (s *server) readPostedLog(index int, text []byte) postedLog {
 	if len(text) > maxLogBytes {
 		return tooLong(index)
@@ -49,8 +49,8 @@ func unreadableLog(index int, wrong ...problem.Field) postedLog {
 
 func logLocation(index int) string { return fmt.Sprintf("body[%d]", index) }
 
-// recordLogs records those that are readable, and writes down what became of them.
-// The error is why some Failed; it is nil if none did.
+// recordLogs records the readable logs and sets the outcomes. It returns an error
+// that explains why some logs Failed, or nil if none did.
 func (s *server) recordLogs(
 	ctx context.Context, posted []postedLog, record func(context.Context, []command.Log) []command.Outcome,
 ) error {
@@ -87,8 +87,9 @@ func (p *postedLog) settle(became command.Outcome) {
 	}
 }
 
-// nothingIsKnown says whether no log was recorded, nor found to be.
-func nothingIsKnown(posted []postedLog) bool {
+// noneRecorded reports whether no log was recorded now, or found to be recorded
+// before.
+func noneRecorded(posted []postedLog) bool {
 	for i := range posted {
 		if outcome := posted[i].outcome.Outcome; outcome != command.Failed && outcome != command.Invalid {
 			return false

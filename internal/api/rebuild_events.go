@@ -18,21 +18,21 @@ import (
 )
 
 const (
-	// maxWatching bounds the watchers, each of whom looks at a row of the database
+	// maxWatching limits the watchers. Each of them reads a row of the database
 	// every watchEvery.
 	maxWatching = 64
 	watchEvery  = 500 * time.Millisecond
-	// lookFor bounds a look at that row, for which a database that is away would
-	// let it wait.
-	lookFor = 5 * time.Second
-	// keepAliveEvery is less than proxies wait for something to be sent.
+	// readTimeout limits the time of such a read, which would otherwise wait while
+	// the database is unavailable.
+	readTimeout = 5 * time.Second
+	// keepAliveEvery is shorter than the idle timeouts of proxies.
 	keepAliveEvery = 15 * time.Second
-	// reconnectAfter is when a client comes back that was cut off.
+	// reconnectAfter is how long a client waits before it reconnects.
 	reconnectAfter = 2 * time.Second
 
 	mediaEvents = "text/event-stream"
-	// endEvent is the type of the last event and its id. Who comes back with that id
-	// has seen the end.
+	// endEvent is both the type and the id of the last event. A client that
+	// reconnects with this id has seen the end.
 	progressEvent, endEvent = "progress", "end"
 )
 
@@ -83,17 +83,17 @@ func (s *server) watchRebuild(ctx context.Context, input *watchInput) (*huma.Str
 		if answer.Method() == http.MethodHead || events.begin() != nil {
 			return
 		}
-		s.keepTelling(answer.Context(), events, job)
+		s.sendChanges(answer.Context(), events, job)
 	}}, nil
 }
 
-// keepTelling sends what becomes of a rebuild, until it has ended, the client is
-// gone, or the service stops. A database that is away is waited for.
-func (s *server) keepTelling(ctx context.Context, events *events, job rebuild.Job) {
+// sendChanges sends every change of a rebuild until the rebuild has ended, the
+// client is gone, or the service stops. While the database is unavailable, it waits.
+func (s *server) sendChanges(ctx context.Context, events *events, job rebuild.Job) {
 	ticks := time.NewTicker(watchEvery)
 	defer ticks.Stop()
 	for {
-		if events.tell(job) != nil || job.Ended() {
+		if events.update(job) != nil || job.Ended() {
 			return
 		}
 		select {
@@ -103,12 +103,12 @@ func (s *server) keepTelling(ctx context.Context, events *events, job rebuild.Jo
 			return
 		case <-ticks.C:
 		}
-		now, err := s.lookAgain(ctx, job.ID)
+		now, err := s.readAgain(ctx, job.ID)
 		switch {
 		case err == nil:
 			job = now
 		case errors.Is(err, rebuild.ErrNotFound), ctx.Err() != nil:
-			return // it was deleted
+			return // the rebuild was deleted
 		case s.Problems.Passes(err):
 			s.Logger.DebugContext(ctx, "a watcher waits for the database", slog.Any("error", err), problem.LogID(ctx))
 		default:
@@ -118,20 +118,20 @@ func (s *server) keepTelling(ctx context.Context, events *events, job rebuild.Jo
 	}
 }
 
-func (s *server) lookAgain(ctx context.Context, id int64) (rebuild.Job, error) {
-	ctx, cancel := context.WithTimeout(ctx, min(lookFor, s.RequestTimeout))
+func (s *server) readAgain(ctx context.Context, id int64) (rebuild.Job, error) {
+	ctx, cancel := context.WithTimeout(ctx, min(readTimeout, s.RequestTimeout))
 	defer cancel()
 	return s.Jobs.Get(ctx, id)
 }
 
-// events is an answer of server-sent events that are a rebuild each.
+// events is a response of server-sent events. Each event is a rebuild.
 type events struct {
 	writer    http.ResponseWriter
 	control   *http.ResponseController
 	deadlines *deadlines
 
-	told   []byte    // the data of the last event
-	sentAt time.Time // when something was sent last
+	lastData []byte    // the data of the last event
+	sentAt   time.Time // when something was last sent
 }
 
 func newEvents(writer http.ResponseWriter, each time.Duration) *events {
@@ -139,18 +139,18 @@ func newEvents(writer http.ResponseWriter, each time.Duration) *events {
 	return &events{writer: writer, control: control, deadlines: newDeadlines(control, each)}
 }
 
-// begin sends what comes before the first event.
+// begin sends what precedes the first event.
 func (e *events) begin() error {
 	header := e.writer.Header()
 	header.Set("Content-Type", mediaEvents)
 	header.Set("Cache-Control", "no-store")
-	header.Set("X-Accel-Buffering", "no") // or nginx would keep events back
+	header.Set("X-Accel-Buffering", "no") // otherwise nginx would buffer events
 	return e.send(fmt.Appendf(nil, "retry: %d\n\n", reconnectAfter.Milliseconds()))
 }
 
-// tell sends the rebuild if it isn't what was sent last, and otherwise a comment
-// where nothing was sent for long.
-func (e *events) tell(job rebuild.Job) error {
+// update sends the rebuild if it has changed since the last event. If it hasn't, and
+// nothing was sent for long, it sends a comment.
+func (e *events) update(job rebuild.Job) error {
 	data, err := encodeRebuild(job)
 	if err != nil {
 		return err
@@ -158,17 +158,18 @@ func (e *events) tell(job rebuild.Job) error {
 	switch {
 	case job.Ended():
 		return e.send(fmt.Appendf(nil, "event: %[1]s\nid: %[1]s\ndata: %[2]s\n\n", endEvent, data))
-	case !bytes.Equal(data, e.told):
-		e.told = data
+	case !bytes.Equal(data, e.lastData):
+		e.lastData = data
 		return e.send(fmt.Appendf(nil, "event: %s\ndata: %s\n\n", progressEvent, data))
-	case time.Since(e.sentAt) >= keepAliveEvery-watchEvery-lookFor: // or the next look might end too late
+	case time.Since(e.sentAt) >= keepAliveEvery-watchEvery-readTimeout: // the next read may take readTimeout
 		return e.send([]byte(": nothing has changed\n\n"))
 	}
 	return nil
 }
 
-// encodeRebuild returns the rebuild in a line, as it is answered, but for the users
-// in scope: they may be ten thousand, and don't change.
+// encodeRebuild returns the rebuild as one line of JSON, in the format of the API
+// but without the users in scope: there may be ten thousand of them, and they don't
+// change.
 func encodeRebuild(job rebuild.Job) ([]byte, error) {
 	job.Args.Scope.Users = nil
 	var line bytes.Buffer

@@ -20,7 +20,7 @@ func TestEventsTellWhatHasChanged(t *testing.T) {
 	events := newEvents(answer, time.Second)
 	told := func(job rebuild.Job) string {
 		answer.Body.Reset()
-		require.NoError(t, events.tell(job))
+		require.NoError(t, events.update(job))
 		return answer.Body.String()
 	}
 	job := rebuild.Job{ID: 7, State: rebuild.Running}
@@ -38,7 +38,7 @@ func TestEventsTellWhatHasChanged(t *testing.T) {
 	assert.Regexp(t, `^event: end\nid: end\ndata: \{"id":7,.*"state":"completed".*\}\n\n$`, told(job))
 }
 
-// The server's timeouts are for requests, not for those who watch for hours.
+// The server's timeouts are for requests, not for clients that watch for hours.
 func TestEventsOutliveTheTimeoutsOfRequests(t *testing.T) {
 	t.Parallel()
 	const timeout = 100 * time.Millisecond
@@ -48,9 +48,9 @@ func TestEventsOutliveTheTimeoutsOfRequests(t *testing.T) {
 		select {
 		case <-r.Context().Done():
 			assert.Fail(t, "the request has ended")
-		case <-time.After(3 * timeout): // what is tested is that time passes
+		case <-time.After(3 * timeout): // the test needs time to pass
 		}
-		assert.NoError(t, events.tell(rebuild.Job{ID: 7, FinishedAt: new(time.Now())}))
+		assert.NoError(t, events.update(rebuild.Job{ID: 7, FinishedAt: new(time.Now())}))
 	}))
 	server.Config.ReadTimeout, server.Config.WriteTimeout = timeout, timeout
 	server.Start()

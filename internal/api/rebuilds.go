@@ -21,10 +21,10 @@ type Jobs interface {
 	Verifications(ctx context.Context) ([]rebuild.Verification, error)
 }
 
-// maxRebuildBytes is enough for as many users as a rebuild may list.
+// maxRebuildBytes has room for the largest list of users that a rebuild may have.
 const maxRebuildBytes = 1 << 20
 
-// NewRebuild says what to rebuild. It documents what decodeRebuild reads.
+// NewRebuild is the request for a rebuild. It documents what decodeRebuild reads.
 type NewRebuild struct {
 	_ struct{} `additionalProperties:"false"`
 
@@ -38,7 +38,7 @@ type NewRebuild struct {
 	MaxLogsPerSecond *int       `json:"max_logs_per_second,omitempty" minimum:"0" default:"20000" doc:"How many logs to read in a second, on average. 0 is as many as it can, for when nobody else needs the database."`
 }
 
-// Rebuild is a rebuild that was asked for, and how far it has come.
+// Rebuild is a requested rebuild and its progress.
 type Rebuild struct {
 	ID               int64           `json:"id"`
 	State            string          `json:"state" enum:"available,pending,scheduled,running,retryable,completed,cancelled,discarded" doc:"As River, the job queue, names it."`

@@ -15,10 +15,10 @@ import (
 	"learninglog/learning"
 )
 
-// maxLogBytes is the most that the body of one log may have.
+// maxLogBytes is the largest size of the body of one log.
 const maxLogBytes = 64 << 10
 
-// NewLearningLog is a learning log as a client posts it. It documents what
+// NewLearningLog is a learning log as posted by a client. It documents what
 // decodeLog reads.
 type NewLearningLog struct {
 	_ struct{} `additionalProperties:"false"`
@@ -29,7 +29,7 @@ type NewLearningLog struct {
 	Timestamp *time.Time `json:"timestamp,omitempty" required:"false" example:"2026-11-22T08:30:00Z" doc:"When they were learned, to the microsecond. Left out, it is the time of recording."`
 }
 
-// LearningLog is a learning log as it is recorded.
+// LearningLog is a recorded learning log.
 type LearningLog struct {
 	RequestID  string    `json:"request_id" format:"uuid" example:"6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11"`
 	UserID     string    `json:"user_id" format:"uuid" example:"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22"`
@@ -48,7 +48,7 @@ func fromLog(log learning.Log) LearningLog {
 	}
 }
 
-// fromRecorded returns the log of an outcome, or nil where there is none to show.
+// fromRecorded returns the log of an outcome, or nil if the outcome has none.
 func fromRecorded(log *learning.Log) *LearningLog {
 	if log == nil {
 		return nil
@@ -56,9 +56,9 @@ func fromRecorded(log *learning.Log) *LearningLog {
 	return new(fromLog(*log))
 }
 
-// documentRecord has huma document the operation and nothing else. Most requests are
-// posts of one log: what huma does for any request costs as much as all that they
-// need.
+// documentRecord makes huma document the operation, but not handle it. Most requests
+// post a single log, and huma's own work would cost as much as all the rest of such
+// a request.
 func (s *server) documentRecord() *huma.Operation {
 	return &huma.Operation{
 		OperationID: "record-learning-log",
@@ -101,10 +101,10 @@ func (s *server) record(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Type", mediaJSON)
 	header.Set("Location", locationOf(recorded))
 	w.WriteHeader(status)
-	_, _ = w.Write(append(recorded.appendJSON(make([]byte, 0, usualAnswer)), '\n')) //nolint:gosec // JSON of what was checked; a client that is gone can ask again
+	_, _ = w.Write(append(recorded.appendJSON(make([]byte, 0, usualAnswer)), '\n')) //nolint:gosec // JSON of checked values; a client that is gone can ask again
 }
 
-// recordOne returns the recorded log and the status to answer it with.
+// recordOne returns the recorded log and the status of the response.
 func (s *server) recordOne(r *http.Request) (*LearningLog, int, error) {
 	mayReturn, err := returnsDuplicates(r)
 	if err != nil {
@@ -150,7 +150,7 @@ const (
 	returnOnDuplicate   = "return"
 )
 
-// returnsDuplicates reads the query.
+// returnsDuplicates reads the query parameter on_duplicate.
 func returnsDuplicates(r *http.Request) (bool, error) {
 	if r.URL.RawQuery == "" {
 		return false, nil
@@ -221,7 +221,7 @@ func fieldProblems(location string, errors []command.FieldError) []problem.Field
 	return problems
 }
 
-// newLogSchema documents a posted log with the limits that are in force.
+// newLogSchema documents a posted log with the current limits.
 func (s *server) newLogSchema() *huma.Schema {
 	reference := schemaOf[NewLearningLog](s)
 	most := float64(s.Limits.MaxWordCount)

@@ -13,8 +13,8 @@ import (
 	"learninglog/internal/problem"
 )
 
-// recordArray keeps a place among those that are read until the client has its
-// answer, which is as large as the array.
+// recordArray holds its place in s.reading until the client has received the answer,
+// because the answer is as large as the array.
 func (s *server) recordArray(ctx context.Context, input *recordManyInput) (*huma.StreamResponse, error) {
 	done, err := acquire(ctx, s.reading)
 	if err != nil {
@@ -33,7 +33,7 @@ func (s *server) recordArray(ctx context.Context, input *recordManyInput) (*huma
 	}}, nil
 }
 
-// recordElements returns what became of each log of an array.
+// recordElements records the logs of an array, and returns them with their outcomes.
 func (s *server) recordElements(ctx context.Context, input *recordManyInput) ([]postedLog, error) {
 	body, err := input.read(maxArrayBytes)
 	if err != nil {
@@ -55,7 +55,7 @@ func (s *server) recordElements(ctx context.Context, input *recordManyInput) ([]
 		logs[i] = s.readPostedLog(i, text)
 	}
 	failure := s.recordLogs(ctx, logs, s.Recorder.Record)
-	if failure != nil && nothingIsKnown(logs) {
+	if failure != nil && noneRecorded(logs) {
 		return nil, failure
 	}
 	if failure != nil {
@@ -81,9 +81,9 @@ func count(logs []postedLog) BatchOutcomes {
 	}
 }
 
-// splitArray returns the elements of a JSON array. What is wrong within one of them
-// is found when it is read: it doesn't fail the others, unless nobody could say
-// where they begin.
+// splitArray returns the elements of a JSON array. Errors within an element are
+// found when it is decoded, so they don't affect the other elements, unless the ends
+// of the element can't be found.
 func splitArray(body []byte) ([][]byte, error) {
 	decoder := jsonDecoder(body, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	defer jsonDecoders.Put(decoder)
@@ -94,7 +94,7 @@ func splitArray(body []byte) ([][]byte, error) {
 		return nil, notAnArray(body)
 	}
 	var texts [][]byte
-	_, err := decoder.ReadToken() // [
+	_, err := decoder.ReadToken() // the opening [
 	for err == nil && decoder.PeekKind() != ']' {
 		var element []byte
 		if element, err = readValue(decoder, body); err != nil {
@@ -106,7 +106,7 @@ func splitArray(body []byte) ([][]byte, error) {
 		}
 	}
 	if err == nil {
-		_, err = decoder.ReadToken() // ]
+		_, err = decoder.ReadToken() // the closing ]
 	}
 	if err != nil {
 		return nil, problem.Unreadable.New(explainSyntax(body, err))

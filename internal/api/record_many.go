@@ -13,30 +13,30 @@ import (
 )
 
 const (
-	// maxArray is the most logs that a JSON array may have, and maxArrayBytes the
-	// most that its body may have: 800 bytes a log.
+	// maxArray is the largest number of logs in a JSON array, and maxArrayBytes the
+	// largest size of its body: 800 bytes per log.
 	maxArray      = 10_000
 	maxArrayBytes = 8 << 20
-	// maxReading bounds the arrays that are in memory, or their answers, maxStreaming
-	// the streams of NDJSON that are open, and maxRecording the arrays and the blocks
-	// of streams that are being recorded. The others wait for their turn.
+	// maxReading limits the arrays, or their answers, that are in memory.
+	// maxStreaming limits the open NDJSON streams. maxRecording limits the arrays
+	// and the blocks of streams that are being recorded. Others wait for their turn.
 	maxReading   = 64
 	maxStreaming = 64
 	maxRecording = 8
 )
 
-// BatchOutcome is what became of one log of many.
+// BatchOutcome is the outcome of one of many posted logs.
 type BatchOutcome struct {
 	Index     int            `json:"index" doc:"The log's place in the batch, from 0."`
 	RequestID *string        `json:"request_id,omitempty" format:"uuid" doc:"The log's request id, if it could be read."`
 	Outcome   command.Status `json:"outcome" enum:"recorded,already_recorded,request_id_reused,invalid,failed" doc:"Treat recorded and already_recorded as done. request_id_reused and invalid are mistakes that sending again doesn't mend. failed is none of yours: send the log again, later."`
 	Retryable bool           `json:"retryable" doc:"Whether sending the same log again, later, can end differently."`
-	// LearningLog is what is recorded under a request id that was taken.
+	// LearningLog is the log that is already recorded under the request id.
 	LearningLog *LearningLog    `json:"learning_log,omitempty" doc:"For already_recorded and request_id_reused: the log that is recorded under this request id, if it is this user's."`
 	Errors      []problem.Field `json:"errors,omitempty" nullable:"false" doc:"For invalid: what is wrong."`
 }
 
-// BatchOutcomes is what became of many logs.
+// BatchOutcomes are the outcomes of many posted logs.
 type BatchOutcomes struct {
 	Recorded        int            `json:"recorded" doc:"How many logs have this outcome."`
 	AlreadyRecorded int            `json:"already_recorded"`
@@ -93,8 +93,8 @@ func (s *server) recordMany(ctx context.Context, input *recordManyInput) (*huma.
 	return s.recordArray(ctx, input)
 }
 
-// acquire waits for a place among those that places has room for, and returns
-// what gives it back.
+// acquire waits for a free place in a semaphore, for at most ten seconds, and
+// returns the function that frees it again.
 func acquire(ctx context.Context, places chan struct{}) (release func(), err error) {
 	const atMost = 10 * time.Second
 	select {
@@ -106,12 +106,12 @@ func acquire(ctx context.Context, places chan struct{}) (release func(), err err
 	return nil, problem.Unavailable.New("Too many batches are being recorded.").Later(problem.RetryAfter)
 }
 
-// answerProblem answers a request that failed with what is wrong with its body, or
-// with the service.
+// answerProblem answers a failed request with the problem, whose wrong fields are in
+// the body.
 func (s *server) answerProblem(ctx context.Context, w http.ResponseWriter, err error) {
 	s.Problems.Of(ctx, err, "body").WriteJSON(w)
 }
 
-// logFailure tells the log why some logs of many failed. The client is told of each of
-// those logs.
+// logFailure logs why some of many logs failed. The client gets the outcome of each
+// of those logs.
 func (s *server) logFailure(ctx context.Context, err error) { _ = s.Problems.Of(ctx, err, "body") }

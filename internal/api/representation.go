@@ -10,13 +10,14 @@ import (
 	"learninglog/internal/conditional"
 )
 
-// representation is what is answered to a GET, whole.
+// representation is a complete response to a GET request.
 type representation struct {
 	contentType string
-	// filename is what a browser saves it as, or empty: then it shows it.
+	// filename is the name under which a browser saves the response. If it is empty,
+	// the browser shows it.
 	filename string
 	body     []byte
-	// tag is the strong entity tag of the body.
+	// tag is the strong entity tag (ETag) of the body.
 	tag string
 }
 
@@ -24,7 +25,7 @@ func newRepresentation(contentType string, body []byte) representation {
 	return representation{contentType: contentType, body: body, tag: conditional.Tag(body)}
 }
 
-// inJSON represents a value that can't fail to be.
+// inJSON encodes a value whose encoding can't fail.
 func inJSON(value any) representation {
 	body, err := json.Marshal(value)
 	if err != nil {
@@ -33,8 +34,8 @@ func inJSON(value any) representation {
 	return newRepresentation(mediaJSON, append(body, '\n'))
 }
 
-// answer sends the representation, or 304 where the client has it. It is asked
-// for again each time: what it says changes with the next log.
+// answer sends the representation, or 304 if the client has it already. The client
+// must revalidate it each time, because the next log changes it.
 func (r representation) answer(ifNoneMatch string) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(answer huma.Context) {
 		answer.SetHeader("ETag", r.tag)
@@ -53,10 +54,10 @@ func (r representation) answer(ifNoneMatch string) *huma.StreamResponse {
 	}}
 }
 
-// Size is about how many bytes it takes in memory.
+// Size returns the approximate size in memory, in bytes.
 func (r representation) Size() int { return cap(r.body) }
 
-// representedResponses documents answers in JSON that have an ETag.
+// representedResponses documents JSON responses that have an ETag.
 func representedResponses[T any](s *server, description string) map[string]*huma.Response {
 	tag := &huma.Param{Description: "Of this very answer.", Schema: &huma.Schema{Type: huma.TypeString}}
 	return map[string]*huma.Response{

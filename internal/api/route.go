@@ -11,28 +11,28 @@ import (
 	"learninglog/internal/problem"
 )
 
-// route is a line of the table of routes.
+// route is a row of the table of routes.
 type route struct {
 	method string // or anyMethod
 	path   string
 	needs  scope
-	// serve is how it is answered. Nil leaves it out.
+	// serve adds the handler of the route. If it is nil, the route doesn't exist.
 	serve endpoint
-	// problems are those that it can be answered with, beside the ones that can
-	// always happen.
+	// problems are the kinds of problems that it can be answered with, besides the
+	// ones that can always happen.
 	problems []problem.Kind
 }
 
 const anyMethod = ""
 
-// scope is what a caller must be allowed to do.
+// scope is the permission that a caller needs.
 type scope string
 
-// open is for everybody.
+// open needs no permission.
 const open scope = "open"
 
-// endpoint adds what a route serves to the router, and to the OpenAPI document if
-// clients are written for it.
+// endpoint adds the handler of a route to the router. If clients are meant to use
+// the route, it also adds it to the OpenAPI document.
 type endpoint func(s *server, router chi.Router, r route)
 
 // addRoutes adds every route of the table.
@@ -44,11 +44,12 @@ func (s *server) addRoutes(router chi.Router) {
 	}
 }
 
-// operation is answered by huma. Errors are answered as problems, whatever they are.
+// operation is handled by huma. All errors are answered as problems.
 func operation[I, O any](documentation huma.Operation, handle func(context.Context, *I) (*O, error)) endpoint {
 	return func(s *server, _ chi.Router, r route) {
 		r.document(s, &documentation)
-		// huma reads a body that is documented when the operation is registered.
+		// huma reads the body itself if it is documented when the operation is
+		// registered.
 		body, in := documentation.RequestBody, "query"
 		if documentation.RequestBody = nil; body != nil {
 			in = "body"
@@ -71,7 +72,7 @@ func operation[I, O any](documentation huma.Operation, handle func(context.Conte
 	}
 }
 
-// documented is answered by handle, and only documented by huma.
+// documented is handled by handle; huma only documents it.
 func documented(documentation *huma.Operation, handle http.HandlerFunc) endpoint {
 	return func(s *server, router chi.Router, r route) {
 		r.document(s, documentation)
@@ -80,14 +81,15 @@ func documented(documentation *huma.Operation, handle http.HandlerFunc) endpoint
 	}
 }
 
-// plain is answered by handler, and isn't in the document.
+// plain is handled by handler, and isn't in the OpenAPI document.
 func plain(handler http.Handler) endpoint {
 	return func(_ *server, router chi.Router, r route) {
 		router.With(checkQuery).Method(r.method, r.path, handler)
 	}
 }
 
-// page is a web page, whose parameters are its own. Nil is none.
+// page is a web page, which checks its own parameters. If handler is nil, there is
+// no page.
 func page(handler http.Handler) endpoint {
 	if handler == nil {
 		return nil
@@ -101,8 +103,8 @@ func page(handler http.Handler) endpoint {
 	}
 }
 
-// document adds to the documentation of an operation what the route says of it, and
-// the problems that can always happen.
+// document adds the properties of the route, and the problems that can always
+// happen, to the documentation of an operation.
 func (r route) document(s *server, documentation *huma.Operation) {
 	documentation.Method, documentation.Path = r.method, r.path
 	if documentation.Responses == nil {
@@ -123,15 +125,15 @@ func (r route) document(s *server, documentation *huma.Operation) {
 	}
 }
 
-// Pages are the web pages, each a handler; nil is none. Those of operators begin and
-// cancel rebuilds, and Jobs serves everything below [JobsPath].
+// Pages are the handlers of the web pages; nil means no page. The operator's pages
+// begin and cancel rebuilds. Jobs serves everything below [JobsPath].
 type Pages struct {
 	Static, Start, FindUser, Learner        http.Handler
 	Operator, RequestRebuild, CancelRebuild http.Handler
 	Jobs                                    http.Handler
 }
 
-// startOrDocs returns the start page, or leads to the docs where there is none.
+// startOrDocs returns the start page, or a redirect to the docs if there is none.
 func (p Pages) startOrDocs() http.Handler {
 	if p.Start == nil {
 		return http.RedirectHandler("/docs/", http.StatusFound)

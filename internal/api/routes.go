@@ -6,14 +6,15 @@ import (
 	"learninglog/internal/problem"
 )
 
-// RecordPath is where a log is posted.
+// RecordPath is the path for posting a log.
 const RecordPath = "/v1/learning-logs"
 
-// JobsPath is where the pages about jobs are. What is below it is theirs.
+// JobsPath is the path of the pages about jobs, which also handle everything below
+// it.
 const JobsPath = "/admin/jobs"
 
-// routes is the table of routes. Nothing is served that isn't in it, and the OpenAPI
-// document is made from it.
+// routes returns the table of routes. Nothing else is served, and the OpenAPI
+// document is made from this table.
 func (s *server) routes() []route {
 	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
 	var (

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// withAllPages returns a server that has all the pages that there may be.
+// withAllPages returns a server that has all possible pages.
 func withAllPages(t *testing.T) (*server, *chi.Mux) {
 	t.Helper()
 	config := newConfig(errAway)
@@ -66,7 +66,7 @@ func TestTheDocumentIsMadeFromTheTable(t *testing.T) {
 	}
 }
 
-// Without pages the API is there, and leads to its docs.
+// Without pages, the API exists, and / redirects to its docs.
 func TestPagesMayBeLeftOut(t *testing.T) {
 	t.Parallel()
 	handler := newHandler(t, nil)
@@ -86,7 +86,7 @@ func TestAnUnknownParameterHasNoValue(t *testing.T) {
 	assert.NotContains(t, answer.Body.String(), `"value"`)
 }
 
-// A value that is out of bounds is shown as one of the wrong type is.
+// A value that is out of bounds is shown, like a value of the wrong type.
 func TestAValueThatIsOutOfBoundsIsShown(t *testing.T) {
 	t.Parallel()
 	handler := newHandler(t, errAway)

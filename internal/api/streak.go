@@ -9,7 +9,7 @@ import (
 	"learninglog/query"
 )
 
-// Streaks are the habits of a user.
+// Streaks are the streaks of a user.
 type Streaks struct {
 	UserID     string  `json:"user_id" format:"uuid"`
 	Zone       string  `json:"zone" example:"UTC" doc:"The time zone of the days."`
@@ -19,7 +19,7 @@ type Streaks struct {
 	LastDay    *string `json:"last_day" format:"date" example:"2026-11-22" doc:"The last of them; null is never."`
 }
 
-// Streak is days in a row, each with a log.
+// Streak is a run of consecutive days that each have a log.
 type Streak struct {
 	Days int     `json:"days" doc:"How many; 0 is none."`
 	From *string `json:"from" format:"date" example:"2026-11-01" doc:"The first day, or null."`

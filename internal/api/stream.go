@@ -16,9 +16,9 @@ import (
 	"learninglog/internal/problem"
 )
 
-// stream is a body of NDJSON, of any length, that is recorded while it arrives. A
-// block of it is read while the one before is recorded and the outcomes of those
-// before that are sent; so what it takes of memory doesn't depend on its length.
+// stream is an NDJSON body of any length, which is recorded while it arrives. While
+// one block is being recorded, the next one is read, and the outcomes of earlier
+// ones are sent. So the memory needed doesn't depend on the length.
 type stream struct {
 	server    *server
 	writer    http.ResponseWriter
@@ -43,9 +43,9 @@ func (s *server) recordStream(ctx context.Context, input *recordManyInput) (*hum
 
 func (s *server) openStream(writer http.ResponseWriter, body io.Reader) *stream {
 	control := http.NewResponseController(writer)
-	_ = control.EnableFullDuplex() // HTTP/2 has it without asking
+	_ = control.EnableFullDuplex() // HTTP/2 is always full duplex
 	deadlines := newDeadlines(control, s.streamTimeout)
-	// What isn't read by the end must not be taken for the next request.
+	// Otherwise an unread rest of the body could be mistaken for the next request.
 	writer.Header().Set("Connection", "close")
 	return &stream{
 		server:    s,
@@ -56,7 +56,8 @@ func (s *server) openStream(writer http.ResponseWriter, body io.Reader) *stream 
 	}
 }
 
-// run records the stream to its end. An error comes before anything was answered.
+// run records the stream until it ends. It returns an error only if nothing was
+// answered.
 func (st *stream) run(ctx context.Context) error {
 	stopWatching := context.AfterFunc(st.server.Stopping, st.stop)
 	defer stopWatching()
@@ -68,7 +69,7 @@ func (st *stream) run(ctx context.Context) error {
 			return st.end(ctx, err, answered)
 		}
 		failure := st.record(ctx, block, answered)
-		if failure != nil && !answered && nothingIsKnown(block) {
+		if failure != nil && !answered && noneRecorded(block) {
 			return failure
 		}
 		if failure != nil {
@@ -83,12 +84,12 @@ func (st *stream) run(ctx context.Context) error {
 	}
 }
 
-// end ends the stream, given why there is no more to record.
+// end ends the stream. err says why there are no more logs to record.
 func (st *stream) end(ctx context.Context, err error, answered bool) error {
 	complete := errors.Is(err, io.EOF)
 	switch {
 	case complete && !answered:
-		st.beginAnswer() // of no outcomes
+		st.beginAnswer() // with no outcomes
 	case !complete && !answered:
 		return readingProblem(err)
 	case !complete:
@@ -97,9 +98,9 @@ func (st *stream) end(ctx context.Context, err error, answered bool) error {
 	return nil
 }
 
-// record records a block, in turn with the other streams and batches. One that
-// has begun to be answered waits while too many logs wait to be written. A block
-// is seen to its end, even if the client is gone or the service stops.
+// record records a block when there is a place for it. Once the stream is being
+// answered (patiently), it waits while too many logs wait to be written. A block is
+// always completed, even if the client is gone or the service stops.
 func (st *stream) record(ctx context.Context, block []postedLog, patiently bool) error {
 	ctx, cancel := st.server.limitTime(context.WithoutCancel(ctx))
 	defer cancel()
@@ -120,7 +121,7 @@ func (st *stream) record(ctx context.Context, block []postedLog, patiently bool)
 	return st.server.recordLogs(ctx, block, record)
 }
 
-// beginAnswer says that what follows are outcomes.
+// beginAnswer sets the headers of a response of outcomes.
 func (st *stream) beginAnswer() {
 	header := st.writer.Header()
 	header.Set("Content-Type", mediaNDJSON)
@@ -129,24 +130,25 @@ func (st *stream) beginAnswer() {
 	}
 }
 
-// answer sends the outcomes of a block, or returns false if nobody reads them.
+// answer sends the outcomes of a block. It returns false if the client doesn't read
+// them.
 func (st *stream) answer(block []postedLog) bool {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	for i := range block {
-		_ = encoder.Encode(block[i].outcome) // of strings and numbers alone
+		_ = encoder.Encode(block[i].outcome) // can't fail: only strings and numbers
 	}
 	return st.sender.send(text.Bytes())
 }
 
-// stop ends the stream after the block that is being recorded, and gives the
-// client no more time than it takes to receive its outcomes.
+// stop ends the stream after the block that is being recorded, and gives the client
+// only a short time to receive the outcomes.
 func (st *stream) stop() {
 	st.reader.stop()
 	st.deadlines.hurry()
 }
 
-// close returns when the outcomes are sent and nothing reads the body any more.
+// close returns when the outcomes are sent and the body is no longer being read.
 func (st *stream) close() {
 	st.sender.close()
 	if !st.reader.complete() {
@@ -154,10 +156,10 @@ func (st *stream) close() {
 		st.deadlines.stopReading()
 		<-st.reader.done
 	}
-	st.deadlines.beforeWrite() // of what ends the answer
+	st.deadlines.beforeWrite() // for the end of the response
 }
 
-// readingProblem says why nothing could be read.
+// readingProblem returns the problem for an error of reading the body.
 func readingProblem(err error) error {
 	switch {
 	case errors.Is(err, command.ErrStopped), errors.Is(err, errPanicked):

@@ -27,8 +27,8 @@ import (
 
 const batchPath = "/v1/learning-logs/batch"
 
-// streamServer is the surface behind a real connection. Nothing that is sent to it
-// is a log, so that it needs no database. How the requests went is in its log.
+// streamServer is the handler behind a real connection. No valid log is sent to it,
+// so it needs no database. Its log says how the requests ended.
 type streamServer struct {
 	*httptest.Server
 
@@ -104,8 +104,8 @@ func (b *logBuffer) String() string {
 	return b.text.String()
 }
 
-// The timeouts of the server are those of whole requests. A stream that makes
-// progress outlives them.
+// The timeouts of the server are for whole requests. A stream that makes progress
+// outlives them.
 func TestAStreamOutlivesTheTimeoutsOfRequests(t *testing.T) {
 	t.Parallel()
 	const timeout = 500 * time.Millisecond
@@ -149,7 +149,7 @@ func TestAClientThatStopsReadingIsCutOff(t *testing.T) {
 	t.Parallel()
 	server := newStreamServer(t, 500*time.Millisecond, asItIs)
 	connection := server.connect(t)
-	line := `{"request_id":"` + strings.Repeat("x", 90) + `"}` // the outcome is longer
+	line := `{"request_id":"` + strings.Repeat("x", 90) + `"}` // its outcome is longer
 	var err error
 	for err == nil {
 		_, err = fmt.Fprintf(connection, "%x\r\n%s\n\r\n", len(line)+1, line)
@@ -178,7 +178,7 @@ func TestAStreamIsLoggedAndNamedLikeAnyRequest(t *testing.T) {
 }
 
 // stuck is a database that answers only when it is told to, and then that it is
-// away. It tells of every query.
+// unavailable. It reports every query.
 type stuck struct{ queries, answers chan struct{} }
 
 func (s stuck) Query(ctx context.Context, _ string, _ ...any) (pgx.Rows, error) {
@@ -207,7 +207,8 @@ func TestAStreamThatHasBegunWaitsWhileTooManyLogsWaitToBeWritten(t *testing.T) {
 		line, err = answer.ReadString('\n')
 		require.NoError(t, err)
 	}
-	// One log is being written, another waits: there is no room for a third.
+	// One log is being written and another one waits, so there is no room for a
+	// third.
 	var others sync.WaitGroup
 	others.Go(func() { recorder.Record(context.Background(), []command.Log{aReadLog()}) })
 	<-database.queries
@@ -226,7 +227,7 @@ func TestAStreamThatHasBegunWaitsWhileTooManyLogsWaitToBeWritten(t *testing.T) {
 	<-database.queries
 	database.answers <- struct{}{}
 	others.Wait()
-	<-database.queries // its own
+	<-database.queries // the stream's own query
 	database.answers <- struct{}{}
 	rest, err := io.ReadAll(answer)
 	require.NoError(t, err)
@@ -235,7 +236,7 @@ func TestAStreamThatHasBegunWaitsWhileTooManyLogsWaitToBeWritten(t *testing.T) {
 	assert.EqualValues(t, 1, counted.invalid.Load(), "what is no log is counted once")
 }
 
-// refusals counts the logs that end without a batch.
+// refusals counts the logs that were in no batch.
 type refusals struct{ failed, invalid atomic.Int64 }
 
 func (*refusals) Wrote(command.Batch) {}
@@ -252,7 +253,7 @@ func aReadLog() command.Log {
 	return command.Log{RequestID: uuid.New(), UserID: uuid.New(), WordCount: 1}
 }
 
-// What was not read of a body is not taken for the next request.
+// The unread rest of a body must not be taken for the next request.
 func TestAProblemEndsTheConnection(t *testing.T) {
 	t.Parallel()
 	server := newStreamServer(t, time.Minute, asItIs)
@@ -275,7 +276,8 @@ func TestAPanicWhileAStreamIsReadIsAProblem(t *testing.T) {
 	<-reader.done
 }
 
-// A block has what arrived while the one before was recorded, and no more than fits.
+// A block contains what arrived while the previous one was being recorded, up to the
+// limit.
 func TestChunksAreBounded(t *testing.T) {
 	t.Parallel()
 	var read int
@@ -294,7 +296,7 @@ func TestChunksAreBounded(t *testing.T) {
 	assert.Equal(t, 5*maxBlock/2, read)
 }
 
-// blocked is an answer that the client doesn't read until released is closed.
+// blocked is a response that the client doesn't read until released is closed.
 type blocked struct {
 	*httptest.ResponseRecorder
 
@@ -306,13 +308,13 @@ func (b blocked) Write(text []byte) (int, error) {
 	return b.ResponseRecorder.Write(text)
 }
 
-// Most clients read only when they have sent everything. There is room for the
-// outcomes of as many logs as an array may have, and not for more than that.
+// Most clients read only after they have sent everything. The buffer has room for
+// the outcomes of as many logs as an array may have, but not for more.
 func TestOutcomesThatAreNotReadHaveRoom(t *testing.T) {
 	t.Parallel()
 	client := blocked{httptest.NewRecorder(), make(chan struct{})}
 	sender := newOutcomeSender(client, newDeadlines(http.NewResponseController(client), time.Minute))
-	outcome := strings.Repeat("x", 400) + "\n" // of a log that is recorded already
+	outcome := strings.Repeat("x", 400) + "\n" // the outcome of an already recorded log
 	for range maxArray {
 		require.True(t, sender.send([]byte(outcome)), "without waiting")
 	}

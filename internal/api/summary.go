@@ -35,7 +35,7 @@ type Period struct {
 	Sums
 }
 
-// Sums are the figures of one period, or of a whole range.
+// Sums are the sums of one period, or of a whole range.
 type Sums struct {
 	TotalWordCount      int64   `json:"total_word_count" doc:"The words of all logs."`
 	EntryCount          int64   `json:"entry_count" doc:"The number of logs."`
@@ -84,8 +84,8 @@ const (
 	mediaSVG = "image/svg+xml"
 )
 
-// format is what the query names, or else what the Accept header likes best of
-// what there is.
+// format returns the format named in the query, or else the available one that the
+// Accept header prefers.
 func (i *summaryInput) format() string {
 	if i.Format != "" {
 		return i.Format
@@ -116,7 +116,7 @@ func (s *server) getSummary(ctx context.Context, input *summaryInput) (*huma.Str
 	return represented.answer(input.IfNoneMatch), nil
 }
 
-// representSummary returns a summary in a format, as the query names it.
+// representSummary returns a summary in the given format.
 func (s *server) representSummary(format string, summary query.Summary) (representation, error) {
 	switch format {
 	case "csv":
@@ -129,19 +129,19 @@ func (s *server) representSummary(format string, summary query.Summary) (represe
 }
 
 func summaryJSON(summary query.Summary) representation {
-	const onePeriod = 128 // and the rest
+	const onePeriod = 128 // bytes, roughly
 	body := make([]byte, 0, (len(summary.Periods)+3)*onePeriod)
 	return newRepresentation(mediaJSON, append(appendSummary(body, summary), '\n'))
 }
 
-// appendSummary writes a [Summary] as encoding/json would, in a tenth of the time.
+// appendSummary encodes a [Summary] as encoding/json would, in a tenth of the time.
 func appendSummary(to []byte, summary query.Summary) []byte {
 	to = append(to, `{"user_id":"`...)
 	to = append(to, summary.UserID.String()...)
 	to = append(to, `","granularity":"`...)
 	to = append(to, summary.Granularity...)
 	to = append(to, `","zone":"`...)
-	to = append(to, summary.Zone.String()...) // the name of a zone, that needs no escape
+	to = append(to, summary.Zone.String()...) // the name of a zone needs no escaping
 	to = append(to, `","from":`...)
 	to = appendTime(to, summary.From)
 	to = append(to, `,"to":`...)
@@ -176,15 +176,15 @@ func appendSums(to []byte, sums rollup.Sums) []byte {
 	return strconv.AppendFloat(to, average, format, -1, 64)
 }
 
-// summaryCSV writes a row per period. Every cell is a date or a number that isn't
-// negative, so that no spreadsheet takes one for a formula.
+// summaryCSV writes one row per period. Every cell is a date or a nonnegative
+// number, so no spreadsheet takes it for a formula.
 func summaryCSV(summary query.Summary) representation {
 	var text bytes.Buffer
 	rows := csv.NewWriter(&text)
-	rows.UseCRLF = true // as RFC 4180 has it
+	rows.UseCRLF = true // as RFC 4180 demands
 	_ = rows.Write([]string{"period", "total_word_count", "entry_count", "average_words_learned"})
 	for _, period := range summary.Periods {
-		_ = rows.Write([]string{ // to memory
+		_ = rows.Write([]string{ // can't fail in memory
 			period.Period.Format(time.DateOnly),
 			strconv.FormatInt(period.TotalWordCount, 10),
 			strconv.FormatInt(period.EntryCount, 10),
@@ -199,8 +199,8 @@ func summaryCSV(summary query.Summary) representation {
 }
 
 const (
-	// maxPicturesBytes bounds the memory of all pictures that are cached, and
-	// maxPictureBytes that of each.
+	// maxPicturesBytes limits the memory of all cached pictures, and maxPictureBytes
+	// that of each.
 	maxPicturesBytes = 32 << 20
 	maxPictureBytes  = 256 << 10
 )
@@ -218,7 +218,8 @@ func (s *server) summarySVG(summary query.Summary) (representation, error) {
 	})
 }
 
-// summaryKey tells summaries apart: by their ranges, and whether these are filled.
+// summaryKey returns the cache key of a summary: its range, and whether it is
+// filled.
 func summaryKey(summary query.Summary) string {
 	return fmt.Sprint(summary.UserID, summary.Granularity, summary.From.UnixMicro(), summary.To.UnixMicro(), len(summary.Periods))
 }

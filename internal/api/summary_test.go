@@ -24,14 +24,14 @@ func someSummary(sums ...rollup.Sums) query.Summary {
 	return summary
 }
 
-// What is written by hand is what is documented.
+// The hand-written encoding matches the documentation.
 func TestASummaryIsWrittenAsItIsDocumented(t *testing.T) {
 	t.Parallel()
 	for _, summary := range []query.Summary{
 		someSummary(),
 		someSummary(rollup.Sums{}),
 		someSummary(rollup.Sums{TotalWordCount: 10, EntryCount: 3}, rollup.Sums{}, rollup.Sums{TotalWordCount: 7, EntryCount: 7}),
-		someSummary(rollup.Sums{TotalWordCount: 1, EntryCount: math.MaxInt64 / 2}), // an exponent
+		someSummary(rollup.Sums{TotalWordCount: 1, EntryCount: math.MaxInt64 / 2}), // with an exponent
 		someSummary(rollup.Sums{TotalWordCount: -5, EntryCount: 2}),
 		someSummary(rollup.Sums{TotalWordCount: math.MaxInt64, EntryCount: 1}),
 	} {

@@ -12,20 +12,20 @@ import (
 	"learninglog/internal/problem"
 )
 
-// jsonDecoders are those that nobody uses at the moment: every log takes one.
+// jsonDecoders are unused decoders, kept because every log needs one.
 //
 //nolint:gochecknoglobals // a cache without meaning of its own
 var jsonDecoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
 
-// jsonDecoder returns a decoder of text, to be put back into jsonDecoders.
+// jsonDecoder returns a decoder of text. Put it back into jsonDecoders afterwards.
 func jsonDecoder(text []byte, options ...jsontext.Options) *jsontext.Decoder {
 	decoder, _ := jsonDecoders.Get().(*jsontext.Decoder)
 	decoder.Reset(bytes.NewBuffer(text), options...)
 	return decoder
 }
 
-// readValue reads the next value, or the name of a field, and returns its place in
-// text: what the decoder returns is gone with the next value.
+// readValue reads the next value, or the name of a field, and returns it as a slice
+// of text. The decoder's own result is overwritten by the next value.
 func readValue(decoder *jsontext.Decoder, text []byte) ([]byte, error) {
 	value, err := decoder.ReadValue()
 	if err != nil {
@@ -35,7 +35,7 @@ func readValue(decoder *jsontext.Decoder, text []byte) ([]byte, error) {
 	return text[end-int64(len(value)) : end], nil
 }
 
-// readRest reads a value and makes sure that nothing follows it.
+// readRest reads a value and checks that nothing follows it.
 func readRest(decoder *jsontext.Decoder, text []byte) error {
 	if _, err := decoder.ReadValue(); err != nil {
 		return problem.Unreadable.New(explainSyntax(text, err))

@@ -7,7 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// Verification is what the last verification of its kind found.
+// Verification is the result of the last verification of its kind.
 type Verification struct {
 	Verification string    `json:"verification" enum:"routine,everything" doc:"What was verified: a sample and whoever was active, by the service itself; or everything, by a verify or a rebuild."`
 	RebuildID    int64     `json:"rebuild_id" doc:"The rebuild that it was, which is kept for a day."`

@@ -15,40 +15,41 @@ import (
 	"github.com/panjf2000/gnet/v2"
 )
 
-// load is a closed loop over HTTP: every client posts, or reads, waits for the answer
-// and does so again, on a connection of its own.
+// load is a closed loop over HTTP: every client posts or reads, waits for the
+// answer, and repeats. Each client has its own connection.
 type load struct {
 	address string
 	clients int
-	// batch is how many logs a post has. One is posted by itself.
+	// batch is how many logs a post has. A single log is not posted as a batch.
 	batch    int
 	users    []uuid.UUID
 	newID    func() uuid.UUID
 	duration time.Duration
-	// path returns what is read instead, with headers or none.
+	// path returns what is read, if it is set; then nothing is posted. headers may
+	// be empty.
 	path    func(*rand.Rand) string
 	headers string
 }
 
-// result is what a measurement found.
+// result is the result of a measurement.
 type result struct {
 	// rate is logs per second.
 	rate float64
-	// latencies of posts, in ascending order.
+	// latencies are those of the posts, in ascending order.
 	latencies []time.Duration
-	// bytes is how long the last answer was, with its head.
+	// bytes is the length of the last answer, including its headers.
 	bytes int
 }
 
 const (
 	// warmUp is how long the load runs before it is measured.
 	warmUp = 500 * time.Millisecond
-	// patience is how long the last answers may take.
+	// patience is how long to wait for the last answers.
 	patience = 30 * time.Second
 )
 
-// run posts for a while. One thread serves all clients from an event loop: what
-// it takes is lost to what it measures, which has the same cores.
+// run runs the load for a while. One thread serves all clients in an event loop,
+// because the load generator uses the same cores as what it measures.
 func (l load) run(ctx context.Context) (result, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, warmUp+l.duration+patience, errors.New("the service doesn't answer"))
 	defer cancel()
@@ -63,7 +64,7 @@ func (l load) run(ctx context.Context) (result, error) {
 	}
 	clients := make([]*client, l.clients)
 	for i := range clients {
-		clients[i] = &client{load: l, random: rand.New(rand.NewPCG(uint64(i), uint64(begin.UnixNano())))} //nolint:gosec // no secret
+		clients[i] = &client{load: l, random: rand.New(rand.NewPCG(uint64(i), uint64(begin.UnixNano())))} //nolint:gosec // not a secret
 		if _, err := engine.DialContext("tcp", l.address, clients[i]); err != nil {
 			return result{}, errors.Join(err, engine.Stop())
 		}
@@ -93,10 +94,10 @@ type eventLoop struct {
 	gnet.BuiltinEventEngine
 
 	begin, end time.Time
-	ended      chan error // of each client
+	ended      chan error // one error per client
 }
 
-// silent is the event loop's log: what matters is returned as an error.
+// silent discards the event loop's log; errors that matter are returned.
 type silent struct{}
 
 func (silent) Debugf(string, ...any) {}
@@ -167,8 +168,8 @@ func (c *client) fail(err error) gnet.Action {
 	return gnet.Close
 }
 
-// parseAnswer returns the status of an answer, if it has arrived as a whole.
-// There is never more than one under way.
+// parseAnswer returns the status of an answer, if the whole answer has arrived.
+// There is never more than one answer at a time.
 func parseAnswer(received []byte) (status int, whole bool) {
 	const (
 		endOfHead   = "\r\n\r\n"
@@ -204,7 +205,7 @@ func (c *client) post(now time.Time) []byte {
 	return c.next()
 }
 
-// next returns the next request, head and body.
+// next returns the next request, including its body.
 func (c *client) next() []byte {
 	if c.path != nil {
 		c.head = append(c.head[:0], "GET "...)
@@ -246,7 +247,7 @@ func (c *client) appendLog(to []byte) []byte {
 }
 
 func appendUUID(to []byte, id uuid.UUID) []byte {
-	text, _ := id.MarshalText() // which never fails
+	text, _ := id.MarshalText() // can't fail
 	return append(to, text...)
 }
 
@@ -258,8 +259,9 @@ func newIDs(n int) []uuid.UUID {
 	return ids
 }
 
-// randomID is what most clients make: it goes anywhere in an index.
+// randomID is the kind of id that most clients make. It goes to a random place in an
+// index.
 func randomID() uuid.UUID { return uuid.New() }
 
-// orderedID begins with the time: it goes to the end of an index.
+// orderedID begins with the time, so it goes to the end of an index.
 func orderedID() uuid.UUID { return uuid.Must(uuid.NewV7()) }

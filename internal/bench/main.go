@@ -1,7 +1,8 @@
-// Bench measures the service against bare inserts, on a scratch PostgreSQL of its own.
+// Bench measures the service against bare inserts, on a scratch PostgreSQL of its
+// own.
 //
-// What it compares runs in turns on the same server, on as many cores as the
-// machine has, load generators included: only ratios of one run mean something.
+// The variants run in turns, on the same server and on all cores of the machine,
+// which the load generators use too. So only ratios within one run are meaningful.
 package main
 
 import (

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// memory is what processes have in use, in bytes.
+// memory is the memory that processes use, in bytes.
 type memory struct {
 	service int64
-	// database is what the processes of PostgreSQL that serve connections have of their
-	// own, without the buffers that they share.
+	// database is the private memory of PostgreSQL's backend processes, without the
+	// buffers that they share.
 	database int64
 }
 
@@ -21,8 +21,8 @@ func (m memory) orMore(other memory) memory {
 	return memory{service: max(m.service, other.service), database: max(m.database, other.database)}
 }
 
-// watchMemory looks at the memory of a service and of its database until the
-// function that it returns is called, which returns the most that each had.
+// watchMemory measures the memory of a service and of its database until the
+// returned function is called. That function returns the maximum of each.
 func (s *scratch) watchMemory(of *service) func() (memory, error) {
 	type found struct {
 		memory
@@ -65,7 +65,7 @@ func (s *scratch) memory(of *service) (used memory, err error) {
 	for child := range strings.FieldsSeq(string(children)) {
 		name, err := os.ReadFile("/proc/" + child + "/cmdline")
 		if err != nil || !strings.Contains(string(name), "[local]") {
-			continue // it has ended, or tidies up on its own
+			continue // it has ended, or isn't a backend
 		}
 		status, err := os.ReadFile("/proc/" + child + "/status")
 		if err != nil {

@@ -19,8 +19,8 @@ type onlineCommand struct {
 	Drift float64 `default:"0" help:"Which share of the rollup's rows, of 1, is made wrong before each rebuild."`
 }
 
-// Run prints the rate of posts and their latencies with a rebuild, and their
-// ratios to those without, in turns.
+// Run prints the rate and the latencies of posts during a rebuild, and their ratios
+// to posts without one. The two run in turns.
 func (c *onlineCommand) Run(ctx context.Context, f *flags) (err error) {
 	scratch, err := newScratch(ctx, f)
 	if err != nil {
@@ -56,7 +56,7 @@ func (c *onlineCommand) Run(ctx context.Context, f *flags) (err error) {
 	return table(os.Stdout, rows)
 }
 
-// measure returns the row of a number of clients.
+// measure returns a row of the table, for a number of clients.
 func (c *onlineCommand) measure(
 	ctx context.Context, f *flags, service *service, url, body string, load load,
 ) ([]string, error) {
@@ -111,8 +111,8 @@ func (c *onlineCommand) corrupt(ctx context.Context, url string) error {
 	return err
 }
 
-// cancelRebuild returns how far a rebuild is, and ends it. One that has ended already
-// wasn't there all the time.
+// cancelRebuild cancels a rebuild and returns its progress. It fails if the rebuild
+// has already ended, because then it didn't run during the whole measurement.
 func (s *service) cancelRebuild(ctx context.Context, id int64) (rebuildProgress, error) {
 	path := fmt.Sprintf("/%d", id)
 	job, err := s.callRebuild(ctx, http.MethodGet, path, "")

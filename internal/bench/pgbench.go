@@ -15,15 +15,15 @@ import (
 	"time"
 )
 
-// bareInsert is what anybody would write by hand, on a table like the service's
-// own and with no rollup to keep. There are as many users as the service gets logs
-// of.
+// bareInsert is the plain statement that anybody would write by hand. Its table is
+// like the service's own, but has no rollup. It has as many users as the service
+// gets logs for.
 const bareInsert = `\set n random(1, %d)
 INSERT INTO bare_learning_log (request_id, user_id, word_count, "timestamp")
 VALUES (gen_random_uuid(), lpad(to_hex(:n::int), 32, '0')::uuid, 12, now());
 `
 
-// pgbench runs a statement again and again, a transaction each.
+// pgbench runs a statement repeatedly, in one transaction each.
 type pgbench struct {
 	program string
 	url     string

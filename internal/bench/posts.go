@@ -13,7 +13,7 @@ type postsCommand struct {
 	Batch int `default:"1000" help:"How many logs a batch has."`
 }
 
-// variant is one of the things that are compared.
+// variant is one of the variants that are compared.
 type variant struct {
 	name string
 	run  func(ctx context.Context, clients int) (result, error)
@@ -31,8 +31,8 @@ func (c *postsCommand) Run(ctx context.Context, f *flags) (err error) {
 	if err != nil {
 		return err
 	}
-	// So many lanes that hardly two clients at a time have the same one: what is
-	// left to wait for is a connection.
+	// There are so many lanes that two clients hardly ever share one. So clients
+	// only wait for a connection.
 	alone, err := scratch.serve(ctx, f.Binary, url, "--write-batch=1", "--write-lanes=10000")
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func compare(ctx context.Context, url string, rounds, clients int, variants []va
 }
 
 // measure runs the variants in turns, each on empty tables, and prints how they
-// compare with the service, which is the second.
+// compare with the second one, which is the service.
 func measure(ctx context.Context, url string, rounds int, variants []variant, clients int) error {
 	found := make([]series, len(variants))
 	for range rounds {

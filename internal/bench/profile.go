@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// profileCommand loads a service for a while, and says where it is.
+// profileCommand puts load on a service for a while, and prints its address.
 type profileCommand struct {
 	Batch   int      `default:"1" help:"How many logs a post has."`
 	Serve   []string `help:"More arguments for the service." sep:"none"`

@@ -24,15 +24,16 @@ type readsCommand struct {
 	Only string `help:"Only pgbench and the ways whose name contains this."`
 }
 
-// bareRead is what anybody would write by hand: the rows that a summary reads.
+// bareRead is the plain statement that anybody would write by hand: it reads the
+// rows of a summary.
 const bareRead = `\set n random(1, %d)
 SELECT period, total_word_count, entry_count FROM learning_log_aggregates
 WHERE user_id = lpad(to_hex(:n::int), 32, '0')::uuid AND granularity = 'day'
   AND period BETWEEN date_trunc('day', now() - interval '29 days', 'UTC') AND now();
 `
 
-// Run prints the rate of each way to read, its latencies, and its ratio to pgbench,
-// in turns.
+// Run prints the rate and the latencies of each way of reading, and its ratio to
+// pgbench. The ways run in turns.
 func (c *readsCommand) Run(ctx context.Context, f *flags) (err error) {
 	scratch, err := newScratch(ctx, f)
 	if err != nil {
@@ -71,7 +72,7 @@ func (c *readsCommand) Run(ctx context.Context, f *flags) (err error) {
 	return table(os.Stdout, rows)
 }
 
-// variants are the ways to read, of which the first two are pgbench's.
+// variants returns the ways of reading. The first two use pgbench.
 func (c *readsCommand) variants(f *flags, scratch *scratch, service *service, url string) []variant {
 	anyone := func(random *rand.Rand) uuid.UUID { return numbered(1 + random.IntN(f.Users)) }
 	one := func(user uuid.UUID) func(*rand.Rand) uuid.UUID {
@@ -108,9 +109,9 @@ func (c *readsCommand) variants(f *flags, scratch *scratch, service *service, ur
 	}
 }
 
-// numbered returns the id of a user whom pgbench's script can name by a number.
+// numbered returns the id of a user. pgbench's script can compute it from a number.
 func numbered(n int) (id uuid.UUID) {
-	binary.BigEndian.PutUint64(id[8:], uint64(n)) //nolint:gosec // it is positive
+	binary.BigEndian.PutUint64(id[8:], uint64(n)) //nolint:gosec // n is positive
 	return id
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// rebuildCommand compares verifying and rebuilding healthy logs with counting
-// the same sums in one bare statement.
+// rebuildCommand compares verifying and rebuilding without drift with a single plain
+// statement that counts the same sums.
 type rebuildCommand struct {
 	Logs []int `default:"2000000" help:"How many logs there are, of the last year; several to see how time grows."`
 }
@@ -70,7 +70,7 @@ func (c *rebuildCommand) Run(ctx context.Context, f *flags) (err error) {
 	return table(os.Stdout, rows)
 }
 
-// barePass counts the sums of all periods, and returns how long that took.
+// barePass counts the sums of all periods, and returns how long it took.
 func barePass(ctx context.Context, url string) (time.Duration, error) {
 	connection, err := pgx.Connect(ctx, url)
 	if err != nil {
@@ -92,8 +92,8 @@ func barePass(ctx context.Context, url string) (time.Duration, error) {
 	return time.Since(started), err
 }
 
-// rebuild has the service rebuild everything, unthrottled, and returns how long
-// that took. Drift is an error.
+// rebuild makes the service rebuild everything without a limit of the pace, and
+// returns how long it took. It fails if there is drift.
 func (s *service) rebuild(ctx context.Context, dryRun bool, workers, logs int) (time.Duration, error) {
 	asked := fmt.Sprintf(`{"dry_run": %t, "workers": %d, "max_logs_per_second": 0}`, dryRun, workers)
 	started := time.Now()

@@ -18,20 +18,20 @@ func (r result) percentile(p int) time.Duration {
 	return r.latencies[min(len(r.latencies)*p/all, len(r.latencies)-1)]
 }
 
-// series is what one variant found, round by round.
+// series has the results of one variant, one per round.
 type series []result
 
-// rates prints the least, the median and the most.
+// rates formats the minimum, the median and the maximum.
 func (s series) rates() string {
 	return spread(s.each(func(r result) float64 { return r.rate }), "%.0f")
 }
 
-// percentiles prints the medians over the rounds.
+// percentiles formats the medians over the rounds.
 func (s series) percentiles() string {
 	at := func(p int) time.Duration {
 		return rounded(time.Duration(median(s.each(func(r result) float64 { return float64(r.percentile(p)) }))))
 	}
-	return fmt.Sprintf("%s / %s / %s", at(50), at(95), at(99)) //nolint:mnd // what they are
+	return fmt.Sprintf("%s / %s / %s", at(50), at(95), at(99)) //nolint:mnd // the percentiles
 }
 
 func (s series) each(figure func(result) float64) []float64 {
@@ -42,8 +42,8 @@ func (s series) each(figure func(result) float64) []float64 {
 	return figures
 }
 
-// over prints the ratio to another series: of neighbours in time, then the
-// least, the median and the most of those.
+// over formats the ratios to another series. It compares the results of the same
+// round, and formats the minimum, the median and the maximum of the ratios.
 func (s series) over(other series) string {
 	ratios := make([]float64, len(s))
 	for i := range s {
@@ -52,19 +52,19 @@ func (s series) over(other series) string {
 	return spread(ratios, "%.2f")
 }
 
-// slower prints the ratio of the 99th percentiles, as over does of the rates.
+// slower is like over, but for the 99th percentiles instead of the rates.
 func (s series) slower(other series) string {
 	ratios := make([]float64, len(s))
 	for i := range s {
-		ratios[i] = float64(s[i].percentile(99)) / float64(other[i].percentile(99)) //nolint:mnd // the 99th
+		ratios[i] = float64(s[i].percentile(99)) / float64(other[i].percentile(99)) //nolint:mnd // the 99th percentile
 	}
 	return spread(ratios, "%.2f")
 }
 
-// longest prints the longest of all latencies: the least, the median and the most
-// over the rounds.
+// longest formats the longest latency of each round: the minimum, the median and the
+// maximum over the rounds.
 func (s series) longest() string {
-	milliseconds := s.each(func(r result) float64 { return float64(r.percentile(100)) / float64(time.Millisecond) }) //nolint:mnd // all
+	milliseconds := s.each(func(r result) float64 { return float64(r.percentile(100)) / float64(time.Millisecond) }) //nolint:mnd // the longest
 	return spread(milliseconds, "%.0f") + " ms"
 }
 
@@ -81,7 +81,7 @@ func median(figures []float64) float64 {
 	return sorted[middle]
 }
 
-// table prints rows of cells, the first as its head.
+// table prints rows of cells. The first row is the header.
 func table(to io.Writer, rows [][]string) error {
 	writer := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
@@ -95,10 +95,10 @@ func table(to io.Writer, rows [][]string) error {
 
 func joinClose(err error, closeIt func() error) error { return errors.Join(err, closeIt()) }
 
-// durations is how long one way took, round by round.
+// durations are how long one way took, one per round.
 type durations []time.Duration
 
-// seconds prints the least, the median and the most.
+// seconds formats the minimum, the median and the maximum.
 func (d durations) seconds() string {
 	seconds := make([]float64, len(d))
 	for i := range d {
@@ -107,7 +107,7 @@ func (d durations) seconds() string {
 	return spread(seconds, "%.2f")
 }
 
-// over prints the ratio to another way, as [series.over] does.
+// over formats the ratios to another way, as [series.over] does.
 func (d durations) over(other durations) string {
 	ratios := make([]float64, len(d))
 	for i := range d {

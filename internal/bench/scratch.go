@@ -21,8 +21,8 @@ import (
 	"learninglog/internal/embeddedpg"
 )
 
-// scratch is a PostgreSQL server that is thrown away, with the durability of a
-// real one, and the services that run on it.
+// scratch is a temporary PostgreSQL server with the durability of a real one, and
+// the services that use it.
 type scratch struct {
 	server   *embeddedpg.Server
 	dir      string
@@ -34,7 +34,7 @@ func newScratch(ctx context.Context, f *flags) (*scratch, error) {
 	if err != nil {
 		return nil, err
 	}
-	const everybodyMayPass = 0o755 // the server's user, above all
+	const everybodyMayPass = 0o755 // the server's user must be able to enter it
 	if err := os.Chmod(dir, everybodyMayPass); err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ type service struct {
 	command *exec.Cmd
 }
 
-// serve starts a service on a database and returns when it is ready.
+// serve starts a service on a database, and returns when it is ready.
 func (s *scratch) serve(ctx context.Context, binary, databaseURL string, arguments ...string) (*service, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -109,7 +109,7 @@ func (s *scratch) serve(ctx context.Context, binary, databaseURL string, argumen
 	}
 	serve := []string{"serve", "--addr", address, "--database-url", databaseURL, "--verify-every", "0"}
 	command := exec.CommandContext(ctx, binary, append(serve, arguments...)...)
-	command.Stderr = log // as in production, it goes somewhere
+	command.Stderr = log // as in production, the log is written somewhere
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	if err := errors.Join(command.Start(), log.Close()); err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func (s *service) stop() error {
 	return s.command.Wait()
 }
 
-// residentBytes is the memory that the service has, on Linux.
+// residentBytes returns the resident memory of the service. It works only on Linux.
 func (s *service) residentBytes() (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.command.Process.Pid))
 	if err != nil {

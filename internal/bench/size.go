@@ -16,7 +16,7 @@ type sizeCommand struct {
 	Logs int `default:"10000000" help:"How many logs the full table has, of the last year."`
 }
 
-// Run prints the rates for random request ids and for ones in order of time.
+// Run prints the rates for random request ids and for request ids ordered by time.
 func (c *sizeCommand) Run(ctx context.Context, f *flags) (err error) {
 	scratch, err := newScratch(ctx, f)
 	if err != nil {
@@ -72,7 +72,8 @@ func (c *sizeCommand) Run(ctx context.Context, f *flags) (err error) {
 	return table(os.Stdout, rows)
 }
 
-// newService starts a service on a new database, and returns its address too.
+// newService starts a service on a new database, and returns the database's address
+// too.
 func (s *scratch) newService(ctx context.Context, binary, name string) (*service, string, error) {
 	url, err := s.database(ctx, name)
 	if err != nil {
@@ -88,8 +89,8 @@ const (
 	    substr(md5(random()::text), 1, 3) || '8' || substr(md5(random()::text), 1, 15))::uuid`
 )
 
-// fill records logs of the last year, in order of time, and their rollups. The
-// indexes are made afterwards, which is faster.
+// fill records logs of the last year, ordered by time, and their rollups. It creates
+// the indexes afterwards, because that is faster.
 func fill(ctx context.Context, url string, logs int, users []uuid.UUID, idSQL string) error {
 	connection, err := pgx.Connect(ctx, url)
 	if err != nil {
@@ -114,7 +115,7 @@ func fill(ctx context.Context, url string, logs int, users []uuid.UUID, idSQL st
 		`CREATE INDEX learning_log_user_id_timestamp_idx ON learning_log (user_id, "timestamp") INCLUDE (word_count)`,
 		rollup.AddSQL(rollup.SumsSQL(rollup.LogsSQL("learning_log"), "'UTC'")),
 		`CREATE INDEX in_order_of_time ON learning_log_aggregates (period)`,
-		`CLUSTER learning_log_aggregates USING in_order_of_time`, // as the rows would have come
+		`CLUSTER learning_log_aggregates USING in_order_of_time`, // the order in which the rows would have been written
 		`DROP INDEX in_order_of_time`,
 		`VACUUM (ANALYZE) learning_log, learning_log_aggregates`,
 		`CHECKPOINT`,

@@ -15,14 +15,14 @@ type versusCommand struct {
 	Logs  int    `default:"500000" help:"How many logs are read of, and rebuilt; of the last year."`
 }
 
-// build is one of the two, with a database of its own.
+// build is one of the two builds, with its own database.
 type build struct {
 	service *service
 	url     string
 }
 
-// Run prints the ratios of rates, of both builds in turns: of posts, of reads and
-// of rebuilds.
+// Run prints the ratios of the rates of both builds for posts, reads and rebuilds.
+// The builds run in turns.
 func (c *versusCommand) Run(ctx context.Context, f *flags) (err error) {
 	scratch, err := newScratch(ctx, f)
 	if err != nil {
@@ -62,7 +62,8 @@ func (c *versusCommand) Run(ctx context.Context, f *flags) (err error) {
 	return table(os.Stdout, rows)
 }
 
-// inTurns runs something with both builds, round by round, each first every other time.
+// inTurns runs a measurement with both builds, round by round. The builds alternate
+// in going first.
 func (*versusCommand) inTurns(
 	ctx context.Context, rounds int, builds [2]build, run func(context.Context, build) (result, error),
 ) (found [2]series, err error) {
@@ -79,14 +80,15 @@ func (*versusCommand) inTurns(
 	return found, nil
 }
 
-// way is one of the things that both builds do.
+// way is one of the measurements that are made of both builds.
 type way struct {
 	name string
 	run  func(ctx context.Context, b build, clients int) (result, error)
-	once bool // whatever the number of clients
+	once bool // it doesn't depend on the number of clients
 }
 
-// ways come in such an order that what writes comes after what only reads.
+// ways returns the measurements. Those that only read come first, then those that
+// write.
 func (c *versusCommand) ways(f *flags, users []uuid.UUID) []way {
 	read := func(name, path, headers string) way {
 		return way{name: name, run: func(ctx context.Context, b build, clients int) (result, error) {
@@ -119,6 +121,6 @@ func (c *versusCommand) ways(f *flags, users []uuid.UUID) []way {
 		rebuild("verify", true),
 		rebuild("rebuild", false),
 		post("single posts", 1),
-		post("posts of 100 logs", 100), //nolint:mnd // as it says
+		post("posts of 100 logs", 100), //nolint:mnd // 100 logs
 	}
 }

@@ -16,14 +16,14 @@ type Source[S any] interface {
 	Size() int
 }
 
-// Answer is what is made.
+// Answer is an answer made from a source.
 type Answer interface {
 	// Size is about how many bytes it takes in memory.
 	Size() int
 }
 
-// Cache has the answers that are asked for most, by a key. It may be used by many at
-// the same time.
+// Cache has the answers that are requested most, by a key. It is safe for concurrent
+// use.
 type Cache[S Source[S], A Answer] struct {
 	entries  *otter.Cache[string, entry[S, A]]
 	maxEntry int

@@ -74,7 +74,7 @@ func TestNoErrorIsKept(t *testing.T) {
 	assert.Equal(t, text("made"), answer)
 }
 
-// However long the ranges are that are asked for.
+// The length of the requested ranges doesn't matter.
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	const maxBytes, maxEntry = 32 << 20, 256 << 10

@@ -1,5 +1,5 @@
-// Package conditional has the entity tags of RFC 9110, with which a client asks for an
-// answer only if it has changed.
+// Package conditional implements the entity tags (ETags) of RFC 9110. With them, a
+// client gets a response only if it has changed.
 package conditional
 
 import (
@@ -8,16 +8,16 @@ import (
 	"strings"
 )
 
-// Tag returns the strong entity tag of a body, in quotes. Equal bodies have equal tags,
-// on every replica.
+// Tag returns the strong entity tag of a body, in quotes. Equal bodies have equal
+// tags on every replica.
 func Tag(body []byte) string {
-	const enough = 16 // bytes, so that no two bodies have the same tag
+	const enough = 16 // bytes; enough that two bodies never have the same tag
 	digest := sha256.Sum256(body)
 	return `"` + base64.RawURLEncoding.EncodeToString(digest[:enough]) + `"`
 }
 
-// Matches says whether the value of an If-None-Match header names a tag. As the RFC
-// requires, W/"x" names "x" too, and * any.
+// Matches reports whether the value of an If-None-Match header matches a tag. As the
+// RFC requires, W/"x" matches "x", and * matches every tag.
 func Matches(ifNoneMatch, tag string) bool {
 	if ifNoneMatch == "" {
 		return false

@@ -75,7 +75,7 @@ func (p *Pages) learner(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// newLearnerPage makes the page that was asked for from its data.
+// newLearnerPage makes the requested page from its data.
 func newLearnerPage(r *http.Request, request pageRequest, data pageData) learnerPage {
 	page := learnerPage{
 		layout:     layout{Title: "Learner " + request.userID.String()},

@@ -27,8 +27,8 @@ type Jobs interface {
 	Verifications(ctx context.Context) ([]rebuild.Verification, error)
 }
 
-// Operations is what the operators' page is about, beside the rollups. Every field
-// must be set.
+// Operations is what the operators' page shows, besides the rollups. Every field must
+// be set.
 type Operations struct {
 	// Version is that of the program.
 	Version string
@@ -49,7 +49,7 @@ type operatorPage struct {
 	Rates         []metrics.Rates
 	Verifications []rebuild.Verification
 	Rebuilds      []shownRebuild
-	// Form is what was asked for, Wrong what is wrong with it.
+	// Form is the submitted form, and Wrong says what is wrong with it.
 	Form  rebuildForm
 	Wrong string
 }
@@ -95,14 +95,14 @@ func (p *Pages) showOperator(w http.ResponseWriter, r *http.Request, status int,
 	}
 	for _, job := range rebuilds {
 		page.Rebuilds = append(page.Rebuilds, shownRebuild{job})
-		if !job.Ended() && wrong == "" { // what is wrong stays to be read
+		if !job.Ended() && wrong == "" { // otherwise the message would disappear with the reload
 			page.Refresh = "/admin"
 		}
 	}
 	return p.render(w, r, status, "operator", page)
 }
 
-// shownRebuild is a rebuild as the page names it.
+// shownRebuild is a rebuild with the texts that the page shows.
 type shownRebuild struct{ rebuild.Job }
 
 // What is the kind of the rebuild.
@@ -117,7 +117,7 @@ func (s shownRebuild) What() string {
 	}
 }
 
-// Scope is of what it is.
+// Scope describes the scope of the rebuild.
 func (s shownRebuild) Scope() string {
 	scope, parts := s.Args.Scope, []string{}
 	switch {
@@ -161,7 +161,7 @@ func (s shownRebuild) Shown() string {
 // rebuildForm is what the page's form sends.
 type rebuildForm struct{ User, From, To string }
 
-// requestRebuild asks for what the form says, and shows the page again.
+// requestRebuild requests the rebuild in the form, and shows the page again.
 func (p *Pages) requestRebuild(w http.ResponseWriter, r *http.Request) error {
 	const most = 16 << 10
 	r.Body = http.MaxBytesReader(w, r.Body, most)

@@ -1,4 +1,5 @@
-// Package demo makes up the logs of some learners, so that there is something to see.
+// Package demo generates the logs of some demo learners, so that there is something
+// to see.
 package demo
 
 import (
@@ -15,24 +16,24 @@ import (
 	"learninglog/command"
 )
 
-// Learner is a made-up learner, and what is typical of them.
+// Learner is a demo learner, with typical habits.
 type Learner struct {
 	ID uuid.UUID
-	// Habit says it in a few words.
+	// Habit describes the habit in a few words.
 	Habit string
 
-	days         int        // ago that they began
-	weekdays     [7]float64 // the chance of learning, from Sunday on
-	logs, words  float64    // of a day, and of a log, on average
-	growth       float64    // by how much that grows in a year
-	pauses       []pause    // when they didn't
+	days         int        // how many days ago the learner began
+	weekdays     [7]float64 // the probability of learning, from Sunday on
+	logs, words  float64    // averages: logs per day, and words per log
+	growth       float64    // by how much words grow in a year
+	pauses       []pause    // when the learner paused
 	hour, spread float64    // of the day
 }
 
-// pause is from so many days ago through so many days ago.
+// pause begins and ends so many days ago, both included.
 type pause struct{ from, to int }
 
-// Learners returns the learners, the same each time.
+// Learners returns the demo learners, who are always the same.
 func Learners() []Learner {
 	id := func(name string) uuid.UUID { return uuid.NewSHA1(uuid.NameSpaceURL, []byte("learninglog demo "+name)) }
 	every := func(chance float64) [7]float64 {
@@ -67,13 +68,13 @@ func Learners() []Learner {
 	}
 }
 
-// recorder is what filling needs of a command.Recorder.
+// recorder is the part of a command.Recorder that Fill uses.
 type recorder interface {
 	RecordPatiently(ctx context.Context, logs []command.Log) []command.Outcome
 }
 
-// Fill records a year of the learners' logs until now, through the recorder as any
-// other logs. Every day is of the zone. It returns how many there are.
+// Fill records a year of the learners' logs up to now, through the recorder like all
+// other logs. Days are days of the zone. It returns the number of logs.
 func Fill(ctx context.Context, recorder recorder, now time.Time, zone *time.Location) (logs int, err error) {
 	const atOnce = 5_000
 	all := invent(now.In(zone))
@@ -87,12 +88,12 @@ func Fill(ctx context.Context, recorder recorder, now time.Time, zone *time.Loca
 	return len(all), nil
 }
 
-// invent returns the logs of all learners. They are others each day, but the same
-// within one.
+// invent returns the logs of all learners. They are the same within a day, and
+// different on the next.
 func invent(now time.Time) (logs []command.Log) {
 	year, month, day := now.Date()
 	seed := uint64(time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix()) //nolint:gosec // any number will do
-	random := rand.New(rand.NewPCG(seed, 0))                                 //nolint:gosec // nothing secret
+	random := rand.New(rand.NewPCG(seed, 0))                                 //nolint:gosec // not a secret
 	for _, learner := range Learners() {
 		for ago := learner.days; ago >= 0; ago-- {
 			logs = append(logs, learner.day(random, now, ago)...)
@@ -101,7 +102,7 @@ func invent(now time.Time) (logs []command.Log) {
 	return logs
 }
 
-// day returns what a learner did on a day.
+// day returns the logs of a learner on one day.
 func (l Learner) day(random *rand.Rand, now time.Time, ago int) (logs []command.Log) {
 	year, month, day := now.Date()
 	noon := time.Date(year, month, day-ago, 12, 0, 0, 0, now.Location())
@@ -130,17 +131,17 @@ func (l Learner) day(random *rand.Rand, now time.Time, ago int) (logs []command.
 func newID(random *rand.Rand) uuid.UUID {
 	id, err := uuid.NewRandomFromReader(reader{random})
 	if err != nil {
-		panic(err) // the reader has no end
+		panic(err) // the reader never ends
 	}
 	return id
 }
 
-// reader reads random bytes.
+// reader is an io.Reader of random bytes.
 type reader struct{ random *rand.Rand }
 
 func (r reader) Read(into []byte) (int, error) {
 	for i := range into {
-		into[i] = byte(r.random.Uint32()) //nolint:gosec // its lowest byte
+		into[i] = byte(r.random.Uint32()) //nolint:gosec // the lowest byte
 	}
 	return len(into), nil
 }

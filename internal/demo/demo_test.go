@@ -14,7 +14,7 @@ import (
 	"learninglog/internal/demo"
 )
 
-// recorder keeps what it is given, or refuses it.
+// recorder stores the logs that it gets, or refuses them.
 type recorder struct {
 	logs   []command.Log
 	refuse error

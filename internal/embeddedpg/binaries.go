@@ -17,14 +17,15 @@ import (
 
 const oldestMajor = 15
 
-// binaries is a folder with one version of PostgreSQL.
+// binaries is a directory with the programs of one version of PostgreSQL.
 type binaries struct {
 	dir   string
 	major int
 }
 
-// findBinaries returns binaries that can run the cluster of a major version, or
-// any that are new enough where major is 0. It downloads them if there are none.
+// findBinaries returns binaries that can run a cluster of the given major version.
+// If major is 0, it returns any that are new enough. It downloads binaries if there
+// are none.
 func findBinaries(ctx context.Context, config Config, major int) (binaries, error) {
 	var found []string
 	for _, dir := range distinct(binDirs(ctx, config)) {
@@ -37,7 +38,7 @@ func findBinaries(ctx context.Context, config Config, major int) (binaries, erro
 		}
 		found = append(found, fmt.Sprintf("%d in %s", candidate.major, candidate.dir))
 	}
-	if ctx.Err() != nil { // which is why nothing was found
+	if ctx.Err() != nil { // this may be why nothing was found
 		return binaries{}, context.Cause(ctx)
 	}
 	if len(config.BinDirs) > 0 {
@@ -63,7 +64,7 @@ func wrongMajorError(dataDir string, major int, found []string, downloading erro
 		"install PostgreSQL %d, or choose another --data-dir; nothing was changed", dataDir, major, here, downloading, major)
 }
 
-// binDirs returns the folders that may have PostgreSQL's binaries, best first.
+// binDirs returns the directories that may have PostgreSQL's programs, best first.
 func binDirs(ctx context.Context, config Config) []string {
 	if len(config.BinDirs) > 0 {
 		return config.BinDirs
@@ -82,7 +83,7 @@ func binDirs(ctx context.Context, config Config) []string {
 	} {
 		matches, _ := filepath.Glob(pattern)
 		slices.Sort(matches)
-		slices.Reverse(matches) // the newest first
+		slices.Reverse(matches) // newest first
 		dirs = append(dirs, matches...)
 	}
 	if postgres, err := exec.LookPath("postgres"); err == nil {
@@ -91,7 +92,7 @@ func binDirs(ctx context.Context, config Config) []string {
 	return dirs
 }
 
-// distinct returns the elements without those that came before.
+// distinct returns the elements without duplicates, in the same order.
 func distinct(dirs []string) (once []string) {
 	for _, dir := range dirs {
 		if !slices.Contains(once, dir) {
@@ -101,7 +102,7 @@ func distinct(dirs []string) (once []string) {
 	return once
 }
 
-// inspect asks the binaries in dir for their version.
+// inspect determines the version of the programs in dir.
 func inspect(ctx context.Context, dir string) (binaries, error) {
 	for _, name := range []string{"initdb", "pg_ctl"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
@@ -120,25 +121,26 @@ func inspect(ctx context.Context, dir string) (binaries, error) {
 	return binaries{dir: dir, major: major}, err
 }
 
-// initialize creates the cluster: beside its place first, so that one whose
-// creation was interrupted is not mistaken for one that is whole.
+// initialize creates the cluster in a temporary directory and then renames that, so
+// that an incomplete cluster isn't mistaken for a complete one.
 func (b binaries) initialize(ctx context.Context, dirs layout, owner owner) error {
 	dirs.removeUnfinished()
 	unfinished, err := os.MkdirTemp(dirs.root, unfinishedPrefix)
 	if err != nil {
 		return fmt.Errorf("the data directory can't be written to: %w; choose another with --data-dir", err)
 	}
-	if err := owner.give(unfinished); err != nil {
+	if err := owner.chown(unfinished); err != nil {
 		return fmt.Errorf("giving the database to the user %s: %w", owner.name, err)
 	}
-	// Whoever reaches the socket is trusted, and only the owner and root do.
+	// Everybody who can connect to the socket is trusted: only the owner and root
+	// can.
 	initdb := b.command(ctx, dirs, owner, "initdb",
 		"--pgdata", unfinished, "--username", UserName, "--auth", "trust",
 		"--encoding", "UTF8", "--locale", "C", "--data-checksums")
 	if output, err := finish(initdb); err != nil {
 		return fmt.Errorf("creating the database: %w:\n%s", err, output)
 	}
-	_ = os.Remove(dirs.data) // an empty folder would be in the way
+	_ = os.Remove(dirs.data) // an empty directory would prevent the rename
 	if err := os.Rename(unfinished, dirs.data); err != nil {
 		return fmt.Errorf("creating the database: %w", err)
 	}
@@ -146,15 +148,16 @@ func (b binaries) initialize(ctx context.Context, dirs layout, owner owner) erro
 	return nil
 }
 
-// stopOrphan stops the server that a process which died left behind, if the
-// system didn't do that: this process holds the lock, so it is nobody's. Whether
-// it runs, its socket says: the process id that it left behind may be anyone's.
+// stopOrphan stops a server that was left behind by a process that died, unless the
+// system has stopped it. No other process needs the server, because this process
+// holds the lock. Whether the server runs is found out from its socket. The process
+// id in its file proves nothing, because another process may have it by now.
 func (b binaries) stopOrphan(ctx context.Context, dirs layout, owner owner) error {
 	if !dirs.hasPIDFile() || !dirs.socketAnswers(ctx) {
 		return dirs.removeEmptyPIDFile()
 	}
 	stop := b.command(ctx, dirs, owner, "pg_ctl", "stop", "--pgdata", dirs.data, "--mode", "fast", "--wait", "--timeout", "60")
-	if output, err := finish(stop); err != nil && dirs.socketAnswers(ctx) { // it may end by itself meanwhile
+	if output, err := finish(stop); err != nil && dirs.socketAnswers(ctx) { // it may have ended by itself meanwhile
 		return fmt.Errorf("a PostgreSQL server still runs in %s and can't be stopped: %w: %s", dirs.data, err, output)
 	}
 	return nil
@@ -162,37 +165,37 @@ func (b binaries) stopOrphan(ctx context.Context, dirs layout, owner owner) erro
 
 // startServer starts the server's process.
 func (b binaries) startServer(dirs layout, owner owner, settings []string) (*process, error) {
-	// The owner may put anything in its place: root neither follows a link there
-	// nor gives away what one leads to.
+	// The owner of the directory may replace this file by a link. Root must not
+	// follow the link, and must not give away the file that it leads to.
 	log, err := os.OpenFile(dirs.log, os.O_WRONLY|os.O_CREATE|os.O_APPEND|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }()
-	if err := owner.giveFile(log); err != nil {
+	if err := owner.chownFile(log); err != nil {
 		return nil, err
 	}
-	// Not bound to a context: the server outlives whatever started it.
+	// The server must outlive the context with which it was started.
 	command := b.command(context.Background(), dirs, owner, "postgres", append([]string{"-D", dirs.data}, settings...)...)
 	command.Stdout, command.Stderr = log, log
 	return startProcess(command)
 }
 
-// command returns a command that runs as the owner, in a place that it can
-// enter, and that the caller's own PG… variables don't reach.
+// command returns a command that runs as the owner, in a directory that the owner
+// can enter, and without the PG… environment variables of this process.
 func (b binaries) command(ctx context.Context, dirs layout, owner owner, name string, arguments ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, filepath.Join(b.dir, name), arguments...)
 	command.Dir = dirs.root
 	command.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
 	if runtime.GOOS == "darwin" {
-		command.Env = append(command.Env, "LC_ALL=en_US.UTF-8") // or it says that it "became multithreaded during startup"
+		command.Env = append(command.Env, "LC_ALL=en_US.UTF-8") // otherwise the server may report that it "became multithreaded during startup"
 	}
 	command.SysProcAttr = attributes(owner)
 	return command
 }
 
-// finish runs a command to its end, and returns what it printed. The thread that
-// starts it has to live as long: see startProcess.
+// finish runs a command to its end, and returns its output. The calling thread must
+// live until then: see startProcess.
 func finish(command *exec.Cmd) ([]byte, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

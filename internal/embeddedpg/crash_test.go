@@ -88,8 +88,8 @@ func TestStartFinishesACreationWhoseServiceWasKilled(t *testing.T) {
 	assert.Equal(t, []string{"after all"}, remembered(t, server.URL()))
 }
 
-// The children of a server that was killed hold its shared memory until they
-// notice, and PostgreSQL doesn't start so long.
+// The child processes of a killed server hold its shared memory until they notice.
+// PostgreSQL can't start until then.
 func TestStartWaitsForWhatAKilledServerLeftBehind(t *testing.T) {
 	t.Parallel()
 	dir := usedDir(t)
@@ -112,8 +112,8 @@ func TestStartWaitsForWhatAKilledServerLeftBehind(t *testing.T) {
 	assert.Equal(t, []string{"committed"}, remembered(t, mustStart(t, dir).URL()))
 }
 
-// After the machine was switched off, the process id of its server may be that
-// of anything else.
+// After a power failure, the process id of the server may belong to any other
+// process.
 func TestStartEndsNobodyElsesProcess(t *testing.T) {
 	t.Parallel()
 	dir := usedDir(t)
@@ -143,14 +143,14 @@ func TestStartEndsNobodyElsesProcess(t *testing.T) {
 	assert.NoError(t, startOnce(dir), "now that nothing has the process id")
 }
 
-// startInnocent starts a process of the user to whom the database belongs.
+// startInnocent starts another process of the user who owns the database.
 func startInnocent(t *testing.T, dir string) *exec.Cmd {
 	t.Helper()
 	command := exec.Command("cat")
 	if owner := ownerOf(t, filepath.Join(dir, "data")); owner != os.Geteuid() {
 		command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(owner)}}
 	}
-	_, err := command.StdinPipe() // it reads until the tests end at the latest
+	_, err := command.StdinPipe() // it reads until the tests end, at the latest
 	require.NoError(t, err)
 	require.NoError(t, command.Start())
 	t.Cleanup(func() {
@@ -168,14 +168,14 @@ func waitUntilCreating(t *testing.T, dir string) {
 	}, 30*time.Second, time.Millisecond, "no database is created")
 }
 
-// logged says whether the server's log has a text.
+// logged reports whether the server's log contains a text.
 func logged(t *testing.T, dir, text string) bool {
 	t.Helper()
 	log, err := os.ReadFile(filepath.Join(dir, "run", "postgres.log"))
 	return err == nil && strings.Contains(string(log), text)
 }
 
-// What a power failure may leave.
+// A power failure may leave such a file.
 func TestAnEmptyPIDFileIsNoServer(t *testing.T) {
 	t.Parallel()
 	dir := usedDir(t)

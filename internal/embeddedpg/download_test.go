@@ -76,8 +76,8 @@ func TestDownloadCanBeInterrupted(t *testing.T) {
 	assert.Equal(t, "downloading PostgreSQL 18.3.0: context canceled", program.answer(t).Error)
 }
 
-// machine is one without PostgreSQL. Its user isn't root, whose cache would be
-// that of the true machine.
+// machine is a machine without PostgreSQL. Its user isn't root, because root's cache
+// would be that of the real machine.
 type machine struct{ home string }
 
 func newMachine(t *testing.T) machine {
@@ -111,8 +111,8 @@ func names(t *testing.T, dir string) []string {
 	return found
 }
 
-// repository is Maven Central in the place of the network: the path of the one
-// archive that it has, or what ails it.
+// repository replaces Maven Central: it is the path of its only archive, or a
+// failure.
 type repository string
 
 const (
@@ -152,8 +152,8 @@ const (
 	ofAnotherMachine
 )
 
-// archive returns the path of an archive of binaries as Maven Central has them:
-// in a tar in an xz in a zip.
+// archive returns the path of an archive of binaries in the format of Maven Central:
+// a tar in an xz in a zip.
 func archive(t *testing.T, kind archiveKind) string {
 	t.Helper()
 	script := "#!/bin/sh\n" + `[ "$*" = --version ] && echo "postgres (PostgreSQL) 18.3" || touch "${0%/*}/called"` + "\n"
@@ -169,7 +169,7 @@ func archive(t *testing.T, kind archiveKind) string {
 	}
 	require.NoError(t, tape.Close())
 	if kind == cutShort {
-		tarred.Truncate(2*1024 + 512 + 10) // in the third program
+		tarred.Truncate(2*1024 + 512 + 10) // in the middle of the third program
 	}
 	zipper := zip.NewWriter(&zipped)
 	file, err := zipper.Create("postgres-linux-x86_64.txz")
@@ -183,7 +183,7 @@ func archive(t *testing.T, kind archiveKind) string {
 	return path
 }
 
-// xz returns data of at most 64 KiB in the format xz, uncompressed. See
+// xz returns data of at most 64 KiB in the xz format, without compression. See
 // https://tukaani.org/xz/xz-file-format.txt.
 func xz(data []byte) []byte {
 	little, noCheck := binary.LittleEndian, []byte{0, 0}

@@ -1,12 +1,13 @@
-// Package embeddedpg runs a private PostgreSQL server in a data directory, for whoever hasn't got one.
+// Package embeddedpg runs a private PostgreSQL server in a data directory, for users
+// who have no server of their own.
 //
-// It finds the binaries or downloads them, creates the cluster, starts the
-// server and starts it again when it dies. The server listens on a Unix socket
-// that only its own user and root can reach, and ends with this process, however
-// that ends. Everything survives a restart.
+// It finds the binaries or downloads them, creates the cluster, starts the server,
+// and restarts it when it dies. The server listens on a Unix socket that only its
+// own user and root can reach. It ends with this process, however that ends. The
+// data survives restarts.
 //
-// In the data directory: data/ is PostgreSQL's own, run/ has the socket and the
-// server's log, lock is held by the process that runs the server.
+// In the data directory, data/ is the PostgreSQL cluster, run/ has the socket and
+// the server's log, and lock is held by the process that runs the server.
 package embeddedpg
 
 import (
@@ -34,23 +35,24 @@ const DatabaseName = "learninglog"
 // UserName is the name of the database's owner.
 const UserName = "learninglog"
 
-// port is a part of the socket's name; nothing listens on TCP.
+// port is a part of the socket's name; the server doesn't listen on TCP.
 const port = "5432"
 
-// Config says how to run the server.
+// Config configures the server.
 type Config struct {
-	// DataDir is where everything is kept. It is created if it isn't there.
+	// DataDir is the data directory. It is created if it doesn't exist.
 	DataDir string
-	// BinDirs are the folders to look in for PostgreSQL's binaries. Default:
-	// the usual places, and then the download cache.
+	// BinDirs are the directories in which to look for PostgreSQL's programs.
+	// Default: the usual places, and then the download cache.
 	BinDirs []string
-	// Settings are added to the server's, as with postgres -c name=value.
+	// Settings are additional settings of the server, as with postgres -c
+	// name=value.
 	Settings map[string]string
-	// Logger is told of what takes long and of what went wrong.
+	// Logger logs what takes long and what goes wrong.
 	Logger *slog.Logger
 }
 
-// Server is a running server. It is started again when it dies, until Stop.
+// Server is a running server. Until Stop, it is restarted when it dies.
 type Server struct {
 	config Config
 	dirs   layout
@@ -71,16 +73,15 @@ func URL(dataDir string) string {
 	return databaseURL(layoutOf(dataDir), DatabaseName)
 }
 
-// Exists says whether dataDir has a database.
+// Exists reports whether dataDir has a database.
 func Exists(dataDir string) bool {
 	major, err := layoutOf(dataDir).clusterMajor()
 	return err != nil || major != 0
 }
 
-// Start starts the server in config.DataDir and returns when its database can be
-// used. Nobody else's server is touched: it fails with [ErrInUse] if another
-// process runs one in this directory, and refuses a cluster that its binaries
-// can't read.
+// Start starts the server in config.DataDir, and returns when its database is ready.
+// It fails with [ErrInUse] if another process runs a server in this directory, and
+// doesn't touch that server. It also fails if the binaries can't read the cluster.
 func Start(ctx context.Context, config Config) (_ *Server, err error) {
 	if config.Logger == nil {
 		config.Logger = slog.Default()
@@ -106,31 +107,31 @@ func Start(ctx context.Context, config Config) (_ *Server, err error) {
 	return server, nil
 }
 
-// URL returns the address of the server's database, for as long as it runs and
-// after every restart.
+// URL returns the address of the server's database. It stays the same after
+// restarts.
 func (s *Server) URL() string { return databaseURL(s.dirs, DatabaseName) }
 
-// Version is the major version of PostgreSQL.
+// Version returns the major version of PostgreSQL.
 func (s *Server) Version() int { return s.bin.major }
 
-// BinDir is where PostgreSQL's programs are.
+// BinDir returns the directory of PostgreSQL's programs.
 func (s *Server) BinDir() string { return s.bin.dir }
 
-// DataDir is the absolute path of the data directory.
+// DataDir returns the absolute path of the data directory.
 func (s *Server) DataDir() string { return s.dirs.root }
 
-// LogFile is the path of the server's log.
+// LogFile returns the path of the server's log.
 func (s *Server) LogFile() string { return s.dirs.log }
 
-// PID is the process id of the server at the moment.
+// PID returns the current process id of the server.
 func (s *Server) PID() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.process.pid()
 }
 
-// Stop shuts the server down, writes everything to disk and gives the data
-// directory free. Open connections are closed.
+// Stop shuts the server down, writes everything to disk and releases the data
+// directory. Open connections are closed.
 func (s *Server) Stop() error {
 	s.stopOnce.Do(func() { close(s.stopping) })
 	<-s.stopped
@@ -140,7 +141,7 @@ func (s *Server) Stop() error {
 	return s.process.stop()
 }
 
-// prepare does everything up to the first start: directories, lock, binaries,
+// prepare does everything before the first start: directories, lock, binaries,
 // cluster.
 func (s *Server) prepare(ctx context.Context) (err error) {
 	if err = s.dirs.check(); err != nil {
@@ -175,9 +176,9 @@ func (s *Server) prepare(ctx context.Context) (err error) {
 	return s.bin.initialize(ctx, s.dirs, s.owner)
 }
 
-// launchPatiently launches the server, and tries again for a while where a
-// server that was killed left something behind: its children may need a moment
-// to notice, and hold its shared memory until then.
+// launchPatiently launches the server, and retries for a while. The child processes
+// of a server that was killed may need a moment to notice that, and hold its shared
+// memory until then.
 func (s *Server) launchPatiently(ctx context.Context) error {
 	const (
 		patience = 15 * time.Second
@@ -196,9 +197,9 @@ func (s *Server) launchPatiently(ctx context.Context) error {
 	}
 }
 
-// launch starts the server's process and waits until its database can be used.
+// launch starts the server's process and waits until its database is ready.
 func (s *Server) launch(ctx context.Context) error {
-	if err := s.dirs.createRun(ctx, s.owner); err != nil { // somebody may have tidied up
+	if err := s.dirs.createRun(ctx, s.owner); err != nil { // the directory may have been deleted
 		return err
 	}
 	process, err := s.bin.startServer(s.dirs, s.owner, s.settings())
@@ -231,8 +232,8 @@ func (s *Server) settings() []string {
 	return arguments
 }
 
-// waitUntilReady returns when the service's database can be used. Recovery after
-// a crash takes as long as it takes; the process ending is what ends the wait.
+// waitUntilReady returns when the service's database is ready. It has no timeout,
+// because recovery after a crash may take any time. It fails when the process ends.
 func (s *Server) waitUntilReady(ctx context.Context, process *process) error {
 	const (
 		pause       = 20 * time.Millisecond
@@ -261,7 +262,7 @@ func (s *Server) waitUntilReady(ctx context.Context, process *process) error {
 	}
 }
 
-// ensureDatabase creates the service's database if it isn't there.
+// ensureDatabase creates the service's database if it doesn't exist.
 func (s *Server) ensureDatabase(ctx context.Context) error {
 	connection, err := pgx.Connect(ctx, databaseURL(s.dirs, "postgres"))
 	if err != nil {
@@ -278,7 +279,7 @@ func (s *Server) ensureDatabase(ctx context.Context) error {
 	return err
 }
 
-// supervise starts the server again whenever it dies before Stop.
+// supervise restarts the server whenever it dies before Stop.
 func (s *Server) supervise(ctx context.Context) {
 	defer close(s.stopped)
 	ctx, cancel := context.WithCancel(ctx)
@@ -305,7 +306,8 @@ func (s *Server) supervise(ctx context.Context) {
 	}
 }
 
-// relaunch tries until the server runs, and returns false if it is to stop.
+// relaunch retries until the server runs. It returns false if the server is to be
+// stopped.
 func (s *Server) relaunch(ctx context.Context) bool {
 	const shortest, longest = 200 * time.Millisecond, 10 * time.Second
 	for pause := shortest; ; pause = min(2*pause, longest) {
@@ -325,17 +327,19 @@ func (s *Server) relaunch(ctx context.Context) bool {
 
 func (s *Server) unlock() {
 	if s.lock != nil {
-		_ = s.lock.Close() // closing gives the lock free
+		_ = s.lock.Close() // closing releases the lock
 	}
 }
 
 func databaseURL(dirs layout, database string) string {
 	query := url.Values{
 		"host": {dirs.run}, "port": {port}, "user": {UserName},
-		// Said, so that the caller's PG… variables don't say otherwise.
+		// These are set explicitly, so that PG… environment variables don't override
+		// them.
 		"sslmode": {"disable"}, "target_session_attrs": {"any"},
 	}
-	// Neither pgx nor libpq reads a + as a blank, which macOS has in its default.
+	// pgx and libpq don't decode + as a space. The default path on macOS has a
+	// space.
 	return "postgres:///" + database + "?" + strings.ReplaceAll(query.Encode(), "+", "%20")
 }
 

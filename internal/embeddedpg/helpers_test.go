@@ -23,12 +23,12 @@ import (
 	"learninglog/internal/embeddedpg"
 )
 
-// settings spare the tests the waits for the disk. What they kill are processes,
-// never the machine, so nothing is lost by it.
+// settings make the server not wait for the disk. The tests only kill processes,
+// never the machine, so nothing is lost.
 func settings() map[string]string { return map[string]string{"fsync": "off"} }
 
-// example is a data directory that was used once and is copied by most tests:
-// creating one takes longer than all that they do with it.
+// example is a data directory that was used once. Most tests copy it, because
+// creating one takes longer than the rest of the test.
 var example exampleDir //nolint:gochecknoglobals // testing has no other place to keep it between TestMain and the tests
 
 type exampleDir struct {
@@ -51,8 +51,8 @@ func (e *exampleDir) dir(t *testing.T) string {
 
 func (e *exampleDir) remove() error { return os.RemoveAll(e.path) }
 
-// emptyDir returns a directory whose path has room for a socket's name and that
-// PostgreSQL's user may pass to, neither of which t.TempDir promises.
+// emptyDir returns a directory that PostgreSQL's user can enter, with a path that is
+// short enough for a socket. t.TempDir guarantees neither.
 func emptyDir(t *testing.T) string {
 	t.Helper()
 	dir, err := makeDir()
@@ -69,7 +69,7 @@ func makeDir() (string, error) {
 	return dir, os.Chmod(dir, 0o755)
 }
 
-// usedDir returns a data directory that was used before.
+// usedDir returns a data directory that has been used before.
 func usedDir(t *testing.T) string {
 	t.Helper()
 	dir := emptyDir(t)
@@ -116,7 +116,7 @@ func startOnce(dir string) error {
 	return server.Stop()
 }
 
-// remember writes a word to a database, which remembered then finds there.
+// remember writes a word to a database, where remembered finds it.
 func remember(t *testing.T, url, word string) {
 	t.Helper()
 	connection := connect(t, url)
@@ -148,8 +148,8 @@ func connect(t *testing.T, url string) *pgx.Conn {
 	return connection
 }
 
-// listing describes everything below a directory, so that whatever is done there
-// makes it another.
+// listing describes everything below a directory, so that any change changes the
+// listing.
 func listing(t *testing.T, dir string) []string {
 	t.Helper()
 	var found []string
@@ -168,7 +168,7 @@ func listing(t *testing.T, dir string) []string {
 	return found
 }
 
-// ownerOf returns the id of the user to whom a file belongs.
+// ownerOf returns the id of the user who owns a file.
 func ownerOf(t *testing.T, path string) int {
 	t.Helper()
 	info, err := os.Lstat(path)
@@ -187,8 +187,8 @@ func isZombie(pid int) bool {
 	return strings.HasPrefix(afterName, "Z")
 }
 
-// unprivileged returns the credential of a user who isn't root: nil if the tests'
-// own user isn't.
+// unprivileged returns the credential of a user who isn't root, or nil if the user
+// of the tests isn't root.
 func unprivileged(t *testing.T) *syscall.Credential {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -211,7 +211,7 @@ func credential(t *testing.T, name string) *syscall.Credential {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 }
 
-// give makes a user the owner of a directory and what is in it.
+// give makes a user the owner of a directory and everything in it.
 func give(t *testing.T, as *syscall.Credential, dir string) {
 	t.Helper()
 	if as != nil {

@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// ErrInUse is the error of a data directory whose server another process runs.
+// ErrInUse means that another process runs the server of the data directory.
 var ErrInUse = errors.New("the data directory is in use by another learninglog: " +
 	"stop that one, or choose another with --data-dir")
 
-// longestSocketDir is what a Unix socket's address has room for, on the system
-// with the least, beside the socket's own name.
+// longestSocketDir is the longest directory that fits into the address of a Unix
+// socket, besides the name of the socket, on the system with the lowest limit.
 const longestSocketDir = 103 - len("/.s.PGSQL.5432")
 
-// layout has the absolute paths of what is in a data directory.
+// layout has the absolute paths of the contents of a data directory.
 type layout struct {
 	root, data, run, log, lock string
 }
@@ -52,33 +52,33 @@ func (l layout) check() error {
 	return nil
 }
 
-// create makes the data directory if it isn't there, so that the server's user
-// may pass through it whatever this process's umask is.
+// create creates the data directory if it doesn't exist. The server's user can enter
+// it, whatever the umask of this process is.
 func (l layout) create() error {
 	_, err := os.Stat(l.root)
 	if errors.Is(err, os.ErrNotExist) {
 		defer func() { _ = os.Chmod(l.root, 0o755) }() //nolint:gosec // see above
 	}
-	if err := os.MkdirAll(l.root, 0o755); err != nil { //nolint:gosec // the server's user has to pass through it
+	if err := os.MkdirAll(l.root, 0o755); err != nil { //nolint:gosec // the server's user must be able to enter it
 		return fmt.Errorf("the data directory can't be created: %w; choose another with --data-dir, "+
 			"or set DATABASE_URL to use another database", err)
 	}
 	return nil
 }
 
-// createRun makes run/ if it isn't there. data/ is left to initdb.
+// createRun creates run/ if it doesn't exist. initdb creates data/.
 func (l layout) createRun(ctx context.Context, owner owner) error {
 	if err := os.Mkdir(l.run, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("the data directory can't be written to: %w; choose another with --data-dir", err)
 	}
-	if err := owner.give(l.run); err != nil {
+	if err := owner.chown(l.run); err != nil {
 		return fmt.Errorf("giving %s to the user %s: %w", l.run, owner.name, err)
 	}
 	return owner.checkAccess(ctx, l.root)
 }
 
-// clusterMajor returns the major version of PostgreSQL that created the cluster,
-// or 0 if there is none yet.
+// clusterMajor returns the major version of PostgreSQL that created the cluster, or
+// 0 if there is no cluster yet.
 func (l layout) clusterMajor() (int, error) {
 	version, err := os.ReadFile(filepath.Join(l.data, "PG_VERSION"))
 	if errors.Is(err, os.ErrNotExist) {
@@ -101,11 +101,13 @@ func (l layout) clusterMajor() (int, error) {
 	return major, nil
 }
 
-// unfinishedPrefix begins the names of clusters that are being created. Each has
-// its own, as the initdb of a process that was killed may still run for a moment.
+// unfinishedPrefix is the prefix of the names of clusters that are being created.
+// The names differ, because the initdb of a process that was killed may still run
+// for a moment.
 const unfinishedPrefix = "data.unfinished"
 
-// removeUnfinished removes, as far as it can, clusters whose creation was interrupted.
+// removeUnfinished removes clusters whose creation was interrupted, as far as it
+// can.
 func (l layout) removeUnfinished() {
 	entries, _ := os.ReadDir(l.root)
 	for _, entry := range entries {
@@ -115,7 +117,7 @@ func (l layout) removeUnfinished() {
 	}
 }
 
-// socketAnswers says whether a server runs.
+// socketAnswers reports whether a server is running.
 func (l layout) socketAnswers(ctx context.Context) bool {
 	connection, err := new(net.Dialer).DialContext(ctx, "unix", filepath.Join(l.run, ".s.PGSQL."+port))
 	if err != nil {
@@ -125,9 +127,9 @@ func (l layout) socketAnswers(ctx context.Context) bool {
 	return true
 }
 
-// removeEmptyPIDFile removes what a power failure leaves of postmaster.pid, and
-// what PostgreSQL would take for a server that is starting, for ever. A moment
-// after it was made it is still what it seems.
+// removeEmptyPIDFile removes the empty postmaster.pid that a power failure may
+// leave, and that PostgreSQL would take for a server that is just starting. A new
+// file is not removed, because a server may really be starting.
 func (l layout) removeEmptyPIDFile() error {
 	const moment = 10 * time.Second
 	path := filepath.Join(l.data, "postmaster.pid")
@@ -146,10 +148,10 @@ func (l layout) hasPIDFile() bool {
 	return err == nil
 }
 
-// lockFile takes the lock that says that this process runs the server. The
-// system gives it free when the process ends, however it ends.
+// lockFile takes the lock that says that this process runs the server. The system
+// releases it when the process ends, however it ends.
 func lockFile(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE, 0o644) //nolint:gosec // another user who may not use it is to be told so
+	file, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE, 0o644) //nolint:gosec // so that another user gets a clear error message
 	if err != nil {
 		return nil, fmt.Errorf("the data directory can't be written to: %w; choose another with --data-dir", err)
 	}
@@ -164,7 +166,7 @@ func lockFile(path string) (*os.File, error) {
 	return nil, fmt.Errorf("locking the data directory: %w", err)
 }
 
-// lastLines returns the end of a log, for a person to read.
+// lastLines returns the last lines of a log, for a person.
 func lastLines(path string) string {
 	const count = 8
 	text, err := os.ReadFile(path)

@@ -19,8 +19,8 @@ import (
 	"learninglog/internal/embeddedpg"
 )
 
-// roleVariable makes this test binary one of the programs that the tests start
-// as processes of their own: to kill them, or to be another user.
+// roleVariable makes this test binary act as a program that the tests start as a
+// separate process, to kill it or to run it as another user.
 const roleVariable = "EMBEDDEDPG_TEST_ROLE"
 
 func TestMain(m *testing.M) {
@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// answer is what the programs print, in lines of JSON.
+// answer is what the programs print, as lines of JSON.
 type answer struct {
 	PID    int
 	URL    string
@@ -62,8 +62,8 @@ func (a answer) print(err error) {
 	}
 }
 
-// runService runs the server of the data directory that is its argument, until
-// its input ends: at the latest when the tests do.
+// runService runs the server of the data directory in its argument until its input
+// ends, which happens when the tests end at the latest.
 func runService() {
 	server, err := embeddedpg.Start(context.Background(), embeddedpg.Config{
 		DataDir:  os.Args[1],
@@ -79,8 +79,8 @@ func runService() {
 	answer{}.print(server.Stop())
 }
 
-// runDownload downloads PostgreSQL from the repository that is its argument, and
-// never from the network. The end of its input interrupts it.
+// runDownload downloads PostgreSQL from the repository in its argument, never from
+// the network. The end of its input interrupts it.
 func runDownload() {
 	http.DefaultTransport = repository(os.Args[1])
 	ctx, cancel := context.WithCancel(context.Background())
@@ -99,13 +99,13 @@ type program struct {
 	output  *json.Decoder
 }
 
-// startProgram starts a program, as another user unless that is nil.
+// startProgram starts a program, as another user unless as is nil.
 func startProgram(t *testing.T, as *syscall.Credential, environment []string, role string, arguments ...string) *program {
 	t.Helper()
 	binary, err := os.Executable()
 	require.NoError(t, err)
 	if as != nil {
-		binary = "/proc/self/exe" // its folder is only for the user who runs the tests
+		binary = "/proc/self/exe" // other users can't enter the directory of the binary
 	}
 	command := exec.Command(binary, arguments...)
 	command.Dir = "/"
@@ -132,7 +132,7 @@ func (p *program) answer(t *testing.T) answer {
 	return got
 }
 
-// kill ends the program without giving it a chance to clean up.
+// kill kills the program, so that it can't clean up.
 func (p *program) kill() {
 	_ = p.command.Process.Kill()
 	_ = p.command.Wait()
@@ -159,7 +159,7 @@ func startService(t *testing.T, as *syscall.Credential, dataDir string) service 
 	return started
 }
 
-// stop lets the service shut its server down.
+// stop ends the service, which shuts its server down.
 func (s service) stop(t *testing.T) {
 	t.Helper()
 	require.NoError(t, s.input.Close())

@@ -11,16 +11,16 @@ import (
 	"syscall"
 )
 
-// owner is the user whose the cluster is and as whom the server runs. PostgreSQL
-// refuses to run as root.
+// owner is the user who owns the cluster and runs the server. PostgreSQL refuses to
+// run as root.
 type owner struct {
 	name string
-	// credential is nil where that is the user of this process.
+	// credential is nil if the owner is the user of this process.
 	credential *syscall.Credential
 }
 
-// ownerOf returns this process's user, or for root the user who owns the cluster
-// already, or else the user postgres or nobody.
+// ownerOf returns the user of this process. For root it returns the user who already
+// owns the cluster, or else the user postgres or nobody.
 func ownerOf(dirs layout) (owner, error) {
 	info, err := os.Stat(dirs.data)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -69,24 +69,24 @@ func ownerFrom(found *user.User) (owner, error) {
 	}, nil
 }
 
-// give makes the owner own a file or directory.
-func (o owner) give(path string) error {
+// chown changes the owner of a file or directory to o.
+func (o owner) chown(path string) error {
 	if o.credential == nil {
 		return nil
 	}
 	return os.Lchown(path, int(o.credential.Uid), int(o.credential.Gid))
 }
 
-// giveFile is give for a file that is open, whatever its name leads to by now.
-func (o owner) giveFile(file *os.File) error {
+// chownFile is chown for an open file, whatever its name refers to by now.
+func (o owner) chownFile(file *os.File) error {
 	if o.credential == nil {
 		return nil
 	}
 	return file.Chown(int(o.credential.Uid), int(o.credential.Gid))
 }
 
-// checkAccess returns an error if the owner can't enter a directory: for root's
-// home, say, whose parents let only root pass.
+// checkAccess returns an error if the owner can't enter a directory, for example one
+// in the home of root, which other users can't enter.
 func (o owner) checkAccess(ctx context.Context, dir string) error {
 	if o.credential == nil {
 		return nil

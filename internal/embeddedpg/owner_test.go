@@ -83,7 +83,7 @@ func TestRootIsToldOfADirectoryThatPostgreSQLCantEnter(t *testing.T) {
 	require.ErrorContains(t, err, "choose a --data-dir that everybody may pass to")
 }
 
-// PostgreSQL's user may do anything in run/, root opens the log in there.
+// PostgreSQL's user may change anything in run/, and root opens the log there.
 func TestTheLogLeadsRootToNoOtherFile(t *testing.T) {
 	t.Parallel()
 	needRoot(t)

@@ -9,25 +9,25 @@ import (
 	"time"
 )
 
-// errExited is the error of a server whose process ends while it starts.
+// errExited means that the server's process ended while it was starting.
 var errExited = errors.New("PostgreSQL ended while it was starting")
 
 // process is a running server.
 type process struct {
 	command *exec.Cmd
-	// done is closed when the process has ended, and err then says how.
+	// done is closed when the process has ended. Then err says how.
 	done chan struct{}
 	err  error
 }
 
-// startProcess starts a command on a thread of its own, which lives as long as
-// it does: the signal that the system sends when "the parent" dies is in truth
-// sent when the thread dies that started it.
+// startProcess starts a command on its own thread, which lives as long as the
+// command. The thread is needed because the system sends the "parent died" signal
+// when the thread that started the process ends, not when the parent process does.
 func startProcess(command *exec.Cmd) (*process, error) {
 	p := &process{command: command, done: make(chan struct{})}
 	started := make(chan error)
 	go func() {
-		runtime.LockOSThread() // for good: the thread ends with this function
+		runtime.LockOSThread() // never unlocked: the thread ends with this function
 		err := command.Start()
 		started <- err
 		if err != nil {
@@ -44,8 +44,8 @@ func startProcess(command *exec.Cmd) (*process, error) {
 
 func (p *process) pid() int { return p.command.Process.Pid }
 
-// stop asks the server to close its connections and end; after a while it is
-// made to end, which costs nothing but a recovery at the next start.
+// stop asks the server to close its connections and end. If that takes too long, the
+// server is killed; then the next start only takes longer, because of recovery.
 func (p *process) stop() error {
 	for _, step := range []struct {
 		signal   syscall.Signal

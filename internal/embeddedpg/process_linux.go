@@ -2,9 +2,9 @@ package embeddedpg
 
 import "syscall"
 
-// attributes makes a command run as the owner, out of reach of the terminal's
-// Ctrl-C, which the service handles for both; and makes the system shut the
-// server down if this process dies without a chance to do so itself.
+// attributes makes a command run as the owner, and keeps the terminal's Ctrl-C from
+// it; the service handles Ctrl-C for both. If this process dies without shutting the
+// server down, the system does so.
 func attributes(owner owner) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{
 		Credential: owner.credential,

@@ -101,7 +101,7 @@ func TestWhichBinariesAreUsed(t *testing.T) {
 	}
 }
 
-// What is told to stop while it searches hasn't found out that there is nothing.
+// A search that was interrupted hasn't found out that there are no binaries.
 func TestAnInterruptedSearchIsNoMissingPostgreSQL(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -121,10 +121,10 @@ func TestMissingBinariesSaysOnceWhatWasFound(t *testing.T) {
 	require.ErrorContains(t, err, "found: 15 in "+bin+")")
 }
 
-// standIn returns a folder with programs that do as PostgreSQL's of a major
-// version do when they are asked for it, and note when anything else is asked.
-// A shell writes them: a file that this process had open for writing couldn't be
-// run while another test starts a program, which has it open for a moment too.
+// standIn returns a directory with programs that report a major version of
+// PostgreSQL, and record any other call. A shell writes the files: if this process
+// wrote them, another test that starts a program at that moment would inherit them
+// open for writing, and they couldn't be run.
 func standIn(t *testing.T, major int) string {
 	t.Helper()
 	dir := emptyDir(t)

@@ -3,20 +3,20 @@ package importer
 import "context"
 
 const (
-	// maxPage and maxPageBytes bound what is read at once.
+	// maxPage and maxPageBytes limit what is passed on at once by the reader.
 	maxPage      = 500
 	maxPageBytes = 128 << 10
-	// maxBlock and maxBlockBytes bound what is sent in one request. That much is
-	// kept until it is acknowledged, and as much is read ahead.
+	// maxBlock and maxBlockBytes limit what is sent in one request. A block is kept
+	// in memory until it is acknowledged, while the next one is read.
 	maxBlock      = 50_000
 	maxBlockBytes = 8 << 20
 )
 
-// block is logs that are sent together.
+// block is logs that are sent in one request.
 type block struct {
 	logs  []inputLog
 	bytes int
-	end   error // why nothing comes after it: io.EOF, or that of reading
+	end   error // why there are no more logs: io.EOF, or the error of reading
 }
 
 func (b *block) add(page block) {
@@ -31,9 +31,9 @@ func (b *block) complete() bool {
 	return b.end != nil || len(b.logs) >= maxBlock || b.bytes >= maxBlockBytes
 }
 
-// blocks reads the input while what came before is being sent: what is read
-// meanwhile is the next block, and whoever waits for one gets what there is. The
-// last one has an end. It stops with ctx.
+// blocks reads the input while the previous block is being sent. What is read
+// meanwhile is the next block; a receiver that waits gets what there is. The last
+// block has an end. Reading stops when ctx ends.
 func (i *Input) blocks(ctx context.Context) <-chan block {
 	pages, blocks := make(chan block), make(chan block)
 	go i.readPages(ctx, pages)
@@ -41,7 +41,7 @@ func (i *Input) blocks(ctx context.Context) <-chan block {
 	return blocks
 }
 
-// readPages passes on what is at hand before it waits for more.
+// readPages passes on what has arrived before it waits for more.
 func (i *Input) readPages(ctx context.Context, pages chan<- block) {
 	for {
 		page := i.readPage()
@@ -72,7 +72,7 @@ func (i *Input) readPage() (page block) {
 	return page
 }
 
-// gather fills a block until somebody takes it.
+// gather adds pages to a block until the block is received.
 func gather(ctx context.Context, pages <-chan block, blocks chan<- block) {
 	for next := (block{}); ; {
 		in, out := pages, blocks

@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// The columns of CSV. Only the timestamp may be missing, or empty in a row.
+// The columns of CSV. Only the timestamp column is optional, and may be empty in a
+// row.
 const (
 	requestID = "request_id"
 	userID    = "user_id"
@@ -19,15 +20,15 @@ const (
 	timestamp = "timestamp"
 )
 
-// rows reads CSV line by line: no field of a log has a line break in it, and so a
-// quote that is never closed spoils a row and not the rest of the file.
+// rows reads CSV line by line, because no field of a log contains a line break. So a
+// quote that is never closed spoils only its row, not the rest of the file.
 type rows struct {
 	row     *row
 	reader  *csv.Reader
 	columns []string
 }
 
-// readHeader makes the input one of CSV.
+// readHeader reads the header, and makes the input decode CSV.
 func (i *Input) readHeader() error {
 	text := []byte(nil)
 	for len(text) == 0 {
@@ -78,8 +79,8 @@ func (r *rows) read(text []byte) ([]string, error) {
 	return r.reader.Read()
 }
 
-// decode turns a row into JSON. What isn't a number can't be one in JSON; anything
-// else is the service's to judge.
+// decode converts a row to JSON. It rejects a word count that isn't a number,
+// because JSON couldn't represent it. Everything else is checked by the service.
 func (r *rows) decode(text []byte) (log []byte, wrong []FieldProblem) {
 	fields, err := r.read(text)
 	switch {
@@ -110,12 +111,12 @@ func (r *rows) decode(text []byte) (log []byte, wrong []FieldProblem) {
 			}
 		}
 	}
-	log, _ = json.Marshal(l) // of strings and a number
+	log, _ = json.Marshal(l) // can't fail: only strings and a number
 	return append(log, '\n'), nil
 }
 
-// row is the text of one row, as something to read. After it comes the end: the
-// CSV reader goes on from there with the next row that is set.
+// row is an io.Reader of one row. At its end it returns EOF; the CSV reader then
+// continues with the next row that is set.
 type row struct{ rest []byte }
 
 func (r *row) set(text []byte) { r.rest = append(append(r.rest[:0], text...), '\n') }

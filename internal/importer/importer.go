@@ -1,7 +1,7 @@
-// Package importer sends the learning logs of a file to a running service and
-// sees every one of them through: what the service doesn't acknowledge is sent
-// again, also to one that was restarted meanwhile. Importing a file again is safe,
-// as the service counts every log once.
+// Package importer sends the learning logs in a file to a running service, until
+// each of them has an outcome. It sends logs that the service doesn't acknowledge
+// again, even after a restart of the service. Importing is idempotent, because the
+// service counts every log once.
 //
 // Start with [Open] and [New].
 package importer
@@ -17,25 +17,26 @@ import (
 	"time"
 )
 
-// Config says what to import, and where to.
+// Config configures an [Importer].
 type Config struct {
 	// Service is the base URL of the service.
 	Service *url.URL
 	Input   *Input
-	// Reject takes a log that was not recorded and won't be: one that is invalid,
-	// or whose request id belongs to another. Its error ends the import.
+	// Reject is called with each log that can't be recorded: an invalid one, or one
+	// whose request id belongs to a different log. If it returns an error, the
+	// import fails.
 	Reject func(Reject) error
-	// RetryFor is how long the service may acknowledge nothing before the import
-	// is given up.
+	// RetryFor is how long the import continues while the service acknowledges
+	// nothing. Then it fails with a [*GaveUpError].
 	RetryFor time.Duration
-	// AnswerTimeout is how long the service may say nothing to a request that it has
-	// not answered whole; then it is sent again. It should be longer than the service
+	// AnswerTimeout is how long the service may send nothing before a request is
+	// complete. Then the request is sent again. It should be longer than the service
 	// waits for its database. Default: [DefaultAnswerTimeout].
 	AnswerTimeout time.Duration
 }
 
-// DefaultAnswerTimeout is twice as long as a service waits for its database unless
-// it is told otherwise.
+// DefaultAnswerTimeout is twice as long as a service waits for its database by
+// default.
 const DefaultAnswerTimeout = 30 * time.Second
 
 // Importer imports one input.
@@ -48,20 +49,20 @@ type Importer struct {
 	progress Progress
 }
 
-// Progress is how far an import is.
+// Progress is how far an import has come.
 type Progress struct {
-	// Bytes is how much of the input, as it is stored, is done.
+	// Bytes is how much of the stored (perhaps compressed) input has been processed.
 	Bytes int64
-	// How many logs have ended so.
+	// The numbers of logs by outcome.
 	Recorded, AlreadyRecorded, RequestIDReused, Invalid int64
-	// Trouble is why logs are being sent again, while they are; or nil.
+	// Trouble is the reason why logs are currently being sent again, or nil.
 	Trouble error
 }
 
-// Logs is how many logs are done.
+// Logs returns the number of logs that have an outcome.
 func (p Progress) Logs() int64 { return p.Recorded + p.AlreadyRecorded + p.Rejected() }
 
-// Rejected is how many of them were not recorded.
+// Rejected returns the number of logs that were not recorded.
 func (p Progress) Rejected() int64 { return p.RequestIDReused + p.Invalid }
 
 // New returns an importer.
@@ -73,14 +74,14 @@ func New(config Config) *Importer {
 		client: &http.Client{
 			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment},
 			CheckRedirect: func(*http.Request, []*http.Request) error {
-				return http.ErrUseLastResponse // what was sent can't be sent twice
+				return http.ErrUseLastResponse // the body can't be sent a second time
 			},
 		},
 	}
 }
 
 // Run imports the whole input. It fails if the input can't be read, if the service
-// refuses it as a whole, or if it acknowledges nothing for too long; also when ctx
+// refuses it as a whole, if the service acknowledges nothing for too long, or if ctx
 // ends.
 func (i *Importer) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
@@ -109,10 +110,10 @@ func (i *Importer) importBlock(ctx context.Context, b block) error {
 	if err != nil {
 		return err
 	}
-	return i.seeThrough(ctx, logs)
+	return i.sendAll(ctx, logs)
 }
 
-// Progress returns how far the import is. It may be called while it runs.
+// Progress returns the progress. It may be called during Run.
 func (i *Importer) Progress() Progress {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -125,7 +126,7 @@ func (i *Importer) update(change func(*Progress)) {
 	change(&i.progress)
 }
 
-// rejectUnreadable rejects what is no log to send, and returns the others.
+// rejectUnreadable rejects logs that could not be decoded, and returns the others.
 func (i *Importer) rejectUnreadable(all []inputLog) (logs []inputLog, err error) {
 	for _, log := range all {
 		if log.wrong == nil {

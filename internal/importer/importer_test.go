@@ -26,16 +26,16 @@ import (
 	"learninglog/internal/importer"
 )
 
-// service is a stand-in for the real one, which answers each request as it is told.
+// service replaces the real service. A test decides what it answers.
 type service struct {
 	*httptest.Server
 
 	mu       sync.Mutex
-	requests [][]string // the lines of each
+	requests [][]string // the lines of each request
 }
 
-// answer says what becomes of a line of a request, both from 0. An empty outcome
-// ends the answer.
+// answer returns the outcome for a line of a request, both numbered from 0. An empty
+// outcome ends the response.
 type answer func(request, line int) (outcome string)
 
 func serve(t testing.TB, become answer) *service {
@@ -53,7 +53,7 @@ func serve(t testing.TB, become answer) *service {
 			if outcome == "" {
 				return
 			}
-			if outcome == "request_id_reused" { // of which the service says no more
+			if outcome == "request_id_reused" { // the service says no more about these
 				_, _ = fmt.Fprintf(w, `{"index":%d,"outcome":"%s"}`+"\n", line, outcome)
 				continue
 			}
@@ -93,7 +93,7 @@ type result struct {
 	err     error
 }
 
-// run imports text from a stand-in.
+// run imports text into a service that replaces the real one.
 func run(t testing.TB, address, text string, retryFor time.Duration) result {
 	t.Helper()
 	format := importer.NDJSON
@@ -133,7 +133,7 @@ func TestWhatIsNotAcknowledgedIsSentAgain(t *testing.T) {
 	s := serve(t, func(request, line int) string {
 		switch {
 		case request == 0 && line == 3:
-			return "" // the service is killed, or stops
+			return "" // as if the service was killed or stopped
 		case request == 1 && line == 1:
 			return "failed"
 		default:
@@ -152,17 +152,17 @@ func TestWhatIsNotAcknowledgedIsSentAgain(t *testing.T) {
 	assert.EqualValues(t, 6, got.Recorded)
 }
 
-// Both sides would wait for each other if the client read only at the end.
+// If the client read only at the end, both sides would wait for each other.
 func TestOutcomesAreReadWhileLogsAreSent(t *testing.T) {
 	t.Parallel()
-	const lines = 20_000 // whose outcomes, 12 MB, no connection holds
+	const lines = 20_000 // their outcomes, 12 MB, don't fit into the buffers of any connection
 	s := serve(t, all("recorded"))
 	got := run(t, s.URL, numbered(lines), time.Minute)
 	require.NoError(t, got.err)
 	assert.EqualValues(t, lines, got.Recorded)
 }
 
-// What was sent is kept until it is acknowledged: so it is bounded.
+// What was sent is kept until it is acknowledged, so it must be bounded.
 func TestRequestsAreBounded(t *testing.T) {
 	t.Parallel()
 	const lines, bytes, most = 600, 40_000, 9 << 20
@@ -175,7 +175,7 @@ func TestRequestsAreBounded(t *testing.T) {
 	}
 }
 
-// A line is sent when it is there, not when there are many.
+// A line is sent when it has arrived; nobody waits for more lines.
 func TestAnInputThatTakesItsTime(t *testing.T) {
 	t.Parallel()
 	s := serve(t, all("recorded"))
@@ -270,7 +270,7 @@ func TestAServiceThatSaysNothingIsAskedAgain(t *testing.T) {
 	assert.Less(t, time.Since(begun), importer.DefaultAnswerTimeout)
 }
 
-// It is given up when nothing goes on, not when it takes long.
+// The import gives up if there is no progress, not if it takes long.
 func TestEveryAcknowledgementIsProgress(t *testing.T) {
 	t.Parallel()
 	const lines, patience = 8, 600 * time.Millisecond
@@ -470,7 +470,7 @@ func TestFormats(t *testing.T) {
 		{"", importer.Auto, json, 1},
 		{"", importer.Auto, "", 0},
 		{"logs.CSV.gz", importer.Auto, csv, 1},
-		{"logs.jsonl", importer.Auto, csv, 2}, // by its name, whatever it is
+		{"logs.jsonl", importer.Auto, csv, 2}, // by its name, whatever the content
 		{"logs.csv", importer.NDJSON, csv, 2},
 		{"logs.json", importer.Auto, json, 1},
 	} {
@@ -502,7 +502,7 @@ func compress(t testing.TB, text string) string {
 	return compressed.String()
 }
 
-// What was read before reading failed is imported.
+// What was read before the failure is imported.
 func TestAnInputThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	s := serve(t, all("recorded"))

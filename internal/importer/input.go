@@ -13,41 +13,42 @@ import (
 	"learninglog/internal/lines"
 )
 
-// Format is how logs are written.
+// Format is a file format.
 type Format string
 
-// The formats that there are.
+// The file formats.
 const (
-	// Auto is decided by the name of the file, or else by how it begins.
+	// Auto means that the format is detected by the file name, or else by the
+	// content.
 	Auto Format = "auto"
-	// NDJSON is a JSON object a line.
+	// NDJSON has one JSON object per line.
 	NDJSON Format = "ndjson"
-	// CSV has a header that names the columns.
+	// CSV has a header with the names of the columns.
 	CSV Format = "csv"
 )
 
-// maxLine is the most bytes that a line may have. The service takes no longer one.
+// maxLine is the largest number of bytes in a line. The service has the same limit.
 const maxLine = 64 << 10
 
-// Input is logs that are to be imported. It is read once, and in constant memory.
+// Input is a file of logs to import. It is read once, in constant memory.
 type Input struct {
 	lines  *lines.Reader
 	stored *counter
-	// decode turns the text of a line into a log to send.
+	// decode converts the text of a line to the JSON that is sent.
 	decode func(text []byte) (log []byte, wrong []FieldProblem)
 }
 
 // inputLog is one log of an input.
 type inputLog struct {
 	line   int    // from 1
-	offset int64  // of the input, as it is stored, that was read with it
-	text   []byte // as it stands in the input
-	json   []byte // as it is sent: JSON and a line break
+	offset int64  // how much of the stored input has been read, this log included
+	text   []byte // the original line
+	json   []byte // what is sent: JSON and a line break
 	wrong  []FieldProblem
 }
 
-// Open begins to read an input that may be compressed by gzip and may begin with
-// a byte order mark. The name helps with [Auto] and may be empty.
+// Open starts to read an input, which may be compressed by gzip and may begin with a
+// byte order mark. name is the file name, used for [Auto]; it may be empty.
 func Open(stored io.Reader, name string, format Format) (*Input, error) {
 	counted := &counter{reader: stored}
 	text, err := decompress(bufio.NewReader(counted))
@@ -92,7 +93,7 @@ func passByteOrderMark(text *bufio.Reader) error {
 	return err
 }
 
-// beginsWith waits for no more bytes than it takes to know.
+// beginsWith reads only as many bytes as it needs to decide.
 func beginsWith(text *bufio.Reader, prefix string) (bool, error) {
 	for n := 1; n <= len(prefix); n++ {
 		begin, err := text.Peek(n)
@@ -106,7 +107,8 @@ func beginsWith(text *bufio.Reader, prefix string) (bool, error) {
 	return true, nil
 }
 
-// detect tells the format by the name, or else by the first byte that isn't blank.
+// detect determines the format by the name, or else by the first byte that isn't
+// whitespace.
 func detect(text *bufio.Reader, name string) (Format, error) {
 	switch path.Ext(strings.TrimSuffix(strings.ToLower(name), ".gz")) {
 	case ".csv":
@@ -119,7 +121,7 @@ func detect(text *bufio.Reader, name string) (Format, error) {
 		begin, err := text.Peek(n)
 		switch {
 		case errors.Is(err, io.EOF):
-			return NDJSON, nil // of no lines
+			return NDJSON, nil // there are no lines
 		case err != nil:
 			return "", fmt.Errorf("reading the input: %w", err)
 		}
@@ -137,10 +139,10 @@ func detect(text *bufio.Reader, name string) (Format, error) {
 }
 
 func decodeJSON(text []byte) (log []byte, wrong []FieldProblem) {
-	return append(bytes.Clone(text), '\n'), nil // what it says is the service's to judge
+	return append(bytes.Clone(text), '\n'), nil // the content is checked by the service
 }
 
-// next returns the next log. After the last the error is [io.EOF].
+// next returns the next log. After the last one, it returns [io.EOF].
 func (i *Input) next() (inputLog, error) {
 	for {
 		text, err := i.lines.Next()

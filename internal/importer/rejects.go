@@ -9,20 +9,20 @@ import (
 	"strings"
 )
 
-// Reject is a log that was not recorded, and why.
+// Reject is a log that was not recorded, with the reason.
 type Reject struct {
-	// Line is where it stands in the input, from 1.
+	// Line is the number of its line in the input, from 1.
 	Line    int            `json:"line"`
 	Outcome string         `json:"outcome"`
 	Errors  []FieldProblem `json:"errors,omitempty"`
-	// LearningLog is the log that is recorded under the same request id.
+	// LearningLog is the log that is already recorded under the request id.
 	LearningLog json.RawMessage `json:"learning_log,omitempty"`
-	// Entry is its text in the input; it is empty for a line that is too long.
+	// Entry is its text in the input. It is empty if the line is too long.
 	Entry string `json:"entry"`
 }
 
-// FieldProblem says what is wrong with one field, or without a location with the
-// whole.
+// FieldProblem says what is wrong with one field. Without a location, it concerns
+// the whole log.
 type FieldProblem struct {
 	Location string `json:"location,omitempty"`
 	Message  string `json:"message"`
@@ -31,8 +31,8 @@ type FieldProblem struct {
 
 func rejected(log inputLog, became outcome) Reject {
 	for n, problem := range became.Errors {
-		// body[17].word_count counts from the begin of a request, which says nothing
-		// to a person.
+		// The index in body[17].word_count counts from the beginning of a request,
+		// which means nothing to a person.
 		if _, field, ok := strings.Cut(problem.Location, "]"); ok {
 			became.Errors[n].Location = strings.TrimPrefix(field, ".")
 		}
@@ -45,7 +45,7 @@ func rejected(log inputLog, became outcome) Reject {
 	}
 }
 
-// RejectError is the error of a reject that couldn't be written down.
+// RejectError means that a reject couldn't be written.
 type RejectError struct{ Err error }
 
 func (e *RejectError) Error() string { return fmt.Sprintf("writing rejects: %v", e.Err) }
@@ -53,8 +53,9 @@ func (e *RejectError) Error() string { return fmt.Sprintf("writing rejects: %v",
 // Unwrap returns what went wrong.
 func (e *RejectError) Unwrap() error { return e.Err }
 
-// RejectFile keeps rejects as NDJSON. The file is made for the first, and replaces
-// one that was there. Close it, and RemoveEarlier where all went well.
+// RejectFile writes rejects to a file as NDJSON. The file is created by the first
+// reject, and replaces an existing one. Call Close afterwards, and RemoveEarlier
+// after a success.
 type RejectFile struct {
 	path   string
 	file   *os.File
@@ -62,10 +63,10 @@ type RejectFile struct {
 	json   *json.Encoder
 }
 
-// NewRejectFile returns a file that doesn't exist yet.
+// NewRejectFile returns a RejectFile, but doesn't create the file yet.
 func NewRejectFile(path string) *RejectFile { return &RejectFile{path: path} }
 
-// Write adds a reject. The error is a [*RejectError].
+// Write adds a reject. A failure is a [*RejectError].
 func (f *RejectFile) Write(reject Reject) error {
 	if f.file == nil {
 		if err := f.create(); err != nil {
@@ -88,7 +89,7 @@ func (f *RejectFile) create() (err error) {
 	return nil
 }
 
-// Close finishes the file, if there was a reject.
+// Close completes the file if there were any rejects.
 func (f *RejectFile) Close() error {
 	if f.file == nil {
 		return nil
@@ -99,15 +100,16 @@ func (f *RejectFile) Close() error {
 	return nil
 }
 
-// RemoveEarlier removes the file of an earlier import if this one had no rejects, so
-// that nobody takes those for its own. What isn't a regular file is left alone.
+// RemoveEarlier removes the file of an earlier import if this import had no rejects,
+// because the file could be mistaken for this import's. It doesn't remove anything
+// but a regular file.
 func (f *RejectFile) RemoveEarlier() error {
 	if f.file != nil {
 		return nil
 	}
 	earlier, err := os.Lstat(f.path)
 	if err != nil || !earlier.Mode().IsRegular() {
-		return nil //nolint:nilerr // there is none
+		return nil //nolint:nilerr // there is no such file
 	}
 	if err := os.Remove(f.path); err != nil {
 		return fmt.Errorf("removing the rejects of an earlier import: %w", err)

@@ -9,11 +9,11 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// GaveUpError is the error of an import that was given up because the service
-// acknowledged nothing for too long.
+// GaveUpError means that the import was given up because the service acknowledged
+// nothing for too long.
 type GaveUpError struct {
 	After time.Duration
-	Err   error // of the last try
+	Err   error // the error of the last try
 }
 
 func (e *GaveUpError) Error() string {
@@ -23,9 +23,9 @@ func (e *GaveUpError) Error() string {
 // Unwrap returns the error of the last try.
 func (e *GaveUpError) Unwrap() error { return e.Err }
 
-// seeThrough sends logs until all are settled. It waits longer and longer
-// between tries, and begins anew with every log that is acknowledged.
-func (i *Importer) seeThrough(ctx context.Context, logs []inputLog) error {
+// sendAll sends logs until each of them has a final outcome. It retries with
+// exponential backoff, which is reset whenever a log is acknowledged.
+func (i *Importer) sendAll(ctx context.Context, logs []inputLog) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 200*time.Millisecond, 5*time.Second
 	acknowledged := time.Now()
@@ -41,7 +41,7 @@ func (i *Importer) seeThrough(ctx context.Context, logs []inputLog) error {
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case !passes(err):
+		case !isRetryable(err):
 			return err
 		}
 		i.update(func(p *Progress) { p.Trouble = err })
@@ -58,10 +58,10 @@ func (i *Importer) seeThrough(ctx context.Context, logs []inputLog) error {
 	return nil
 }
 
-// passes says whether sending again can end differently.
-func passes(err error) bool {
+// isRetryable reports whether a retry can succeed.
+func isRetryable(err error) bool {
 	if refused, ok := errors.AsType[*refusal](err); ok {
-		return refused.passes()
+		return refused.isRetryable()
 	}
 	if _, ok := errors.AsType[*RejectError](err); ok {
 		return false
@@ -69,7 +69,7 @@ func passes(err error) bool {
 	return !errors.Is(err, errNotOurs)
 }
 
-// retryAfter is what the service asks for.
+// retryAfter returns the pause that the service asks for, or 0.
 func retryAfter(err error) time.Duration {
 	if refused, ok := errors.AsType[*refusal](err); ok {
 		return refused.retryAfter

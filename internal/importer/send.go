@@ -15,8 +15,8 @@ import (
 
 const mediaType = "application/x-ndjson"
 
-// The outcomes that are told apart. Of any other the service says whether it may
-// be sent again.
+// The outcomes that are distinguished. For all others, the service says whether the
+// log may be sent again.
 const (
 	recorded        = "recorded"
 	alreadyRecorded = "already_recorded"
@@ -24,7 +24,7 @@ const (
 	invalid         = "invalid"
 )
 
-// outcome is what became of a log, as the service says it.
+// outcome is the outcome of a log as the service sends it.
 type outcome struct {
 	Index       int             `json:"index"`
 	Outcome     string          `json:"outcome"`
@@ -33,13 +33,13 @@ type outcome struct {
 	Errors      []FieldProblem  `json:"errors"`
 }
 
-// Errors of a request that is to be sent again.
+// Errors after which logs are sent again.
 var (
 	errEndedEarly = errors.New("the service ended its answer early")
 	errFailed     = errors.New("the service could not record all logs")
 )
 
-// refusal is an answer without outcomes.
+// refusal is a response without outcomes.
 type refusal struct {
 	status     int
 	detail     string
@@ -50,16 +50,16 @@ func (r *refusal) Error() string {
 	return strings.TrimSuffix(fmt.Sprintf("the service answered %d %s: %s", r.status, http.StatusText(r.status), r.detail), ": ")
 }
 
-// passes says whether the same request may be answered otherwise later.
-func (r *refusal) passes() bool {
+// isRetryable reports whether the same request may succeed later.
+func (r *refusal) isRetryable() bool {
 	return r.status >= http.StatusInternalServerError ||
 		r.status == http.StatusTooManyRequests || r.status == http.StatusRequestTimeout
 }
 
-// errNotOurs is the error of an answer that no learninglog gives.
+// errNotOurs means that the response doesn't come from a learninglog service.
 var errNotOurs = errors.New("the answer is not that of a learninglog service: is the URL right?")
 
-// send sends logs in one request and returns those that have not been settled.
+// send sends logs in one request, and returns those that have no final outcome.
 func (i *Importer) send(ctx context.Context, logs []inputLog) (rest []inputLog, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -96,14 +96,15 @@ func (i *Importer) send(ctx context.Context, logs []inputLog) (rest []inputLog, 
 			return append(rest, logs[n:]...), err
 		}
 	}
-	_, _ = io.Copy(io.Discard, response.Body) // its end, so that the connection serves the next request
+	_, _ = io.Copy(io.Discard, response.Body) // read to the end, so that the connection can be reused
 	if len(rest) > 0 {
 		return rest, errFailed
 	}
 	return nil, nil
 }
 
-// causeOf returns why ctx ended, if it has, instead of what came of that.
+// causeOf returns the cause if ctx has ended, because err is only a consequence
+// then.
 func causeOf(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -111,8 +112,8 @@ func causeOf(ctx context.Context, err error) error {
 	return err
 }
 
-// post begins a request. The body is still being sent while the answer is read:
-// neither side could hold all of what the other says.
+// post begins a request. The body is still being sent while the response is read,
+// because neither side can buffer everything.
 func (i *Importer) post(ctx context.Context, logs []inputLog) (*http.Response, error) {
 	var body net.Buffers
 	var length int64
@@ -129,7 +130,7 @@ func (i *Importer) post(ctx context.Context, logs []inputLog) (*http.Response, e
 	return i.client.Do(request)
 }
 
-// check returns nil for an answer of outcomes.
+// check returns nil if the response has outcomes.
 func check(response *http.Response) error {
 	if response.StatusCode == http.StatusOK {
 		if response.Header.Get("Content-Type") != mediaType {
@@ -140,7 +141,7 @@ func check(response *http.Response) error {
 	const mostDetail = 4 << 10
 	text, _ := io.ReadAll(io.LimitReader(response.Body, mostDetail))
 	var problem struct{ Title, Detail string }
-	_ = json.Unmarshal(text, &problem) // a proxy's answer has neither
+	_ = json.Unmarshal(text, &problem) // a response of a proxy has neither field
 	seconds, _ := strconv.Atoi(response.Header.Get("Retry-After"))
 	return &refusal{
 		status:     response.StatusCode,
@@ -149,8 +150,8 @@ func check(response *http.Response) error {
 	}
 }
 
-// settle rejects a log if it was not recorded, and counts what became of it, for
-// good. One that can't be rejected is not settled.
+// settle makes the outcome of a log final: it passes a log that wasn't recorded to
+// Reject, and counts the outcome. If Reject fails, the log isn't settled.
 func (i *Importer) settle(log inputLog, became outcome) error {
 	if became.Outcome != recorded && became.Outcome != alreadyRecorded {
 		if err := i.config.Reject(rejected(log, became)); err != nil {

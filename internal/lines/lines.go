@@ -1,4 +1,4 @@
-// Package lines reads lines of any number and any length in constant memory.
+// Package lines reads any number of lines, of any length, in constant memory.
 package lines
 
 import (
@@ -8,11 +8,11 @@ import (
 	"io"
 )
 
-// ErrTooLong is the error of a line that is longer than is wanted. The line is
-// passed over; the next one can be read.
+// ErrTooLong means that a line is longer than allowed. The line is skipped, and the
+// next one can be read.
 var ErrTooLong = errors.New("the line is too long")
 
-// Reader reads lines. It holds no more of them than one of the longest.
+// Reader reads lines. It holds at most one line of the largest allowed length.
 type Reader struct {
 	source  *source
 	buffer  *bufio.Reader
@@ -20,17 +20,18 @@ type Reader struct {
 	number  int
 }
 
-// NewReader returns a reader of the lines of r, each of at most longest bytes.
+// NewReader returns a reader of the lines of r. A line may have at most longest
+// bytes.
 func NewReader(r io.Reader, longest int) *Reader {
 	const lineBreak = 2 // \r\n
 	s := &source{reader: r}
 	return &Reader{source: s, buffer: bufio.NewReaderSize(s, longest+lineBreak), longest: longest}
 }
 
-// Next returns the next line, without the spaces around it and its line break.
-// It is valid until the next call, and empty for a blank line. The last line may
-// do without a line break. After that the error is [io.EOF]; if reading fails it
-// is that error, and what came of the line is dropped, as it may lack its end.
+// Next returns the next line, without its line break and without surrounding spaces.
+// The slice is valid until the next call. It is empty for a blank line. The last
+// line needs no line break. After it, Next returns [io.EOF]. If reading fails, Next
+// returns that error and drops the current line, which may be incomplete.
 func (r *Reader) Next() ([]byte, error) {
 	line, err := r.buffer.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
@@ -50,7 +51,7 @@ func (r *Reader) Next() ([]byte, error) {
 	return line, nil
 }
 
-// passOver reads to the end of a line that is too long.
+// passOver skips the rest of a line that is too long.
 func (r *Reader) passOver() error {
 	for {
 		_, err := r.buffer.ReadSlice('\n')
@@ -64,8 +65,8 @@ func (r *Reader) passOver() error {
 	}
 }
 
-// AtHand says whether Next returns without waiting for more to arrive. Of a line
-// that is too long it may say so wrongly.
+// AtHand reports whether Next would return without waiting for more input. It may be
+// wrong if the next line is too long.
 func (r *Reader) AtHand() bool {
 	if r.source.err != nil {
 		return true
@@ -74,12 +75,12 @@ func (r *Reader) AtHand() bool {
 	return bytes.IndexByte(arrived, '\n') >= 0
 }
 
-// Number returns the number of the line that Next returned last, from 1; blank
-// and too long ones count.
+// Number returns the number of the line that Next returned last, from 1. Blank lines
+// and lines that are too long count too.
 func (r *Reader) Number() int { return r.number }
 
-// source remembers how reading ended, which may come together with the last
-// bytes.
+// source remembers the error that ended the reading. A reader may return it together
+// with the last bytes.
 type source struct {
 	reader io.Reader
 	err    error

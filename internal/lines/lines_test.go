@@ -15,7 +15,7 @@ import (
 
 const longest = 32
 
-// read returns all lines, and how reading ended.
+// read returns all lines, and the error that ended the reading.
 func read(source io.Reader) (got []string, end error) {
 	reader := lines.NewReader(source, longest)
 	for {
@@ -83,7 +83,7 @@ func TestNumbersCountEveryLine(t *testing.T) {
 	assert.Equal(t, []int{1, 2, 3, 4}, numbers)
 }
 
-// What is at hand is passed on before more is waited for.
+// Lines that have arrived are passed on before the reader waits for more.
 func TestAtHand(t *testing.T) {
 	t.Parallel()
 	arriving := iotest.DataErrReader(io.MultiReader(strings.NewReader("a\nb\nc"), strings.NewReader("c\nd")))
@@ -94,7 +94,7 @@ func TestAtHand(t *testing.T) {
 		atHand bool
 	}{
 		{"a", true},
-		{"b", false}, // a line that has not arrived whole may take its time
+		{"b", false}, // the rest of an incomplete line may take long
 		{"cc", true}, // the rest is the last line: nothing more will arrive
 		{"d", true},
 	} {

@@ -12,8 +12,8 @@ type subscriber interface {
 	Subscribe(kinds ...river.EventKind) (events <-chan *river.Event, cancel func())
 }
 
-// RegisterAttempts registers how long this process worked on jobs, by kind and outcome.
-// It counts until client stops.
+// RegisterAttempts registers how long this process worked on jobs, by kind and
+// outcome. It counts until the client stops.
 func RegisterAttempts(registry prometheus.Registerer, client subscriber) {
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: namespace,
@@ -23,7 +23,7 @@ func RegisterAttempts(registry prometheus.Registerer, client subscriber) {
 	}, []string{"kind", "outcome"})
 	registry.MustRegister(duration)
 
-	events, _ := client.Subscribe( // which ends by itself when client stops
+	events, _ := client.Subscribe( // the subscription ends when the client stops
 		river.EventKindJobCompleted, river.EventKindJobFailed, river.EventKindJobCancelled,
 		river.EventKindJobSnoozed, river.EventKindJobInterrupted,
 	)

@@ -8,14 +8,14 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// histogram counts by upper bounds, in seconds. Each count has all that are below it,
-// and the last bound is infinite.
+// histogram has cumulative counts by upper bounds in seconds: each count includes
+// all lower ones. The last bound is infinite.
 type histogram struct {
 	bounds []float64
 	counts []float64
 }
 
-// add adds a histogram of the same bounds.
+// add adds a histogram with the same bounds.
 func (h *histogram) add(more *dto.Histogram) {
 	buckets := more.GetBucket()
 	if h.bounds == nil {
@@ -29,7 +29,7 @@ func (h *histogram) add(more *dto.Histogram) {
 	h.counts[len(buckets)] += float64(more.GetSampleCount())
 }
 
-// minus returns what was counted since an earlier look at the same histogram.
+// minus returns what was counted since an earlier reading of the same histogram.
 func (h histogram) minus(earlier histogram) histogram {
 	since := histogram{bounds: h.bounds, counts: slices.Clone(h.counts)}
 	for i := range earlier.counts {
@@ -45,8 +45,8 @@ func (h histogram) count() float64 {
 	return h.counts[len(h.counts)-1]
 }
 
-// quantile returns the bound below which a share of all was, or the longest duration
-// where that is infinite.
+// quantile returns the upper bound of a share of all values. If that bound is
+// infinite, it returns the longest duration.
 func (h histogram) quantile(share float64) time.Duration {
 	for i, count := range h.counts[:max(0, len(h.counts)-1)] {
 		if count >= share*h.count() {

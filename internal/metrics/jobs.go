@@ -10,8 +10,8 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// databaseTimeout bounds what a scrape waits for the database. It is well below
-// the patience of Prometheus, which is 10 s unless it is told otherwise.
+// databaseTimeout limits how long a scrape waits for the database. It is well below
+// the default timeout of Prometheus, which is 10 s.
 const databaseTimeout = time.Second
 
 // database is the part of a pgx pool that scrapes use.
@@ -19,8 +19,8 @@ type database interface {
 	Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error)
 }
 
-// RegisterJobs registers how many jobs there are in River's tables in a schema. Every
-// replica shows the same ones.
+// RegisterJobs registers the numbers of jobs in River's tables in a schema. All
+// replicas show the same numbers.
 func RegisterJobs(registry prometheus.Registerer, db database, schema string) {
 	registry.MustRegister(&jobCollector{
 		db: db,
@@ -34,8 +34,9 @@ func RegisterJobs(registry prometheus.Registerer, db database, schema string) {
 	})
 }
 
-// jobCollector asks the database at every scrape. If the database is away, the scrape
-// leaves the jobs out: the other metrics are needed then above all.
+// jobCollector queries the database at every scrape. If the database is unavailable,
+// the scrape omits the jobs but still succeeds, because the other metrics are needed
+// most then.
 type jobCollector struct {
 	db       database
 	query    string
@@ -53,7 +54,7 @@ func (c *jobCollector) Collect(metrics chan<- prometheus.Metric) {
 	counts, err := c.count(ctx)
 	if err != nil {
 		metrics <- prometheus.MustNewConstMetric(c.up, prometheus.GaugeValue, 0)
-		metrics <- prometheus.NewInvalidMetric(c.jobs, err) // so that whoever serves the scrape logs why
+		metrics <- prometheus.NewInvalidMetric(c.jobs, err) // so that the handler of the scrape logs the error
 		return
 	}
 	metrics <- prometheus.MustNewConstMetric(c.up, prometheus.GaugeValue, 1)
@@ -64,7 +65,7 @@ func (c *jobCollector) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// jobCounts is how many jobs there are of a kind in a state.
+// jobCounts are the numbers of jobs by kind and state.
 type jobCounts map[string]map[rivertype.JobState]float64
 
 func (c *jobCollector) count(ctx context.Context) (jobCounts, error) {

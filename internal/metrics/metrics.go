@@ -1,6 +1,6 @@
 // Package metrics counts what the service does, for Prometheus.
 //
-// Begin with [NewRegistry]; everything else registers itself in it, once.
+// Begin with [NewRegistry]. Everything else registers itself in the registry, once.
 package metrics
 
 import (
@@ -8,11 +8,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// namespace is the prefix of all our metrics.
+// namespace is the prefix of the names of all our metrics.
 const namespace = "learninglog"
 
-// NewRegistry returns a registry with metrics of the process and of Go's runtime, and
-// with the version and revision of the program.
+// NewRegistry returns a registry with metrics of the process, of Go's runtime, and
+// of the version and revision of the program.
 func NewRegistry(version, revision string) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -30,7 +30,8 @@ func NewRegistry(version, revision string) *prometheus.Registry {
 	return registry
 }
 
-// latencies are the buckets of what a client waits for, in seconds.
+// latencies returns the histogram buckets for the time that clients wait, in
+// seconds.
 func latencies() []float64 {
 	return []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30}
 }

@@ -28,8 +28,8 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-// seriesOf returns what a scrape would, by name and labels, and why something is
-// missing.
+// seriesOf returns the values of a scrape by name and labels, and an error if
+// something is missing.
 func seriesOf(t testing.TB, registry prometheus.Gatherer) (map[string]float64, error) {
 	t.Helper()
 	families, missing := registry.Gather()
@@ -49,7 +49,7 @@ func mustSeriesOf(t testing.TB, registry prometheus.Gatherer) map[string]float64
 	return series
 }
 
-// assertSeries checks those of the registry's series that are wanted.
+// assertSeries checks that the registry has the wanted series.
 func assertSeries(t testing.TB, registry prometheus.Gatherer, want map[string]float64) {
 	t.Helper()
 	got := mustSeriesOf(t, registry)
@@ -121,7 +121,7 @@ func TestWritesCountWhatBecameOfLogs(t *testing.T) {
 	})
 }
 
-// queue is one whose length is known.
+// queue is a queue with a given length.
 type queue struct{ waiting, most int }
 
 func (q queue) Waiting() int    { return q.waiting }
@@ -215,7 +215,7 @@ func newJobs(t *testing.T, pool *pgxpool.Pool) *rebuild.Jobs {
 	return jobs
 }
 
-// away is a database that is away, and silent one that answers nothing.
+// away is an unavailable database; silent is one that doesn't answer.
 type (
 	away   struct{}
 	silent struct{}
@@ -243,8 +243,8 @@ func (silent) Verifications(ctx context.Context) ([]rebuild.Verification, error)
 	return nil, fmt.Errorf("reading what was verified: %w", ctx.Err())
 }
 
-// A scrape is needed most while the database is away: it goes without the jobs,
-// and says so.
+// A scrape is needed most while the database is unavailable: it omits the jobs, and
+// says so.
 func TestJobsOfADatabaseThatIsAway(t *testing.T) {
 	t.Parallel()
 	for reason, db := range map[string]interface {
@@ -272,7 +272,7 @@ func TestJobsOfADatabaseThatIsAway(t *testing.T) {
 	}
 }
 
-// attempts is a client that tells of what it is sent.
+// attempts is a client that reports the events sent to it.
 type attempts chan *river.Event
 
 func (a attempts) Subscribe(...river.EventKind) (events <-chan *river.Event, cancel func()) {

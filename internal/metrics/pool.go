@@ -12,13 +12,13 @@ func RegisterPool(registry prometheus.Registerer, pool *pgxpool.Pool) {
 	registry.MustRegister(poolCollector{stat: pool.Stat, metrics: poolMetrics()})
 }
 
-// poolCollector asks the pool once for all its metrics, so that they agree.
+// poolCollector reads the pool once for all metrics, so that they are consistent.
 type poolCollector struct {
 	stat    func() *pgxpool.Stat
 	metrics []poolMetric
 }
 
-// poolMetric is a metric, and how it is read.
+// poolMetric is a metric and the function that reads it.
 type poolMetric struct {
 	description *prometheus.Desc
 	kind        prometheus.ValueType

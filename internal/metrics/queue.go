@@ -8,7 +8,7 @@ type queue interface {
 	MaxWaiting() int
 }
 
-// RegisterQueue registers how many logs wait to be written, and how many may.
+// RegisterQueue registers how many logs wait to be written, and how many may wait.
 func RegisterQueue(registry prometheus.Registerer, q queue) {
 	registry.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{

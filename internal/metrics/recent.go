@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	// sampleEvery is how often a sample is taken, sampleKept for how long it is kept.
+	// sampleEvery is how often a sample is taken. sampleKept is how long it is kept.
 	sampleEvery = 5 * time.Second
 	sampleKept  = 5 * time.Minute
 )
 
-// Recent knows the metrics of this process of the last minutes. It may be used by many
-// at the same time.
+// Recent has the metrics of this process in the last minutes. It is safe for
+// concurrent use.
 type Recent struct {
 	sources Sources
 
@@ -36,7 +36,7 @@ type Sources struct {
 	Pool      interface{ Stat() *pgxpool.Stat }
 }
 
-// NewRecent returns a Recent that knows nothing until [Recent.Run].
+// NewRecent returns a Recent. It has no data until [Recent.Run] is called.
 func NewRecent(sources Sources) *Recent { return &Recent{sources: sources} }
 
 // Run takes a sample every 5 seconds until ctx ends.
@@ -57,15 +57,16 @@ func (r *Recent) Run(ctx context.Context, logger *slog.Logger) {
 	}
 }
 
-// Gauges are what is true at an instant.
+// Gauges are current values.
 type Gauges struct {
-	// Connections to the database are in use, of MaxConnections.
+	// Connections is how many connections to the database are in use, and
+	// MaxConnections how many there may be.
 	Connections, MaxConnections int
-	// Waiting logs are in the queue, which has room for MaxWaiting.
+	// Waiting is how many logs wait in the queue, and MaxWaiting how many may wait.
 	Waiting, MaxWaiting int
 }
 
-// Gauges returns what is true now.
+// Gauges returns the current values.
 func (r *Recent) Gauges() Gauges {
 	pool := r.sources.Pool.Stat()
 	return Gauges{
@@ -76,23 +77,24 @@ func (r *Recent) Gauges() Gauges {
 	}
 }
 
-// Rates is what happened within some time until now.
+// Rates are averages over some time until now.
 type Rates struct {
-	// Within is that time, in whole seconds: less than was asked for where less is known.
+	// Within is that time, in whole seconds. It is shorter than requested if the
+	// process hasn't enough samples.
 	Within time.Duration
-	// Logs and Posts are per second: logs that were recorded, and posts of single
-	// ones that were answered.
+	// Logs and Posts are per second: the recorded logs, and the answered posts of
+	// single logs.
 	Logs, Posts float64
-	// Median, P95 and P99 are upper bounds of how long half, 95 % and 99 % of those
-	// posts took. They are 0 where there was none, and the longest duration where the
-	// bound is unknown, as it is above the last bucket.
+	// Median, P95 and P99 are upper bounds for the duration of 50 %, 95 % and 99 %
+	// of those posts. They are 0 if there were none, and the longest duration if the
+	// bound is unknown because it is above the last bucket.
 	Median, P95, P99 time.Duration
-	// Failures counts requests that were answered with 5xx.
+	// Failures is the number of requests that were answered with 5xx.
 	Failures int
 }
 
-// Rates returns the rates of the last 10 seconds, minute and 5 minutes before now: of
-// the first at least, if the process is old enough to know any.
+// Rates returns the rates of the last 10 seconds, the last minute and the last 5
+// minutes before now. If the process is young, it returns fewer, or none.
 func (r *Recent) Rates(now time.Time) ([]Rates, error) {
 	current, err := r.sample(now)
 	if err != nil {
@@ -108,8 +110,8 @@ func (r *Recent) Rates(now time.Time) ([]Rates, error) {
 	return all, nil
 }
 
-// since returns the rates of the last time until now, or false where too little is
-// known yet.
+// since returns the rates of the last time until now, or false if there are too few
+// samples.
 func (r *Recent) since(last time.Duration, now sample) (Rates, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -122,7 +124,7 @@ func (r *Recent) since(last time.Duration, now sample) (Rates, bool) {
 	return Rates{}, false
 }
 
-// keep keeps a sample, and forgets those that are too old.
+// keep adds a sample and deletes those that are too old.
 func (r *Recent) keep(taken sample) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -143,7 +145,7 @@ func (r *Recent) sample(now time.Time) (sample, error) {
 	return sample{at: now, recorded: recorded, posts: posts, failures: failures}, nil
 }
 
-// sample is what had happened until an instant, since the process began.
+// sample has the totals at an instant, since the process began.
 type sample struct {
 	at       time.Time
 	recorded float64 // logs

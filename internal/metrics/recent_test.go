@@ -1,4 +1,4 @@
-package metrics //nolint:testpackage // when samples are taken is nobody else's
+package metrics //nolint:testpackage // the tests decide when samples are taken
 
 import (
 	"testing"
@@ -75,7 +75,7 @@ type waiting struct{}
 func (waiting) Waiting() int    { return 7 }
 func (waiting) MaxWaiting() int { return 20 }
 
-// idlePool is of 3 connections that nobody opens.
+// idlePool has at most 3 connections, and nobody opens any.
 func idlePool(t *testing.T) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgxpool.New(t.Context(), "postgres:///?pool_max_conns=3")

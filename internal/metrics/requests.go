@@ -11,13 +11,13 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// Requests counts and times HTTP requests. It observes them for the API.
+// Requests counts and times HTTP requests. It is the API's observer.
 type Requests struct {
 	inFlight prometheus.Gauge
 	duration *prometheus.HistogramVec
 
-	// known has the histograms that were used. It is copied when one is added, which
-	// soon happens no more, so that finding one takes no lock.
+	// known has the histograms in use. It is copied when one is added, which soon
+	// stops happening. So a look-up needs no lock.
 	known  atomic.Pointer[map[answer]prometheus.Observer]
 	adding sync.Mutex
 }
@@ -28,7 +28,7 @@ type answer struct {
 	status        int
 }
 
-// NewRequests returns Requests that are registered.
+// NewRequests returns Requests and registers its metrics.
 func NewRequests(registry prometheus.Registerer) *Requests {
 	r := &Requests{
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -54,8 +54,8 @@ func NewRequests(registry prometheus.Registerer) *Requests {
 // Begun counts a request that has arrived.
 func (r *Requests) Begun() { r.inFlight.Inc() }
 
-// Ended counts a request that was answered. Every combination of route, method
-// and status is kept for ever: there must not be many.
+// Ended counts a request that was answered. Every combination of route, method and
+// status is kept for ever, so there must not be many.
 func (r *Requests) Ended(route, method string, status int, took time.Duration) {
 	r.inFlight.Dec()
 	r.of(answer{route, method, status}).Observe(took.Seconds())
@@ -78,8 +78,8 @@ func (r *Requests) add(a answer) prometheus.Observer {
 	return histogram
 }
 
-// postsAndFailures returns how long posts to a route took, and how many requests, to
-// any, were answered with 5xx.
+// postsAndFailures returns the durations of posts to a route, and the number of
+// requests to any route that were answered with 5xx.
 func (r *Requests) postsAndFailures(route string) (posts histogram, failures int, err error) {
 	const firstFailure = 500
 	for a, observer := range *r.known.Load() {
@@ -96,7 +96,7 @@ func (r *Requests) postsAndFailures(route string) (posts histogram, failures int
 			posts.add(read.GetHistogram())
 		}
 		if isFailure {
-			failures += int(read.GetHistogram().GetSampleCount()) //nolint:gosec // not that many
+			failures += int(read.GetHistogram().GetSampleCount()) //nolint:gosec // the number is small enough
 		}
 	}
 	return posts, failures, nil

@@ -9,13 +9,13 @@ import (
 	"learninglog/rollup/rebuild"
 )
 
-// verifier knows what was verified last: a [rebuild.Jobs].
+// verifier returns the last verifications: a [rebuild.Jobs].
 type verifier interface {
 	Verifications(ctx context.Context) ([]rebuild.Verification, error)
 }
 
-// RegisterVerifications registers the results of the last verifications. Every replica
-// shows the same ones.
+// RegisterVerifications registers the results of the last verifications. All
+// replicas show the same results.
 func RegisterVerifications(registry prometheus.Registerer, verified verifier) {
 	describe := func(name, help string) *prometheus.Desc {
 		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, []string{"verification"}, nil)
@@ -30,7 +30,7 @@ func RegisterVerifications(registry prometheus.Registerer, verified verifier) {
 	})
 }
 
-// verificationCollector asks the database at every scrape, as jobCollector does.
+// verificationCollector queries the database at every scrape, as jobCollector does.
 type verificationCollector struct {
 	verified               verifier
 	drift, at, users, logs *prometheus.Desc
@@ -47,7 +47,7 @@ func (c *verificationCollector) Collect(metrics chan<- prometheus.Metric) {
 	defer cancel()
 	verifications, err := c.verified.Verifications(ctx)
 	if err != nil {
-		metrics <- prometheus.NewInvalidMetric(c.drift, err) // so that whoever serves the scrape logs why
+		metrics <- prometheus.NewInvalidMetric(c.drift, err) // so that the handler of the scrape logs the error
 		return
 	}
 	for _, last := range verifications {

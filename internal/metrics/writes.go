@@ -7,8 +7,8 @@ import (
 	"learninglog/command"
 )
 
-// Writes counts the outcomes of logs, and times how they are written. It observes a
-// recorder.
+// Writes counts the outcomes of logs, and times their writing. It is the observer of
+// a recorder.
 type Writes struct {
 	logs     *prometheus.CounterVec
 	perBatch prometheus.Histogram
@@ -20,7 +20,7 @@ type Writes struct {
 
 var _ command.Observer = (*Writes)(nil)
 
-// NewWrites returns Writes that are registered.
+// NewWrites returns Writes and registers its metrics.
 func NewWrites(registry prometheus.Registerer) *Writes {
 	w := &Writes{
 		logs: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -61,13 +61,13 @@ func NewWrites(registry prometheus.Registerer) *Writes {
 	for _, status := range []command.Status{
 		command.Recorded, command.AlreadyRecorded, command.RequestIDReused, command.Invalid, command.Failed,
 	} {
-		w.logs.WithLabelValues(string(status)) // so that its rate is right from the first log on
+		w.logs.WithLabelValues(string(status)) // starts the counter at 0, so that its rate is right from the first log on
 	}
 	registry.MustRegister(w.logs, w.perBatch, w.calls, w.waited, w.took, w.retries)
 	return w
 }
 
-// sizes are the buckets of how many logs are written together.
+// sizes returns the histogram buckets for the number of logs in a batch.
 func sizes() []float64 {
 	return []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000}
 }
@@ -86,14 +86,14 @@ func (w *Writes) Wrote(batch command.Batch) {
 	}
 }
 
-// Refused counts logs that end without a batch.
+// Refused counts logs that were in no batch.
 func (w *Writes) Refused(status command.Status, logs int) { w.count(status, logs) }
 
 func (w *Writes) count(status command.Status, logs int) {
 	w.logs.WithLabelValues(string(status)).Add(float64(logs))
 }
 
-// recorded returns how many logs were recorded.
+// recorded returns the number of recorded logs.
 func (w *Writes) recorded() (float64, error) {
 	var read dto.Metric
 	err := w.logs.WithLabelValues(string(command.Recorded)).Write(&read)

@@ -7,9 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ClosedAddress returns a host:port that refuses connections until the test ends: no
-// other process can listen there meanwhile, as the port is in use, by the client of a
-// connection.
+// ClosedAddress returns a host:port that refuses connections until the test ends. No
+// other process can listen there meanwhile, because the client end of a connection
+// uses the port.
 func ClosedAddress(t testing.TB) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

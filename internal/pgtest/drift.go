@@ -10,10 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Drift returns a line for every row of the rollups that its logs don't account
-// for, in one snapshot. It is the tests' oracle, and shares nothing with the
-// statement that it judges: each granularity is counted from the logs by itself,
-// and compared by a FULL JOIN.
+// Drift returns a line for every row of the rollups that differs from the logs, in
+// one snapshot. It is the tests' oracle, so it shares nothing with the statement
+// under test: it counts each granularity directly from the logs, and compares by a
+// FULL JOIN.
 func Drift(t testing.TB, pool *pgxpool.Pool, zone *time.Location) []string {
 	t.Helper()
 	const query = `

@@ -1,7 +1,7 @@
 // Package pgtest gives every test a PostgreSQL database of its own.
 //
-// A test binary has one server, found or started when the first test asks:
-// TEST_DATABASE_URL if that is set, else a container if a Docker engine answers,
+// A test binary uses one server, which is found or started when the first test needs
+// it: TEST_DATABASE_URL if that is set, else a container if a Docker engine answers,
 // else the embedded server. Databases are copied from a migrated template, which
 // takes some ten milliseconds, so every test can run in parallel.
 package pgtest
@@ -27,25 +27,25 @@ import (
 	"learninglog/internal/postgres"
 )
 
-// server is this test binary's, shared by its tests.
+// server is shared by all tests of this test binary.
 var server shared //nolint:gochecknoglobals // testing has no other place to keep it between TestMain and the tests
 
 type shared struct {
 	once sync.Once
 	err  error
-	// url is that of a database to connect to while creating others.
+	// url is the address of a database from which others are created.
 	url      string
 	template string
 	stop     func() error
 }
 
-// Main runs the tests of a package, stops the server that they used and exits.
-// It is a whole TestMain.
+// Main runs the tests of a package, stops their server and exits. A TestMain needs
+// nothing else.
 func Main(m *testing.M) {
 	os.Exit(Run(m))
 }
 
-// Run is Main for a TestMain that has more to do: it returns the exit status.
+// Run is like Main, but returns the exit status, for a TestMain that does more.
 func Run(m *testing.M) int {
 	code := m.Run()
 	if err := server.close(); err != nil {
@@ -55,8 +55,8 @@ func Run(m *testing.M) int {
 	return code
 }
 
-// URL returns the address of a new, migrated database. It is dropped when the
-// test ends.
+// URL returns the address of a new, migrated database. It is dropped when the test
+// ends.
 func URL(t testing.TB) string {
 	t.Helper()
 	server.once.Do(server.open)
@@ -87,8 +87,8 @@ func Open(t testing.TB, url string) *pgxpool.Pool {
 	return pool
 }
 
-// ExamplePool is Pool for an Example function, which has no testing.TB. It panics
-// where that would fail the test.
+// ExamplePool is like Pool, for an Example function, which has no testing.TB. It
+// panics if it fails.
 func ExamplePool() (pool *pgxpool.Pool, closePool func()) {
 	example := new(exampleTB)
 	pool = Pool(example)
@@ -97,7 +97,7 @@ func ExamplePool() (pool *pgxpool.Pool, closePool func()) {
 
 // exampleTB is the testing.TB of an Example function.
 type exampleTB struct {
-	testing.TB // nil: what isn't below isn't used
+	testing.TB // nil: only the methods below are called
 
 	cleanups []func()
 }
@@ -178,7 +178,7 @@ func uniqueName(kind string) string {
 func withDatabase(address, name string) string {
 	parsed, err := url.Parse(address)
 	if err != nil {
-		panic(fmt.Sprintf("pgtest: %v", err)) // pgx has read it before
+		panic(fmt.Sprintf("pgtest: %v", err)) // pgx has parsed the address before
 	}
 	parsed.Path = "/" + name
 	return parsed.String()

@@ -17,7 +17,7 @@ import (
 // Image is the container image of the tests' server.
 const Image = "postgres:18"
 
-// startServer returns the address of a server and what stops it.
+// startServer returns the address of a server and a function that stops it.
 func startServer(ctx context.Context) (url string, stop func() error, err error) {
 	if url := os.Getenv("TEST_DATABASE_URL"); url != "" {
 		return url, func() error { return nil }, nil
@@ -31,8 +31,8 @@ func startServer(ctx context.Context) (url string, stop func() error, err error)
 	return startEmbedded(ctx)
 }
 
-// settings make a server fast and forgetful: a test that is interrupted starts
-// with a new one.
+// settings make a server fast but not durable. An interrupted test starts again with
+// a new server.
 func settings() map[string]string {
 	return map[string]string{
 		"fsync":              "off",
@@ -45,8 +45,8 @@ func settings() map[string]string {
 func dockerAnswers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	// testcontainers asks the engine first without ctx: one that hangs would
-	// hold the tests for ever.
+	// testcontainers first connects to the engine without ctx. An engine that hangs
+	// would block the tests for ever.
 	answers := make(chan bool, 1)
 	go func() { answers <- askDocker(ctx) }()
 	select {
@@ -58,7 +58,7 @@ func dockerAnswers(ctx context.Context) bool {
 }
 
 func askDocker(ctx context.Context) (answers bool) {
-	// Without an engine, testcontainers panics rather than telling.
+	// Without an engine, testcontainers panics instead of returning an error.
 	defer func() {
 		if recover() != nil {
 			answers = false
@@ -81,7 +81,7 @@ func startContainer(ctx context.Context) (string, func() error, error) {
 		container.BasicWaitStrategies(),
 		testcontainers.WithCmd(command...))
 	stop := func() error { return testcontainers.TerminateContainer(running) }
-	if err != nil { // there may be a container all the same
+	if err != nil { // a container may exist nevertheless
 		return "", nil, errors.Join(fmt.Errorf("starting %s in Docker: %w", Image, err), stop())
 	}
 	url, err := running.ConnectionString(ctx, "sslmode=disable")

@@ -28,41 +28,41 @@ import (
 const RiverSchema = "river"
 
 const (
-	// versionTable has a name of its own, as a database that is shared with
-	// another user of golang-migrate has that one's schema_migrations.
+	// versionTable has its own name, because another application in the same
+	// database may use golang-migrate too, with the table schema_migrations.
 	versionTable = "learninglog_schema_migrations"
-	// migrateLock is the key of the advisory lock that whoever migrates holds.
+	// migrateLock is the key of the advisory lock for migrations.
 	migrateLock int64 = 0x6c6c_6d69_6772_6174 // "llmigrat"
 )
 
-// ErrNotMigrated is the error of [Migrator.Check] for a database without the
-// tables that this program needs.
+// ErrNotMigrated means, in [Migrator.Check], that the database lacks tables that
+// this program needs.
 var ErrNotMigrated = errors.New("the database is not migrated")
 
-// Migrator brings the tables of learninglog and of River, its job queue, to the
-// version of this program and back.
+// Migrator migrates the tables of learninglog and of River, its job queue, up to the
+// version of this program, or down to nothing.
 type Migrator struct {
 	pool   *pgxpool.Pool
 	logger *slog.Logger
 	river  *rivermigrate.Migrator[pgx.Tx]
-	// latest is the version of the newest migration that this program has.
+	// latest is the version of this program's newest migration.
 	latest int
 }
 
-// Versions are those of a database's tables, and those that this program needs.
-// Version 0 is a database without tables.
+// Versions are the versions of the tables in a database, and those that this program
+// needs. Version 0 means that there are no tables.
 type Versions struct {
 	Schema, LatestSchema int
 	Queue, LatestQueue   int
-	// Interrupted says that a migration of the schema was begun and not ended.
+	// Interrupted says that a migration of the schema was begun but not completed.
 	Interrupted bool
 }
 
-// NewMigrator returns a migrator of the database of pool.
+// NewMigrator returns a migrator for the database of pool.
 func NewMigrator(pool *pgxpool.Pool, logger *slog.Logger) (*Migrator, error) {
 	river, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{
 		Schema: RiverSchema,
-		Logger: slog.New(slog.DiscardHandler), // it tells of every step; Up tells of the whole
+		Logger: slog.New(slog.DiscardHandler), // it would log every step; Up logs the result
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up the migrations of the job queue: %w", err)
@@ -74,11 +74,11 @@ func NewMigrator(pool *pgxpool.Pool, logger *slog.Logger) (*Migrator, error) {
 	return &Migrator{pool: pool, logger: logger, river: river, latest: latest}, nil
 }
 
-// Up brings the database to the version of this program. Of several that try at
-// once, one migrates and the others wait and find it done. It refuses a database
-// whose schema is newer than this program.
+// Up migrates the database to the version of this program. If several processes call
+// it at the same time, one migrates, and the others wait and find nothing to do. It
+// refuses a database whose schema is newer than this program.
 func (m *Migrator) Up(ctx context.Context) error {
-	return m.unhurried(ctx, (*Migrator).up)
+	return m.withoutTimeouts(ctx, (*Migrator).up)
 }
 
 func (m *Migrator) up(ctx context.Context) error {
@@ -107,15 +107,14 @@ func (m *Migrator) up(ctx context.Context) error {
 	})
 }
 
-// Down removes all tables of learninglog and of the job queue, with everything
-// in them.
+// Down removes all tables of learninglog and of the job queue, with their data.
 func (m *Migrator) Down(ctx context.Context) error {
-	return m.unhurried(ctx, (*Migrator).down)
+	return m.withoutTimeouts(ctx, (*Migrator).down)
 }
 
 func (m *Migrator) down(ctx context.Context) error {
 	return m.locked(ctx, func() error {
-		// Not by River's migrations: some can't go down once there are jobs.
+		// River's own migrations can't always go down: some fail if there are jobs.
 		if _, err := m.pool.Exec(ctx, "DROP SCHEMA IF EXISTS "+RiverSchema+" CASCADE"); err != nil {
 			return fmt.Errorf("removing the job queue: %w", err)
 		}
@@ -146,10 +145,10 @@ func (m *Migrator) Versions(ctx context.Context) (Versions, error) {
 	return versions, nil
 }
 
-// Check returns nil if the database answers and has what this program needs. It
-// fails with [ErrNotMigrated] if it lacks it, and with another error if it
-// doesn't answer. A newer database will do: while a new version is being rolled
-// out, the old one still serves.
+// Check returns nil if the database answers and has the tables that this program
+// needs. It fails with [ErrNotMigrated] if it lacks them, and with another error if
+// it doesn't answer. A newer schema is accepted, because old processes keep serving
+// while a new version is being rolled out.
 func (m *Migrator) Check(ctx context.Context) error {
 	versions, err := m.Versions(ctx)
 	if err != nil {
@@ -161,10 +160,11 @@ func (m *Migrator) Check(ctx context.Context) error {
 	return nil
 }
 
-// unhurried does work on connections of its own. The timeouts that the URL, a role or
-// the database sets are meant for requests: an index of a large table takes longer,
-// and so does whoever waits for another that migrates.
-func (m *Migrator) unhurried(ctx context.Context, work func(*Migrator, context.Context) error) error {
+// withoutTimeouts calls work with connections of its own that have no timeouts.
+// Timeouts set by the URL, a role or the database are meant for requests. Creating
+// an index of a large table takes longer, and so does waiting for another process
+// that migrates.
+func (m *Migrator) withoutTimeouts(ctx context.Context, work func(*Migrator, context.Context) error) error {
 	config := m.pool.Config()
 	connected := config.AfterConnect
 	config.AfterConnect = func(ctx context.Context, connection *pgx.Conn) error {
@@ -190,7 +190,7 @@ func (m *Migrator) unhurried(ctx context.Context, work func(*Migrator, context.C
 }
 
 // locked calls work while no other process migrates this database. golang-migrate
-// has a lock of its own, but River's migrations have none.
+// has its own lock, but River's migrations have none.
 func (m *Migrator) locked(ctx context.Context, work func() error) error {
 	connection, err := m.pool.Acquire(ctx)
 	if err != nil {
@@ -208,13 +208,13 @@ func (m *Migrator) unlock(ctx context.Context, connection *pgxpool.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if _, err := connection.Exec(ctx, `SELECT pg_advisory_unlock($1)`, migrateLock); err != nil {
-		_ = connection.Conn().Close(ctx) // the lock ends with its session
+		_ = connection.Conn().Close(ctx) // closing the session releases the lock
 	}
 }
 
-// migrateSchema runs golang-migrate in a direction. A migration that was
-// interrupted leaves it dirty at a version; then everything from restart on, as
-// seen from there, is run again: see package migrations for why it may be.
+// migrateSchema runs golang-migrate in one direction. An interrupted migration
+// leaves the database marked as dirty at a version. Then the migrations from restart
+// on are run again; package migrations explains why this is safe.
 func (m *Migrator) migrateSchema(
 	direction func(*migrate.Migrate) error, restart func(files source.Driver, version int) int,
 ) error {
@@ -247,10 +247,11 @@ func (m *Migrator) migrateSchema(
 	return err
 }
 
-// latestOf is where going down starts again: below it, nothing need be there.
+// latestOf returns the version from which going down restarts: the newest, because
+// down migrations don't fail if there is nothing to remove.
 func (m *Migrator) latestOf(source.Driver, int) int { return m.latest }
 
-// versionBefore is where going up starts again.
+// versionBefore returns the version from which going up restarts.
 func versionBefore(files source.Driver, version int) int {
 	if version < 0 {
 		return database.NilVersion

@@ -12,16 +12,16 @@ import (
 	"github.com/jackc/puddle/v2"
 )
 
-// Unavailable says whether err means that the database can't do its work just
-// now, and that the same request may well succeed later: it is away, restarting,
-// full, read-only after a failover, or too slow. What was being written may or
-// may not have been.
+// Unavailable reports whether err means that the database can't work at the moment,
+// so that the same request may succeed later: the database is down, restarting,
+// full, read-only after a failover, or too slow. It is unknown whether a write was
+// committed.
 func Unavailable(err error) bool {
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-		return true // whatever the reason, nothing was asked of the database
+		return true // whatever the reason, the query never reached the database
 	}
 	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return passes(refused.Code)
+		return isTemporary(refused.Code)
 	}
 	var network net.Error
 	return errors.As(err, &network) ||
@@ -36,8 +36,9 @@ func Unavailable(err error) bool {
 		pgconn.SafeToRetry(err)
 }
 
-// passes says whether what an SQLSTATE stands for may be over the next time.
-func passes(code string) bool {
+// isTemporary reports whether the condition of an SQLSTATE may be over at the next
+// try.
+func isTemporary(code string) bool {
 	switch code {
 	case pgerrcode.ReadOnlySQLTransaction,
 		pgerrcode.IdleInTransactionSessionTimeout,
@@ -46,7 +47,7 @@ func passes(code string) bool {
 		return true
 	}
 	return pgerrcode.IsConnectionException(code) ||
-		pgerrcode.IsTransactionRollback(code) || // lost to others, time and again
+		pgerrcode.IsTransactionRollback(code) || // repeated conflicts with other transactions
 		pgerrcode.IsInsufficientResources(code) || // disk full, too many connections, out of memory
 		pgerrcode.IsOperatorIntervention(code) || // shutting down, starting up
 		pgerrcode.IsSystemError(code)

@@ -1,4 +1,4 @@
-// Package postgres connects to PostgreSQL, migrates it and tells its failures apart.
+// Package postgres connects to PostgreSQL, migrates it, and classifies its errors.
 package postgres
 
 import (
@@ -20,24 +20,24 @@ import (
 const (
 	connectTimeout = 5 * time.Second
 	oldestVersion  = 15
-	// maxConnections is more than pgx's default of one a core: most of a
-	// connection's time is spent waiting for the disk. The URL's
-	// pool_max_conns overrides it.
+	// maxConnections is higher than pgx's default (one per core), because
+	// connections mostly wait for the disk. The URL's pool_max_conns overrides it.
 	maxConnections = 16
 	minConnections = 5
 )
 
-// CheckURL says what is wrong with the URL of a database, without connecting to it:
-// nil if [Open] can use it. The error has no part of the password.
+// CheckURL returns nil if [Open] can use the URL of a database, or an error that
+// says what is wrong. It doesn't connect. The error never contains any part of the
+// password.
 func CheckURL(url string) error {
 	_, err := parseURL(url)
 	return err
 }
 
-// Open returns a pool of connections to the database at url, once it answers.
-// It keeps trying for as long as patience (0: it tries once), so that a service and
-// its database may start together, and tells the logger of it. A URL that can't be
-// used, see [CheckURL], is refused at once.
+// Open returns a pool of connections to the database at url when the database
+// answers. It retries until patience has passed (0: a single try), so that a service
+// and its database may be started together, and logs that it waits. It refuses a URL
+// that can't be used at once: see [CheckURL].
 func Open(ctx context.Context, url string, patience time.Duration, logger *slog.Logger) (*pgxpool.Pool, error) {
 	config, err := parseURL(url)
 	if err != nil {
@@ -57,7 +57,7 @@ func Open(ctx context.Context, url string, patience time.Duration, logger *slog.
 func parseURL(url string) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		// pgx says why, and may quote a part of the password.
+		// The error of pgx may contain a part of the password.
 		return nil, errors.New("the database URL can't be read: expected postgres://user:password@host:5432/database, " +
 			"with %40 for @, %2F for / and so on within the password")
 	}
@@ -75,7 +75,7 @@ func parseURL(url string) (*pgxpool.Config, error) {
 			"the job queue, rebuilds and routine verifications hold connections of their own", minConnections)
 	}
 	switch config.ConnConfig.DefaultQueryExecMode {
-	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol: // which are for poolers that change connections
+	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol: // for poolers that switch connections between statements
 		return nil, errors.New("the database URL must not set this default_query_exec_mode: " +
 			"rebuilds hold locks for as long as a connection lasts, so a pooler in between must keep it for the session")
 	default:
@@ -98,16 +98,16 @@ func waitUntilReady(ctx context.Context, pool *pgxpool.Pool, patience time.Durat
 	}
 	_, err := backoff.Retry(ctx, check,
 		backoff.WithBackOff(backoff.NewConstantBackOff(pause)),
-		backoff.WithMaxElapsedTime(max(patience, 1)), // 0 would be for ever
+		backoff.WithMaxElapsedTime(max(patience, 1)), // 0 would mean no limit
 		backoff.WithNotify(tell))
 	return err
 }
 
-// worthWaitingFor says whether err may be that of a database that is starting up. A
-// wrong password or a database that doesn't exist won't mend itself.
+// worthWaitingFor reports whether err may come from a database that is starting.
+// Waiting doesn't help with a wrong password or a missing database.
 func worthWaitingFor(err error) bool {
 	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return passes(refused.Code)
+		return isTemporary(refused.Code)
 	}
 	return Unavailable(err)
 }
@@ -117,7 +117,7 @@ func checkVersion(ctx context.Context, pool *pgxpool.Pool) error {
 	defer cancel()
 	var version int
 	if err := pool.QueryRow(ctx, `SELECT current_setting('server_version_num')::int / 10000`).Scan(&version); err != nil {
-		return fmt.Errorf("the database can't be reached: %w", toldOnce{err})
+		return fmt.Errorf("the database can't be reached: %w", withoutRepeats{err})
 	}
 	if version < oldestVersion {
 		return fmt.Errorf("the database is PostgreSQL %d, but %d or newer is needed", version, oldestVersion)
@@ -125,21 +125,21 @@ func checkVersion(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
-// toldOnce is an error whose text has no line twice: pgx tries an address with TLS
-// and without it, and tells of both.
-type toldOnce struct{ err error }
+// withoutRepeats is an error whose text doesn't repeat lines. pgx tries an address
+// with and without TLS, and reports both failures.
+type withoutRepeats struct{ err error }
 
-func (e toldOnce) Error() string {
+func (e withoutRepeats) Error() string {
 	var told []string
 	for line := range strings.Lines(e.err.Error()) {
 		if line = strings.TrimSpace(line); !slices.Contains(told, line) {
 			told = append(told, line)
 		}
 	}
-	if len(told) == 2 { // what was tried, and what came of it
+	if len(told) == 2 { // what was tried, and the result
 		return strings.Join(told, " ")
 	}
 	return strings.Join(told, "\n\t")
 }
 
-func (e toldOnce) Unwrap() error { return e.err }
+func (e withoutRepeats) Unwrap() error { return e.err }

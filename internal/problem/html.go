@@ -10,8 +10,8 @@ import (
 //go:embed problem.html
 var html string
 
-// HTML returns the problem as a piece of a page: what the kind is called as the
-// heading, what happened, and what is wrong with which field.
+// HTML returns the problem as an HTML fragment: the title of its kind as the
+// heading, the detail, and the fields that are wrong.
 func (p *Problem) HTML() template.HTML {
 	var text bytes.Buffer
 	page := template.Must(template.New("").Parse(html))
@@ -20,7 +20,7 @@ func (p *Problem) HTML() template.HTML {
 		Errors      []Field
 	}{p.Title, cmp.Or(p.Detail, p.kind.Help), p.Errors})
 	if err != nil {
-		panic(err) // of strings alone
+		panic(err) // can't happen: the template only inserts strings
 	}
 	return template.HTML(text.String()) //nolint:gosec // html/template has escaped it
 }

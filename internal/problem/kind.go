@@ -2,7 +2,7 @@ package problem
 
 import "net/http"
 
-// Kind is a kind of problem: its stable name, and what its page says.
+// Kind is a kind of problem: its stable name, its status, and the text of its page.
 type Kind struct {
 	Name   string
 	Status int
@@ -10,10 +10,11 @@ type Kind struct {
 	Help   string
 }
 
-// Path is where the page is that explains the kind, and its type in JSON.
+// Path returns the path of the page that explains the kind. It is also the problem's
+// type in JSON.
 func (k Kind) Path() string { return "/problems/" + k.Name }
 
-// The kinds of problems that there are.
+// The kinds of problems.
 //
 //nolint:gochecknoglobals // constants
 var (
@@ -70,7 +71,7 @@ var (
 	}
 )
 
-// Kinds returns them all, in the order of their statuses.
+// Kinds returns all kinds, ordered by status.
 func Kinds() []Kind {
 	return []Kind{
 		Unreadable, OtherSite, NotFound, MethodNotAllowed, TimedOut, AlreadyRecorded, RequestIDReused,

@@ -1,6 +1,6 @@
-// Package problem is what is wrong with a request, as whoever sent it is told: which
-// kinds of problems there are, with which status, and which error becomes which. In
-// JSON it is RFC 9457, for pages a piece of HTML.
+// Package problem describes what is wrong with a request, for its client: the kinds
+// of problems, their statuses, and which error becomes which problem. Problems are
+// written as JSON (RFC 9457) or as HTML for pages.
 package problem
 
 import (
@@ -13,19 +13,20 @@ import (
 	"time"
 )
 
-// Problem is the body of every error: RFC 9457. Begin with [Kind.New].
+// Problem is the body of every error response (RFC 9457). Create it with [Kind.New].
 type Problem struct {
 	Type   string `json:"type" format:"uri-reference" example:"/problems/invalid-request" doc:"Which kind of problem this is: a stable name to decide on, and a page that explains it."`
 	Title  string `json:"title" example:"The request is not valid" doc:"What the kind of problem is called."`
 	Status int    `json:"status" example:"422" doc:"The HTTP status."`
 	Detail string `json:"detail,omitempty" doc:"What happened this time and what to do about it."`
-	// Errors names the fields that are wrong.
+	// Errors lists the fields that are wrong.
 	Errors []Field `json:"errors,omitempty" nullable:"false" doc:"What is wrong with which field."`
-	// LearningLog is the log that was recorded under the request id, as the API shows
-	// logs, or nil.
+	// LearningLog is the log that is recorded under the request id, in the format of
+	// the API, or nil.
 	LearningLog any `json:"learning_log,omitempty" doc:"The log that is recorded under this request id, if it is this user's."`
 
-	// RetryAfter is when to send the same request again, or 0 where that doesn't help.
+	// RetryAfter is how long to wait before sending the same request again, or 0 if
+	// a retry doesn't help.
 	RetryAfter time.Duration `json:"-"`
 
 	kind Kind
@@ -38,8 +39,8 @@ type Field struct {
 	Value    any    `json:"value,omitempty" doc:"What was sent, if it is short."`
 }
 
-// New returns a problem of a kind: what happened this time, which may be empty, and
-// the fields that are wrong.
+// New returns a problem of this kind. detail describes this occurrence and may be
+// empty. fields are the fields that are wrong.
 func (k Kind) New(detail string, fields ...Field) *Problem {
 	return &Problem{
 		Type:   k.Path(),
@@ -51,13 +52,13 @@ func (k Kind) New(detail string, fields ...Field) *Problem {
 	}
 }
 
-// Later returns the problem with when to send the same request again.
+// Later returns the problem with the time to wait before a retry.
 func (p *Problem) Later(after time.Duration) *Problem {
 	p.RetryAfter = after
 	return p
 }
 
-// Titled returns the problem with a title of its own, for a person.
+// Titled returns the problem with a different title, for a person.
 func (p *Problem) Titled(title string) *Problem {
 	p.Title = title
 	return p
@@ -66,19 +67,19 @@ func (p *Problem) Titled(title string) *Problem {
 // Kind returns the kind of the problem.
 func (p *Problem) Kind() Kind { return p.kind }
 
-// Error says what happened.
+// Error returns the title and the detail.
 func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
 
 // MediaType is the content type of a problem in JSON.
 const MediaType = "application/problem+json"
 
-// ContentType makes it problem+json. It is called by huma, as are the two below.
+// ContentType returns problem+json. huma calls it, and the two methods below.
 func (*Problem) ContentType(string) string { return MediaType }
 
-// GetStatus is the HTTP status.
+// GetStatus returns the HTTP status.
 func (p *Problem) GetStatus() int { return p.Status }
 
-// GetHeaders tells the client when to try again.
+// GetHeaders returns the Retry-After header, if there is one.
 func (p *Problem) GetHeaders() http.Header {
 	headers := make(http.Header)
 	if p.RetryAfter > 0 {
@@ -87,10 +88,10 @@ func (p *Problem) GetHeaders() http.Header {
 	return headers
 }
 
-// WriteJSON answers a request with the problem, where huma doesn't.
+// WriteJSON writes the problem as the response, for handlers without huma.
 func (p *Problem) WriteJSON(w http.ResponseWriter) {
 	var body bytes.Buffer
-	_ = json.NewEncoder(&body).Encode(p) // of strings and numbers alone
+	_ = json.NewEncoder(&body).Encode(p) // can't fail: only strings and numbers
 	maps.Copy(w.Header(), p.GetHeaders())
 	w.Header().Set("Content-Type", MediaType)
 	w.WriteHeader(p.Status)

@@ -15,45 +15,45 @@ import (
 	"learninglog/rollup/rebuild"
 )
 
-// RetryAfter is what a client is told to wait when the database is away, or when
-// there is too much to do. A restart takes about as long.
+// RetryAfter is the wait that clients are told when the database is unavailable or
+// the service is overloaded. It is about the time of a restart.
 const RetryAfter = 2 * time.Second
 
-// Table turns errors into problems. It is the one place where errors become statuses.
+// Table converts errors to problems. Statuses of errors are decided nowhere else.
 type Table struct {
 	unavailable func(error) bool
 	backlog     func() time.Duration
 	logger      *slog.Logger
-	// trouble says when it is time to log again why requests are turned away.
+	// trouble limits how often the log says why requests are refused.
 	trouble rate.Sometimes
 }
 
-// NewTable returns the table. unavailable says whether an error passes, so that the
-// request may succeed later; backlog about how long it takes to write the logs that
-// wait. The logger is told what isn't the client's business.
+// NewTable returns the table. unavailable reports whether an error is temporary, so
+// that a retry may succeed. backlog returns about how long it takes to write the
+// waiting logs. The logger gets the details that clients must not see.
 func NewTable(unavailable func(error) bool, backlog func() time.Duration, logger *slog.Logger) *Table {
 	return &Table{unavailable, backlog, logger, rate.Sometimes{Interval: time.Second}}
 }
 
-// Passes says whether an error passes: the request may succeed later.
+// Passes reports whether an error is temporary, so that a retry may succeed.
 func (t *Table) Passes(err error) bool { return t.unavailable(err) }
 
-// Of returns the problem that an error is. The fields that are wrong are those of the
-// request's query or body, as in says; where that is empty they have their name alone.
-// What nobody knows becomes an [Internal] one, which tells the client nothing, and is
-// logged.
+// Of returns the problem for an error. in says whether the request's wrong fields
+// are in its "query" or its "body"; if it is empty, fields have no prefix. An
+// unknown error becomes an [Internal] problem, which tells the client nothing; the
+// error is logged.
 func (t *Table) Of(ctx context.Context, err error, in string) *Problem {
 	if problem, ok := errors.AsType[*Problem](err); ok {
 		return problem
 	}
-	switch { // what is wrong on this side
+	switch { // conditions of the service, not of the request
 	case errors.Is(err, command.ErrFull):
 		t.logTrouble(ctx, "too many logs wait to be written", err)
 		return Unavailable.New("Too many logs wait to be written.").Later(t.backlog())
 	case errors.Is(err, command.ErrStopped):
 		return Unavailable.New("The service is stopping.").Later(RetryAfter)
 	case errors.Is(err, context.Canceled):
-		return Unavailable.New("The request was cancelled.") // nobody is listening
+		return Unavailable.New("The request was cancelled.") // the client is gone
 	case t.unavailable(err):
 		t.logTrouble(ctx, "the database is unavailable", err)
 		return Unavailable.New("The database does not answer.").Later(RetryAfter)
@@ -67,7 +67,7 @@ func (t *Table) Of(ctx context.Context, err error, in string) *Problem {
 	return Internal.New("")
 }
 
-// mistakes are the errors that say what is wrong with a request.
+// mistakes returns the errors that are the client's mistakes.
 func mistakes() []mistake {
 	return []mistake{
 		{query.ErrNotFound, NotFound, "Nothing is known under this id, or not for this user.", Field{}},
@@ -90,12 +90,12 @@ func mistakes() []mistake {
 	}
 }
 
-// mistake is an error and the problem that it is.
+// mistake maps an error to its problem.
 type mistake struct {
 	err    error
 	kind   Kind
 	detail string
-	field  Field // with its name as its location; or zero
+	field  Field // its location is the field's name; may be zero
 }
 
 func (m mistake) problem(in string) *Problem {
@@ -108,8 +108,8 @@ func (m mistake) problem(in string) *Problem {
 	return m.kind.New(m.detail, m.field)
 }
 
-// logTrouble logs why requests are turned away: one of them a second, as there may
-// be tens of thousands with the same to say. The others are for the level debug.
+// logTrouble logs why requests are refused, at most once a second, because tens of
+// thousands may fail for the same reason. The others are logged at level debug.
 func (t *Table) logTrouble(ctx context.Context, message string, err error) {
 	level := slog.LevelDebug
 	t.trouble.Do(func() { level = slog.LevelWarn })

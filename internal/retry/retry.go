@@ -1,4 +1,5 @@
-// Package retry does again what the database failed to do because of somebody else.
+// Package retry repeats database work that failed because of conflicts or broken
+// connections.
 package retry
 
 import (
@@ -15,20 +16,21 @@ import (
 )
 
 const (
-	// maxTries bounds how often a unit of work that lost to another is tried.
+	// maxTries limits the number of tries after conflicts.
 	maxTries = 8
-	// firstPause is how long the first pause is on average.
+	// firstPause is the average length of the first pause.
 	firstPause = 5 * time.Millisecond
 )
 
-// Conflicts calls work until it doesn't fail because of another transaction
-// (deadlock or serialization failure), at most 8 times, with random pauses that
-// grow from about 5 ms to about 320 ms. Writers lock rows in the order of their
-// keys, so this is rare; but a statement from elsewhere may lock them in any order.
+// Conflicts calls work again while it fails because of another transaction (deadlock
+// or serialization failure), up to 8 tries in all. Between tries it makes random
+// pauses, which grow from about 5 ms to about 320 ms. Such conflicts are rare,
+// because writers lock rows in the order of their keys; but other statements may
+// lock them in any order.
 //
-// work must leave nothing behind when it fails: it is one statement outside a
-// transaction, or a whole transaction. Its last error is returned as it is, also
-// where ctx ends during a pause.
+// work must have no effect when it fails: it must be one statement outside a
+// transaction, or a whole transaction. Conflicts returns the last error of work
+// unchanged, even if ctx ends during a pause.
 func Conflicts(ctx context.Context, work func() error) error {
 	var last error
 	_, _ = backoff.Retry(ctx, func() (struct{}, error) {
@@ -52,16 +54,16 @@ func lostToAnother(err error) bool {
 	return ok && (refused.Code == pgerrcode.DeadlockDetected || refused.Code == pgerrcode.SerializationFailure)
 }
 
-// Pool is what reading needs of a pool of connections, such as a pgxpool.Pool.
+// Pool is the part of a connection pool that reading uses, such as a pgxpool.Pool.
 type Pool interface {
 	Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error)
-	// Reset lets go of the connections that the pool has.
+	// Reset closes all connections of the pool.
 	Reset()
 }
 
-// Read runs a query and collects its rows. A database that was restarted, or
-// has failed over, leaves broken connections in the pool: where the query meets
-// one, all go, and it is asked once more.
+// Read runs a query and collects its rows. After a restart or a failover, the pool
+// has broken connections. If the query meets one, Read resets the pool and runs the
+// query once more.
 func Read[T any](
 	ctx context.Context, pool Pool, collect func(pgx.Rows) (T, error), query string, arguments ...any,
 ) (T, error) {
@@ -80,14 +82,14 @@ func Read[T any](
 	return found, err
 }
 
-// brokeOff says whether err is the end of a connection, and not the failure to
-// make a new one.
+// brokeOff reports whether an existing connection broke, rather than that a new one
+// couldn't be made.
 func brokeOff(err error) bool {
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return false
 	}
-	if told, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return told.Code == pgerrcode.AdminShutdown || told.Code == pgerrcode.CrashShutdown
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return refused.Code == pgerrcode.AdminShutdown || refused.Code == pgerrcode.CrashShutdown
 	}
 	_, network := errors.AsType[*net.OpError](err)
 	return network || pgconn.SafeToRetry(err) ||

@@ -19,7 +19,7 @@ func TestConflicts(t *testing.T) {
 	deadlock, other := &pgconn.PgError{Code: pgerrcode.DeadlockDetected}, errors.New("something else")
 	for _, test := range []struct {
 		name  string
-		fails []error // by try, and then it succeeds
+		fails []error // one error per try, and then it succeeds
 		want  error
 		tries int
 	}{

@@ -1,4 +1,4 @@
-// Package timerange reads the ends of time ranges as people write them.
+// Package timerange parses the ends of time ranges in the forms that people write.
 package timerange
 
 import (
@@ -9,22 +9,23 @@ import (
 	"learninglog/rollup"
 )
 
-// Expected says what [Parse] reads.
+// Expected describes what [Parse] accepts.
 const Expected = "must be a date such as 2026-11-22, or an RFC 3339 date-time such as 2026-11-22T08:30:00Z"
 
-// Bound is an end of a range: an instant, or a whole day.
+// Bound is an end of a range: an instant or a whole day.
 type Bound struct {
-	// At is the instant, or the start of the day, in UTC.
+	// At is the instant or the start of the day, in UTC.
 	At time.Time
-	// WholeDay says that it was a date without a time.
+	// WholeDay says that the bound was a date without a time.
 	WholeDay bool
 }
 
-// Parse reads an RFC 3339 date-time, or a date in zone, of the years 1 to 9998.
-// Its error completes a sentence that begins with the name of the field.
+// Parse parses an RFC 3339 date-time, or a date in zone. The year must be from 1 to
+// 9998. The text of the error completes a sentence that begins with the name of the
+// field.
 func Parse(text string, zone *time.Location) (Bound, error) {
 	if date, err := time.Parse(time.DateOnly, text); err == nil {
-		noon := time.Date(date.Year(), date.Month(), date.Day(), 12, 0, 0, 0, zone) // which every day has
+		noon := time.Date(date.Year(), date.Month(), date.Day(), 12, 0, 0, 0, zone) // every day has a noon, even if its midnight is skipped
 		return checkYear(Bound{At: rollup.Day.StartOf(noon, zone), WholeDay: true})
 	}
 	at, err := ParseInstant(text)
@@ -37,7 +38,7 @@ func Parse(text string, zone *time.Location) (Bound, error) {
 	return checkYear(Bound{At: at})
 }
 
-// ParseInstant reads an RFC 3339 date-time, and returns its instant in UTC.
+// ParseInstant parses an RFC 3339 date-time, and returns the instant in UTC.
 func ParseInstant(text string) (time.Time, error) {
 	at, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil || !isDateTime(text) {
@@ -46,8 +47,8 @@ func ParseInstant(text string) (time.Time, error) {
 	return at.UTC(), nil
 }
 
-// isDateTime says whether what time.Parse has read is what RFC 3339 allows: that
-// also reads hours of one digit, commas, and offsets of a whole day.
+// isDateTime reports whether text that time.Parse has accepted is valid in RFC 3339.
+// time.Parse also accepts hours with one digit, commas, and offsets of a whole day.
 func isDateTime(text string) bool {
 	const (
 		hoursEnd = len("2026-11-22T08")
@@ -63,8 +64,8 @@ func isDateTime(text string) bool {
 	return hours <= "23" && minutes <= "59"
 }
 
-// checkYear keeps to the years whose periods, and those beside them, can be
-// written in four digits.
+// checkYear limits the years, so that the periods of the bound and the adjacent
+// periods have years with four digits.
 func checkYear(bound Bound) (Bound, error) {
 	const first, last = 1, 9998
 	if year := bound.At.Year(); year < first || year > last {
@@ -73,8 +74,8 @@ func checkYear(bound Bound) (Bound, error) {
 	return bound, nil
 }
 
-// Last returns the last instant of the bound, to the microsecond, for a range that
-// includes its end.
+// Last returns the last instant that belongs to the bound, to the microsecond, for a
+// range that includes its end.
 func (b Bound) Last(zone *time.Location) time.Time {
 	return b.Until(zone).Add(-time.Microsecond)
 }

@@ -69,7 +69,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// ParseInstant refuses what the time package reads beside RFC 3339.
+// ParseInstant refuses what the time package accepts beyond RFC 3339.
 func FuzzParseInstant(f *testing.F) {
 	for _, seed := range []string{
 		"2026-11-22T08:30:00Z", "2026-11-22T08:30:00.123456789+05:45", "2026-11-22T08:30:00-23:59",

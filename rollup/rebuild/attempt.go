@@ -15,28 +15,28 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// attempt is an attempt at a rebuild. Its workers take a part each and go on
-// with the next when they are through.
+// attempt is one attempt at a rebuild. Each of its workers takes a part, and takes
+// the next one when it has finished.
 type attempt struct {
 	worker *Worker
 	job    *river.Job[Args]
 	limit  *rate.Limiter
 
-	mu       sync.Mutex // held while a chunk is committed with what follows from it
+	mu       sync.Mutex // held while a chunk and its effect on this struct are committed
 	reached  resumePoint
 	progress Progress
-	counted  time.Time // until when progress.Seconds counts
-	taken    []bool    // the parts that have a worker, or need none any more
+	counted  time.Time // progress.Seconds counts up to this time
+	taken    []bool    // the parts that have a worker or are finished
 }
 
-// resume goes on where the attempt before came to. A job that is worked although nothing is left was
-// completed and then, as people may with River's own tools, made available again:
-// it begins anew, as what it found is out of date.
+// resume continues where the previous attempt stopped. If nothing is left, the job
+// was already completed and somebody has made it available again with River's own
+// tools. Then it starts from the beginning, because its result is out of date.
 func (w *Worker) resume(job *river.Job[Args], from resumePoint) (*attempt, error) {
 	a := &attempt{worker: w, job: job, limit: rate.NewLimiter(rate.Inf, 0), reached: from, counted: time.Now()}
 	if perSecond := job.Args.MaxLogsPerSecond; perSecond > 0 {
 		a.limit = rate.NewLimiter(rate.Limit(perSecond), perSecond)
-		a.limit.ReserveN(time.Now(), perSecond) // which it would otherwise grant at once
+		a.limit.ReserveN(time.Now(), perSecond) // the limiter would otherwise grant a whole burst at once
 	}
 	if from.isEnd() {
 		a.reached = resumePoint{}
@@ -62,7 +62,7 @@ func (a *attempt) run(ctx context.Context, first *pgx.Conn) error {
 	workers.Go(func() error { return a.work(ctx, first) })
 	for range min(a.job.Args.Workers, parts) - 1 {
 		if !a.worker.spare.TryAcquire(1) {
-			break // the service needs the connections that are left
+			break // the service needs the remaining connections
 		}
 		workers.Go(func() error {
 			defer a.worker.spare.Release(1)
@@ -104,9 +104,10 @@ func (a *attempt) begin(ctx context.Context, connection *pgx.Conn) error {
 	})
 }
 
-// divide divides the scope among the workers, and says about how many logs it has.
-// They get several parts each, as parts are never quite the same work. Whoever was
-// recorded since is one part: to list them goes through the same logs for each.
+// divide divides the scope into parts for the workers, and estimates how many logs
+// the scope has. There are several parts per worker, because parts never take
+// exactly the same time. A scope limited by RecordedSince is a single part: listing
+// its users reads the same logs for every part.
 func (a *attempt) divide(ctx context.Context, tx pgx.Tx) (parts []*Part, expected int64, err error) {
 	const partsPerWorker = 8
 	n := 1
@@ -124,7 +125,7 @@ func (a *attempt) divide(ctx context.Context, tx pgx.Tx) (parts []*Part, expecte
 	return parts, expected, err
 }
 
-// work rebuilds parts until all are taken.
+// work takes parts and rebuilds them until all are taken.
 func (a *attempt) work(ctx context.Context, connection *pgx.Conn) error {
 	read := int64(0)
 	for {
@@ -133,7 +134,7 @@ func (a *attempt) work(ctx context.Context, connection *pgx.Conn) error {
 			return nil
 		}
 		for part := a.part(i); part != nil; part = a.part(i) {
-			err := a.rest(ctx, read)
+			err := a.pause(ctx, read)
 			if err != nil {
 				return err
 			}
@@ -161,7 +162,8 @@ func (a *attempt) part(i int) *Part {
 	return a.reached.Parts[i]
 }
 
-// chunk rebuilds the next chunk of a part, and returns how many logs it went through.
+// chunk rebuilds the next chunk of a part, and returns how many logs it went
+// through.
 func (a *attempt) chunk(ctx context.Context, connection *pgx.Conn, i int, part Part) (read int64, err error) {
 	args := a.job.Args
 	options := ChunkOptions{MaxLogs: a.chunkLogs(), DryRun: args.DryRun, Zone: a.worker.Zone}
@@ -183,8 +185,8 @@ func (a *attempt) chunk(ctx context.Context, connection *pgx.Conn, i int, part P
 	return read, err
 }
 
-// chunkLogs is how many logs a chunk has. Where the rebuild is held back, its
-// chunks are small, so that what it takes is spread evenly.
+// chunkLogs returns the maximum number of logs per chunk. If the pace is limited,
+// chunks are small, so that the load is spread evenly.
 func (a *attempt) chunkLogs() int {
 	const chunksPerSecond, least = 10, 1000
 	if perSecond := a.job.Args.MaxLogsPerSecond; perSecond > 0 {
@@ -193,8 +195,8 @@ func (a *attempt) chunkLogs() int {
 	return a.worker.ChunkLogs
 }
 
-// rest waits for as long as the rebuild was faster than it may be.
-func (a *attempt) rest(ctx context.Context, read int64) error {
+// pause waits as long as the limit of the pace demands after reading that many logs.
+func (a *attempt) pause(ctx context.Context, read int64) error {
 	for read > 0 && a.limit.Limit() != rate.Inf {
 		n := min(int(read), a.limit.Burst())
 		if err := a.limit.WaitN(ctx, n); err != nil {

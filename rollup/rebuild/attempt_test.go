@@ -17,7 +17,7 @@ import (
 // holdLock is the first half of the key of the lock that a worker holds on its job.
 const holdLock = 0x6c6c_6a62
 
-// blockJob takes the lock of a job, as soon as nobody else has it.
+// blockJob takes the lock of a job as soon as it is free.
 func blockJob(t *testing.T, blocker *pgxpool.Conn, id int64) {
 	t.Helper()
 	_, err := blocker.Exec(context.Background(), `SELECT pg_advisory_lock($1, $2)`, holdLock, id)
@@ -30,9 +30,9 @@ func unblockJob(t *testing.T, blocker *pgxpool.Conn, id int64) {
 	require.NoError(t, err)
 }
 
-// An attempt that waited until the job was taken back, and perhaps taken up by
-// another process, leaves it to that: whatever became of the one isn't written
-// down as what became of the other.
+// An attempt may have to wait until the job is taken back, and perhaps taken up by
+// another process. Then it leaves the job alone: its own result isn't written as the
+// result of the other attempt.
 func TestAnAttemptThatComesTooLateLeavesTheJobToTheNext(t *testing.T) {
 	t.Parallel()
 	for name, whenItLooks := range map[string]string{
@@ -59,7 +59,7 @@ func TestAnAttemptThatComesTooLateLeavesTheJobToTheNext(t *testing.T) {
 			execute(t, pool, `
 				UPDATE river.river_job SET state = 'running', attempt = 2, attempted_at = now() - interval '1 minute'
 				WHERE id = $1`, id)
-			unblockJob(t, blocker, id) // the process of the second attempt dies, which is found out
+			unblockJob(t, blocker, id) // as if the process of the second attempt had died
 
 			await(t, jobs, id, "the rebuild ends", isCompleted)
 			assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
@@ -72,7 +72,8 @@ func TestAnAttemptThatComesTooLateLeavesTheJobToTheNext(t *testing.T) {
 	}
 }
 
-// A worker that had lost its session to a restart of the database, say.
+// This happens to a worker that lost its session in a restart of the database, for
+// example.
 func TestAnAttemptEndsWhenAnotherHasTheJob(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -102,7 +103,7 @@ func TestAnAttemptEndsWhenAnotherHasTheJob(t *testing.T) {
 	unblockJob(t, blocker, id)
 }
 
-// River tells workers of a cancellation once, and one may not be listening.
+// River notifies workers of a cancellation once, and a worker may miss it.
 func TestARebuildIsCancelledWhoseWorkerWasNotTold(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)

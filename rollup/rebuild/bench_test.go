@@ -13,8 +13,8 @@ import (
 
 const benchLogs = 200_000
 
-// Verify reads all logs and all rollups once. Compare it with the bare counting
-// of the same sums.
+// Verify reads all logs and all rollups once. Compare it with a plain count of the
+// same sums.
 func BenchmarkVerify(b *testing.B) {
 	pool := pgtest.Pool(b)
 	execute(b, pool, `

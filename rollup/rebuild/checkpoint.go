@@ -14,36 +14,37 @@ import (
 	"learninglog/internal/retry"
 )
 
-// resumePoint is where a rebuild goes on. Its zero value is the beginning.
+// resumePoint is the place where a rebuild continues. The zero value is the
+// beginning.
 type resumePoint struct {
 	Begun bool `json:"begun"`
-	// BeganAt is when that was, by the database's clock, which is also that of
-	// recorded_at.
+	// BeganAt is the time at which the rebuild began, by the database's clock. The
+	// same clock sets recorded_at.
 	BeganAt time.Time `json:"began_at"`
-	// Parts is what is left of the parts that the scope was divided into; nil is
-	// nothing.
+	// Parts has what is left of each part of the scope; nil means nothing is left.
 	Parts []*Part `json:"parts"`
-	// NextUser is, of a routine, with whom the sample of the next one begins.
+	// NextUser is the user with whom the sample of the next routine begins. Only
+	// routines set it.
 	NextUser uuid.UUID `json:"next_user"`
 }
 
-// isEnd says whether nothing is left.
+// isEnd reports whether nothing is left.
 func (p resumePoint) isEnd() bool {
 	return p.Begun && !slices.ContainsFunc(p.Parts, func(part *Part) bool { return part != nil })
 }
 
-// change is what follows from a transaction, if it is committed.
+// change applies the effect of a transaction, if the transaction is committed.
 type change func(*resumePoint, *Progress)
 
-// commit does work in a transaction and commits it together with what follows
-// from it.
+// commit runs work in a transaction, and commits it together with the resume point
+// and the progress that follow from it.
 func (a *attempt) commit(ctx context.Context, connection *pgx.Conn, work func(pgx.Tx) (change, error)) error {
 	return retry.Conflicts(ctx, func() error {
 		tx, err := connection.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
 		if err != nil {
 			return err
 		}
-		defer rollBack(ctx, tx) // of what isn't committed
+		defer rollBack(ctx, tx) // has no effect after a commit
 		follows, err := work(tx)
 		if err != nil {
 			return err
@@ -58,7 +59,7 @@ func (a *attempt) commit(ctx context.Context, connection *pgx.Conn, work func(pg
 			return err
 		}
 		if reached.isEnd() {
-			if err := end(ctx, tx, a.job, reached, progress); err != nil {
+			if err := complete(ctx, tx, a.job, reached, progress); err != nil {
 				return err
 			}
 		}
@@ -70,17 +71,17 @@ func (a *attempt) commit(ctx context.Context, connection *pgx.Conn, work func(pg
 	})
 }
 
-// rollBack ends a transaction also when ctx has ended. Where it fails, the
-// connection is broken: the server rolls back by itself, and what failed before
-// says more.
+// rollBack ends a transaction even if ctx has ended. If rolling back fails, the
+// connection is broken and the server rolls back by itself. That error is ignored,
+// because the error before it says more.
 func rollBack(ctx context.Context, tx pgx.Tx) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = tx.Rollback(ctx)
 }
 
-// checkpoint writes how far the job has come: the progress for whoever watches,
-// where it goes on for whoever resumes it.
+// checkpoint writes how far the job has come: the progress for watchers, and the
+// resume point for the next attempt.
 func checkpoint(
 	ctx context.Context, tx pgx.Tx, job *river.Job[Args], reached resumePoint, progress Progress,
 ) error {
@@ -98,12 +99,12 @@ func checkpoint(
 	return nil
 }
 
-// end completes the job together with its last chunk. Left to River, that would
-// be a moment later; and a crash in that moment would have it all done again.
-func end(
+// complete completes the job in the transaction of its last chunk. River alone would
+// do so a moment later, and a crash in that moment would repeat the whole rebuild.
+func complete(
 	ctx context.Context, tx pgx.Tx, job *river.Job[Args], reached resumePoint, progress Progress,
 ) error {
-	if err := keepVerification(ctx, tx, job, reached, progress); err != nil {
+	if err := saveVerification(ctx, tx, job, reached, progress); err != nil {
 		return err
 	}
 	if _, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job); err != nil {

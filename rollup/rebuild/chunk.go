@@ -8,48 +8,48 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Chunk is what a rebuild looked at and repaired in one transaction.
+// Chunk is the result of one transaction of a rebuild.
 type Chunk struct {
-	// Users and Logs count the truth that was read. A user whose periods are in
-	// several chunks is counted in the first of them.
+	// Users and Logs count the users and the logs that were compared. A user whose
+	// periods are in several chunks is counted in the first of them.
 	Users, Logs int64
-	// Walked is about how many logs were gone through. That is many more than Logs
-	// where the scope is a range of time, which the index leaves out only user by
-	// user, or where rows of the rollup have no logs.
+	// Walked is about how many logs were read. It is much larger than Logs in two
+	// cases: the scope is a range of time, because the index can exclude logs only
+	// user by user; or rows of the rollup have no logs.
 	Walked int64
-	// Drifted counts the rows that were wrong, and Examples has those that were
-	// furthest from the truth, the worst first, at most [MaxExamples].
+	// Drifted counts the drifted rows. Examples has those that are furthest from the
+	// truth, the worst first, at most [MaxExamples].
 	Drifted  DriftedRows
 	Examples []Drift
-	// Rest is what is left of the part, or nil.
+	// Rest is what is left of the part, or nil if nothing is.
 	Rest *Part
 }
 
-// ChunkOptions says how a chunk is rebuilt.
+// ChunkOptions configures [WorkChunk].
 type ChunkOptions struct {
-	// MaxLogs bounds the logs and the rows of one chunk. Only a calendar month of
-	// one user may exceed it, with the ends of the weeks that begin in it.
+	// MaxLogs limits the logs and the rows of one chunk. A single calendar month of
+	// one user may exceed it, together with the ends of the weeks that begin in it.
 	MaxLogs int
-	// DryRun finds drift and leaves it.
+	// DryRun reports drift without repairing it.
 	DryRun bool
-	// Zone is the zone of the periods.
+	// Zone is the time zone of the periods.
 	Zone *time.Location
 }
 
-// WorkChunk looks for drift in the first chunk of a part of scope, and repairs it. To
-// rebuild the whole of a scope, start with [Whole], commit, and go on with the Rest
-// until there is none.
+// WorkChunk looks for drift in the first chunk of a part of scope, and repairs it.
+// To rebuild a whole scope, start with [Whole], commit, and continue with the Rest
+// until it is nil.
 //
-// Nobody is locked out and nothing is counted twice: one statement, hence one
-// snapshot, takes the rollup from the truth and adds the difference. Whatever a
-// writer commits before the snapshot is in both and cancels out; whatever it
-// commits after is in neither, and adds itself. Rows that are right are not
-// touched.
+// Nobody is locked out and nothing is counted twice. One statement, and therefore
+// one snapshot, subtracts the rollup from the truth and adds the difference. What a
+// writer commits before the snapshot is in both the logs and the rollup, and cancels
+// out. What a writer commits after the snapshot is in neither, and the writer adds
+// it itself. Rows that are right are not touched.
 //
-// Only two rebuilds could add the same difference twice, so they take turns:
-// where there is drift, a lock that only they take is held from then until tx
-// ends. tx must be READ COMMITTED, as the snapshot of the repair has to be
-// younger than that lock.
+// Only two rebuilds could add the same difference twice, so they take turns: if
+// there is drift, WorkChunk takes an advisory lock that only rebuilds take, and
+// holds it until tx ends. tx must be READ COMMITTED, because the snapshot of the
+// repair must be taken after the lock.
 func WorkChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, options ChunkOptions) (Chunk, error) {
 	if _, err := tx.Exec(ctx, plannerSQL); err != nil {
 		return Chunk{}, fmt.Errorf("preparing a chunk: %w", err)
@@ -64,7 +64,7 @@ func WorkChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, options C
 		return Chunk{}, err
 	}
 	if rest != nil {
-		rest.Sample = part.Sample.before(*rest, found.logs)
+		rest.Sample = part.Sample.remaining(*rest, found.logs)
 	}
 	chunk := Chunk{Users: found.users, Logs: found.logs, Walked: walked(found, users), Drifted: found.drifted, Examples: found.examples, Rest: rest}
 	if part.At != nil {
@@ -78,8 +78,10 @@ func WorkChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, options C
 	return chunk, err
 }
 
-// walked is what was read, unless that is little of what was passed to find it:
-// what is left of a chunk that the next user didn't fit into is about as much.
+// walked returns the number of logs that the chunk is charged for. This is the
+// number of logs compared, unless more than twice as many were passed to find them.
+// Smaller excesses are normal: a chunk also passes part of the logs of the next
+// user, who didn't fit in.
 func walked(found compared, users userRange) int64 {
 	if 2*found.logs < users.passed {
 		return users.passed
@@ -87,18 +89,20 @@ func walked(found compared, users userRange) int64 {
 	return found.logs
 }
 
-// plannerSQL holds until the transaction ends. A chunk is bounded, so it may be
-// compared in memory; and compiling its statement takes longer than running it.
+// plannerSQL has effect until the transaction ends. A chunk is bounded, so it can be
+// compared in memory. JIT is off because compiling the statement takes longer than
+// running it.
 const plannerSQL = `SELECT set_config('work_mem', '128MB', true), set_config('jit', 'off', true)`
 
-// rebuildLock is the key of the advisory lock that rebuilds take turns with.
+// rebuildLock is the key of the advisory lock with which rebuilds take turns.
 const rebuildLock int64 = 0x6c6c_7265_6275_696c // "llrebuil"
 
-// repair looks again at users of whom something was found to be wrong, after
-// another rebuild that may have put it right, and adds what is missing.
+// repair compares the users with drift again, once it has the lock, and adds the
+// differences. Another rebuild may have repaired them before.
 func repair(ctx context.Context, tx pgx.Tx, scope Scope, wrong userRange, zone *time.Location) (compared, error) {
-	// In a statement of its own, before the repair: inside it, the lock would
-	// come after the snapshot, and two rebuilds would both apply.
+	// The lock needs a statement of its own, before the repair. Inside the repair,
+	// it would be taken after the snapshot, and two rebuilds would both add the same
+	// difference.
 	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, rebuildLock); err != nil {
 		return compared{}, fmt.Errorf("waiting for another rebuild's chunk: %w", err)
 	}

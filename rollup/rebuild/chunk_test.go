@@ -19,8 +19,8 @@ import (
 	"learninglog/rollup/rebuild"
 )
 
-// Chunks are bounded by logs, not by users: who has too many is cut at months,
-// and nothing is read twice, left out or judged by a part of its logs.
+// Chunks are bounded by logs, not by users: a user with too many logs is cut at
+// months. Nothing is read twice, left out, or compared with only a part of its logs.
 func TestChunksAreBounded(t *testing.T) {
 	t.Parallel()
 	for _, zoneName := range []string{"UTC", "America/Havana", "Pacific/Apia"} {
@@ -39,10 +39,10 @@ func TestChunksAreBounded(t *testing.T) {
 					})
 				}
 			}
-			// Half past midnight in Havana, twice, on a first of the month.
+			// Half past midnight in Havana comes twice, on the first of a month.
 			logs = append(logs, newLog(user(2), 3, "2026-11-01T04:30:00Z"), newLog(user(2), 4, "2026-11-01T05:30:00Z"))
 			record(t, pool, location, logs...)
-			const maxLogs, monthAtMost = 28, 31 // so every month of the biggest is a chunk
+			const maxLogs, monthAtMost = 28, 31 // so that every month of the biggest user is a chunk
 			options := rebuild.ChunkOptions{MaxLogs: maxLogs, DryRun: true, Zone: location}
 
 			chunks := workAll(t, pool, rebuild.Scope{}, options)
@@ -132,7 +132,7 @@ func ids(users ...int) []uuid.UUID {
 	return list
 }
 
-// Parts have every user between them, and no user twice.
+// The parts together have every user exactly once.
 func TestSplit(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -167,7 +167,7 @@ func TestSplit(t *testing.T) {
 	assert.Equal(t, 5000, total)
 }
 
-// What a rebuild of healthy data reads and writes, by PostgreSQL's own counters.
+// The reads and writes of a rebuild without drift, by PostgreSQL's own counters.
 func TestHealthyRebuildReadsTheIndexAlone(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -193,7 +193,7 @@ type statistics struct{ written, logsRead int64 }
 
 func readStatistics(t *testing.T, pool *pgxpool.Pool) (found statistics) {
 	t.Helper()
-	// Every session reports its own, at the latest when asked to.
+	// Every session reports its own counters, at the latest when it is asked to.
 	for _, connection := range pool.AcquireAllIdle(context.Background()) {
 		_, err := connection.Exec(context.Background(), `SELECT pg_stat_force_next_flush()`)
 		require.NoError(t, err)
@@ -208,9 +208,8 @@ func readStatistics(t *testing.T, pool *pgxpool.Pool) (found statistics) {
 	return found
 }
 
-// Whatever writers, corruption and rebuilders do at the same time: when a pass of
-// a rebuild ends, whoever wasn't corrupted during it is right, while the writers
-// go on.
+// Writers, corruption and rebuilds run concurrently. When a pass of a rebuild ends,
+// all users who weren't corrupted during it are right, while the writers continue.
 func TestEveryPassIsExact(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -224,7 +223,7 @@ func TestEveryPassIsExact(t *testing.T) {
 		`DELETE FROM learning_log_aggregates WHERE user_id = $1`,
 		`INSERT INTO learning_log_aggregates VALUES ($1, 'month', '1999-01-01Z', 9, 9), ($1, 'day', '2026-01-01 01:02:03Z', 1, 1) ON CONFLICT DO NOTHING`,
 	}
-	first := 0 // of this case; every case has its own users
+	first := 0 // the first user of this case; every case has its own users
 	written := int64(0)
 	rapid.Check(t, func(t *rapid.T) {
 		users := rapid.IntRange(2, 8).Draw(t, "users")
@@ -268,7 +267,7 @@ func TestEveryPassIsExact(t *testing.T) {
 		}
 		scene.passes.Wait()
 
-		const few = 30 // logs, so that a chunk has no more drift than it keeps
+		const few = 30 // so few logs that a chunk has no more drift than it keeps as examples
 		for _, drift := range drifted(t, workAll(t, pool, rebuild.Scope{Users: mine}, rebuild.ChunkOptions{MaxLogs: few, DryRun: true})) {
 			require.True(t, corrupted[drift.UserID], "%+v", drift)
 		}

@@ -12,30 +12,30 @@ import (
 	"learninglog/rollup"
 )
 
-// Drift is a row of the rollup that its logs don't account for. A row that is
-// missing counts as zero sums.
+// Drift is a row of the rollup that differs from its logs. A missing row counts as
+// zero sums.
 type Drift struct {
 	UserID      uuid.UUID          `json:"user_id"`
 	Granularity rollup.Granularity `json:"granularity"`
 	// Period is the instant, in UTC, at which the period starts.
 	Period time.Time `json:"period"`
-	// Was is what the rollup said.
+	// Was is what the rollup had.
 	Was rollup.Sums `json:"was"`
 	// Is is the truth, counted from the logs.
 	Is rollup.Sums `json:"is"`
 }
 
-// String says it in a line.
+// String describes the drift in one line.
 func (d Drift) String() string {
 	return fmt.Sprintf("%s %s %s: rollup (%d words, %d entries), logs (%d words, %d entries)",
 		d.UserID, d.Granularity, d.Period.Format(time.RFC3339),
 		d.Was.TotalWordCount, d.Was.EntryCount, d.Is.TotalWordCount, d.Is.EntryCount)
 }
 
-// truthSQL counts the truth of some users. Their logs are read once, for days;
-// weeks and months are counted from those days. It counts by the clocks of the
-// zone, which is what date_trunc does with an instant and a zone, and makes
-// instants of what came out.
+// truthSQL counts the true sums of some users. It reads their logs once, for the
+// days, and counts weeks and months from those days. It truncates local times of the
+// zone, as date_trunc does with an instant and a zone, and converts the results back
+// to instants.
 func (r userRange) truthSQL() string {
 	return `
 	WITH daily AS MATERIALIZED (
@@ -76,9 +76,9 @@ func (r userRange) usersSQL() string {
 	return `user_id BETWEEN @first AND @last`
 }
 
-// joinedSQL follows truthSQL, and lists where the truth and the rollup differ.
-// NULL is no row: so a row of zero sums differs from none, and is found to be
-// swept.
+// joinedSQL follows truthSQL, and lists the rows where the truth and the rollup
+// differ. NULL stands for a missing row. So a row of zero sums differs from a
+// missing row, and is found and swept.
 const joinedSQL = `, differing AS (
 	    SELECT user_id, granularity, period, rollup.words AS was_words, rollup.entries AS was_entries,
 	           truth.words AS is_words, truth.entries AS is_entries
@@ -86,9 +86,9 @@ const joinedSQL = `, differing AS (
 	    WHERE truth.words IS DISTINCT FROM rollup.words OR truth.entries IS DISTINCT FROM rollup.entries
 	)` + driftSQL
 
-// groupedSQL finds what joinedSQL does. It takes longer, but a database that is
-// distributed by user pushes it down to its shards also where it is part of a
-// write. A group has a row of each side at most, so max picks it.
+// groupedSQL finds the same rows as joinedSQL. It takes longer, but a database that
+// is distributed by user can push it down to its shards even as a part of a write. A
+// group has at most one row of each side, so max returns that row's value.
 const groupedSQL = `, differing AS (
 	    SELECT user_id, granularity, period, max(was_words) AS was_words, max(was_entries) AS was_entries,
 	           max(is_words) AS is_words, max(is_entries) AS is_entries
@@ -103,7 +103,7 @@ const groupedSQL = `, differing AS (
 	    HAVING max(is_words) IS DISTINCT FROM max(was_words) OR max(is_entries) IS DISTINCT FROM max(was_entries)
 	)` + driftSQL
 
-// driftSQL is the rows that differ, in numbers.
+// driftSQL lists the differing rows, with zeros for missing rows.
 const driftSQL = `, drift AS (
 	    SELECT user_id, granularity, period,
 	           coalesce(was_words, 0) AS was_words, coalesce(was_entries, 0) AS was_entries,
@@ -111,8 +111,9 @@ const driftSQL = `, drift AS (
 	    FROM differing
 	)`
 
-// summarySQL ends the statement: a row per drift, and one without drift where
-// there is none. A log is counted in the one user range that has its month.
+// summarySQL ends the statement. It returns a row per drift, or a single row without
+// drift if there is none. A log is counted only in the user range that has its
+// month.
 const summarySQL = `
 	SELECT read.users, read.logs,
 	       user_id, granularity, period, was_words, was_entries, is_words, is_entries
@@ -123,9 +124,9 @@ const summarySQL = `
 	LEFT JOIN drift ON true
 	ORDER BY user_id, granularity, period`
 
-// repairSQL follows groupedSQL and adds the differences. A row whose difference
-// doesn't fit into a bigint, which only corruption explains, is there for sure:
-// that difference is added as a numeric.
+// repairSQL follows groupedSQL and adds the differences. A difference that doesn't
+// fit into a bigint can only come from corruption, and then the row certainly
+// exists: it is updated with a numeric.
 func repairSQL() string {
 	return `, differences AS (
 	    SELECT user_id, granularity, period,
@@ -146,8 +147,8 @@ func repairSQL() string {
 	)`
 }
 
-// sweepSQL deletes rows without logs, which mean the same as no row. It skips
-// what a writer is just adding to, so it waits for nobody.
+// sweepSQL deletes rows without logs, which mean the same as no row. It skips rows
+// that a writer has locked, so it never waits.
 const sweepSQL = `
 	DELETE FROM learning_log_aggregates
 	WHERE (user_id, granularity, period) IN (
@@ -168,15 +169,15 @@ func (r userRange) arguments(scope Scope, zone *time.Location) pgx.NamedArgs {
 	return arguments
 }
 
-// compared is what comparing an user range found.
+// compared is the result of comparing a user range.
 type compared struct {
 	users, logs int64
-	// drifted and examples are as in a [Chunk]. There may be hundreds of thousands
-	// of rows, so they are not kept.
+	// drifted and examples are as in a [Chunk]. The drifted rows themselves are not
+	// kept, since there may be hundreds of thousands.
 	drifted  DriftedRows
 	examples []Drift
-	// wrong has the users of whom a row has drifted, or is empty and to be swept;
-	// empty says that there is one of the latter, or will be once it is repaired.
+	// wrong has the users who have a drifted row or an empty row to sweep. empty
+	// says that there is an empty row, or will be one after the repair.
 	wrong map[uuid.UUID]bool
 	empty bool
 }
@@ -224,7 +225,7 @@ func compare(ctx context.Context, tx pgx.Tx, query string, arguments pgx.NamedAr
 	return found, nil
 }
 
-// wrongUsers returns an user range of the users who have something to repair.
+// wrongUsers returns a user range of only the users who have something to repair.
 func (r userRange) wrongUsers(found compared) userRange {
 	r.users = make([]uuid.UUID, 0, len(found.wrong))
 	for user := range maps.Keys(found.wrong) {

@@ -10,47 +10,48 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// State is what becomes of a rebuild just now, by the name that River has for it.
+// State is the current state of a rebuild, by River's name.
 type State string
 
-// The states of a rebuild. It waits in the first four of them, and has ended in the
-// last three.
+// The states of a rebuild. In the first four it waits; in the last three it has
+// ended.
 const (
-	Available State = "available" // it is the next to be taken up
+	Available State = "available" // waits for a worker
 	Pending   State = "pending"   // rare
 	Scheduled State = "scheduled" // rare
-	Retryable State = "retryable" // it failed, and is soon tried again
+	Retryable State = "retryable" // failed, and will be retried soon
 	Running   State = "running"
 	Completed State = "completed"
 	Cancelled State = "cancelled"
-	Discarded State = "discarded" // it was given up after many attempts
+	Discarded State = "discarded" // given up after many attempts
 )
 
-// Job is a rebuild that was asked for, and how far it has come.
+// Job is a requested rebuild and its progress.
 type Job struct {
 	ID       int64
 	State    State
 	Args     Args
 	Progress Progress
-	// RequestedAt, StartedAt, CancelRequestedAt and FinishedAt are in UTC; nil is
-	// not yet.
+	// RequestedAt, StartedAt, CancelRequestedAt and FinishedAt are in UTC. Nil means
+	// that it hasn't happened yet.
 	RequestedAt       time.Time
 	StartedAt         *time.Time
 	CancelRequestedAt *time.Time
 	FinishedAt        *time.Time
-	// Error is why the last attempt failed, or empty. A cancellation is no failure.
+	// Error is why the last attempt failed, or empty. A cancellation is not a
+	// failure.
 	Error string
 }
 
-// Ended says whether nothing more will happen to the rebuild.
+// Ended reports whether the rebuild has ended, in whatever state.
 func (j Job) Ended() bool { return j.FinishedAt != nil }
 
-// IsBeingCancelled says whether it was asked to cancel the rebuild, which hasn't
-// ended yet.
+// IsBeingCancelled reports whether a cancellation was requested and the rebuild
+// hasn't ended yet.
 func (j Job) IsBeingCancelled() bool { return j.CancelRequestedAt != nil && !j.Ended() }
 
-// Get returns one rebuild, or fails with [ErrNotFound]. Those that have ended are
-// kept for a day, those that were given up for a week.
+// Get returns one rebuild, or fails with [ErrNotFound]. Rebuilds are kept for a day
+// after they have ended; discarded ones for a week.
 func (j *Jobs) Get(ctx context.Context, id int64) (Job, error) {
 	row, err := j.find(ctx, id)
 	if err != nil {
@@ -108,8 +109,8 @@ func newJob(row *rivertype.JobRow) (Job, error) {
 	return job, nil
 }
 
-// cancelRequestedAt returns when it was asked to cancel a job, as River keeps that
-// until the job ends and after, or nil.
+// cancelRequestedAt returns when the cancellation of a job was requested, or nil.
+// River keeps this time in the job's metadata, even after the job has ended.
 func cancelRequestedAt(row *rivertype.JobRow) (*time.Time, error) {
 	var metadata struct {
 		CancelAttemptedAt *time.Time `json:"cancel_attempted_at"`

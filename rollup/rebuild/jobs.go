@@ -1,11 +1,12 @@
-// Package rebuild verifies the rollups and repairs them, while writers go on: it
-// compares them with the logs, tells of every row that differs (drift, the truth minus
-// the rollup) and adds what is missing.
+// Package rebuild verifies the rollups and repairs them while writers continue. It
+// compares the rollups with the logs, reports every row that differs (drift is the
+// truth minus the rollup) and adds what is missing.
 //
-// Begin with [NewJobs], the queue of rebuilds in the database. [Jobs.Request] asks for
-// one, [Jobs.Get], [Jobs.List] and [Jobs.Cancel] see to it, and whatever process is
-// between [Jobs.Start] and [Jobs.Stop] works it. [WorkChunk] says why nobody is locked
-// out and nothing counted twice.
+// Begin with [NewJobs], the queue of rebuilds in the database. [Jobs.Request]
+// requests a rebuild; [Jobs.Get], [Jobs.List] and [Jobs.Cancel] watch and cancel it.
+// Every process that is between [Jobs.Start] and [Jobs.Stop] works on the rebuilds
+// in the queue. [WorkChunk] explains why nobody is locked out and nothing is counted
+// twice.
 package rebuild
 
 import (
@@ -21,23 +22,22 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 )
 
-// DefaultChunkLogs is how many logs a rebuild reads in one transaction.
+// DefaultChunkLogs is the default limit of logs per chunk.
 const DefaultChunkLogs = 200_000
 
-// Config says how rebuilds are worked. The zero value of a field is its
-// default.
+// Config configures [Jobs]. A field with its zero value gets its default.
 type Config struct {
 	// Schema is the schema of River's tables. There is no default.
 	Schema string
-	// Zone is the zone of the periods. Default: UTC.
+	// Zone is the time zone of the periods. Default: UTC.
 	Zone *time.Location
-	// ChunkLogs bounds the logs of one transaction. Default: [DefaultChunkLogs].
+	// ChunkLogs limits the logs of one chunk. Default: [DefaultChunkLogs].
 	ChunkLogs int
-	// Routine says what is verified by itself. Default: nothing.
+	// Routine configures the routines. Default: none.
 	Routine RoutineConfig
-	// Logger is told of rebuilds. Default: [slog.Default].
+	// Logger logs the rebuilds. Default: [slog.Default].
 	Logger *slog.Logger
-	// RiverLogger is River's own, which says much. Default: Logger.
+	// RiverLogger is for River's own log messages, which are many. Default: Logger.
 	RiverLogger *slog.Logger
 }
 
@@ -57,8 +57,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Jobs is the queue of rebuilds. Rebuilds may be requested, cancelled and looked at
-// at any time; they are worked between Start and Stop, by any number of processes.
+// Jobs is the queue of rebuilds. Rebuilds may be requested, cancelled and read at
+// any time. Any number of processes work on them, each between its Start and Stop.
 type Jobs struct {
 	client  *river.Client[pgx.Tx]
 	pool    *pgxpool.Pool
@@ -69,8 +69,8 @@ type Jobs struct {
 	rescuing    sync.WaitGroup
 }
 
-// NewJobs returns the queue in the database of pool, which must be migrated by
-// the time it is used.
+// NewJobs returns the queue in the database of pool. The database must be migrated
+// before the queue is used.
 func NewJobs(pool *pgxpool.Pool, config Config) (*Jobs, error) {
 	config = config.withDefaults()
 
@@ -87,7 +87,8 @@ func NewJobs(pool *pgxpool.Pool, config Config) (*Jobs, error) {
 		Logger:  config.RiverLogger,
 		Workers: workers,
 		// Each rebuild takes a connection from readers and writers for as long as it
-		// lasts, so they are few; the second lets a small one pass a big one.
+		// lasts, so only a few may run. There are two, so that a small one can
+		// overtake a big one.
 		Queues: map[string]river.QueueConfig{
 			river.QueueDefault: {MaxWorkers: 2},
 			routineQueue:       {MaxWorkers: 1},
@@ -99,11 +100,11 @@ func NewJobs(pool *pgxpool.Pool, config Config) (*Jobs, error) {
 	return &Jobs{client: client, pool: pool, routine: config.Routine, logger: config.Logger}, nil
 }
 
-// Client returns River's client, for whoever shows or counts jobs of all kinds.
+// Client returns River's client, to show or count jobs of all kinds.
 func (j *Jobs) Client() *river.Client[pgx.Tx] { return j.client }
 
-// Start works jobs until Stop, also after ctx has ended, and begins routines that
-// are due. Call Stop only if it succeeds.
+// Start works on jobs and begins due routines until Stop is called, even after ctx
+// has ended. Call Stop only if Start succeeded.
 func (j *Jobs) Start(ctx context.Context) error {
 	running := context.WithoutCancel(ctx)
 	looking, stop := context.WithCancel(running)
@@ -120,8 +121,9 @@ func (j *Jobs) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop interrupts the jobs that this process works and returns when they have
-// been handed on: each goes on at its last chunk, here or elsewhere.
+// Stop interrupts the jobs of this process, and returns when they have been handed
+// back to the queue. Each continues after its last committed chunk, in this or
+// another process.
 func (j *Jobs) Stop(ctx context.Context) error {
 	j.stopLooking()
 	j.rescuing.Wait()
@@ -131,8 +133,8 @@ func (j *Jobs) Stop(ctx context.Context) error {
 	return nil
 }
 
-// Rescue makes the rebuilds available again whose process is gone, and returns
-// how many. Between Start and Stop it happens by itself, every few seconds.
+// Rescue makes rebuilds whose process has died available again, and returns how
+// many. Between Start and Stop this happens automatically, every few seconds.
 func (j *Jobs) Rescue(ctx context.Context) (int, error) {
 	return rescue(ctx, j.pool, j.client)
 }

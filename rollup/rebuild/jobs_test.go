@@ -20,7 +20,7 @@ import (
 	"learninglog/rollup/rebuild"
 )
 
-// newJobs returns a queue that works in chunks of a log at a time.
+// newJobs returns a queue whose chunks have one log each.
 func newJobs(t *testing.T, pool *pgxpool.Pool) *rebuild.Jobs {
 	t.Helper()
 	jobs, err := rebuild.NewJobs(pool, rebuild.Config{
@@ -107,7 +107,8 @@ func TestRebuildJob(t *testing.T) {
 	assert.Zero(t, progress.RowsDrifted)
 }
 
-// A crash between the last chunk and the job's end would have it all done again.
+// A crash between the last chunk and the end of the job would repeat the whole
+// rebuild.
 func TestRebuildJobEndsTogetherWithItsLastChunk(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -136,7 +137,8 @@ func TestRebuildJobEndsTogetherWithItsLastChunk(t *testing.T) {
 	assert.Equal(t, []string{"completed 2"}, ends)
 }
 
-// Whoever tries a rebuild again with River's own tools wants to know of now.
+// Somebody who retries a rebuild with River's own tools wants to know the current
+// state.
 func TestRebuildJobThatIsTriedAgainAfterItsEndBeginsAnew(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -161,7 +163,7 @@ func TestRebuildJobThatIsTriedAgainAfterItsEndBeginsAnew(t *testing.T) {
 
 func TestRebuildJobIsUniquePerScope(t *testing.T) {
 	t.Parallel()
-	jobs := newJobs(t, pgtest.Pool(t)) // not started: jobs stay available
+	jobs := newJobs(t, pgtest.Pool(t)) // not started, so jobs stay available
 	one, other, from := user(1), user(2), instant("2026-11-01T00:00:00Z")
 	scopes := []rebuild.Args{
 		{},
@@ -181,8 +183,8 @@ func TestRebuildJobIsUniquePerScope(t *testing.T) {
 	assert.Len(t, ids, len(scopes))
 }
 
-// A deploy: the process that works a rebuild stops, and another goes on with the
-// next chunk. Nothing is done twice.
+// A deployment: the process that works on a rebuild stops, and another continues
+// with the next chunk. Nothing is done twice.
 func TestRebuildJobIsHandedOn(t *testing.T) {
 	t.Parallel()
 	const users = 30
@@ -192,7 +194,7 @@ func TestRebuildJobIsHandedOn(t *testing.T) {
 			INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
 			VALUES (gen_random_uuid(), $1, 1, '2026-11-22Z')`, user(n))
 	}
-	// The last user's chunk has to wait for this row, so the job can't be done.
+	// The last user's chunk has to wait for this row, so the job can't end.
 	execute(t, pool, `INSERT INTO learning_log_aggregates VALUES ($1, 'day', '2026-11-22Z', 5, 5)`, user(users-1))
 	blocker, err := pool.Begin(context.Background())
 	require.NoError(t, err)
@@ -223,7 +225,7 @@ func TestRebuildJobIsHandedOn(t *testing.T) {
 	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
 }
 
-// A crash: River calls the job running, but its process is gone.
+// A crash: River calls the job running, but its process has died.
 func TestRebuildJobIsRescued(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -270,7 +272,7 @@ func TestRescueLeavesRebuildsThatAreBeingWorked(t *testing.T) {
 	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
 }
 
-// waitForLock returns when some session waits for a row.
+// waitForLock returns when a session waits for a row.
 func waitForLock(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -308,7 +310,7 @@ func TestRebuildJobKeepsTheWorstExamplesAndCountsAll(t *testing.T) {
 	}
 }
 
-// Workers share a rebuild: each user is in one chunk, whoever worked it.
+// Workers share a rebuild: each user is in one chunk, whichever worker processes it.
 func TestRebuildJobWithSeveralWorkers(t *testing.T) {
 	t.Parallel()
 	const users = 100
@@ -335,8 +337,7 @@ func TestRebuildJobWithSeveralWorkers(t *testing.T) {
 	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
 }
 
-// What is kept is the pace of going through logs, and not of finding those that
-// the rebuild is about.
+// The pace limits the logs that are read, including those that are not in scope.
 func TestRebuildJobKeepsItsPace(t *testing.T) {
 	t.Parallel()
 	const users, perSecond = 60, 30
@@ -369,7 +370,7 @@ func TestRebuildJobKeepsItsPace(t *testing.T) {
 			}).Job.ID
 
 			progress := await(t, jobs, id, "the verification ends", isCompleted)
-			const ahead = 2 // the last chunk of each worker isn't rested from
+			const ahead = 2 // there is no pause after the last chunk of each worker
 			assert.GreaterOrEqual(t, time.Since(begun), (users-ahead)*time.Second/perSecond)
 			assert.Equal(t, test.logs, progress.LogsDone)
 		})

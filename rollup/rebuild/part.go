@@ -10,34 +10,34 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Part is a part of the users of a scope that is still to be looked at: those From
-// through Last, in key order. Where Last is before From, the last user is followed
-// by the first, as on a clock.
+// Part is a range of the users of a scope that is still to be compared: From through
+// Last, in key order. If Last is before From, the range wraps around, as on a clock:
+// the first user follows the last one.
 type Part struct {
 	From uuid.UUID `json:"from"`
-	// At is set where the user From has been looked at in part: only its periods
-	// that start at At or later are left.
+	// At is set if some periods of the user From have been compared already: only
+	// its periods that start at At or later are left.
 	At   *time.Time `json:"at,omitempty"`
 	Last uuid.UUID  `json:"last"`
-	// Sample, in a scope of everything, says of whom the part is; nil is all users.
+	// Sample limits the part to some users, in a scope of everything. Nil means all
+	// users.
 	Sample *Sample `json:"sample,omitempty"`
 
-	// page has the next of the users, where the part isn't of all. It saves
-	// listing them for every chunk. It isn't kept with the job: whoever resumes
-	// lists them again.
+	// page caches the next users, if the part has only some users, so that they
+	// aren't listed again for every chunk. It isn't saved with the job: after a
+	// restart the users are listed again.
 	page *userPage
 }
 
-// Whole is all users.
+// Whole returns the part that has all users.
 func Whole() Part { return Part{Last: uuid.Max} }
 
-// Split returns parts that have all users between them and about as many logs
-// each, at most n.
+// Split divides all users into at most n parts with about as many logs each.
 func Split(ctx context.Context, tx pgx.Tx, n int) ([]Part, error) {
 	if n == 1 {
 		return []Part{Whole()}, nil
 	}
-	// A sample of a thousand pages tells well enough how logs spread over users.
+	// A sample of a thousand pages is enough to see how logs spread over users.
 	const query = `
 		SELECT percentile_disc(@fractions::float8[]) WITHIN GROUP (ORDER BY user_id)
 		FROM learning_log TABLESAMPLE SYSTEM (
@@ -62,7 +62,8 @@ func Split(ctx context.Context, tx pgx.Tx, n int) ([]Part, error) {
 	return parts, nil
 }
 
-// end returns the last user before the part, as on a clock, comes to the first.
+// end returns the last user of the part, or the last possible user if the part wraps
+// around.
 func (p Part) end() uuid.UUID {
 	if compareIDs(p.Last, p.From) < 0 {
 		return uuid.Max
@@ -70,14 +71,14 @@ func (p Part) end() uuid.UUID {
 	return p.Last
 }
 
-// restFrom returns what is left of the part from a user on; where instant isn't nil,
-// of that user only the periods that start then or later.
+// restFrom returns what is left of the part from a user on. If instant isn't nil,
+// only the periods that start then or later are left of that user.
 func (p Part) restFrom(user uuid.UUID, instant *time.Time) *Part {
 	p.From, p.At = user, instant
 	return &p
 }
 
-// after returns what is left of the part after a user, or nil.
+// after returns what is left of the part after a user, or nil if nothing is.
 func (p Part) after(user uuid.UUID) *Part {
 	if user == p.Last {
 		return nil
@@ -87,8 +88,8 @@ func (p Part) after(user uuid.UUID) *Part {
 
 func compareIDs(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) }
 
-// userAfter returns the user id that follows id in key order: the nil UUID, as
-// on a clock, after the last there is.
+// userAfter returns the user id that follows id in key order. After the highest id
+// it wraps around to the nil UUID.
 func userAfter(id uuid.UUID) uuid.UUID {
 	for i := len(id) - 1; i >= 0; i-- {
 		id[i]++
@@ -99,7 +100,7 @@ func userAfter(id uuid.UUID) uuid.UUID {
 	return id
 }
 
-// userBefore is the reverse of userAfter.
+// userBefore is the inverse of userAfter.
 func userBefore(id uuid.UUID) uuid.UUID {
 	for i := len(id) - 1; i >= 0; i-- {
 		id[i]--

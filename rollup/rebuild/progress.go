@@ -8,26 +8,27 @@ import (
 	"learninglog/rollup"
 )
 
-// MaxExamples is how many drifted rows a rebuild keeps to show. It counts all.
+// MaxExamples is how many drifted rows a rebuild keeps as examples. All of them are
+// counted.
 const MaxExamples = 100
 
-// Progress is how far a rebuild has come. It is the output of its job,
-// committed together with each chunk.
+// Progress is how far a rebuild has come. It is the output of its River job, and is
+// committed with each chunk.
 type Progress struct {
 	UsersDone int64 `json:"users_done"`
 	LogsDone  int64 `json:"logs_done"`
-	// LogsExpected is about how many logs the scope has, by PostgreSQL's
-	// statistics when the rebuild began. 0 is unknown.
+	// LogsExpected is about how many logs the scope has, by PostgreSQL's statistics
+	// when the rebuild began. 0 means unknown.
 	LogsExpected int64 `json:"logs_expected"`
-	// Seconds is how long it was worked, without interruptions.
+	// Seconds is how long the rebuild has worked, without interruptions.
 	Seconds float64 `json:"seconds"`
-	// RowsDrifted counts the rows of the rollup that were wrong, RowsRepaired
-	// those that were put right: as many, or none in a dry run.
+	// RowsDrifted counts the rows of the rollup that were wrong, and RowsRepaired
+	// those that were repaired: all of them, or none in a dry run.
 	RowsDrifted  int64 `json:"rows_drifted"`
 	RowsRepaired int64 `json:"rows_repaired"`
 	// Drifted has RowsDrifted by granularity.
 	Drifted DriftedRows `json:"drifted"`
-	// Examples has the drifted rows that were furthest from the truth, the worst
+	// Examples has the drifted rows that are furthest from the truth, the worst
 	// first, at most [MaxExamples].
 	Examples []Drift `json:"examples"`
 }
@@ -56,7 +57,7 @@ func (r DriftedRows) plus(other DriftedRows) DriftedRows {
 
 func (r DriftedRows) total() int64 { return r.Day + r.Week + r.Month }
 
-// LogsPerSecond is how fast the rebuild has been, or 0 where nobody knows yet.
+// LogsPerSecond returns the average rate so far, or 0 if it is unknown yet.
 func (p Progress) LogsPerSecond() float64 {
 	if p.Seconds == 0 {
 		return 0
@@ -64,8 +65,8 @@ func (p Progress) LogsPerSecond() float64 {
 	return float64(p.LogsDone) / p.Seconds
 }
 
-// Remaining is about how long the rebuild will take yet, at the rate that it has
-// had. It is false where nobody knows.
+// Remaining returns about how long the rebuild will still take at the rate so far,
+// or false if that is unknown.
 func (p Progress) Remaining() (time.Duration, bool) {
 	rate := p.LogsPerSecond()
 	if rate == 0 || p.LogsExpected == 0 {
@@ -75,7 +76,7 @@ func (p Progress) Remaining() (time.Duration, bool) {
 	return time.Duration(float64(left) / rate * float64(time.Second)), true
 }
 
-// after returns the progress with a chunk more.
+// after returns the progress after one more chunk.
 func (p Progress) after(chunk Chunk, dryRun bool) Progress {
 	p.UsersDone += chunk.Users
 	p.LogsDone += chunk.Logs
@@ -91,12 +92,12 @@ func (p Progress) after(chunk Chunk, dryRun bool) Progress {
 	return p
 }
 
-// withExample adds a row to examples, the worst first, if it is one of the
-// [MaxExamples] that were furthest from the truth.
+// withExample adds a row to examples, sorted with the worst first, if it is among
+// the [MaxExamples] that are furthest from the truth.
 func withExample(examples []Drift, drift Drift) []Drift {
 	at, _ := slices.BinarySearchFunc(examples, drift.distance(), func(example Drift, of distance) int {
 		if example.distance().cmp(of) >= 0 {
-			return -1 // of those that are as far, the first comes first
+			return -1 // equal distances keep their order
 		}
 		return 1
 	})
@@ -106,7 +107,7 @@ func withExample(examples []Drift, drift Drift) []Drift {
 	return slices.Insert(examples[:min(len(examples), MaxExamples-1)], at, drift)
 }
 
-// distance is how far a row was from the truth.
+// distance is how far a row is from the truth.
 type distance struct{ words, entries uint64 }
 
 func (d Drift) distance() distance {
@@ -116,7 +117,7 @@ func (d Drift) distance() distance {
 	}
 }
 
-// cmp orders by words and then by entries.
+// cmp compares words first and then entries.
 func (d distance) cmp(other distance) int {
 	if words := cmp.Compare(d.words, other.words); words != 0 {
 		return words
@@ -124,10 +125,10 @@ func (d distance) cmp(other distance) int {
 	return cmp.Compare(d.entries, other.entries)
 }
 
-// difference is exact: two int64 may be further apart than an int64 holds.
+// difference is exact: two int64 may be further apart than an int64 can hold.
 func difference(a, b int64) uint64 {
 	if a < b {
 		a, b = b, a
 	}
-	return uint64(a) - uint64(b) //nolint:gosec // modulo 2^64, which is what is meant
+	return uint64(a) - uint64(b) //nolint:gosec // arithmetic modulo 2^64 is intended
 }

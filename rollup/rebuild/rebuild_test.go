@@ -27,7 +27,7 @@ import (
 	"learninglog/rollup/rebuild"
 )
 
-// user returns a user id, the n-th in key order.
+// user returns the n-th user id in key order.
 func user(n int) uuid.UUID {
 	var id uuid.UUID
 	binary.BigEndian.PutUint32(id[:], uint32(n))
@@ -50,7 +50,7 @@ func newLog(userID uuid.UUID, words int, at string) command.Log {
 	return command.Log{RequestID: uuid.New(), UserID: userID, WordCount: words, Timestamp: timestamp}
 }
 
-// workAll works a whole scope chunk by chunk and returns the chunks.
+// workAll works through a whole scope, chunk by chunk, and returns the chunks.
 func workAll(t require.TestingT, pool *pgxpool.Pool, scope rebuild.Scope, options rebuild.ChunkOptions) []rebuild.Chunk {
 	return workPart(t, pool, scope, rebuild.Whole(), options)
 }
@@ -81,8 +81,8 @@ func workPart(
 	return chunks
 }
 
-// drifted returns all drift of chunks that had few enough of it to keep, in the
-// order of the key.
+// drifted returns all drift in chunks in key order. The chunks must have so little
+// drift that all of it is in the examples.
 func drifted(t require.TestingT, chunks []rebuild.Chunk) []rebuild.Drift {
 	var (
 		all   []rebuild.Drift
@@ -109,8 +109,8 @@ func execute(t require.TestingT, pool *pgxpool.Pool, statement string, arguments
 	require.NoError(t, err)
 }
 
-// rows returns the rollup with the physical place of every row, which changes
-// with every write, even one that changes nothing.
+// rows returns the rollup with the physical location of every row. Every write
+// changes that, even one that changes no value.
 func rows(t require.TestingT, pool *pgxpool.Pool) []string {
 	result, err := pool.Query(context.Background(), `
 		SELECT format('%s %s %s', ctid, xmin, a) FROM learning_log_aggregates AS a ORDER BY user_id, granularity, period`)
@@ -224,7 +224,7 @@ func TestRebuildOfOneUserLeavesTheOthers(t *testing.T) {
 	assert.Len(t, pgtest.Drift(t, pool, time.UTC), 6)
 }
 
-// A week or a month must not be judged by the logs of a part of it.
+// A week or a month must not be compared with only a part of its logs.
 func TestRebuildOfARangeTakesWholePeriods(t *testing.T) {
 	t.Parallel()
 	for _, zoneName := range []string{"UTC", "America/Havana", "Pacific/Apia"} {
@@ -257,7 +257,8 @@ func TestRebuildOfARangeTakesWholePeriods(t *testing.T) {
 				require.Empty(t, found, "from %v to %v", scope.From, scope.To)
 			})
 
-			// The week of Wednesday, 2025-11-05, and its month and day: nothing else.
+			// The week of Wednesday, 2025-11-05, with its month and its day, and
+			// nothing else.
 			execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 0`)
 			wednesday := time.Date(2025, 11, 5, 12, 0, 0, 0, location)
 			scope := rebuild.Scope{From: &wednesday, To: &wednesday}
@@ -289,10 +290,10 @@ func TestRebuildsTakeTurns(t *testing.T) {
 	}
 }
 
-// The theorem itself: a rebuild adds differences, so what a writer commits while
-// it runs is neither lost nor counted twice. There was drift once, at the
-// beginning; no rebuild runs after the last write, which would hide what an
-// earlier one broke.
+// The main theorem: a rebuild adds differences, so what a writer commits during the
+// rebuild is neither lost nor counted twice. There is drift only at the beginning.
+// No rebuild runs after the last write, because it would hide what an earlier one
+// broke.
 func TestRebuildIsExactWhileWritersWrite(t *testing.T) {
 	t.Parallel()
 	const (

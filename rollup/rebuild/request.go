@@ -8,26 +8,29 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// ErrNotFound is the error of an id that no rebuild has, or none any more.
+// ErrNotFound means that there is no rebuild with that id, or that it was deleted.
 var ErrNotFound = errors.New("there is no rebuild with this id")
 
-// Requested is the rebuild that answers a request.
+// Requested is the rebuild that a request resulted in.
 type Requested struct {
 	ID int64
-	// Joined says that it had been asked for before: its own workers and pace hold.
+	// Joined says that the rebuild had been requested before. Its own workers and
+	// pace remain in force.
 	Joined bool
-	// Begun says that it had begun before it was asked for, and may be past what
-	// has changed since. Whoever needs to know of now asks again when it has ended.
+	// Begun says that the rebuild had begun before this request, so it may have
+	// passed rows that have changed since. To check the current state, request again
+	// after it has ended.
 	Begun bool
 }
 
-// Request asks for a rebuild, or for a report of its drift where it is a dry run. A
-// rebuild of the same scope that waits or runs already is not asked for again: that
-// one is returned, whatever its pace.
+// Request requests a rebuild, or a report of drift if it is a dry run. If a rebuild
+// of the same scope is already waiting or running, Request returns that one,
+// whatever its pace is.
 //
-// It fails as [Scope.Check] does; a user who is listed twice counts once.
+// It fails in the same cases as [Scope.Check]. A user who is listed twice counts
+// once.
 func (j *Jobs) Request(ctx context.Context, args Args) (Requested, error) {
-	args.Scope = args.Scope.Normalized() // the same scope, however it was written
+	args.Scope = args.Scope.Normalized() // equal scopes must be written equally
 	if err := args.Scope.Check(); err != nil {
 		return Requested{}, err
 	}
@@ -42,14 +45,14 @@ func (j *Jobs) Request(ctx context.Context, args Args) (Requested, error) {
 	}, nil
 }
 
-// Cancel asks for the end of a rebuild, whatever process works it. One that waits
-// ends at once. One that runs gives up the chunk that it is at, in a moment, or
-// within seconds where its process is gone; what it has repaired stays repaired. To
-// one that has ended nothing happens.
+// Cancel requests the cancellation of a rebuild, in whatever process it runs. A
+// rebuild that waits ends at once. One that runs rolls back its current chunk and
+// ends in a moment, or within seconds if its process has died. What it has repaired
+// stays repaired. A rebuild that has ended is not changed.
 //
 // It fails with [ErrNotFound].
 func (j *Jobs) Cancel(ctx context.Context, id int64) error {
-	if _, err := j.find(ctx, id); err != nil { // another job isn't to be cancelled in its stead
+	if _, err := j.find(ctx, id); err != nil { // the id may belong to a job of another kind
 		return err
 	}
 	_, err := j.client.JobCancel(ctx, id)
@@ -62,7 +65,7 @@ func (j *Jobs) Cancel(ctx context.Context, id int64) error {
 	return nil
 }
 
-// find returns River's job that is a rebuild with an id, or fails with [ErrNotFound].
+// find returns River's row of a rebuild, or fails with [ErrNotFound].
 func (j *Jobs) find(ctx context.Context, id int64) (*rivertype.JobRow, error) {
 	job, err := j.client.JobGet(ctx, id)
 	if errors.Is(err, rivertype.ErrNotFound) || (err == nil && job.Kind != Args{}.Kind()) {

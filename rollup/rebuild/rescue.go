@@ -13,26 +13,28 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// A worker holds an advisory lock of its session for as long as it works a
-// rebuild, on the connection that it works with. When its process dies, so does
-// the session and with it the lock: that is how the others see, within seconds,
-// that a job which River calls running isn't.
+// A worker holds a session-level advisory lock as long as it works on a rebuild, on
+// the connection that it uses for the work. When its process dies, the session ends
+// and the lock is released. That is how other processes see, within seconds, that a
+// job which River calls running isn't.
 const (
 	holdLock    int32 = 0x6c6c_6a62 // "lljb", the first half of the key; the job's id is the second
 	rescueEvery       = 2 * time.Second
-	// rescueAfter is the time that a worker has from taking a job to holding it.
+	// rescueAfter is the time that a worker has to take the lock after it has taken
+	// the job.
 	rescueAfter = 5 * time.Second
 )
 
-// holdJob takes a connection from the pool and with it the lock that says that
-// the job is being worked. It waits for the session of a worker that died.
+// holdJob acquires a connection and, on it, the lock that says that somebody works
+// on the job. If the worker before has died, it waits until that worker's session
+// ends.
 func holdJob(ctx context.Context, pool *pgxpool.Pool, jobID int64) (*pgxpool.Conn, error) {
 	connection, err := pool.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	// A machine that vanishes says nothing: the server has to ask. (On a socket
-	// of the same machine these settings do nothing.)
+	// A machine that vanishes doesn't close its connections, so the server has to
+	// probe them. (On a Unix socket these settings have no effect.)
 	const notice = `SELECT set_config('tcp_keepalives_idle', '10', false),
 	                       set_config('tcp_keepalives_interval', '5', false),
 	                       set_config('tcp_keepalives_count', '3', false)`
@@ -47,22 +49,22 @@ func holdJob(ctx context.Context, pool *pgxpool.Pool, jobID int64) (*pgxpool.Con
 	return connection, nil
 }
 
-// releaseJob gives the lock and the connection back, also when ctx has ended.
+// releaseJob releases the lock and the connection, even if ctx has ended.
 func releaseJob(ctx context.Context, connection *pgxpool.Conn, jobID int64) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if _, err := connection.Exec(ctx, `SELECT pg_advisory_unlock($1, $2)`, holdLock, lockKey(jobID)); err != nil {
-		_ = connection.Conn().Close(ctx) // the lock ends with its session
+		_ = connection.Conn().Close(ctx) // closing the session releases the lock
 	}
 	connection.Release()
 }
 
-// lockKey folds a job's id into the half of a key. Two ids that collide, four
-// thousand million jobs apart, would delay a rescue and harm nothing else.
+// lockKey folds the id of a job into half of a lock key. Ids collide if they are
+// four thousand million apart; that would only delay a rescue.
 func lockKey(jobID int64) int32 { return int32(jobID) } //nolint:gosec // see above
 
-// rescue takes back the rebuilds that nobody works any more, so that somebody
-// goes on with them, and returns how many.
+// rescue makes running rebuilds whose process has died available again, so that
+// another process continues them. It returns how many.
 func rescue(ctx context.Context, pool *pgxpool.Pool, client *river.Client[pgx.Tx]) (int, error) {
 	running := river.NewJobListParams().
 		Kinds(Args{}.Kind()).
@@ -104,10 +106,10 @@ func isHeld(ctx context.Context, pool *pgxpool.Pool, jobID int64) (held bool, er
 	return held, err
 }
 
-// takeBack does to one job what River's own rescuer does to those that exceed
-// their timeout: it is cancelled if somebody asked for that, given up after its
-// last attempt, and otherwise made available, at once. Nothing happens if the job
-// was taken up meanwhile.
+// takeBack does to one job what River's own rescuer does to jobs that exceed their
+// timeout. If a cancellation was requested, the job is cancelled; after the last
+// attempt it is discarded; otherwise it becomes available at once. If another worker
+// has taken the job meanwhile, nothing happens.
 func takeBack(ctx context.Context, client *river.Client[pgx.Tx], job *rivertype.JobRow) error {
 	cancelled, err := cancelRequestedAt(job)
 	if err != nil {

@@ -9,36 +9,40 @@ import (
 	"github.com/riverqueue/river"
 )
 
-// RoutineConfig says how a part of the rollups is verified by itself, again and
-// again. Each time that is
+// RoutineConfig configures the routines, which verify a part of the rollups again
+// and again. Each routine verifies
 //
-//   - everybody, in key order, from the user on with whom the last time ended, for
-//     as many logs as the sample has. After the last user comes the first: so in
-//     known time everybody's turn comes;
-//   - whoever else has had a log recorded since the last time began;
-//   - and whoever was found to have drifted then, so that drift is told of until
-//     it is repaired. Of more than [MaxExamples] rows these are the users of the
-//     worst: the others are told of again when their turn comes, so only a rebuild
-//     of everything, or a verification, says that no drift is left.
+//   - a sample: all users in key order, beginning with the user where the last sample
+//     ended, until it has enough logs. The first user follows the last one, so every user
+//     has their turn within a known time;
+//   - the other users for whom a log was recorded since the last routine began;
+//   - the users in whom the last routine found drift, so that drift is reported until it
+//     is repaired. If it found more than [MaxExamples] drifted rows, only the users of
+//     the worst rows are verified again; the others are reported again when their turn
+//     comes. So only a rebuild or a verification of everything shows that no drift is
+//     left.
 //
-// The first time has only a sample.
+// The very first routine has only a sample.
 type RoutineConfig struct {
-	// Every is how often. 0 is never.
+	// Every is the interval between routines. 0 means no routines.
 	Every time.Duration
-	// SampleLogs is about how many logs the sample has. Users are whole in it.
+	// SampleLogs is about how many logs the sample has. It ends between two users,
+	// never within one.
 	SampleLogs int
-	// Repairs also repairs what was found.
+	// Repairs makes the routines also repair the drift that they find.
 	Repairs bool
 }
 
 const (
-	// routinePace is how many logs a routine reads in a second: nobody waits for it.
+	// routinePace is how many logs a routine reads per second. It is slow, as nobody
+	// waits for the result.
 	routinePace = 20_000
-	// routineMargin is how long before a routine a log may have been on its way
-	// that the routine didn't see: recorded_at is when its transaction began.
+	// routineMargin is how far back before the last routine logs are looked for.
+	// recorded_at is the time when a log's transaction began, and a transaction that
+	// was open then was invisible to that routine.
 	routineMargin = 5 * time.Minute
-	// routineQueue is worked beside the default one, as a routine that takes long
-	// must not keep anybody waiting.
+	// routineQueue is separate from the default queue, so that a long routine
+	// doesn't keep other rebuilds waiting.
 	routineQueue = "routine"
 )
 
@@ -51,14 +55,16 @@ func (c RoutineConfig) args() Args {
 	}
 }
 
-// periodic returns the job that has a routine begun whenever one is due. River
-// knows only in memory when it was last, and its leader changes with every
-// deploy: so it asks often, and the database knows.
+// periodic returns the job that begins a routine whenever one is due. River
+// remembers the last run only in memory, and its leader changes with every
+// deployment. So the job asks the database often.
 func (j *Jobs) periodic(ctx context.Context) *river.PeriodicJob {
 	config := j.routine
-	askEvery := min(config.Every, time.Minute)
+	checkEvery := min(config.Every, time.Minute)
 	begin := func() (river.JobArgs, *river.InsertOpts) {
-		due, err := j.isRoutineDue(ctx, config.Every-askEvery/2) // an interval that an ask misses by little would last one more
+		// Without the margin, a check that comes a little too early would delay the
+		// routine until the next check.
+		due, err := j.isRoutineDue(ctx, config.Every-checkEvery/2)
 		if err != nil && ctx.Err() == nil {
 			j.logger.WarnContext(ctx, "looking whether a routine verification is due failed", "error", err)
 		}
@@ -67,12 +73,12 @@ func (j *Jobs) periodic(ctx context.Context) *river.PeriodicJob {
 		}
 		return config.args(), nil
 	}
-	return river.NewPeriodicJob(river.PeriodicInterval(askEvery), begin, &river.PeriodicJobOpts{RunOnStart: true})
+	return river.NewPeriodicJob(river.PeriodicInterval(checkEvery), begin, &river.PeriodicJobOpts{RunOnStart: true})
 }
 
-// isRoutineDue says whether no routine is under way, and none was begun for an
-// interval; one that was cancelled counts too. It asks at most for as long as
-// River's leader can spare.
+// isRoutineDue reports whether no routine is waiting or running, and none has begun
+// within the interval, even a cancelled one. It returns within two seconds, because
+// River's leader waits for it.
 func (j *Jobs) isRoutineDue(ctx context.Context, every time.Duration) (due bool, err error) {
 	const patience = 2 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -91,22 +97,22 @@ func (j *Jobs) isRoutineDue(ctx context.Context, every time.Duration) (due bool,
 	return due, err
 }
 
-// Sample makes a part begin with a number of logs of all users. After those it
-// is only some users.
+// Sample makes a part begin with a sample of all users, until it has a number of
+// logs. After that, only some users follow.
 type Sample struct {
-	// Logs is how many logs the sample has yet.
+	// Logs is how many logs the sample still needs.
 	Logs int64 `json:"logs"`
-	// End is the user with whom it ended, or nil.
+	// End is the first user after the sample, or nil if the sample hasn't ended.
 	End *uuid.UUID `json:"end,omitempty"`
-	// RecordedSince and Users are who is looked at from there on: those of whom a
-	// log was recorded at this instant or later, and these.
+	// After the sample, these users are compared: those for whom a log was recorded
+	// at RecordedSince or later, and those in Users.
 	RecordedSince *time.Time  `json:"recorded_since,omitempty"`
 	Users         []uuid.UUID `json:"users,omitempty"`
 }
 
-// beginRoutine returns the one part of a routine: once around all users, from
-// where the last sample ended. It also returns that user, with whom the next
-// sample begins again if this one comes around.
+// beginRoutine returns the only part of a routine: all users once, beginning where
+// the last sample ended. It also returns that first user, as the next sample begins
+// there again if this sample goes all the way round.
 func beginRoutine(ctx context.Context, tx pgx.Tx, args Args) ([]*Part, uuid.UUID, error) {
 	last, err := readLastRoutine(ctx, tx)
 	if err != nil {
@@ -123,12 +129,14 @@ func beginRoutine(ctx context.Context, tx pgx.Tx, args Args) ([]*Part, uuid.UUID
 	return []*Part{{From: first, Last: userBefore(first), Sample: &sample}}, first, nil
 }
 
-// goesOn says whether the part is of all users yet.
+// goesOn reports whether the sample hasn't ended, so that the part still has all
+// users.
 func (s *Sample) goesOn() bool { return s != nil && s.End == nil }
 
-// maxLogs bounds a chunk by what the sample has left. A user who has been begun is
-// taken whole, so it is no bound for the rest of one; and a last chunk of a few
-// logs would cut its first user at every month.
+// maxLogs limits a chunk to what the sample still needs. It doesn't limit the rest
+// of a user who has been begun, because users are sampled as a whole. The limit is
+// never very low: a last chunk of a few logs would cut its first user at every
+// month.
 func (p Part) maxLogs(chunk int) int {
 	const least = 1000
 	if !p.Sample.goesOn() || p.At != nil {
@@ -137,9 +145,9 @@ func (p Part) maxLogs(chunk int) int {
 	return int(min(int64(chunk), max(least, p.Sample.Logs)))
 }
 
-// before returns the sample of the rest of a part, after a chunk of so many logs.
-// It ends between users.
-func (s *Sample) before(rest Part, logs int64) *Sample {
+// remaining returns the sample for the rest of a part, after a chunk with that many
+// logs. A sample ends only between users.
+func (s *Sample) remaining(rest Part, logs int64) *Sample {
 	if !s.goesOn() {
 		return s
 	}

@@ -22,11 +22,10 @@ import (
 	"learninglog/rollup/rebuild"
 )
 
-// Logs that were recorded longAgo are none that a routine looks at because they
-// are new.
+// After longAgo, a routine doesn't compare logs because they are new.
 const longAgo = `UPDATE learning_log SET recorded_at = now() - interval '1 year'`
 
-// recordUsers records a log of each of so many users, long ago.
+// recordUsers records a log for each of that many users, long ago.
 func recordUsers(t *testing.T, pool *pgxpool.Pool, users int) {
 	t.Helper()
 	for n := range users {
@@ -41,7 +40,8 @@ func corrupt(t *testing.T, pool *pgxpool.Pool, n int) {
 	execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = total_word_count + 1 WHERE user_id = $1`, user(n))
 }
 
-// routine works a dry routine with a sample of so many logs to its end.
+// routine runs a routine without repairs, with a sample of that many logs, to its
+// end.
 func routine(t *testing.T, jobs *rebuild.Jobs, sampleLogs int) rebuild.Progress {
 	t.Helper()
 	id := insert(t, jobs, rebuild.Args{Routine: true, SampleLogs: sampleLogs, DryRun: true}).Job.ID
@@ -61,7 +61,7 @@ func lastOf(t *testing.T, jobs *rebuild.Jobs, coverage rebuild.Coverage) *rebuil
 	return nil
 }
 
-// usersOf returns, as numbers, whose drift a rebuild has found.
+// usersOf returns the numbers of the users whose drift a rebuild has found.
 func usersOf(progress rebuild.Progress) []int {
 	found := []int{}
 	for n := range 20 {
@@ -75,7 +75,7 @@ func usersOf(progress rebuild.Progress) []int {
 	return found
 }
 
-// The sample goes around all users, a few at a time.
+// The samples go around all users, a few at a time.
 func TestRoutineGoesOnWhereTheLastOneStopped(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -86,10 +86,10 @@ func TestRoutineGoesOnWhereTheLastOneStopped(t *testing.T) {
 		corrupted int
 		finds     []int
 	}{
-		{corrupted: 4, finds: []int{}},  // it looked at 0 and 1
-		{corrupted: 4, finds: []int{}},  // 2, 3
-		{corrupted: 4, finds: []int{4}}, // 4, 0: it begins again after the last
-		{corrupted: 2, finds: []int{2}}, // 1, 2
+		{corrupted: 4, finds: []int{}},  // compared 0 and 1
+		{corrupted: 4, finds: []int{}},  // 2 and 3
+		{corrupted: 4, finds: []int{4}}, // 4 and 0: after the last user comes the first
+		{corrupted: 2, finds: []int{2}}, // 1 and 2
 	} {
 		corrupt(t, pool, turn.corrupted)
 		progress := routine(t, jobs, 2)
@@ -101,7 +101,7 @@ func TestRoutineGoesOnWhereTheLastOneStopped(t *testing.T) {
 	}
 }
 
-// A sample that has room for all looks at everybody once.
+// A sample that has room for all users compares everybody once.
 func TestRoutineLooksAtEverybodyOnceWhereTheyAreFew(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -141,7 +141,7 @@ func TestRoutineLooksAtWhoeverWasActive(t *testing.T) {
 	assert.Equal(t, []int{0, 1, 7}, usersOf(routine(t, jobs, 0)), "a sample of none leaves whoever was active, or has drifted")
 }
 
-// Where nobody wrote, a routine costs its sample.
+// If nobody wrote, a routine costs only its sample.
 func TestRoutineIsCheapWhereNobodyWrote(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -156,7 +156,7 @@ func TestRoutineIsCheapWhereNobodyWrote(t *testing.T) {
 	assert.Zero(t, routine(t, jobs, 0).UsersDone)
 }
 
-// Drift doesn't go away because the next routine looks at others.
+// Drift is still reported when the next routine compares other users.
 func TestRoutineTellsOfDriftUntilItIsRepaired(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -203,7 +203,7 @@ func TestRebuildOfEverythingRepairsWhatARoutineFound(t *testing.T) {
 	assert.Equal(t, []int64{3, 3}, []int64{found.RowsDrifted, found.RowsRepaired})
 }
 
-// It found drift that is repaired by now.
+// The drift that it found has been repaired since.
 func TestAVerificationThatARebuildOvertookIsNotTheLast(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -243,7 +243,7 @@ func TestRoutineRepairsOnlyWhenToldTo(t *testing.T) {
 	assert.Equal(t, []int64{3, 3}, []int64{found.RowsDrifted, found.RowsRepaired})
 }
 
-// A user is whole in a sample, however many chunks that takes.
+// A user is sampled as a whole, however many chunks that takes.
 func TestRoutineTakesUsersWhole(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -262,7 +262,7 @@ func TestRoutineTakesUsersWhole(t *testing.T) {
 	}
 }
 
-// The last user of a sample may have many more logs than it has left.
+// The last user of a sample may have many more logs than the sample still needs.
 func TestTheEndOfASampleCutsNobodyAtEveryMonth(t *testing.T) {
 	t.Parallel()
 	const months, logs = 24, 200
@@ -284,7 +284,7 @@ func TestTheEndOfASampleCutsNobodyAtEveryMonth(t *testing.T) {
 	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
 }
 
-// A deploy in the middle of a routine, between its sample and whoever was active.
+// A deployment in the middle of a routine, between its sample and the active users.
 func TestRoutineIsHandedOn(t *testing.T) {
 	t.Parallel()
 	const active = 30
@@ -298,7 +298,7 @@ func TestRoutineIsHandedOn(t *testing.T) {
 	}
 	corrupt(t, pool, 2)
 	corrupt(t, pool, active+1)
-	// So slow that it can't be done.
+	// So slow that it can't end.
 	id := insert(t, leaving, rebuild.Args{Routine: true, SampleLogs: 1, DryRun: true, MaxLogsPerSecond: 10}).Job.ID
 	await(t, leaving, id, "the sample is done", func(_ *rivertype.JobRow, progress rebuild.Progress) bool {
 		return progress.UsersDone > 3
@@ -333,7 +333,7 @@ func newRoutineJobs(t *testing.T, pool *pgxpool.Pool, every time.Duration, river
 	return jobs
 }
 
-// routines returns all routine jobs there are, the oldest first.
+// routines returns all routine jobs, the oldest first.
 func routines(t *testing.T, jobs *rebuild.Jobs) []*rivertype.JobRow {
 	t.Helper()
 	list, err := jobs.Client().JobList(context.Background(), river.NewJobListParams().
@@ -342,8 +342,8 @@ func routines(t *testing.T, jobs *rebuild.Jobs) []*rivertype.JobRow {
 	return list.Jobs
 }
 
-// Several services, one of which leads, begin one routine at a time, again and
-// again, each about an interval after the last.
+// Several services, one of which is the leader, begin one routine at a time,
+// repeatedly, each about an interval after the last.
 func TestRoutinesBeginByThemselves(t *testing.T) {
 	t.Parallel()
 	const every = time.Second
@@ -368,12 +368,13 @@ func TestRoutinesBeginByThemselves(t *testing.T) {
 	}
 }
 
-// A restart begins the routine that is due, and none that isn't.
+// A restart begins a routine if one is due, and only then.
 func TestRoutineBeginsOnceAnIntervalAcrossRestarts(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
 	recordUsers(t, pool, 3)
-	// restart starts a service, and stops it when it has decided about a routine.
+	// restart starts a service, and stops it when it has decided whether to begin a
+	// routine.
 	restart := func() (begun int) {
 		river := new(lockedBuffer)
 		jobs := newRoutineJobs(t, pool, time.Hour, slog.New(slog.NewTextHandler(river, nil)))
@@ -405,7 +406,7 @@ func TestRoutineBeginsOnceAnIntervalAcrossRestarts(t *testing.T) {
 	assert.Equal(t, 0, restart(), "one that was cancelled doesn't begin again at once")
 }
 
-// lockedBuffer is a buffer that a logger writes while a test reads.
+// lockedBuffer is a buffer to which a logger writes while a test reads it.
 type lockedBuffer struct {
 	mu     sync.Mutex
 	buffer bytes.Buffer

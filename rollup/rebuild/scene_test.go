@@ -15,7 +15,7 @@ import (
 	"learninglog/command"
 )
 
-// scene is writers that write until they are stopped, for rebuilds to work among.
+// scene has writers that write until they are stopped, while rebuilds run.
 type scene struct {
 	passes  sync.WaitGroup
 	writers sync.WaitGroup
@@ -23,8 +23,8 @@ type scene struct {
 	written atomic.Int64
 }
 
-// newScene has writers record logs of users, in January and February 2026, and
-// returns when each user has some.
+// newScene starts writers that record logs of users in January and February 2026. It
+// returns when each user has some logs.
 func newScene(t require.TestingT, pool *pgxpool.Pool, users []uuid.UUID, writers int, seed uint64) *scene {
 	s := &scene{}
 	for _, id := range users {

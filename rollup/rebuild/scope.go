@@ -12,11 +12,11 @@ import (
 	"learninglog/rollup"
 )
 
-// MaxUsers is the most users that a [Scope] may list. The list is kept with
-// the job; of more users than this, rebuild everything.
+// MaxUsers is the largest number of users that a [Scope] may list. The list is
+// stored with the job. For more users than this, rebuild everything.
 const MaxUsers = 10_000
 
-// ErrTooManyUsers is the error of a scope that lists more users than it may.
+// ErrTooManyUsers means that a scope lists more than [MaxUsers] users.
 var ErrTooManyUsers = fmt.Errorf("a scope must list at most %d users: "+
 	"rebuild one list after the other, or everybody", MaxUsers)
 
@@ -25,23 +25,23 @@ var ErrTooManyUsers = fmt.Errorf("a scope must list at most %d users: "+
 type Scope struct {
 	// Users limits the rebuild to some users, at most [MaxUsers]. Empty is all.
 	Users []uuid.UUID `json:"users,omitempty" river:"unique"`
-	// RecordedSince limits it to the users of whom a log was recorded at this
+	// RecordedSince limits the rebuild to users for whom a log was recorded at this
 	// instant or later.
 	RecordedSince *time.Time `json:"recorded_since,omitempty" river:"unique"`
-	// From and To limit it to a range of time, each alone or both. The range
-	// takes whole periods: for each granularity, those from the one that
-	// contains From through the one that contains To.
+	// From and To limit the rebuild to a range of time; either may be nil. The range
+	// is widened to whole periods: for each granularity, it goes from the period
+	// that contains From to the one that contains To, both included.
 	From *time.Time `json:"from,omitempty" river:"unique"`
 	To   *time.Time `json:"to,omitempty" river:"unique"`
 }
 
-// IsEverything says whether nothing limits the scope.
+// IsEverything reports whether the scope has no limits.
 func (s Scope) IsEverything() bool {
 	return len(s.Users) == 0 && s.RecordedSince == nil && s.From == nil && s.To == nil
 }
 
-// Normalized returns the same scope as it is always written: users in key order
-// and each once, instants in UTC.
+// Normalized returns the same scope in its canonical form: users in key order
+// without duplicates, and instants in UTC.
 func (s Scope) Normalized() Scope {
 	users := slices.Clone(s.Users)
 	slices.SortFunc(users, compareIDs)
@@ -53,9 +53,9 @@ func (s Scope) Normalized() Scope {
 	}
 }
 
-// Check fails with [rollup.ErrEmptyRange] where From is after To, and with
-// [ErrTooManyUsers] where more than [MaxUsers] are listed. A user who is listed twice
-// counts twice, unless the scope is normalized.
+// Check fails with [rollup.ErrEmptyRange] if From is after To, and with
+// [ErrTooManyUsers] if more than [MaxUsers] are listed. In a scope that isn't
+// normalized, a user who is listed twice counts twice.
 func (s Scope) Check() error {
 	if s.From != nil && s.To != nil && s.From.After(*s.To) {
 		return rollup.ErrEmptyRange
@@ -73,8 +73,8 @@ func inUTC(t *time.Time) *time.Time {
 	return new(t.UTC())
 }
 
-// expectedLogs returns about how many logs the scope has: what PostgreSQL's
-// planner expects, or 0 where it can't tell.
+// expectedLogs returns about how many logs the scope has, as estimated by
+// PostgreSQL's planner, or 0 if it can't tell.
 func (s Scope) expectedLogs(ctx context.Context, tx pgx.Tx, zone *time.Location) (int64, error) {
 	if s.RecordedSince != nil {
 		return 0, nil

@@ -10,8 +10,8 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// A job in the database outlives an upgrade: what it was asked for, and where it had
-// come to, are read as earlier versions have written them.
+// A job in the database survives an upgrade: its arguments and its resume point can
+// be read as earlier versions wrote them.
 func TestAJobOfAnEarlierVersionGoesOn(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)

@@ -9,22 +9,22 @@ import (
 )
 
 const (
-	// usersPerRange bounds the users of a chunk where they are listed.
+	// usersPerRange limits the users of a chunk that lists its users.
 	usersPerRange = 1000
-	// usersPerPage bounds those that are listed at once. To find out who was active
-	// takes about as long for one user as for all of them.
+	// usersPerPage limits the users that are read at once. Finding out who was
+	// active takes about as long for one user as for all of them.
 	usersPerPage = 100_000
 )
 
-// userPage is a page of the list of a part's users: those from first through last,
-// in key order.
+// userPage is a page of the list of a part's users: all listed users from first
+// through last, in key order.
 type userPage struct {
 	first, last uuid.UUID
 	users       []uuid.UUID
 }
 
-// from returns the users of the page from one on, or false if that one isn't between
-// first and last.
+// from returns the users of the page beginning with user, or false if user isn't
+// between first and last.
 func (p *userPage) from(user uuid.UUID) (users []uuid.UUID, ok bool) {
 	if p == nil || compareIDs(user, p.first) < 0 || compareIDs(user, p.last) > 0 {
 		return nil, false
@@ -33,8 +33,8 @@ func (p *userPage) from(user uuid.UUID) (users []uuid.UUID, ok bool) {
 	return p.users[n:], true
 }
 
-// nextUsers lists the first users of a part, at most usersPerRange, and says
-// through which user those are all. The users are nil where the part has all.
+// nextUsers lists the first users of a part, at most usersPerRange. The list is
+// complete up to last. It is nil if the part has all users.
 func (s Scope) nextUsers(ctx context.Context, tx pgx.Tx, part *Part) (users []uuid.UUID, last uuid.UUID, err error) {
 	if part.Sample.goesOn() || part.Sample == nil && s.RecordedSince == nil && len(s.Users) == 0 {
 		return nil, part.end(), nil
@@ -52,7 +52,8 @@ func (s Scope) nextUsers(ctx context.Context, tx pgx.Tx, part *Part) (users []uu
 	return users, part.page.last, nil
 }
 
-// readUserPage lists the users of a part that isn't of all, from its first on.
+// readUserPage lists the users of a part that has only some users, beginning with
+// its first.
 func (s Scope) readUserPage(ctx context.Context, tx pgx.Tx, part Part) (*userPage, error) {
 	page := userPage{first: part.From, last: part.end()}
 	since, users := s.RecordedSince, s.Users
@@ -66,9 +67,9 @@ func (s Scope) readUserPage(ctx context.Context, tx pgx.Tx, part Part) (*userPag
 	case len(users) > 0:
 		query += ` AND user_id = ANY(@users)`
 	}
-	// Without MATERIALIZED, PostgreSQL would go through all logs in the order of
-	// their users, in the hope of a page that is soon full. What it keeps is as many
-	// users as there are, and not as many logs.
+	// Without MATERIALIZED, PostgreSQL would read all logs in the order of their
+	// users, and hope to fill the page soon. The materialized list has one row per
+	// user, not per log.
 	query = `
 		WITH listed AS MATERIALIZED (` + query + `)
 		SELECT DISTINCT user_id FROM listed WHERE user_id BETWEEN @first AND @last

@@ -15,17 +15,17 @@ import (
 // window.
 type userRange struct {
 	first, last uuid.UUID
-	users       []uuid.UUID // of those between first and last only these, unless it is nil
+	users       []uuid.UUID // if not nil, only these users between first and last
 	window      window
-	// passed is about how many logs were gone through to find it, at least as many
-	// as its users have. A row of the rollup counts as a part of a log.
+	// passed is about how many logs were read to find the range, at least as many as
+	// its users have. Rows of the rollup count too, as a fraction of a log each.
 	passed int64
 }
 
-// cut returns the range that a part begins with, and what is left of the part,
-// or nil. The range has at most so many logs, and at most as many rows of the
-// rollup as those can have. Only the logs of a calendar month of one user are
-// never cut, since their sum has to be taken under one snapshot.
+// cut returns the range at the beginning of a part, and what is left of the part, or
+// nil. The range has at most MaxLogs logs, and at most as many rows of the rollup as
+// that many logs can have. Only a calendar month of one user is never cut, because
+// its sum has to be taken under one snapshot.
 func (s Scope) cut(ctx context.Context, tx pgx.Tx, part Part, options ChunkOptions) (userRange, *Part, error) {
 	if part.At != nil {
 		return s.cutUser(ctx, tx, part, options)
@@ -59,24 +59,25 @@ func (s Scope) cut(ctx context.Context, tx pgx.Tx, part Part, options ChunkOptio
 	return before, part.restFrom(*found.Crossing, nil), nil
 }
 
-// rowsPerLog is how many rows of the rollup a log can have.
+// rowsPerLog is the largest number of rows of the rollup that one log counts in.
 const rowsPerLog = 3
 
-// cutPoint is where a range has to be cut, if it has to.
+// cutPoint is where a range must be cut.
 type cutPoint struct {
-	First    *uuid.UUID // the first user who has anything, or nil
-	Crossing *uuid.UUID // the user with whom the range exceeds the bound, or nil
-	Passed   int64      // as a userRange has it
+	First    *uuid.UUID // the first user who has a log or a row, or nil
+	Crossing *uuid.UUID // the user with whom the range exceeds the limit, or nil
+	Passed   int64      // as in userRange
 }
 
-// findCutPoint finds the user with whom a range exceeds the bound. It reads no further.
+// findCutPoint finds the user with whom a range exceeds the limit. It reads no
+// further than that.
 func (r userRange) findCutPoint(ctx context.Context, tx pgx.Tx, maxLogs int) (cutPoint, error) {
 	nth := func(n, table string) string {
 		if r.users == nil {
 			return `(SELECT user_id FROM ` + table + ` WHERE user_id BETWEEN @first AND @last
 			         ORDER BY user_id OFFSET ` + n + ` LIMIT 1)`
 		}
-		// OFFSET 0 makes PostgreSQL go from user to user, and stop in time.
+		// OFFSET 0 makes PostgreSQL go from user to user, and stop early.
 		return `(SELECT listed.user_id
 		         FROM unnest(@users::uuid[]) AS listed (user_id),
 		              LATERAL (SELECT FROM ` + table + ` AS t WHERE t.user_id = listed.user_id OFFSET 0) AS one
@@ -105,8 +106,8 @@ func (r userRange) findCutPoint(ctx context.Context, tx pgx.Tx, maxLogs int) (cu
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[cutPoint])
 }
 
-// cutUser cuts the part at a month of its first user, who alone has too much. The
-// first window has a log, if the user has any.
+// cutUser cuts the part at a month of its first user, who alone exceeds the limit.
+// The first window has a log, if the user has any.
 func (s Scope) cutUser(ctx context.Context, tx pgx.Tx, part Part, options ChunkOptions) (userRange, *Part, error) {
 	const query = `
 		SELECT coalesce(@at, (SELECT min("timestamp") FROM learning_log

@@ -14,36 +14,37 @@ import (
 	"learninglog/internal/retry"
 )
 
-// Coverage says what was compared with its logs, by a rebuild or by a dry run. Of
-// each there is kept what the last that came to its end has found.
+// Coverage is the part of the rollups that a rebuild or a dry run has compared with
+// the logs. For each coverage, the result of the last one that was completed is
+// kept.
 type Coverage string
 
-// What is covered.
+// The coverages.
 const (
 	// Everything is all rollups.
 	Everything Coverage = "everything"
-	// Routine is a sample and whoever was active: see [RoutineConfig].
+	// Routine is a sample and the users who were active: see [RoutineConfig].
 	Routine Coverage = "routine"
 )
 
-// Verification is what the last verification, or rebuild, of some coverage found.
+// Verification is the result of the last verification or rebuild of a coverage.
 type Verification struct {
 	Coverage Coverage
-	// RebuildID is the rebuild that it was. It is known for a day.
+	// RebuildID is the id of that rebuild. [Jobs.Get] finds it for a day.
 	RebuildID int64
 	// BeganAt and FinishedAt are in UTC.
 	BeganAt    time.Time
 	FinishedAt time.Time
-	// Users and Logs are what was compared.
+	// Users and Logs count what was compared.
 	Users int64
 	Logs  int64
-	// RowsDrifted are the rows of the rollup that were wrong, RowsRepaired those
-	// of them that have been put right, then or by a later rebuild of everything.
+	// RowsDrifted counts the rows of the rollup that were wrong. RowsRepaired counts
+	// those that have been repaired, then or by a later rebuild of everything.
 	RowsDrifted  int64
 	RowsRepaired int64
 }
 
-// Verifications returns the last verification of each coverage that there has been,
+// Verifications returns the last verification of each coverage, if there was one,
 // the latest first.
 func (j *Jobs) Verifications(ctx context.Context) ([]Verification, error) {
 	const query = `
@@ -71,8 +72,8 @@ func (j *Jobs) Verifications(ctx context.Context) ([]Verification, error) {
 	return verifications, nil
 }
 
-// coverage returns what a rebuild verifies, or false if it is less than what is
-// kept.
+// coverage returns what a rebuild verifies, or false if it verifies less than any
+// coverage.
 func (a Args) coverage() (_ Coverage, ok bool) {
 	switch {
 	case a.Routine:
@@ -83,9 +84,9 @@ func (a Args) coverage() (_ Coverage, ok bool) {
 	return "", false
 }
 
-// lastRoutine is what a routine leaves to the next.
+// lastRoutine is what a routine leaves for the next one.
 type lastRoutine struct {
-	BeganAt      *time.Time // nil is never
+	BeganAt      *time.Time // nil if there was none
 	DriftedUsers []uuid.UUID
 	NextUser     uuid.UUID
 }
@@ -101,9 +102,10 @@ func readLastRoutine(ctx context.Context, tx pgx.Tx) (last lastRoutine, err erro
 	return last, nil
 }
 
-// keepVerification keeps what a rebuild has found, in the transaction of its last
-// chunk; unless one that began later has ended before: what that found is newer.
-func keepVerification(
+// saveVerification saves the result of a rebuild in the transaction of its last
+// chunk. It changes nothing if a rebuild that began later has ended before, because
+// that result is newer.
+func saveVerification(
 	ctx context.Context, tx pgx.Tx, job *river.Job[Args], reached resumePoint, found Progress,
 ) error {
 	coverage, ok := job.Args.coverage()
@@ -136,14 +138,14 @@ func keepVerification(
 		return fmt.Errorf("keeping what was verified: %w", err)
 	}
 	if coverage == Everything && !job.Args.DryRun {
-		return keepRepair(ctx, tx, reached.BeganAt)
+		return saveRepair(ctx, tx, reached.BeganAt)
 	}
 	return nil
 }
 
-// keepRepair notes that a rebuild of everything, which began at an instant, has
-// repaired what a routine had found before.
-func keepRepair(ctx context.Context, tx pgx.Tx, began time.Time) error {
+// saveRepair notes that a rebuild of everything has repaired the drift that a
+// routine had found before that rebuild began.
+func saveRepair(ctx context.Context, tx pgx.Tx, began time.Time) error {
 	const update = `
 		UPDATE learning_log_verifications SET rows_repaired = rows_drifted, drifted_users = '{}'
 		WHERE verification = $1 AND finished_at < $2 AND rows_repaired < rows_drifted`

@@ -8,7 +8,8 @@ import (
 	"learninglog/rollup"
 )
 
-// window is a range of instants: from lower on, before upper. Nil is no bound.
+// window is a range of instants: lower is included, upper is not. Nil means no
+// limit.
 type window struct{ lower, upper *time.Time }
 
 // periods returns the window of the starts of the periods in scope.
@@ -33,7 +34,7 @@ func (w window) within(other window) window {
 	return w
 }
 
-// around returns the least window that has both.
+// around returns the smallest window that contains both.
 func (w window) around(other window) window {
 	if w.lower != nil && (other.lower == nil || other.lower.Before(*w.lower)) {
 		w.lower = other.lower
@@ -46,8 +47,8 @@ func (w window) around(other window) window {
 
 // logs returns the window of the logs that belong to periods that start in w.
 func (w window) logs(granularity rollup.Granularity, zone *time.Location) window {
-	// Where the clocks show midnight twice, a day has logs from before its
-	// start. The periods are cut exactly, so a few logs more do no harm.
+	// If the clocks show midnight twice, a day has logs from before its start. The
+	// periods themselves are cut exactly, so reading a few more logs does no harm.
 	const margin = 24 * time.Hour
 	var logs window
 	if w.lower != nil {
@@ -60,7 +61,7 @@ func (w window) logs(granularity rollup.Granularity, zone *time.Location) window
 	return logs
 }
 
-// bounds returns w as PostgreSQL compares it.
+// bounds returns w as parameters for PostgreSQL.
 func (w window) bounds() (lower, upper pgtype.Timestamptz) {
 	lower = pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}
 	upper = pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
@@ -73,8 +74,8 @@ func (w window) bounds() (lower, upper pgtype.Timestamptz) {
 	return lower, upper
 }
 
-// dates returns w, whose ends are starts of periods, as the dates that the clocks
-// of zone show.
+// dates returns w, whose ends must be starts of periods, as dates on the clocks of
+// zone.
 func (w window) dates(zone *time.Location) (first, end pgtype.Timestamp) {
 	first = pgtype.Timestamp{InfinityModifier: pgtype.NegativeInfinity, Valid: true}
 	end = pgtype.Timestamp{InfinityModifier: pgtype.Infinity, Valid: true}
@@ -92,8 +93,8 @@ func dateOf(t time.Time, zone *time.Location) pgtype.Timestamp {
 	return pgtype.Timestamp{Time: time.Date(year, month, day, 0, 0, 0, 0, time.UTC), Valid: true}
 }
 
-// logs returns the window of all logs that belong to periods of the scope that
-// start in w.
+// logs returns the window of all logs that belong to periods of the scope that start
+// in w.
 func (s Scope) logs(w window, zone *time.Location) window {
 	var logs window
 	for i, granularity := range rollup.Granularities() {

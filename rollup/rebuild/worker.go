@@ -15,51 +15,54 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Worker works the jobs that [Args] describes, chunk by chunk, a
-// transaction each. What a chunk repaired, how far the job has come and where it
-// goes on are committed together, so that a crash repeats at most the chunks in
-// which it happened: one for each of the job's workers.
+// Worker works on the jobs that [Args] describes, chunk by chunk, in one transaction
+// each. The repairs of a chunk, the progress and the resume point are committed
+// together. So a crash repeats at most the chunks that were in progress: one for
+// each of the job's workers.
 type Worker struct {
 	river.WorkerDefaults[Args]
 
 	Pool   *pgxpool.Pool
 	Zone   *time.Location
 	Logger *slog.Logger
-	// ChunkLogs bounds the logs of one chunk, and with them how long its
-	// transaction takes.
+	// ChunkLogs limits the logs of one chunk, and so the duration of its
+	// transaction.
 	ChunkLogs int
 
-	// spare is the connections that rebuilds may take beside the one that each has.
+	// spare counts the connections that rebuilds may use besides the one that each
+	// has.
 	spare *semaphore.Weighted
 }
 
-// spareConnections is half of those that nobody counts on: each of the three
-// rebuilds that may be worked at the same time has one, and the queue another.
+// spareConnections returns half of the connections that aren't reserved. Four are
+// reserved: one for each of the three rebuilds that may run at the same time, and
+// one for the queue.
 func spareConnections(pool *pgxpool.Pool) *semaphore.Weighted {
 	const countedOn = 4
 	return semaphore.NewWeighted(max(0, int64(pool.Config().MaxConns)-countedOn) / 2)
 }
 
-// Timeout is none: a rebuild takes as long as it takes. River never rescues such
-// a job after a crash, so [Jobs] does.
+// Timeout returns no timeout, because a rebuild may take any time. River never
+// rescues a job without a timeout after a crash, so [Jobs] does.
 func (*Worker) Timeout(*river.Job[Args]) time.Duration { return -1 }
 
-// NextRetry is soon: what makes a rebuild fail is a database that is away.
+// NextRetry returns a time soon after the failure, because a rebuild usually fails
+// only while the database is unavailable.
 func (*Worker) NextRetry(job *river.Job[Args]) time.Time {
 	const shortest, longest = time.Second, time.Minute
 	return time.Now().Add(min(shortest<<min(job.Attempt, 10), longest))
 }
 
-// Work rebuilds the job's scope from where it had come to. Where the client stops, the
-// job is handed on at once; where the job is cancelled, it ends. In both cases
-// what was repaired stays repaired.
+// Work rebuilds the job's scope from its resume point on. If the client stops, the
+// job is handed back at once; if the job is cancelled, it ends. In both cases, what
+// was repaired stays repaired.
 func (w *Worker) Work(ctx context.Context, job *river.Job[Args]) error {
 	connection, err := holdJob(ctx, w.Pool, job.ID)
 	if err != nil {
 		return fmt.Errorf("starting the rebuild: %w", err)
 	}
 	defer releaseJob(ctx, connection, job.ID)
-	if err := lookAgain(ctx, job); err != nil {
+	if err := recheckJob(ctx, job); err != nil {
 		return err
 	}
 
@@ -70,7 +73,7 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[Args]) error {
 		}
 		err = running.run(ctx, connection.Conn())
 		if ctx.Err() != nil {
-			return context.Cause(ctx) // which tells River a stop from a cancellation
+			return context.Cause(ctx) // tells River whether this is a stop or a cancellation
 		}
 		if isInterruption(err) {
 			w.Logger.WarnContext(ctx, "a rebuild was interrupted, and is tried again",
@@ -81,32 +84,33 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[Args]) error {
 	return nil
 }
 
-// errTakenOver is the error of an attempt whose job isn't its own any more. It
-// must reach River as it is.
+// errTakenOver means that the job no longer belongs to this attempt. River must get
+// it unwrapped.
 var errTakenOver error = takenOverError{}
 
-// takenOverError has River write nothing. Of any other error, and of none, River
-// writes what became of the job, by the job's id alone: whatever attempt has it
-// then is ended, or made to begin again. Of an error with these methods it writes
-// what became of the jobs that the error lists.
+// takenOverError makes River write nothing. After any other error, and after
+// success, River writes the result by the job's id alone, so it would end or restart
+// whichever attempt has the job then. For an error with these methods, River writes
+// the results of the jobs that the error lists.
 type takenOverError struct{}
 
 func (takenOverError) Error() string { return "another attempt has gone on with this rebuild" }
 
-// Jobs and ErrorsByID list no job.
+// Jobs and ErrorsByID list no jobs.
 func (takenOverError) Jobs() []*rivertype.JobRow   { return nil }
 func (takenOverError) ErrorsByID() map[int64]error { return nil }
 
-// errOutOfDate is the error of an attempt that has the job, but begins at a point that
-// another has passed.
+// errOutOfDate means that the job belongs to this attempt, but another attempt has
+// passed the point from which this one would start.
 var errOutOfDate = errors.New("this rebuild has come further meanwhile")
 
-// lookAgain looks again at a job that may have waited for its lock, or for a
-// database that was away. River writes down late what became of an attempt that
-// failed in an outage, and may then have ended a later one too: if the job isn't
-// running, or is another attempt's, there is nothing to do. If an earlier attempt
-// went on with it, this one would begin too early; the next will know better.
-func lookAgain(ctx context.Context, job *river.Job[Args]) error {
+// recheckJob checks the job again, because the attempt may have waited for the lock
+// or for a database that was unavailable. After an outage, River may write the
+// result of a failed attempt late, and so end a later attempt too. If the job isn't
+// running or belongs to another attempt, there is nothing to do. If an earlier
+// attempt has continued meanwhile, this one would start too early; the next attempt
+// will start at the right point.
+func recheckJob(ctx context.Context, job *river.Job[Args]) error {
 	now, err := river.ClientFromContext[pgx.Tx](ctx).JobGet(ctx, job.ID)
 	if err != nil {
 		return fmt.Errorf("looking at the job again: %w", err)
@@ -120,9 +124,9 @@ func lookAgain(ctx context.Context, job *river.Job[Args]) error {
 	return nil
 }
 
-// checkAttempt returns the error with which an attempt ends whose job, as it is
-// now, is another's, or is to be cancelled. River tells its workers of that once,
-// by a notification, which is lost on one that is just connecting again.
+// checkAttempt returns an error if the job, in its current state, belongs to another
+// attempt or is to be cancelled. River notifies its workers of a cancellation only
+// once, and a worker that is just reconnecting misses the notification.
 func checkAttempt(attempt *river.Job[Args], now *rivertype.JobRow) error {
 	if now.State != rivertype.JobStateRunning || now.Attempt != attempt.Attempt {
 		return errTakenOver
@@ -134,8 +138,8 @@ func checkAttempt(attempt *river.Job[Args], now *rivertype.JobRow) error {
 	return err
 }
 
-// isInterruption says whether a rebuild that ended with an error is tried again
-// because of it.
+// isInterruption reports whether the rebuild failed with an error after which it is
+// tried again.
 func isInterruption(err error) bool {
 	return err != nil && !errors.Is(err, errTakenOver) && !errors.Is(err, river.ErrJobCancelledRemotely)
 }
