@@ -1,6 +1,7 @@
 package rollup
 
-// AddSQL returns the only statement that adds to the rollups.
+// AddSQL returns the statement that adds to the rollups. Nothing else adds to them,
+// except a rebuild to a corrupt row whose difference doesn't fit into a bigint.
 //
 // sums is a relation, given by name or as a query in parentheses, with the columns
 // user_id, granularity, period, words and entries. Each of its rows is added to one

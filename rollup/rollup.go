@@ -1,8 +1,8 @@
 // Package rollup defines what a period is, and how the sums of each period are kept
 // in learning_log_aggregates. Summaries are read from that table. It has one row for
 // each user, [Granularity] and period, with the [Sums] of the logs. No other package
-// defines periods, and no other statement than [AddSQL] adds to the table. The
-// package runs no queries itself.
+// defines periods. [AddSQL] is the statement that adds to the table. The package runs
+// no queries itself.
 //
 // Sums are changed by adding differences, never by setting them. Additions commute,
 // so writers and rebuilds may work on the same rows at the same time without

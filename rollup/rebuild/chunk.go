@@ -27,7 +27,7 @@ type Chunk struct {
 
 // ChunkOptions configures [WorkChunk].
 type ChunkOptions struct {
-	// MaxLogs limits the logs and the rows of one chunk. A single calendar month of
+	// MaxLogs limits the logs and the rows of one chunk. Only a calendar month of
 	// one user may exceed it, together with the ends of the weeks that begin in it.
 	MaxLogs int
 	// DryRun reports drift without repairing it.
