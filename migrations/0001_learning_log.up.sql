@@ -1,5 +1,5 @@
--- The learning logs. The client chooses the request id, so a second post of the same
--- log is a conflict instead of a second log.
+-- What was learned. The request id is the client's: it makes a second post of
+-- the same log a conflict instead of a second log.
 CREATE TABLE IF NOT EXISTS learning_log (
     request_id  uuid        PRIMARY KEY,
     user_id     uuid        NOT NULL,
@@ -9,15 +9,15 @@ CREATE TABLE IF NOT EXISTS learning_log (
     recorded_at timestamptz NOT NULL DEFAULT now()
 );
 
--- All logs of a user in time order. The index includes the word count, so a rebuild
--- reads only this index and never the table.
+-- All logs of a user in time order; with the word count in it, a rebuild reads
+-- this index and never the table.
 CREATE INDEX IF NOT EXISTS learning_log_user_id_timestamp_idx
     ON learning_log (user_id, "timestamp") INCLUDE (word_count);
 
 -- The rollup: one row per user, granularity and period, changed in the same
--- transaction as its logs. Differences, which may be negative, are upserted into the
--- sums. PostgreSQL checks a proposed row before it looks for a conflict, so the sums
--- must not have a CHECK against negative values.
+-- transaction as its logs. Differences, negative ones too, are upserted into
+-- the sums, and PostgreSQL checks a proposed row before it looks for the
+-- conflict: so the sums must not be CHECKed against zero.
 CREATE TABLE IF NOT EXISTS learning_log_aggregates (
     user_id          uuid        NOT NULL,
     granularity      text        NOT NULL CHECK (granularity IN ('day', 'week', 'month')),

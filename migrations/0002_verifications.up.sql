@@ -1,12 +1,11 @@
--- Finds the users for whom logs were recorded lately. Logs are appended, so a BRIN
--- index with a few bytes per thousands of logs is enough. A B-tree costs writers the
--- same time, but is hundreds of times as large and is written to the WAL by every
--- write.
+-- Of whom logs were recorded lately. Logs are appended, so a few bytes for every
+-- thousands of them tell. A B-tree takes writers as long, but is hundreds of times
+-- as large, and in the WAL of every write.
 CREATE INDEX IF NOT EXISTS learning_log_recorded_at_idx
     ON learning_log USING brin (recorded_at) WITH (autosummarize = on);
 
--- The result of the last verification: one row for the routines, and one for
--- verifications of everything, including rebuilds.
+-- What was verified last, and what was found then: a row for the routine
+-- verifications and one for those of everything, rebuilds among them.
 CREATE TABLE IF NOT EXISTS learning_log_verifications (
     verification  text        PRIMARY KEY CHECK (verification IN ('routine', 'everything')),
     rebuild_id    bigint      NOT NULL,
@@ -16,8 +15,7 @@ CREATE TABLE IF NOT EXISTS learning_log_verifications (
     logs          bigint      NOT NULL,
     rows_drifted  bigint      NOT NULL,
     rows_repaired bigint      NOT NULL,
-    -- The users whom the next routine verifies again, and the first user of its
-    -- sample.
+    -- Whom the next routine looks at again, and with whom its sample begins.
     drifted_users uuid[]      NOT NULL,
     next_user     uuid        NOT NULL
 );
