@@ -21,11 +21,11 @@ type lane struct {
 	admission *admission
 	observer  Observer
 
-	mu     sync.Mutex
-	queue  []*share      // the oldest first
-	queued int           // waiting logs, including the rest of a share that is in the current batch
-	busy   bool          // a goroutine is working for this lane
-	pace   time.Duration // moving average of the time per batch
+	mu        sync.Mutex
+	queue     []*share      // the oldest first
+	queued    int           // waiting logs, including the rest of a share that is in the current batch
+	busy      bool          // a goroutine is working for this lane
+	batchTime time.Duration // moving average of the time per batch
 }
 
 // batch is logs that are written together, in one commit.
@@ -113,7 +113,7 @@ func (b *batch) add(s *share) int {
 // behind calls that came meanwhile.
 func (l *lane) settle(written *batch) {
 	l.mu.Lock()
-	l.updatePace(time.Since(written.taken))
+	l.updateBatchTime(time.Since(written.taken))
 	for _, t := range written.turns {
 		if len(t.share.logs) > 0 {
 			l.enqueue(t.share)
@@ -127,11 +127,11 @@ func (l *lane) settle(written *batch) {
 	}
 }
 
-// updatePace updates the moving average of the time per batch. It is not measured
+// updateBatchTime updates the moving average of the time per batch. It is not measured
 // per log, because a batch takes about the same time whatever its size.
-func (l *lane) updatePace(took time.Duration) {
+func (l *lane) updateBatchTime(took time.Duration) {
 	const weight = 8
-	l.pace += (took - l.pace) / weight
+	l.batchTime += (took - l.batchTime) / weight
 }
 
 // backlog returns about how long it takes to write all waiting logs.
@@ -139,5 +139,5 @@ func (l *lane) backlog() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	batches := (l.queued + l.maxBatch - 1) / l.maxBatch
-	return l.pace * time.Duration(batches)
+	return l.batchTime * time.Duration(batches)
 }

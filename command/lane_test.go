@@ -102,7 +102,7 @@ func TestTheBacklogIsThatOfTheBatchesThatWait(t *testing.T) {
 				}
 				synctest.Wait()
 
-				assert.Equal(t, test.want, recorder.Backlog())
+				assert.Equal(t, test.want, recorder.EstimatedWait())
 				require.NoError(t, recorder.Close(t.Context()))
 			})
 		})

@@ -61,7 +61,7 @@ func TestObserverHearsOfEveryLogOnce(t *testing.T) {
 
 	record(t, recorder, log, log, reused, newLog(-1, "2025-11-22T08:30:00Z"), other)
 	record(t, recorder, newLog(-1, "2025-11-22T08:30:00Z"))
-	recorder.Refuse(2)
+	recorder.CountInvalid(2)
 	require.NoError(t, recorder.Close(t.Context()))
 	recorder.Record(t.Context(), []command.Log{log, other})
 

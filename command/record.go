@@ -91,7 +91,7 @@ func (r *Recorder) record(ctx context.Context, logs []Log, accept accept) []Outc
 			valid = append(valid, log)
 		}
 	}
-	r.Refuse(len(logs) - len(valid))
+	r.CountInvalid(len(logs) - len(valid))
 	written := r.group.write(ctx, valid, accept)
 	for i := range outcomes {
 		if outcomes[i].Status == "" {
@@ -101,10 +101,10 @@ func (r *Recorder) record(ctx context.Context, logs []Log, accept accept) []Outc
 	return outcomes
 }
 
-// Refuse reports a number of Invalid logs to the observer. Call it for logs that
+// CountInvalid reports a number of Invalid logs to the observer. Call it for logs that
 // can't be decoded into a [Log]. Record calls it by itself for logs that are outside
 // the limits.
-func (r *Recorder) Refuse(logs int) {
+func (r *Recorder) CountInvalid(logs int) {
 	if logs > 0 {
 		r.observer.Refused(Invalid, logs)
 	}
@@ -114,9 +114,9 @@ func (r *Recorder) Refuse(logs int) {
 // ends first, it returns an error, and the remaining logs have Failed.
 func (r *Recorder) Close(ctx context.Context) error { return r.group.close(ctx) }
 
-// Backlog returns about how long it will take to write the waiting logs, from a
+// EstimatedWait returns about how long it will take to write the waiting logs, from a
 // second to half a minute.
-func (r *Recorder) Backlog() time.Duration { return r.group.backlog() }
+func (r *Recorder) EstimatedWait() time.Duration { return r.group.backlog() }
 
 // Waiting returns how many logs wait to be written.
 func (r *Recorder) Waiting() int { return r.group.admission.countWaiting() }

@@ -31,8 +31,8 @@ type SummaryRequest struct {
 	OnlyWithLogs bool
 }
 
-// YearOf returns the request for the days with logs in a calendar year of a zone.
-func YearOf(userID uuid.UUID, year int, zone *time.Location) SummaryRequest {
+// YearRequest returns the request for the days with logs in a calendar year of a zone.
+func YearRequest(userID uuid.UUID, year int, zone *time.Location) SummaryRequest {
 	return SummaryRequest{
 		UserID:       userID,
 		Granularity:  rollup.Day,

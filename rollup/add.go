@@ -39,9 +39,9 @@ func SumsSQL(logs, zone string) string {
 	)`
 }
 
-// LogsSQL returns a query, in parentheses, of what each log adds to the sums, for
-// [SumsSQL]: its words, and one entry. logs is the name of a relation with the
-// columns of learning_log.
+// LogsSQL returns a query, in parentheses, of what each log counts for: its words, and
+// one entry. Writers add it by [SumsSQL], and rebuilds take it for the truth. logs is
+// the name of a relation with the columns of learning_log.
 func LogsSQL(logs string) string {
 	return `(SELECT user_id, "timestamp", word_count AS words, 1 AS entries FROM ` + logs + `)`
 }

@@ -45,18 +45,18 @@ type database struct {
 	where string
 }
 
-// run opens the database for a service: it runs the embedded server, or waits for a
+// openForService opens the database for a service: it runs the embedded server, or waits for a
 // database that is still starting.
-func (f databaseFlags) run(ctx context.Context, logger *slog.Logger) (*database, error) {
-	const patience = 30 * time.Second
+func (f databaseFlags) openForService(ctx context.Context, logger *slog.Logger) (*database, error) {
+	const timeout = 30 * time.Second
 	if f.DatabaseURL != "" {
-		return connect(ctx, f.DatabaseURL, patience, logger)
+		return connect(ctx, f.DatabaseURL, timeout, logger)
 	}
 	server, err := embeddedpg.Start(ctx, embeddedpg.Config{DataDir: f.DataDir, Logger: logger})
 	if err != nil {
 		return nil, err
 	}
-	opened, err := connect(ctx, server.URL(), patience, logger)
+	opened, err := connect(ctx, server.URL(), timeout, logger)
 	if err != nil {
 		return nil, errors.Join(err, server.Stop())
 	}
@@ -69,13 +69,13 @@ func (f databaseFlags) run(ctx context.Context, logger *slog.Logger) (*database,
 // service runs the embedded server, the command uses that; otherwise the command
 // runs the server itself until it ends.
 func (f databaseFlags) open(ctx context.Context, logger *slog.Logger) (*database, error) {
-	const patience = 5 * time.Second
+	const timeout = 5 * time.Second
 	if f.DatabaseURL != "" {
-		return connect(ctx, f.DatabaseURL, patience, logger)
+		return connect(ctx, f.DatabaseURL, timeout, logger)
 	}
-	opened, err := f.run(ctx, logger)
+	opened, err := f.openForService(ctx, logger)
 	if errors.Is(err, embeddedpg.ErrInUse) {
-		return connect(ctx, embeddedpg.URL(f.DataDir), patience, logger)
+		return connect(ctx, embeddedpg.URL(f.DataDir), timeout, logger)
 	}
 	return opened, err
 }
@@ -94,8 +94,8 @@ func commandLogger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
-func connect(ctx context.Context, address string, patience time.Duration, logger *slog.Logger) (*database, error) {
-	pool, err := postgres.Open(ctx, address, patience, logger)
+func connect(ctx context.Context, address string, timeout time.Duration, logger *slog.Logger) (*database, error) {
+	pool, err := postgres.Open(ctx, address, timeout, logger)
 	if err != nil {
 		return nil, err
 	}

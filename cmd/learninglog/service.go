@@ -13,10 +13,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"learninglog/command"
-	"learninglog/internal/admin"
 	"learninglog/internal/api"
 	"learninglog/internal/dashboard"
 	"learninglog/internal/demo"
+	"learninglog/internal/jobpages"
 	"learninglog/internal/metrics"
 	"learninglog/internal/postgres"
 	"learninglog/internal/problem"
@@ -26,10 +26,10 @@ import (
 
 // service is a running service. Each step of the start sets what later steps need.
 type service struct {
-	flags   *serveCommand
-	logger  *slog.Logger
-	stdout  io.Writer
-	started shutdown
+	flags  *serveCommand
+	logger *slog.Logger
+	stdout io.Writer
+	stops  shutdown
 
 	listener net.Listener
 	database *database
@@ -77,7 +77,7 @@ func (s *service) run(ctx context.Context) (err error) {
 		if stopped {
 			err = nil // the failure of a start that was stopped on purpose is no error
 		}
-		err = errors.Join(err, s.started.stop(s.logger, s.flags.ShutdownTimeout))
+		err = errors.Join(err, s.stops.stop(s.logger, s.flags.ShutdownTimeout))
 		if stopped || ready {
 			s.logger.InfoContext(ctx, "stopped")
 		}
@@ -114,15 +114,15 @@ func (s *service) listen(ctx context.Context) (err error) {
 	if s.listener, err = listen(ctx, s.flags.Addr); err != nil {
 		return err
 	}
-	s.started.add("listener", func(context.Context) error { return ignoreClosed(s.listener.Close()) })
+	s.stops.add("listener", func(context.Context) error { return ignoreClosed(s.listener.Close()) })
 	return nil
 }
 
 func (s *service) openDatabase(ctx context.Context) (err error) {
-	if s.database, err = s.flags.run(ctx, s.logger); err != nil {
+	if s.database, err = s.flags.openForService(ctx, s.logger); err != nil {
 		return err
 	}
-	s.started.add("database", func(context.Context) error { return s.database.close() })
+	s.stops.add("database", func(context.Context) error { return s.database.close() })
 	s.reader = query.NewReader(s.database.pool)
 	metrics.RegisterPool(s.metrics, s.database.pool)
 	return nil
@@ -155,7 +155,7 @@ func (s *service) startJobs(ctx context.Context) (err error) {
 	if err := s.jobs.Start(ctx); err != nil {
 		return err
 	}
-	s.started.add("rebuilds", s.jobs.Stop)
+	s.stops.add("rebuilds", s.jobs.Stop)
 	return nil
 }
 
@@ -170,8 +170,8 @@ func (s *service) startRecorder(context.Context) error {
 		Observer:   s.writes,
 	})
 	metrics.RegisterQueue(s.metrics, s.recorder)
-	s.started.add("writes", s.recorder.Close)
-	s.problems = problem.NewTable(postgres.Unavailable, s.recorder.Backlog, s.logger)
+	s.stops.add("writes", s.recorder.Close)
+	s.problems = problem.NewTable(postgres.Unavailable, s.recorder.EstimatedWait, s.logger)
 	return nil
 }
 
@@ -220,14 +220,14 @@ func (s *service) startPages(ctx context.Context) error {
 		return nil
 	}
 	s.pages.Operator, s.pages.RequestRebuild, s.pages.CancelRebuild = pages.Operator, pages.RequestRebuild, pages.CancelRebuild
-	jobPages, err := admin.New(s.jobs.Client(), api.JobsPath, onlyWarnings(s.logger))
+	jobPages, err := jobpages.New(s.jobs.Client(), api.JobsPath, onlyWarnings(s.logger))
 	if err != nil {
 		return err
 	}
 	if err := jobPages.Start(ctx); err != nil {
 		return err
 	}
-	s.started.add("pages about jobs", jobPages.Stop)
+	s.stops.add("pages about jobs", jobPages.Stop)
 	s.pages.Jobs = jobPages
 	return nil
 }
@@ -266,7 +266,7 @@ func (s *service) serveRequests(ctx context.Context) error {
 	server.BaseContext = func(net.Listener) context.Context { return requests }
 	server.RegisterOnShutdown(s.endStreams)
 	go func() { s.failed <- server.Serve(s.listener) }()
-	s.started.add("requests", func(ctx context.Context) error {
+	s.stops.add("requests", func(ctx context.Context) error {
 		defer abandonRequests()
 		if err := server.Shutdown(ctx); err != nil {
 			s.logger.WarnContext(ctx, "some requests took too long and are abandoned", "error", err)

@@ -51,7 +51,7 @@ func (s *server) getActivity(ctx context.Context, input *activityInput) (*huma.S
 	if year == 0 {
 		year = time.Now().In(s.Zone).Year()
 	}
-	summary, err := s.Reader.Summary(ctx, query.YearOf(userID, year, s.Zone))
+	summary, err := s.Reader.Summary(ctx, query.YearRequest(userID, year, s.Zone))
 	if err != nil {
 		return nil, err
 	}

@@ -60,7 +60,7 @@ func (s *server) recordLogs(
 			logs = append(logs, posted[i].log)
 		}
 	}
-	s.Recorder.Refuse(len(posted) - len(logs))
+	s.Recorder.CountInvalid(len(posted) - len(logs))
 	recorded := record(ctx, logs)
 	var failure error
 	for i := range posted {

@@ -109,7 +109,7 @@ func (s *server) sendChanges(ctx context.Context, events *events, job rebuild.Jo
 			job = now
 		case errors.Is(err, rebuild.ErrNotFound), ctx.Err() != nil:
 			return // the rebuild was deleted
-		case s.Problems.Passes(err):
+		case s.Problems.IsTemporary(err):
 			s.Logger.DebugContext(ctx, "a watcher waits for the database", slog.Any("error", err), problem.LogID(ctx))
 		default:
 			s.logFailure(ctx, err)

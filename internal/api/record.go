@@ -188,7 +188,7 @@ func (s *server) readLog(r *http.Request) (command.Log, error) {
 		return command.Log{}, err
 	}
 	if wrong != nil {
-		s.Recorder.Refuse(1)
+		s.Recorder.CountInvalid(1)
 		return command.Log{}, problem.Invalid.New("", wrong...)
 	}
 	return log, nil

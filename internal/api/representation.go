@@ -7,7 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"learninglog/internal/conditional"
+	"learninglog/internal/etag"
 )
 
 // representation is a complete response to a GET request.
@@ -22,7 +22,7 @@ type representation struct {
 }
 
 func newRepresentation(contentType string, body []byte) representation {
-	return representation{contentType: contentType, body: body, tag: conditional.Tag(body)}
+	return representation{contentType: contentType, body: body, tag: etag.Of(body)}
 }
 
 // inJSON encodes a value whose encoding can't fail.
@@ -41,7 +41,7 @@ func (r representation) answer(ifNoneMatch string) *huma.StreamResponse {
 		answer.SetHeader("ETag", r.tag)
 		answer.SetHeader("Cache-Control", "private, no-cache")
 		answer.SetHeader("Vary", "Accept")
-		if conditional.Matches(ifNoneMatch, r.tag) {
+		if etag.Matches(ifNoneMatch, r.tag) {
 			answer.SetStatus(http.StatusNotModified)
 			return
 		}

@@ -72,8 +72,8 @@ func operation[I, O any](documentation huma.Operation, handle func(context.Conte
 	}
 }
 
-// documented is handled by handle; huma only documents it.
-func documented(documentation *huma.Operation, handle http.HandlerFunc) endpoint {
+// rawOperation is handled by handle; huma only documents it.
+func rawOperation(documentation *huma.Operation, handle http.HandlerFunc) endpoint {
 	return func(s *server, router chi.Router, r route) {
 		r.document(s, documentation)
 		s.api.OpenAPI().AddOperation(documentation)

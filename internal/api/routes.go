@@ -26,7 +26,7 @@ func (s *server) routes() []route {
 		postingOne = append([]problem.Kind{problem.AlreadyRecorded, problem.RequestIDReused}, posting...)
 	)
 	return []route{
-		{post, RecordPath, open, documented(s.documentRecord(), s.record), postingOne},
+		{post, RecordPath, open, rawOperation(s.documentRecord(), s.record), postingOne},
 		{post, RecordPath + "/batch", open, operation(s.documentRecordMany(), s.recordMany), posting},
 
 		{get, "/v1/users/{user_id}/learning-logs", open, operation(documentListLogs(), s.listLogs), reading},

@@ -44,14 +44,14 @@ type result struct {
 const (
 	// warmUp is how long the load runs before it is measured.
 	warmUp = 500 * time.Millisecond
-	// patience is how long to wait for the last answers.
-	patience = 30 * time.Second
+	// timeout is how long to wait for the last answers.
+	timeout = 30 * time.Second
 )
 
 // run runs the load for a while. One thread serves all clients in an event loop,
 // because the load generator uses the same cores as what it measures.
 func (l load) run(ctx context.Context) (result, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, warmUp+l.duration+patience, errors.New("the service doesn't answer"))
+	ctx, cancel := context.WithTimeoutCause(ctx, warmUp+l.duration+timeout, errors.New("the service doesn't answer"))
 	defer cancel()
 	begin := time.Now().Add(warmUp)
 	loop := &eventLoop{begin: begin, end: begin.Add(l.duration), ended: make(chan error, l.clients)}

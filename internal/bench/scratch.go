@@ -120,8 +120,8 @@ func (s *scratch) serve(ctx context.Context, binary, databaseURL string, argumen
 }
 
 func (s *service) waitUntilReady(ctx context.Context) error {
-	const patience, pause = 30 * time.Second, 50 * time.Millisecond
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	const timeout, pause = 30 * time.Second, 50 * time.Millisecond
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.address+"/readyz", nil)

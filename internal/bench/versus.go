@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 
 	"github.com/google/uuid"
 )
@@ -12,6 +13,7 @@ import (
 // versusCommand compares the service with another build of it.
 type versusCommand struct {
 	Other string `required:"" type:"existingfile" help:"The other build, of an earlier revision for example."`
+	Only  string `help:"Only what has this in its name."`
 	Logs  int    `default:"500000" help:"How many logs are read of, and rebuilt; of the last year."`
 }
 
@@ -43,6 +45,9 @@ func (c *versusCommand) Run(ctx context.Context, f *flags) (err error) {
 	}
 	rows := [][]string{{"what", "clients", "this, per second", "the other, per second", "this / the other", "p99"}}
 	for _, way := range c.ways(f, users) {
+		if !strings.Contains(way.name, c.Only) {
+			continue
+		}
 		clients := f.Clients
 		if way.once {
 			clients = []int{1}

@@ -9,7 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/negotiation"
 	"github.com/klauspost/compress/gzip"
 
-	"learninglog/internal/conditional"
+	"learninglog/internal/etag"
 )
 
 // compressedPage is a page as it is sent to a client that accepts gzip.
@@ -27,7 +27,7 @@ func newCompressedPage(page []byte) (compressedPage, error) {
 	if err != nil {
 		return compressedPage{}, fmt.Errorf("compressing a page: %w", err)
 	}
-	return compressedPage{gzipped: gzipped, tag: conditional.Tag(page)}, nil
+	return compressedPage{gzipped: gzipped, tag: etag.Of(page)}, nil
 }
 
 func compress(page []byte) ([]byte, error) {
@@ -74,7 +74,7 @@ func compressedTag(tag string) string { return strings.TrimSuffix(tag, `"`) + co
 // uncompressed, and says whether it did. Otherwise it sends nothing.
 func notModified(w http.ResponseWriter, r *http.Request, tag string) bool {
 	for _, known := range []string{compressedTag(tag), tag} {
-		if conditional.Matches(r.Header.Get("If-None-Match"), known) {
+		if etag.Matches(r.Header.Get("If-None-Match"), known) {
 			w.Header().Set("ETag", known)
 			w.WriteHeader(http.StatusNotModified)
 			return true

@@ -64,7 +64,7 @@ func (p *Pages) readPageData(ctx context.Context, request pageRequest) (d pageDa
 	if d.streaks, err = p.Reader.Streaks(ctx, request.userID, request.now, p.Zone); err != nil {
 		return pageData{}, err
 	}
-	if d.year, err = p.Reader.Summary(ctx, query.YearOf(request.userID, request.year, p.Zone)); err != nil {
+	if d.year, err = p.Reader.Summary(ctx, query.YearRequest(request.userID, request.year, p.Zone)); err != nil {
 		return pageData{}, err
 	}
 	d.logs, err = p.Reader.Logs(ctx, query.LogsRequest{

@@ -9,7 +9,7 @@ import (
 	"maps"
 	"net/http"
 
-	"learninglog/internal/conditional"
+	"learninglog/internal/etag"
 	"learninglog/internal/problem"
 )
 
@@ -50,7 +50,7 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name 
 	header := w.Header()
 	header.Set("Cache-Control", "private, no-cache")
 	if status == http.StatusOK {
-		tag := conditional.Tag(page)
+		tag := etag.Of(page)
 		if notModified(w, r, tag) {
 			return nil
 		}

@@ -181,11 +181,11 @@ func (s *Server) prepare(ctx context.Context) (err error) {
 // memory until then.
 func (s *Server) launchPatiently(ctx context.Context) error {
 	const (
-		patience = 15 * time.Second
+		timeout = 15 * time.Second
 		pause    = 300 * time.Millisecond
 	)
 	wasKilled := s.dirs.hasPIDFile()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(timeout)
 	for {
 		err := s.launch(ctx)
 		if err == nil || !wasKilled || !errors.Is(err, errExited) || time.Now().After(deadline) {

@@ -35,10 +35,10 @@ func CheckURL(url string) error {
 }
 
 // Open returns a pool of connections to the database at url when the database
-// answers. It retries until patience has passed (0: a single try), so that a service
+// answers. It retries until timeout has passed (0: a single try), so that a service
 // and its database may be started together, and logs that it waits. It refuses a URL
 // that can't be used at once: see [CheckURL].
-func Open(ctx context.Context, url string, patience time.Duration, logger *slog.Logger) (*pgxpool.Pool, error) {
+func Open(ctx context.Context, url string, timeout time.Duration, logger *slog.Logger) (*pgxpool.Pool, error) {
 	config, err := parseURL(url)
 	if err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func Open(ctx context.Context, url string, patience time.Duration, logger *slog.
 	if err != nil {
 		return nil, fmt.Errorf("opening the connection pool: %w", err)
 	}
-	if err := waitUntilReady(ctx, pool, patience, logger); err != nil {
+	if err := waitUntilReady(ctx, pool, timeout, logger); err != nil {
 		pool.Close()
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func parseURL(url string) (*pgxpool.Config, error) {
 	return config, nil
 }
 
-func waitUntilReady(ctx context.Context, pool *pgxpool.Pool, patience time.Duration, logger *slog.Logger) error {
+func waitUntilReady(ctx context.Context, pool *pgxpool.Pool, timeout time.Duration, logger *slog.Logger) error {
 	const pause = 250 * time.Millisecond
 	check := func() (struct{}, error) {
 		err := checkVersion(ctx, pool)
@@ -94,11 +94,11 @@ func waitUntilReady(ctx context.Context, pool *pgxpool.Pool, patience time.Durat
 	}
 	var once sync.Once
 	tell := func(err error, _ time.Duration) {
-		once.Do(func() { logger.WarnContext(ctx, "waiting for the database", "at_most", patience, "error", err) })
+		once.Do(func() { logger.WarnContext(ctx, "waiting for the database", "at_most", timeout, "error", err) })
 	}
 	_, err := backoff.Retry(ctx, check,
 		backoff.WithBackOff(backoff.NewConstantBackOff(pause)),
-		backoff.WithMaxElapsedTime(max(patience, 1)), // 0 would mean no limit
+		backoff.WithMaxElapsedTime(max(timeout, 1)), // 0 would mean no limit
 		backoff.WithNotify(tell))
 	return err
 }

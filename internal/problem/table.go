@@ -35,8 +35,8 @@ func NewTable(unavailable func(error) bool, backlog func() time.Duration, logger
 	return &Table{unavailable, backlog, logger, rate.Sometimes{Interval: time.Second}}
 }
 
-// Passes reports whether an error is temporary, so that a retry may succeed.
-func (t *Table) Passes(err error) bool { return t.unavailable(err) }
+// IsTemporary reports whether an error is temporary, so that a retry may succeed.
+func (t *Table) IsTemporary(err error) bool { return t.unavailable(err) }
 
 // Of returns the problem for an error. in says whether the request's wrong fields
 // are in its "query" or its "body"; if it is empty, fields have no prefix. An

@@ -22,18 +22,18 @@ type attempt struct {
 	job    *river.Job[Args]
 	limit  *rate.Limiter
 
-	mu       sync.Mutex // held while a chunk and its effect on this struct are committed
-	reached  resumePoint
-	progress Progress
-	counted  time.Time // progress.Seconds counts up to this time
-	taken    []bool    // the parts that have a worker or are finished
+	mu           sync.Mutex // held while a chunk and its effect on this struct are committed
+	reached      resumePoint
+	progress     Progress
+	countedUntil time.Time // progress.Seconds counts up to this time
+	taken        []bool    // the parts that have a worker or are finished
 }
 
 // resume continues where the previous attempt stopped. If nothing is left, the job
 // was already completed and somebody has made it available again with River's own
 // tools. Then it starts from the beginning, because its result is out of date.
 func (w *Worker) resume(job *river.Job[Args], from resumePoint) (*attempt, error) {
-	a := &attempt{worker: w, job: job, limit: rate.NewLimiter(rate.Inf, 0), reached: from, counted: time.Now()}
+	a := &attempt{worker: w, job: job, limit: rate.NewLimiter(rate.Inf, 0), reached: from, countedUntil: time.Now()}
 	if perSecond := job.Args.MaxLogsPerSecond; perSecond > 0 {
 		a.limit = rate.NewLimiter(rate.Limit(perSecond), perSecond)
 		a.limit.ReserveN(time.Now(), perSecond) // the limiter would otherwise grant a whole burst at once
@@ -179,7 +179,7 @@ func (a *attempt) chunk(ctx context.Context, connection *pgx.Conn, i int, part P
 			if chunk.Rest != nil && chunk.Rest.Sample != nil && chunk.Rest.Sample.End != nil {
 				reached.NextUser = *chunk.Rest.Sample.End
 			}
-			*progress = progress.after(chunk, args.DryRun)
+			*progress = progress.plus(chunk, args.DryRun)
 		}, nil
 	})
 	return read, err

@@ -54,7 +54,7 @@ func (a *attempt) commit(ctx context.Context, connection *pgx.Conn, work func(pg
 		defer a.mu.Unlock()
 		now, reached, progress := time.Now(), a.reached, a.progress
 		follows(&reached, &progress)
-		progress.Seconds += now.Sub(a.counted).Seconds()
+		progress.Seconds += now.Sub(a.countedUntil).Seconds()
 		if err := checkpoint(ctx, tx, a.job, reached, progress); err != nil {
 			return err
 		}
@@ -66,7 +66,7 @@ func (a *attempt) commit(ctx context.Context, connection *pgx.Conn, work func(pg
 		if err := tx.Commit(ctx); err != nil {
 			return err
 		}
-		a.reached, a.progress, a.counted = reached, progress, now
+		a.reached, a.progress, a.countedUntil = reached, progress, now
 		return nil
 	})
 }

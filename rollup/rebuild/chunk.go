@@ -59,7 +59,7 @@ func WorkChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, options C
 	if err != nil {
 		return Chunk{}, fmt.Errorf("finding the logs of a chunk: %w", err)
 	}
-	found, err := compare(ctx, tx, users.truthSQL()+joinedSQL+summarySQL, users.arguments(scope, options.Zone))
+	found, err := compare(ctx, tx, users.truthSQL()+joinedSQL+findingsSQL, users.arguments(scope, options.Zone))
 	if err != nil {
 		return Chunk{}, err
 	}
@@ -107,7 +107,7 @@ func repair(ctx context.Context, tx pgx.Tx, scope Scope, wrong userRange, zone *
 		return compared{}, fmt.Errorf("waiting for another rebuild's chunk: %w", err)
 	}
 	arguments := wrong.arguments(scope, zone)
-	found, err := compare(ctx, tx, wrong.truthSQL()+groupedSQL+repairSQL()+summarySQL, arguments)
+	found, err := compare(ctx, tx, wrong.truthSQL()+groupedSQL+repairSQL()+findingsSQL, arguments)
 	if err != nil {
 		return compared{}, err
 	}

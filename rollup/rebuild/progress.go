@@ -76,8 +76,8 @@ func (p Progress) Remaining() (time.Duration, bool) {
 	return time.Duration(float64(left) / rate * float64(time.Second)), true
 }
 
-// after returns the progress after one more chunk.
-func (p Progress) after(chunk Chunk, dryRun bool) Progress {
+// plus returns the progress after one more chunk.
+func (p Progress) plus(chunk Chunk, dryRun bool) Progress {
 	p.UsersDone += chunk.Users
 	p.LogsDone += chunk.Logs
 	p.RowsDrifted += chunk.Drifted.total()

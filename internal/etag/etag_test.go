@@ -1,19 +1,19 @@
-package conditional_test
+package etag_test
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 
-	"learninglog/internal/conditional"
+	"learninglog/internal/etag"
 )
 
 func TestTag(t *testing.T) {
 	t.Parallel()
-	tag := conditional.Tag([]byte("a"))
-	assert.Equal(t, tag, conditional.Tag([]byte("a")))
-	assert.NotEqual(t, tag, conditional.Tag([]byte("b")))
-	assert.Regexp(t, `^"[\w-]{22}"$`, conditional.Tag(nil))
+	tag := etag.Of([]byte("a"))
+	assert.Equal(t, tag, etag.Of([]byte("a")))
+	assert.NotEqual(t, tag, etag.Of([]byte("b")))
+	assert.Regexp(t, `^"[\w-]{22}"$`, etag.Of(nil))
 }
 
 func TestMatches(t *testing.T) {
@@ -31,6 +31,6 @@ func TestMatches(t *testing.T) {
 		`"X"`:               false,
 		`"y", nonsense, ",`: false,
 	} {
-		assert.Equal(t, want, conditional.Matches(header, `"x"`), header)
+		assert.Equal(t, want, etag.Matches(header, `"x"`), header)
 	}
 }

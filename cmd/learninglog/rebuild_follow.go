@@ -116,8 +116,8 @@ func (w *ownWork) stop(ctx context.Context) error {
 	if !w.begun {
 		return nil
 	}
-	const patience = 20 * time.Second
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	const timeout = 20 * time.Second
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	return w.jobs.Stop(ctx)
 }

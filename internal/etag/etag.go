@@ -1,6 +1,6 @@
-// Package conditional implements the entity tags (ETags) of RFC 9110. With them, a
+// Package etag implements the entity tags (ETags) of RFC 9110. With them, a
 // client gets a response only if it has changed.
-package conditional
+package etag
 
 import (
 	"crypto/sha256"
@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Tag returns the strong entity tag of a body, in quotes. Equal bodies have equal
+// Of returns the strong entity tag of a body, in quotes. Equal bodies have equal
 // tags on every replica.
-func Tag(body []byte) string {
+func Of(body []byte) string {
 	const enough = 16 // bytes; enough that two bodies never have the same tag
 	digest := sha256.Sum256(body)
 	return `"` + base64.RawURLEncoding.EncodeToString(digest[:enough]) + `"`

@@ -1,5 +1,5 @@
-// Package admin serves the pages about jobs, using River UI.
-package admin
+// Package jobpages serves the pages about jobs, using River UI.
+package jobpages
 
 import (
 	"context"

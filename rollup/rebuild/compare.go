@@ -1,0 +1,215 @@
+package rebuild
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"learninglog/rollup"
+)
+
+// truthSQL counts the true sums of some users. It reads their logs once, for the
+// days, and counts weeks and months from those days. It truncates local times of the
+// zone, as date_trunc does with an instant and a zone, and converts the results back
+// to instants.
+func (r userRange) truthSQL() string {
+	return `
+	WITH daily AS MATERIALIZED (
+	    SELECT user_id, date_trunc('day', "timestamp" AT TIME ZONE @zone) AS day,
+	           sum(words) AS words, sum(entries) AS entries
+	    FROM ` + rollup.LogsSQL("learning_log") + ` AS logs
+	    WHERE ` + r.usersSQL() + ` AND "timestamp" >= @logs_lower AND "timestamp" < @logs_upper
+	    GROUP BY 1, 2
+	), weekly AS MATERIALIZED (
+	    SELECT user_id, date_trunc('week', day) AS week, sum(words)::bigint AS words, sum(entries)::bigint AS entries
+	    FROM daily GROUP BY 1, 2
+	), monthly AS MATERIALIZED (
+	    SELECT user_id, date_trunc('month', day) AS month, sum(words)::bigint AS words, sum(entries)::bigint AS entries
+	    FROM daily GROUP BY 1, 2
+	), truth (user_id, granularity, period, words, entries) AS (
+	    SELECT user_id, 'day', day AT TIME ZONE @zone, words, entries
+	    FROM daily WHERE day >= @day_first AND day < @day_end
+	    UNION ALL
+	    SELECT user_id, 'week', week AT TIME ZONE @zone, words, entries
+	    FROM weekly WHERE week >= @week_first AND week < @week_end
+	    UNION ALL
+	    SELECT user_id, 'month', month AT TIME ZONE @zone, words, entries
+	    FROM monthly WHERE month >= @month_first AND month < @month_end
+	), rollup AS (
+	    SELECT user_id, granularity, period, total_word_count AS words, entry_count AS entries
+	    FROM learning_log_aggregates
+	    WHERE ` + r.usersSQL() + ` AND CASE granularity
+	        WHEN 'day' THEN period >= @day_lower AND period < @day_upper
+	        WHEN 'week' THEN period >= @week_lower AND period < @week_upper
+	        ELSE period >= @month_lower AND period < @month_upper END
+	)`
+}
+
+func (r userRange) usersSQL() string {
+	if r.users != nil {
+		return `user_id = ANY(@users)`
+	}
+	return `user_id BETWEEN @first AND @last`
+}
+
+// joinedSQL follows truthSQL, and lists the rows where the truth and the rollup
+// differ. NULL stands for a missing row. So a row of zero sums differs from a
+// missing row, and is found and swept.
+const joinedSQL = `, differing AS (
+	    SELECT user_id, granularity, period, rollup.words AS was_words, rollup.entries AS was_entries,
+	           truth.words AS is_words, truth.entries AS is_entries
+	    FROM truth FULL JOIN rollup USING (user_id, granularity, period)
+	    WHERE truth.words IS DISTINCT FROM rollup.words OR truth.entries IS DISTINCT FROM rollup.entries
+	)` + driftSQL
+
+// groupedSQL finds the same rows as joinedSQL. It takes longer, but a database that
+// is distributed by user can push it down to its shards even as a part of a write. A
+// group has at most one row of each side, so max returns that row's value.
+const groupedSQL = `, differing AS (
+	    SELECT user_id, granularity, period, max(was_words) AS was_words, max(was_entries) AS was_entries,
+	           max(is_words) AS is_words, max(is_entries) AS is_entries
+	    FROM (
+	        SELECT user_id, granularity, period, words AS is_words, entries AS is_entries,
+	               NULL::bigint AS was_words, NULL::bigint AS was_entries
+	        FROM truth
+	        UNION ALL
+	        SELECT user_id, granularity, period, NULL, NULL, words, entries FROM rollup
+	    ) AS both_sides
+	    GROUP BY user_id, granularity, period
+	    HAVING max(is_words) IS DISTINCT FROM max(was_words) OR max(is_entries) IS DISTINCT FROM max(was_entries)
+	)` + driftSQL
+
+// driftSQL lists the differing rows, with zeros for missing rows.
+const driftSQL = `, drift AS (
+	    SELECT user_id, granularity, period,
+	           coalesce(was_words, 0) AS was_words, coalesce(was_entries, 0) AS was_entries,
+	           coalesce(is_words, 0) AS is_words, coalesce(is_entries, 0) AS is_entries
+	    FROM differing
+	)`
+
+// findingsSQL ends the statement. It returns a row per drift, or a single row without
+// drift if there is none. A log is counted only in the user range that has its
+// month.
+const findingsSQL = `
+	SELECT read.users, read.logs,
+	       user_id, granularity, period, was_words, was_entries, is_words, is_entries
+	FROM (
+	    SELECT count(DISTINCT user_id) AS users, coalesce(sum(entries), 0)::bigint AS logs
+	    FROM monthly WHERE month >= @month_first AND month < @month_end
+	) AS read
+	LEFT JOIN drift ON true
+	ORDER BY user_id, granularity, period`
+
+// repairSQL follows groupedSQL and adds the differences. A difference that doesn't
+// fit into a bigint can only come from corruption, and then the row certainly
+// exists: it is updated with a numeric.
+func repairSQL() string {
+	return `, differences AS (
+	    SELECT user_id, granularity, period,
+	           is_words::numeric - was_words AS words, is_entries::numeric - was_entries AS entries,
+	           greatest(abs(is_words::numeric - was_words), abs(is_entries::numeric - was_entries)) < 2^62 AS fit
+	    FROM drift
+	    WHERE (is_words, is_entries) <> (was_words, was_entries)
+	), repaired_extremes AS (
+	    UPDATE learning_log_aggregates AS a SET
+	        total_word_count = a.total_word_count + words,
+	        entry_count = a.entry_count + entries
+	    FROM differences AS d
+	    WHERE NOT fit AND (a.user_id, a.granularity, a.period) = (d.user_id, d.granularity, d.period)
+	), repaired AS (` + rollup.AddSQL(`(
+	    SELECT user_id, granularity, period, words::bigint AS words, entries::bigint AS entries
+	    FROM differences WHERE fit
+	)`) + `
+	)`
+}
+
+// sweepSQL deletes rows without logs, which mean the same as no row. It skips rows
+// that a writer has locked, so it never waits.
+const sweepSQL = `
+	DELETE FROM learning_log_aggregates
+	WHERE (user_id, granularity, period) IN (
+	    SELECT user_id, granularity, period
+	    FROM learning_log_aggregates
+	    WHERE user_id = ANY(@users) AND total_word_count = 0 AND entry_count = 0
+	    FOR UPDATE SKIP LOCKED
+	)`
+
+func (r userRange) arguments(scope Scope, zone *time.Location) pgx.NamedArgs {
+	arguments := pgx.NamedArgs{"first": r.first, "last": r.last, "users": r.users, "zone": zone.String()}
+	for _, granularity := range rollup.Granularities() {
+		periods, name := scope.periods(granularity, zone).within(r.window), string(granularity)
+		arguments[name+"_lower"], arguments[name+"_upper"] = periods.bounds()
+		arguments[name+"_first"], arguments[name+"_end"] = periods.dates(zone)
+	}
+	arguments["logs_lower"], arguments["logs_upper"] = scope.logs(r.window, zone).bounds()
+	return arguments
+}
+
+// compared is the result of comparing a user range.
+type compared struct {
+	users, logs int64
+	// drifted and examples are as in a [Chunk]. The drifted rows themselves are not
+	// kept, since there may be hundreds of thousands.
+	drifted  DriftedRows
+	examples []Drift
+	// wrong has the users who have a drifted row or an empty row to sweep. empty
+	// says that there is an empty row, or will be one after the repair.
+	wrong map[uuid.UUID]bool
+	empty bool
+}
+
+// compare runs a statement that begins with truthSQL and ends with findingsSQL.
+func compare(ctx context.Context, tx pgx.Tx, query string, arguments pgx.NamedArgs) (compared, error) {
+	found := compared{wrong: make(map[uuid.UUID]bool)}
+	rows, err := tx.Query(ctx, query, arguments)
+	if err != nil {
+		return compared{}, fmt.Errorf("comparing rollups with logs: %w", err)
+	}
+	var (
+		userID      *uuid.UUID
+		granularity *rollup.Granularity
+		period      *time.Time
+		was, is     struct{ words, entries *int64 }
+	)
+	columns := []any{
+		&found.users, &found.logs,
+		&userID, &granularity, &period,
+		&was.words, &was.entries, &is.words, &is.entries,
+	}
+	_, err = pgx.ForEachRow(rows, columns, func() error {
+		if userID == nil {
+			return nil
+		}
+		drift := Drift{
+			UserID:      *userID,
+			Granularity: *granularity,
+			Period:      period.UTC(),
+			Was:         rollup.Sums{TotalWordCount: *was.words, EntryCount: *was.entries},
+			Is:          rollup.Sums{TotalWordCount: *is.words, EntryCount: *is.entries},
+		}
+		found.wrong[drift.UserID] = true
+		found.empty = found.empty || drift.Is == rollup.Sums{}
+		if drift.Was != drift.Is {
+			found.drifted.count(drift.Granularity)
+			found.examples = withExample(found.examples, drift)
+		}
+		return nil
+	})
+	if err != nil {
+		return compared{}, fmt.Errorf("comparing rollups with logs: %w", err)
+	}
+	return found, nil
+}
+
+// wrongUsers returns a user range of only the users who have something to repair.
+func (r userRange) wrongUsers(found compared) userRange {
+	r.users = make([]uuid.UUID, 0, len(found.wrong))
+	for user := range maps.Keys(found.wrong) {
+		r.users = append(r.users, user)
+	}
+	return r
+}
