@@ -24,6 +24,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -182,19 +183,17 @@ func (s *Server) prepare(ctx context.Context) (err error) {
 func (s *Server) launchPatiently(ctx context.Context) error {
 	const (
 		timeout = 15 * time.Second
-		pause    = 300 * time.Millisecond
+		pause   = 300 * time.Millisecond
 	)
 	wasKilled := s.dirs.hasPIDFile()
-	deadline := time.Now().Add(timeout)
-	for {
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := s.launch(ctx)
-		if err == nil || !wasKilled || !errors.Is(err, errExited) || time.Now().After(deadline) {
-			return err
+		if err != nil && (!wasKilled || !errors.Is(err, errExited)) {
+			err = backoff.Permanent(err)
 		}
-		if err := sleep(ctx, pause); err != nil {
-			return err
-		}
-	}
+		return struct{}{}, err
+	}, backoff.WithBackOff(backoff.NewConstantBackOff(pause)), backoff.WithMaxElapsedTime(timeout))
+	return err
 }
 
 // launch starts the server's process and waits until its database is ready.
@@ -279,52 +278,6 @@ func (s *Server) ensureDatabase(ctx context.Context) error {
 	return err
 }
 
-// supervise restarts the server whenever it dies before Stop.
-func (s *Server) supervise(ctx context.Context) {
-	defer close(s.stopped)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		select {
-		case <-s.stopping:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	for {
-		select {
-		case <-s.stopping:
-			return
-		case <-s.process.done:
-		}
-		s.config.Logger.WarnContext(ctx, "PostgreSQL ended unexpectedly; starting it again",
-			"how", s.process.err, "log", s.dirs.log)
-		if !s.relaunch(ctx) {
-			return
-		}
-		s.config.Logger.InfoContext(ctx, "PostgreSQL is back", "pid", s.PID())
-	}
-}
-
-// relaunch retries until the server runs. It returns false if the server is to be
-// stopped.
-func (s *Server) relaunch(ctx context.Context) bool {
-	const shortest, longest = 200 * time.Millisecond, 10 * time.Second
-	for pause := shortest; ; pause = min(2*pause, longest) {
-		if sleep(ctx, pause) != nil {
-			return false
-		}
-		err := s.launch(ctx)
-		if err == nil {
-			return true
-		}
-		if ctx.Err() != nil {
-			return false
-		}
-		s.config.Logger.ErrorContext(ctx, "PostgreSQL doesn't start; trying again", "error", err)
-	}
-}
-
 func (s *Server) unlock() {
 	if s.lock != nil {
 		_ = s.lock.Close() // closing releases the lock
@@ -341,13 +294,4 @@ func databaseURL(dirs layout, database string) string {
 	// pgx and libpq don't decode + as a space. The default path on macOS has a
 	// space.
 	return "postgres:///" + database + "?" + strings.ReplaceAll(query.Encode(), "+", "%20")
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
-	}
 }

@@ -124,9 +124,9 @@ func startProgram(t *testing.T, as *syscall.Credential, environment []string, ro
 
 func (p *program) answer(t *testing.T) answer {
 	t.Helper()
-	const patience = time.Minute
-	impatience := time.AfterFunc(patience, func() { _ = p.command.Process.Kill() })
-	defer impatience.Stop()
+	const timeout = time.Minute
+	kill := time.AfterFunc(timeout, func() { _ = p.command.Process.Kill() })
+	defer kill.Stop()
 	var got answer
 	require.NoError(t, p.output.Decode(&got), "the program ended without an answer")
 	return got

@@ -49,7 +49,7 @@ func (p *process) pid() int { return p.command.Process.Pid }
 func (p *process) stop() error {
 	for _, step := range []struct {
 		signal   syscall.Signal
-		patience time.Duration
+		timeout time.Duration
 	}{
 		{syscall.SIGINT, 30 * time.Second}, // fast shutdown
 		{syscall.SIGQUIT, 5 * time.Second}, // immediate shutdown
@@ -59,7 +59,7 @@ func (p *process) stop() error {
 		select {
 		case <-p.done:
 			return nil
-		case <-time.After(step.patience):
+		case <-time.After(step.timeout):
 		}
 	}
 	return fmt.Errorf("PostgreSQL (process %d) doesn't end", p.pid())
