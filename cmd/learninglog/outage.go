@@ -11,10 +11,10 @@ import (
 	"learninglog/internal/postgres"
 )
 
-// outagePatience is how long a waiting command retries while the database is
+// outageTimeout is how long a waiting command retries while the database is
 // unavailable. An embedded database, for example, restarts together with its
 // service.
-const outagePatience = time.Minute
+const outageTimeout = time.Minute
 
 // outage is the state of a command that waits for an unavailable database.
 type outage struct {
@@ -30,9 +30,9 @@ func (o *outage) shouldRetry(err error, beforePrinting func()) bool {
 	if o.since.IsZero() {
 		o.since = time.Now()
 		beforePrinting()
-		_, _ = fmt.Fprintf(os.Stderr, "the database is away, and is waited for, for %s: %v\n", outagePatience, err)
+		_, _ = fmt.Fprintf(os.Stderr, "the database is away, and is waited for, for %s: %v\n", outageTimeout, err)
 	}
-	return time.Since(o.since) < outagePatience
+	return time.Since(o.since) < outageTimeout
 }
 
 // over notes that the database has answered, and reports whether it was unavailable

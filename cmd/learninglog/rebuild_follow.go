@@ -140,5 +140,5 @@ func (f databaseFlags) stoppedWaiting(id int64, workedIt bool) error {
 func (f databaseFlags) errOutageTooLong(id int64, err error) error {
 	return fmt.Errorf("the database has been away for %s: rebuild %d goes on as soon as a service runs\n"+
 		"  %s    shows how far it is\n"+
-		"the last answer: %w", outagePatience, id, f.paste("rebuild", "watch", strconv.FormatInt(id, 10)), err)
+		"the last answer: %w", outageTimeout, id, f.paste("rebuild", "watch", strconv.FormatInt(id, 10)), err)
 }
