@@ -56,7 +56,7 @@ bench: build ## Measure posts against bare inserts, on a scratch PostgreSQL (min
 
 .PHONY: microbench
 microbench: ## Measure recording, reading and decoding by themselves
-	$(GO) test -run '^$$' -bench . -benchtime 2s ./command ./query ./rollup ./internal/api
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./command ./query ./rollup/rebuild ./internal/api
 
 .PHONY: lint
 lint: ## Check the code and which package may import which

@@ -45,8 +45,8 @@ func (e FieldError) Error() string { return e.Field + " " + e.Expected }
 // Check returns everything that is wrong with a log at the time now, or nil.
 func (l Limits) Check(log Log, now time.Time) []FieldError {
 	var wrong []FieldError
-	refuse := func(field string, value any, expected string, arguments ...any) {
-		wrong = append(wrong, FieldError{Field: field, Expected: fmt.Sprintf(expected, arguments...), Value: value})
+	refuse := func(field string, value any, expected string) {
+		wrong = append(wrong, FieldError{Field: field, Expected: expected, Value: value})
 	}
 	if log.RequestID == uuid.Nil {
 		refuse("request_id", log.RequestID.String(), "must not be the nil UUID: every log needs an id of its own")
@@ -55,15 +55,27 @@ func (l Limits) Check(log Log, now time.Time) []FieldError {
 		refuse("user_id", log.UserID.String(), "must not be the nil UUID")
 	}
 	if log.WordCount < 0 || log.WordCount > l.MaxWordCount {
-		refuse("word_count", log.WordCount, "must be a whole number from 0 to %d", l.MaxWordCount)
+		refuse("word_count", log.WordCount, l.WordCountRule())
 	}
 	switch {
 	case log.Timestamp.IsZero():
 	case log.Timestamp.Before(l.Earliest):
-		refuse("timestamp", log.Timestamp.Format(time.RFC3339Nano), "must not be before %s", l.Earliest.Format(time.RFC3339))
+		refuse("timestamp", log.Timestamp.Format(time.RFC3339Nano), l.EarliestRule())
 	case log.Timestamp.After(now.Add(l.MaxAhead)):
 		refuse("timestamp", log.Timestamp.Format(time.RFC3339Nano),
-			"must not be more than %s ahead of the server's clock, which shows %s", l.MaxAhead, now.UTC().Format(time.RFC3339))
+			fmt.Sprintf("must not be more than %s ahead of the server's clock, which shows %s",
+				l.MaxAhead, now.UTC().Format(time.RFC3339)))
 	}
 	return wrong
+}
+
+// WordCountRule says which word counts are accepted, as the rest of a sentence that
+// begins with the name of the field.
+func (l Limits) WordCountRule() string {
+	return fmt.Sprintf("must be a whole number from 0 to %d", l.MaxWordCount)
+}
+
+// EarliestRule says which timestamps are too early, as WordCountRule does.
+func (l Limits) EarliestRule() string {
+	return "must not be before " + l.Earliest.Format(time.RFC3339)
 }

@@ -153,7 +153,7 @@ func (s *service) stop() {
 		_ = s.command.Process.Kill()
 		assert.Fail(s.t, "the service doesn't stop")
 	}
-	assertNever(s.t, s.log.String(), "DATA RACE", "panic")
+	assertNever(s.t, s.log.String(), "DATA RACE", "panic", "table of routes")
 }
 
 // end stops the service if it is running, and prints the end of its log if the test

@@ -63,6 +63,8 @@ type server struct {
 	// pictures caches the pictures of summaries: drawing one takes about as long as
 	// reading its summary.
 	pictures *cache.Cache[query.Summary, representation]
+	// problems are those of each route of the table, by its method and path.
+	problems map[string][]problem.Kind
 	// openAPIJSON and openAPIYAML are the encoded OpenAPI document.
 	openAPIJSON, openAPIYAML []byte
 }
@@ -93,6 +95,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		recording:     make(chan struct{}, maxRecording),
 		watching:      make(chan struct{}, maxWatching),
 		streamTimeout: streamTimeout,
+		problems:      make(map[string][]problem.Kind),
 		pictures:      cache.New[query.Summary, representation](maxPicturesBytes, maxPictureBytes),
 	}
 	router := chi.NewMux()

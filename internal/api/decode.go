@@ -28,7 +28,7 @@ func decodeLog(location string, text []byte, limits command.Limits) (command.Log
 	if timestamp := o.takeTime("timestamp"); timestamp != nil {
 		log.Timestamp = *timestamp
 		if timestamp.IsZero() { // the zero time would mean that the timestamp was left out
-			o.wrong("timestamp", nil, "must not be before "+limits.Earliest.Format(time.RFC3339))
+			o.wrong("timestamp", o.take("timestamp", false), limits.EarliestRule())
 		}
 	}
 	return log, o.finish("request_id", "user_id", "word_count", "timestamp"), nil
@@ -44,7 +44,7 @@ func decodeRebuild(text []byte, zone *time.Location) (rebuild.Args, error) {
 	if err != nil {
 		return rebuild.Args{}, err
 	}
-	args.Scope.Users = o.takeUUIDs("user_ids")
+	args.Scope.Users = o.takeUUIDs("user_ids", rebuild.MaxUsers)
 	if user := o.takeUUID("user_id", false); user != nil {
 		args.Scope.Users = append(args.Scope.Users, *user)
 	}

@@ -85,13 +85,12 @@ func (s *server) asProblem(ctx huma.Context, _ string, body any) (any, error) {
 	if !ok {
 		return body, nil
 	}
-	if theirs.Status != http.StatusUnprocessableEntity {
+	if theirs.Status >= http.StatusInternalServerError {
 		s.Logger.ErrorContext(ctx.Context(), "a request failed", slog.Any("error", theirs), problem.LogID(ctx.Context()))
-		ours := problem.Internal.New("")
-		ours.Status = theirs.Status // this status has been sent already
-		return ours, nil
+		return problem.Internal.New(""), nil
 	}
 	ours := problem.Invalid.New("")
+	ours.Status = theirs.Status // which is the one that is sent
 	for _, detail := range theirs.Errors {
 		ours.Errors = append(ours.Errors, asField(detail))
 	}

@@ -181,7 +181,7 @@ func (o *object) takeWholeNumber(name string, limits command.Limits) int {
 	}
 	value, err := strconv.Atoi(string(raw))
 	if err != nil {
-		o.wrongLiteral(name, raw, fmt.Sprintf("must be a whole number from 0 to %d", limits.MaxWordCount))
+		o.wrongLiteral(name, raw, limits.WordCountRule())
 		return 0
 	}
 	return value
@@ -202,15 +202,15 @@ func (o *object) takeNumber(name string, least, most, otherwise int) int {
 	return value
 }
 
-// takeUUIDs returns a list of UUIDs, or nil. The caller checks how long it may be.
-func (o *object) takeUUIDs(name string) []uuid.UUID {
+// takeUUIDs returns a list of at most so many UUIDs, or nil.
+func (o *object) takeUUIDs(name string, most int) []uuid.UUID {
 	raw := o.take(name, false)
 	if raw == nil {
 		return nil
 	}
 	var texts []string
-	if err := json.Unmarshal(raw, &texts); err != nil || len(texts) == 0 {
-		o.wrong(name, raw, "must be a list of one or more UUIDs")
+	if err := json.Unmarshal(raw, &texts); err != nil || len(texts) == 0 || len(texts) > most {
+		o.wrong(name, raw, fmt.Sprintf("must be a list of 1 to %d UUIDs", most))
 		return nil
 	}
 	ids := make([]uuid.UUID, len(texts))
@@ -241,14 +241,14 @@ func (o *object) takeBool(name string) bool {
 	return false
 }
 
-// takeTime returns the instant of an RFC 3339 date-time in UTC, or nil.
+// takeTime returns an RFC 3339 date-time with its offset, or nil.
 func (o *object) takeTime(name string) *time.Time {
 	raw := o.take(name, false)
 	if raw == nil {
 		return nil
 	}
 	if value, ok := unquote(raw); ok {
-		if at, err := timerange.ParseInstant(string(value)); err == nil {
+		if at, err := timerange.ParseDateTime(string(value)); err == nil {
 			return &at
 		}
 	}
@@ -260,10 +260,13 @@ func (o *object) takeTime(name string) *time.Time {
 // must have four digits in every zone.
 func (o *object) takeInstant(name string) *time.Time {
 	at := o.takeTime(name)
-	if at != nil && (at.Year() < 1 || at.Year() > 9998) {
-		o.wrong(name, nil, "must be in the years 1 to 9998")
+	if at == nil {
+		return nil
 	}
-	return at
+	if year := at.UTC().Year(); year < 1 || year > 9998 {
+		o.wrong(name, o.take(name, false), "must be in the years 1 to 9998")
+	}
+	return new(at.UTC())
 }
 
 // takeBound returns an end of a range, or nil.

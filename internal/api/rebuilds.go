@@ -112,7 +112,7 @@ func (s *server) documentRequestRebuild() huma.Operation {
 	return huma.Operation{
 		OperationID:   "request-rebuild",
 		Summary:       "Ask for a rebuild",
-		Description:   "Repairs drift while everybody goes on writing, or reports it with dry_run. Without a body: everything. While a rebuild of the same scope waits or runs, that one is answered instead of a new one, be it that its cancel_requested_at says that it is about to end.",
+		Description:   "Repairs drift while everybody goes on writing, or reports it with dry_run. Without a body: everything. While a rebuild of the same scope waits or runs, that one is answered instead of a new one, even if its cancel_requested_at says that it is about to end.",
 		Tags:          []string{tagRebuilds},
 		DefaultStatus: http.StatusAccepted,
 		RequestBody:   requestBody(false, "What to rebuild.", map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf[NewRebuild](s)}}),

@@ -125,16 +125,12 @@ func (s *server) recordOne(r *http.Request) (*LearningLog, int, error) {
 	case outcome.Status == command.AlreadyRecorded && mayReturn:
 		return recorded, http.StatusOK, nil
 	case outcome.Status == command.AlreadyRecorded:
-		already := problem.AlreadyRecorded.New("A log with this request_id and the same fields is recorded.")
-		already.LearningLog = recorded
-		return nil, 0, already
+		return nil, 0, problem.WithLog(problem.AlreadyRecorded.New("A log with this request_id and the same fields is recorded."), recorded)
 	case outcome.Status == command.RequestIDReused:
-		reused := problem.RequestIDReused.New("A log with this request_id and other fields is recorded; this one is not.",
-			problem.Field{Location: "body.request_id", Message: "must be another one for every log", Value: log.RequestID.String()})
-		if recorded != nil {
-			reused.LearningLog = recorded
-		}
-		return nil, 0, reused
+		return nil, 0, problem.WithLog(problem.RequestIDReused.New(
+			"A log with this request_id and other fields is recorded; this one is not.",
+			problem.Field{Location: "body.request_id", Message: "must be another one for every log", Value: log.RequestID.String()},
+		), recorded)
 	case outcome.Status == command.Failed:
 		return nil, 0, outcome.Err
 	case outcome.Status == command.Invalid:

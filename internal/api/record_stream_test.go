@@ -278,7 +278,7 @@ func TestAPanicWhileAStreamIsReadIsAProblem(t *testing.T) {
 
 // A block contains what arrived while the previous one was being recorded, up to the
 // limit.
-func TestChunksAreBounded(t *testing.T) {
+func TestBlocksAreBounded(t *testing.T) {
 	t.Parallel()
 	var read int
 	reader := newLineReader(strings.NewReader(strings.Repeat("x\n", 5*maxBlock/2)), func(index int, _ []byte) postedLog {

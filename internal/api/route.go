@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
@@ -40,18 +41,38 @@ func (s *server) addRoutes(router chi.Router) {
 	for _, r := range s.routes() {
 		if r.serve != nil {
 			r.serve(s, router, r)
+			s.problems[r.method+" "+r.path] = r.problems
 		}
 	}
+}
+
+// isExpected reports whether the line of a route, by its pattern, allows the status of
+// an error. Of requests without a line nothing is known.
+func (s *server) isExpected(method, pattern string, status int) bool {
+	if status < http.StatusBadRequest {
+		return true
+	}
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	problems, ok := s.problems[method+" "+pattern]
+	if !ok {
+		return true
+	}
+	return slices.ContainsFunc(append([]problem.Kind{problem.Invalid, problem.Internal}, problems...),
+		func(kind problem.Kind) bool { return kind.Status == status })
 }
 
 // operation is handled by huma. All errors are answered as problems.
 func operation[I, O any](documentation huma.Operation, handle func(context.Context, *I) (*O, error)) endpoint {
 	return func(s *server, _ chi.Router, r route) {
+		documentation := documentation
 		r.document(s, &documentation)
-		// huma reads the body itself if it is documented when the operation is
-		// registered.
-		body, in := documentation.RequestBody, "query"
-		if documentation.RequestBody = nil; body != nil {
+		in := "query"
+		// huma reads the body if it is documented before the operation is registered.
+		body := documentation.RequestBody
+		documentation.RequestBody = nil
+		if body != nil {
 			in = "body"
 		}
 		huma.Register(s.api, documentation, func(ctx context.Context, input *I) (*O, error) {

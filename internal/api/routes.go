@@ -49,7 +49,7 @@ func (s *server) routes() []route {
 		{get, "/openapi.json", open, plain(s.openAPI("application/openapi+json", &s.openAPIJSON)), nil},
 		{get, "/openapi.yaml", open, plain(s.openAPI("application/openapi+yaml", &s.openAPIYAML)), nil},
 		{get, "/docs", open, plain(http.RedirectHandler("/docs/", http.StatusMovedPermanently)), nil},
-		{get, "/docs/*", open, plain(docs()), nil},
+		{get, "/docs/*", open, plain(docs()), []problem.Kind{problem.NotFound}},
 		{get, "/problems/{name}", open, plain(http.HandlerFunc(s.explainProblem)), []problem.Kind{problem.NotFound}},
 
 		{get, "/", open, page(s.Pages.startOrDocs()), reading},

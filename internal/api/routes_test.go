@@ -3,9 +3,11 @@ package api
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -52,17 +54,69 @@ func TestWhatIsServedIsInTheTable(t *testing.T) {
 func TestTheDocumentIsMadeFromTheTable(t *testing.T) {
 	t.Parallel()
 	s, _ := withAllPages(t)
-	documented := s.api.OpenAPI().Paths
+	documented := documentedErrors(t, s)
 	for _, r := range s.routes() {
-		if !strings.HasPrefix(r.path, "/v1/") {
-			continue
+		name := r.method + " " + r.path
+		statuses, ok := documented[name]
+		delete(documented, name)
+		if !ok && !strings.HasPrefix(r.path, "/v1/") {
+			continue // pages and the like aren't documented
 		}
-		item := documented[r.path]
-		require.NotNil(t, item, r.path)
-		operation := map[string]any{
+		want := []int{http.StatusUnprocessableEntity, http.StatusInternalServerError}
+		for _, kind := range r.problems {
+			want = append(want, kind.Status)
+		}
+		slices.Sort(want)
+		assert.Equal(t, slices.Compact(want), statuses, name)
+	}
+	assert.Empty(t, documented, "everything that is documented is in the table")
+}
+
+// documentedErrors returns the statuses of the errors of each documented operation, by
+// its method and path.
+func documentedErrors(t *testing.T, s *server) map[string][]int {
+	t.Helper()
+	documented := make(map[string][]int)
+	for path, item := range s.api.OpenAPI().Paths {
+		for method, operation := range map[string]*huma.Operation{
 			http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodDelete: item.Delete,
-		}[r.method]
-		assert.NotNil(t, operation, "%s %s", r.method, r.path)
+		} {
+			if operation == nil {
+				continue
+			}
+			statuses := []int{}
+			for text := range operation.Responses {
+				status, err := strconv.Atoi(text)
+				require.NoError(t, err)
+				if status >= http.StatusBadRequest {
+					statuses = append(statuses, status)
+				}
+			}
+			slices.Sort(statuses)
+			documented[method+" "+path] = statuses
+		}
+	}
+	return documented
+}
+
+func TestProblemsThatTheTableLacksAreUnexpected(t *testing.T) {
+	t.Parallel()
+	s, _ := withAllPages(t)
+	for _, test := range []struct {
+		method, pattern string
+		status          int
+		want            bool
+	}{
+		{http.MethodGet, "/v1/verifications", http.StatusOK, true},
+		{http.MethodGet, "/v1/verifications", http.StatusServiceUnavailable, true},
+		{http.MethodHead, "/v1/verifications", http.StatusServiceUnavailable, true},
+		{http.MethodGet, "/v1/verifications", http.StatusUnprocessableEntity, true},
+		{http.MethodGet, "/v1/verifications", http.StatusNotFound, false},
+		{http.MethodPost, RecordPath, http.StatusConflict, true},
+		{http.MethodPost, RecordPath, http.StatusNotFound, false},
+		{http.MethodGet, unmatched, http.StatusNotFound, true},
+	} {
+		assert.Equal(t, test.want, s.isExpected(test.method, test.pattern, test.status), "%+v", test)
 	}
 }
 
@@ -96,7 +150,9 @@ func TestAValueThatIsOutOfBoundsIsShown(t *testing.T) {
 		assert.Contains(t, serve(handler, http.MethodPost, RecordPath, mediaJSON, strings.NewReader(log)).Body.String(), shown)
 		assert.Contains(t, serve(handler, http.MethodPost, batchPath, mediaJSON, strings.NewReader("["+log+"]")).Body.String(), shown)
 	}
-	early := strings.Replace(aLog, `}`, `,"timestamp":"1999-12-31T23:59:59Z"}`, 1)
-	answer := serve(handler, http.MethodPost, RecordPath, mediaJSON, strings.NewReader(early))
-	assert.Contains(t, answer.Body.String(), `"value":"1999-12-31T23:59:59Z"`)
+	for _, timestamp := range []string{"1999-12-31T23:59:59Z", "2000-01-01T01:00:00+05:00", "0001-01-01T00:00:00Z"} {
+		early := strings.Replace(aLog, `}`, `,"timestamp":"`+timestamp+`"}`, 1)
+		answer := serve(handler, http.MethodPost, RecordPath, mediaJSON, strings.NewReader(early))
+		assert.Contains(t, answer.Body.String(), `"value":"`+timestamp+`"`)
+	}
 }

@@ -45,7 +45,7 @@ func (s *server) listVerifications(ctx context.Context, _ *struct{}) (*verificat
 	output := &verificationsOutput{Body: Verifications{Verifications: make([]Verification, len(verifications))}}
 	for i, last := range verifications {
 		output.Body.Verifications[i] = Verification{
-			Verification: string(last.Coverage),
+			Verification: string(last.Kind),
 			RebuildID:    last.RebuildID,
 			BeganAt:      last.BeganAt,
 			FinishedAt:   last.FinishedAt,

@@ -62,6 +62,7 @@ func (a assets) path(name string) (string, error) {
 }
 
 func (a assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	content, ok := a.files[r.URL.Path]
 	if !ok { // of another version, perhaps
 		problem.NotFound.New("").WriteJSON(w)
@@ -70,6 +71,5 @@ func (a assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", mime.TypeByExtension(path.Ext(r.URL.Path)))
 	header.Set("Cache-Control", "public, max-age=31536000, immutable")
-	header.Set("X-Content-Type-Options", "nosniff")
 	_, _ = w.Write(content) // a client that is gone needs no answer
 }

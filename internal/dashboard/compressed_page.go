@@ -71,14 +71,17 @@ const compressedSuffix = "-gzip"
 func compressedTag(tag string) string { return strings.TrimSuffix(tag, `"`) + compressedSuffix + `"` }
 
 // notModified answers 304 if the client has the page with this tag, compressed or
-// uncompressed, and says whether it did. Otherwise it sends nothing.
+// uncompressed, and reports whether it did. The tag that it sends is that of the page
+// as the client would get it now. Otherwise it sends nothing.
 func notModified(w http.ResponseWriter, r *http.Request, tag string) bool {
-	for _, known := range []string{compressedTag(tag), tag} {
-		if etag.Matches(r.Header.Get("If-None-Match"), known) {
-			w.Header().Set("ETag", known)
-			w.WriteHeader(http.StatusNotModified)
-			return true
-		}
+	seen := r.Header.Get("If-None-Match")
+	if !etag.Matches(seen, tag) && !etag.Matches(seen, compressedTag(tag)) {
+		return false
 	}
-	return false
+	if acceptsGzip(r) {
+		tag = compressedTag(tag)
+	}
+	w.Header().Set("ETag", tag)
+	w.WriteHeader(http.StatusNotModified)
+	return true
 }

@@ -166,7 +166,7 @@ func (p *Pages) requestRebuild(w http.ResponseWriter, r *http.Request) error {
 	const most = 16 << 10
 	r.Body = http.MaxBytesReader(w, r.Body, most)
 	if err := r.ParseForm(); err != nil {
-		return problem.Unreadable.New("Go back, and send the form again.")
+		return problem.Unreadable.New("Go back, and send it again.").Titled("The form can't be read")
 	}
 	form := rebuildForm{
 		User: strings.TrimSpace(r.PostForm.Get("user")),

@@ -48,7 +48,7 @@ func (p *process) pid() int { return p.command.Process.Pid }
 // server is killed; then the next start only takes longer, because of recovery.
 func (p *process) stop() error {
 	for _, step := range []struct {
-		signal   syscall.Signal
+		signal  syscall.Signal
 		timeout time.Duration
 	}{
 		{syscall.SIGINT, 30 * time.Second}, // fast shutdown

@@ -52,7 +52,7 @@ func (c *verificationCollector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	for _, last := range verifications {
 		gauge := func(description *prometheus.Desc, value float64) {
-			metrics <- prometheus.MustNewConstMetric(description, prometheus.GaugeValue, value, string(last.Coverage))
+			metrics <- prometheus.MustNewConstMetric(description, prometheus.GaugeValue, value, string(last.Kind))
 		}
 		gauge(c.drift, float64(last.RowsDrifted-last.RowsRepaired))
 		gauge(c.at, float64(last.FinishedAt.UnixMilli())/float64(time.Second/time.Millisecond))

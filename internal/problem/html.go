@@ -10,11 +10,12 @@ import (
 //go:embed problem.html
 var html string
 
+var page = template.Must(template.New("").Parse(html)) //nolint:gochecknoglobals // a constant
+
 // HTML returns the problem as an HTML fragment: the title of its kind as the
 // heading, the detail, and the fields that are wrong.
 func (p *Problem) HTML() template.HTML {
 	var text bytes.Buffer
-	page := template.Must(template.New("").Parse(html))
 	err := page.Execute(&text, struct {
 		Title, Text string
 		Errors      []Field

@@ -58,6 +58,15 @@ func (p *Problem) Later(after time.Duration) *Problem {
 	return p
 }
 
+// WithLog adds to a problem the log that is recorded, as the API shows logs; nil adds
+// nothing.
+func WithLog[Log any](p *Problem, log *Log) *Problem {
+	if log != nil {
+		p.LearningLog = log
+	}
+	return p
+}
+
 // Titled returns the problem with a different title, for a person.
 func (p *Problem) Titled(title string) *Problem {
 	p.Title = title

@@ -40,11 +40,17 @@ func Parse(text string, zone *time.Location) (Bound, error) {
 
 // ParseInstant parses an RFC 3339 date-time, and returns the instant in UTC.
 func ParseInstant(text string) (time.Time, error) {
+	at, err := ParseDateTime(text)
+	return at.UTC(), err
+}
+
+// ParseDateTime parses an RFC 3339 date-time, and returns it with its offset.
+func ParseDateTime(text string) (time.Time, error) {
 	at, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil || !isDateTime(text) {
 		return time.Time{}, errors.New("not an RFC 3339 date-time")
 	}
-	return at.UTC(), nil
+	return at, nil
 }
 
 // isDateTime reports whether text that time.Parse has accepted is valid in RFC 3339.

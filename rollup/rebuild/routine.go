@@ -80,8 +80,8 @@ func (j *Jobs) periodic(ctx context.Context) *river.PeriodicJob {
 // within the interval, even a cancelled one. It returns within two seconds, because
 // River's leader waits for it.
 func (j *Jobs) isRoutineDue(ctx context.Context, every time.Duration) (due bool, err error) {
-	const patience = 2 * time.Second
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	const timeout = 2 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	query := `
 		SELECT NOT EXISTS (

@@ -48,13 +48,13 @@ func routine(t *testing.T, jobs *rebuild.Jobs, sampleLogs int) rebuild.Progress 
 	return await(t, jobs, id, "the routine ends", isCompleted)
 }
 
-// lastOf returns the last verification of a coverage, or nil.
-func lastOf(t *testing.T, jobs *rebuild.Jobs, coverage rebuild.Coverage) *rebuild.Verification {
+// lastOf returns the last verification of a kind, or nil.
+func lastOf(t *testing.T, jobs *rebuild.Jobs, kind rebuild.VerificationKind) *rebuild.Verification {
 	t.Helper()
 	verifications, err := jobs.Verifications(context.Background())
 	require.NoError(t, err)
 	for _, verification := range verifications {
-		if verification.Coverage == coverage {
+		if verification.Kind == kind {
 			return &verification
 		}
 	}

@@ -14,22 +14,22 @@ import (
 	"learninglog/internal/retry"
 )
 
-// Coverage is the part of the rollups that a rebuild or a dry run has compared with
-// the logs. For each coverage, the result of the last one that was completed is
+// VerificationKind is the part of the rollups that a rebuild or a dry run has compared with
+// the logs. For each kind, the result of the last one that was completed is
 // kept.
-type Coverage string
+type VerificationKind string
 
-// The coverages.
+// The kinds of verifications.
 const (
 	// Everything is all rollups.
-	Everything Coverage = "everything"
+	Everything VerificationKind = "everything"
 	// Routine is a sample and the users who were active: see [RoutineConfig].
-	Routine Coverage = "routine"
+	Routine VerificationKind = "routine"
 )
 
-// Verification is the result of the last verification or rebuild of a coverage.
+// Verification is the result of the last verification or rebuild of a kind.
 type Verification struct {
-	Coverage Coverage
+	Kind VerificationKind
 	// RebuildID is the id of that rebuild. [Jobs.Get] finds it for a day.
 	RebuildID int64
 	// BeganAt and FinishedAt are in UTC.
@@ -44,7 +44,7 @@ type Verification struct {
 	RowsRepaired int64
 }
 
-// Verifications returns the last verification of each coverage, if there was one,
+// Verifications returns the last verification of each kind, if there was one,
 // the latest first.
 func (j *Jobs) Verifications(ctx context.Context) ([]Verification, error) {
 	const query = `
@@ -72,9 +72,9 @@ func (j *Jobs) Verifications(ctx context.Context) ([]Verification, error) {
 	return verifications, nil
 }
 
-// coverage returns what a rebuild verifies, or false if it verifies less than any
-// coverage.
-func (a Args) coverage() (_ Coverage, ok bool) {
+// verificationKind returns what a rebuild verifies, or false if it verifies less than any
+// kind.
+func (a Args) verificationKind() (_ VerificationKind, ok bool) {
 	switch {
 	case a.Routine:
 		return Routine, true
@@ -108,7 +108,7 @@ func readLastRoutine(ctx context.Context, tx pgx.Tx) (last lastRoutine, err erro
 func saveVerification(
 	ctx context.Context, tx pgx.Tx, job *river.Job[Args], reached resumePoint, found Progress,
 ) error {
-	coverage, ok := job.Args.coverage()
+	kind, ok := job.Args.verificationKind()
 	if !ok {
 		return nil
 	}
@@ -124,7 +124,7 @@ func saveVerification(
 		    drifted_users = excluded.drifted_users, next_user = excluded.next_user
 		WHERE learning_log_verifications.began_at <= excluded.began_at`
 	_, err := tx.Exec(ctx, upsert, pgx.NamedArgs{
-		"verification":  coverage,
+		"verification":  kind,
 		"rebuild":       job.ID,
 		"began":         reached.BeganAt,
 		"users":         found.UsersDone,
@@ -137,7 +137,7 @@ func saveVerification(
 	if err != nil {
 		return fmt.Errorf("keeping what was verified: %w", err)
 	}
-	if coverage == Everything && !job.Args.DryRun {
+	if kind == Everything && !job.Args.DryRun {
 		return saveRepair(ctx, tx, reached.BeganAt)
 	}
 	return nil

@@ -31,11 +31,11 @@ func TestVerifications(t *testing.T) {
 	at := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
 	assert.Equal(t, []rebuild.Verification{
 		{
-			Coverage: rebuild.Everything, RebuildID: 2,
+			Kind: rebuild.Everything, RebuildID: 2,
 			BeganAt: at.Add(-time.Hour), FinishedAt: at.Add(20 * time.Second), Users: 8, Logs: 10,
 		},
 		{
-			Coverage: rebuild.Routine, RebuildID: 1, BeganAt: at, FinishedAt: at.Add(10 * time.Second),
+			Kind: rebuild.Routine, RebuildID: 1, BeganAt: at, FinishedAt: at.Add(10 * time.Second),
 			Users: 7, Logs: 9, RowsDrifted: 5, RowsRepaired: 2,
 		},
 	}, verifications, "the latest first")
