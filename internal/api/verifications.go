@@ -16,7 +16,7 @@ type Verification struct {
 	Users        int64     `json:"users" doc:"The users whose rollups were compared with their logs."`
 	Logs         int64     `json:"logs" doc:"The logs of those users."`
 	RowsDrifted  int64     `json:"rows_drifted" doc:"Rows of the rollup that the logs didn't account for."`
-	RowsRepaired int64     `json:"rows_repaired" doc:"Those of them that have been put right, then or by a later rebuild of everything."`
+	RowsRepaired int64     `json:"rows_repaired" doc:"Those of them that have been put right: then, or since, as a later rebuild or verification of everything has shown."`
 }
 
 // Verifications is what was verified last.

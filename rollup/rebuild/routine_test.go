@@ -203,6 +203,25 @@ func TestRebuildOfEverythingRepairsWhatARoutineFound(t *testing.T) {
 	assert.Equal(t, []int64{3, 3}, []int64{found.RowsDrifted, found.RowsRepaired})
 }
 
+// Some users were rebuilt, by a list of them. That all is right then is shown by a
+// verification of everything.
+func TestACleanVerificationOfEverythingSettlesWhatARoutineFound(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	recordUsers(t, pool, 3)
+	jobs := newJobs(t, pool)
+	start(t, jobs)
+	corrupt(t, pool, 0)
+	routine(t, jobs, 1)
+	await(t, jobs, insert(t, jobs, rebuild.Args{Scope: rebuild.Scope{Users: []uuid.UUID{user(0)}}}).Job.ID, "the rebuild ends", isCompleted)
+	assert.Zero(t, lastOf(t, jobs, rebuild.Routine).RowsRepaired, "nobody has looked at everything")
+
+	await(t, jobs, insert(t, jobs, rebuild.Args{DryRun: true}).Job.ID, "the verification ends", isCompleted)
+
+	found := lastOf(t, jobs, rebuild.Routine)
+	assert.Equal(t, []int64{3, 3}, []int64{found.RowsDrifted, found.RowsRepaired})
+}
+
 // The drift that it found has been repaired since.
 func TestAVerificationThatARebuildOvertookIsNotTheLast(t *testing.T) {
 	t.Parallel()

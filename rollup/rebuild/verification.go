@@ -39,7 +39,8 @@ type Verification struct {
 	Users int64
 	Logs  int64
 	// RowsDrifted counts the rows of the rollup that were wrong. RowsRepaired counts
-	// those that have been repaired, then or by a later rebuild of everything.
+	// those that have been repaired: then, or since, as a later rebuild or verification
+	// of everything has shown.
 	RowsDrifted  int64
 	RowsRepaired int64
 }
@@ -137,14 +138,15 @@ func saveVerification(
 	if err != nil {
 		return fmt.Errorf("keeping what was verified: %w", err)
 	}
-	if kind == Everything && !job.Args.DryRun {
+	if kind == Everything && found.RowsRepaired == found.RowsDrifted {
 		return saveRepair(ctx, tx, reached.BeganAt)
 	}
 	return nil
 }
 
-// saveRepair notes that a rebuild of everything has repaired the drift that a
-// routine had found before that rebuild began.
+// saveRepair notes that the drift that a routine had found is repaired. A rebuild or a
+// verification of everything, which began at an instant after that routine, has left no
+// drift.
 func saveRepair(ctx context.Context, tx pgx.Tx, began time.Time) error {
 	const update = `
 		UPDATE learning_log_verifications SET rows_repaired = rows_drifted, drifted_users = '{}'
