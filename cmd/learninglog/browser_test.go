@@ -172,10 +172,21 @@ func (b *tab) click(selector string) {
 	b.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
-// text returns the text of an element.
+// text returns the text of an element, once that exists, even while the page is being
+// replaced.
 func (b *tab) text(selector string) string {
 	b.t.Helper()
-	return strings.TrimSpace(get(b, chromedp.Text(chromedp.CSS(selector))))
+	expression := fmt.Sprintf(`document.querySelector(%q)?.innerText ?? null`, selector)
+	text := ""
+	require.Eventually(b.t, func() bool {
+		found, err := chromedp.Run(b.ctx, chromedp.Evaluate[*string](expression))
+		if err != nil || found == nil {
+			return false
+		}
+		text = strings.TrimSpace(*found)
+		return true
+	}, eventually, often, "there is no %s", selector)
+	return text
 }
 
 // path returns the path of the tab's page.
@@ -202,11 +213,11 @@ func (b *tab) waitFor(selector string) {
 	b.do(chromedp.WaitReady(chromedp.CSS(selector)))
 }
 
-// says waits until the text of an element contains want, even while the page is
-// being replaced.
+// says waits until the page is loaded and the text of an element contains want, even
+// while the page is being replaced.
 func (b *tab) says(selector, want string) {
 	b.t.Helper()
-	b.until(fmt.Sprintf(`document.querySelector(%q)?.innerText.includes(%q)`, selector, want))
+	b.until(fmt.Sprintf(`document.readyState === "complete" && document.querySelector(%q)?.innerText.includes(%q)`, selector, want))
 }
 
 // until waits until an expression is true, even while the page is being replaced.
