@@ -9,7 +9,6 @@ import (
 	"html"
 
 	"github.com/dustin/go-humanize"
-	"github.com/dustin/go-humanize/english"
 
 	"learninglog/query"
 	"learninglog/rollup"
@@ -69,7 +68,7 @@ func draw(summary query.Summary, style []byte) []byte {
 func Describe(summary query.Summary) string {
 	return fmt.Sprintf("Words per %s, %s to %s: %s in %s",
 		summary.Granularity, Date(summary.From), Date(summary.To),
-		english.Plural(int(summary.Totals.TotalWordCount), "word", ""), english.Plural(int(summary.Totals.EntryCount), "log", ""))
+		Count(summary.Totals.TotalWordCount, "word"), Count(summary.Totals.EntryCount, "log"))
 }
 
 // DescribePeriod says what a user learned in one of the periods of a granularity.
@@ -78,7 +77,7 @@ func DescribePeriod(granularity rollup.Granularity, period query.PeriodSummary) 
 	if period.EntryCount == 0 {
 		return name + ": no log"
 	}
-	said := name + ": " + english.Plural(int(period.TotalWordCount), "word", "") + " in " + english.Plural(int(period.EntryCount), "log", "")
+	said := name + ": " + Count(period.TotalWordCount, "word") + " in " + Count(period.EntryCount, "log")
 	if period.EntryCount > 1 {
 		said += ", " + humanize.FormatFloat("#,###.#", period.Average()) + " per log"
 	}

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
+
 	"learninglog/rollup"
 )
 
@@ -30,3 +33,9 @@ func shortName(granularity rollup.Granularity, start time.Time) string {
 
 // Date writes the date of an instant in its zone, such as "2 March 2026".
 func Date(t time.Time) string { return t.Format("2 January 2006") }
+
+// Count writes a number of things, such as "1 word" and "1,234 words". Charts are
+// full of them: english.Plural, which formats by verbs, takes a fifth of a drawing.
+func Count(n int64, thing string) string {
+	return humanize.Comma(n) + " " + english.PluralWord(int(n), thing, "")
+}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
-	"github.com/dustin/go-humanize/english"
 
 	"learninglog/internal/chart"
 	"learninglog/rollup"
@@ -37,7 +36,7 @@ func (p *Pages) templateFunctions() template.FuncMap {
 func number(n any) string { return humanize.Comma(whole(n)) }
 
 // count writes a number of things, of which thing is one.
-func count(n, thing any) string { return english.Plural(int(whole(n)), fmt.Sprint(thing), "") }
+func count(n, thing any) string { return chart.Count(whole(n), fmt.Sprint(thing)) }
 
 // whole returns a whole number of any type that templates have.
 func whole(n any) int64 {
