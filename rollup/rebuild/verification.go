@@ -14,9 +14,9 @@ import (
 	"learninglog/internal/retry"
 )
 
-// VerificationKind is the part of the rollups that a rebuild or a dry run has compared with
-// the logs. For each kind, the result of the last one that was completed is
-// kept.
+// VerificationKind is the part of the rollups that a rebuild or a dry run has
+// compared with the logs. For each kind, the result of the last one that was
+// completed is kept.
 type VerificationKind string
 
 // The kinds of verifications.
