@@ -76,6 +76,11 @@ tools: ## Install golangci-lint, for lint and format
 browser-tools: ## Install axe-core, with npm, for the tests that look at pages in Chromium
 	npm ci --prefix cmd/learninglog/testdata/browser --ignore-scripts --no-audit --no-fund
 
+.PHONY: zones
+zones: ## Renew the time zones in the binary from those of Go
+	cp "$$($(GO) env GOROOT)/lib/time/zoneinfo.zip" internal/zones/zoneinfo.zip
+	chmod 644 internal/zones/zoneinfo.zip
+
 .PHONY: schema
 schema: ## Write openapi.yaml
 	$(GO) run ./cmd/learninglog openapi > openapi.yaml.new
