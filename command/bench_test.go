@@ -38,3 +38,25 @@ func BenchmarkRecordDuplicate(b *testing.B) {
 		record(b, recorder, log)
 	}
 }
+
+// Compare with BenchmarkRecord: a clean-up should be as fast as recording was.
+func BenchmarkVoid(b *testing.B) {
+	for _, size := range []int{1, 100, 10_000} {
+		b.Run(fmt.Sprintf("logs=%d", size), func(b *testing.B) {
+			recorder := newRecorder(pgtest.Pool(b))
+			users := newIDs(1000)
+			logs := make([]command.Log, size)
+			for b.Loop() {
+				b.StopTimer()
+				for i := range logs {
+					logs[i] = newLog(12, "2026-11-22T08:00:00Z")
+					logs[i].UserID = users[i%len(users)]
+				}
+				record(b, recorder, logs...)
+				b.StartTimer()
+				void(b, recorder, logs...)
+			}
+			b.ReportMetric(float64(size*b.N)/b.Elapsed().Seconds(), "logs/s")
+		})
+	}
+}

@@ -82,7 +82,7 @@ func wordsOf(t *testing.T, pool *pgxpool.Pool, user uuid.UUID) int {
 
 func assertNoDrift(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
-	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
+	assert.Empty(t, pgtest.Drift(t, pool))
 }
 
 // How long a test waits for something that takes a moment, and the interval between

@@ -25,7 +25,7 @@ var (
 type Config struct {
 	// Limits restricts the logs that are accepted. Default: [DefaultLimits].
 	Limits Limits
-	// Zone is the time zone of the periods. Default: UTC.
+	// Zone is the zone of the learners whose logs have none. Default: UTC.
 	Zone *time.Location
 	// MaxBatch limits the logs in one commit, approximately: once a batch has as
 	// many, no further call is added to it. With 1, no two calls share a commit.

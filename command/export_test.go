@@ -3,6 +3,18 @@ package command
 // Store is the store of a recorder. Tests delay it, break it and count its calls.
 type Store = store
 
+// Change is what a Store writes for one log.
+type Change = change
+
+// ChangesOf returns the changes that record logs.
+func ChangesOf(logs ...Log) []Change {
+	changes := make([]Change, len(logs))
+	for i, log := range logs {
+		changes[i].Log = log
+	}
+	return changes
+}
+
 // RecordedLogs are the results of a Store.
 type RecordedLogs = recordedLogs
 

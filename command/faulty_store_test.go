@@ -15,41 +15,41 @@ import (
 	"learninglog/command"
 )
 
-// heldStore is a store whose inserts wait for permits.
+// heldStore is a store whose writes wait for permits.
 type heldStore struct {
 	command.Store
 
-	// permits has a value for each permitted insert. When it is closed, all are
+	// permits has a value for each permitted write. When it is closed, all are
 	// permitted.
 	permits chan struct{}
 
 	mu           sync.Mutex
-	sizes        []int // the number of logs in each insert
-	broken, lost bool  // breaks the connection before or after the next insert
+	sizes        []int // the number of logs in each write
+	broken, lost bool  // breaks the connection before or after the next write
 }
 
 func holdAt(pool *pgxpool.Pool) *heldStore {
 	return &heldStore{Store: command.NewStore(pool), permits: make(chan struct{}, 100)}
 }
 
-// let permits that many inserts.
+// let permits that many writes.
 func (s *heldStore) let(n int) {
 	for range n {
 		s.permits <- struct{}{}
 	}
 }
 
-// release permits all inserts from now on.
+// release permits all writes from now on.
 func (s *heldStore) release() { close(s.permits) }
 
-// breakBefore breaks the connection of one insert before it begins.
+// breakBefore breaks the connection of one write before it begins.
 func (s *heldStore) breakBefore() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.broken = true
 }
 
-// breakAfter breaks the connection of one insert after its commit, before its result
+// breakAfter breaks the connection of one write after its commit, before its result
 // arrives.
 func (s *heldStore) breakAfter() {
 	s.mu.Lock()
@@ -57,7 +57,7 @@ func (s *heldStore) breakAfter() {
 	s.lost = true
 }
 
-// executions returns the number of logs in each insert, in time order.
+// executions returns the number of logs in each write, in time order.
 func (s *heldStore) executions() []int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,10 +69,10 @@ func (s *heldStore) waitForExecutions(t *testing.T, n int) {
 	require.Eventually(t, func() bool { return len(s.executions()) >= n }, eventually, often, "the recorder doesn't write")
 }
 
-// Insert implements the store.
-func (s *heldStore) Insert(ctx context.Context, logs []command.Log) (command.RecordedLogs, error) {
+// Write implements the store.
+func (s *heldStore) Write(ctx context.Context, changes []command.Change) (command.RecordedLogs, error) {
 	s.mu.Lock()
-	s.sizes = append(s.sizes, len(logs))
+	s.sizes = append(s.sizes, len(changes))
 	s.mu.Unlock()
 	select {
 	case <-s.permits:
@@ -86,7 +86,7 @@ func (s *heldStore) Insert(ctx context.Context, logs []command.Log) (command.Rec
 	if broken {
 		return nil, io.ErrUnexpectedEOF
 	}
-	recorded, err := s.Store.Insert(ctx, logs)
+	recorded, err := s.Store.Write(ctx, changes)
 	if lost {
 		return nil, errors.Join(err, io.ErrUnexpectedEOF)
 	}
@@ -97,7 +97,7 @@ var errBroken = errors.New("this store is broken")
 
 type brokenStore struct{ command.Store }
 
-func (brokenStore) Insert(context.Context, []command.Log) (command.RecordedLogs, error) {
+func (brokenStore) Write(context.Context, []command.Change) (command.RecordedLogs, error) {
 	return nil, errBroken
 }
 
@@ -108,9 +108,9 @@ type slowStore struct {
 	takes time.Duration
 }
 
-func (s *slowStore) Insert(ctx context.Context, logs []command.Log) (command.RecordedLogs, error) {
+func (s *slowStore) Write(ctx context.Context, changes []command.Change) (command.RecordedLogs, error) {
 	time.Sleep(s.takes)
-	return s.brokenStore.Insert(ctx, logs)
+	return s.brokenStore.Write(ctx, changes)
 }
 
 // stuck is a store that doesn't answer until it is released, and then fails.
@@ -122,7 +122,7 @@ type stuck struct {
 
 func newStuck() stuck { return stuck{asked: make(chan struct{}, 1), letGo: make(chan struct{})} }
 
-func (s stuck) Insert(context.Context, []command.Log) (command.RecordedLogs, error) {
+func (s stuck) Write(context.Context, []command.Change) (command.RecordedLogs, error) {
 	s.asked <- struct{}{}
 	<-s.letGo
 	return nil, errors.New("it is away")

@@ -46,13 +46,13 @@ func newGroup(store store, config Config) *group {
 
 // write returns an outcome for every log. If accept refuses the call, all logs have
 // Failed. If ctx ends, the logs that aren't written by then have Failed.
-func (g *group) write(ctx context.Context, logs []Log, accept accept) []Outcome {
-	if len(logs) == 0 {
+func (g *group) write(ctx context.Context, changes []change, accept accept) []Outcome {
+	if len(changes) == 0 {
 		return nil
 	}
-	s := newSubmission(logs)
-	if err := accept(ctx, len(logs)); err != nil {
-		g.observer.Refused(Failed, len(logs))
+	s := newSubmission(changes)
+	if err := accept(ctx, len(changes)); err != nil {
+		countFailed(g.observer, s, len(changes))
 		return s.outcomes(err)
 	}
 	g.submit(s)

@@ -33,6 +33,9 @@ type batch struct {
 	turns []turn
 	logs  []*submittedLog // the logs of all turns
 	taken time.Time
+	// touched has the keys of all logs that the batch records, voids or replaces, if it
+	// doesn't only record, and whether it voids them.
+	touched map[logKey]bool
 }
 
 // turn is the logs of a share that are in one batch.
@@ -72,6 +75,7 @@ func (l *lane) take() *batch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	next := &batch{taken: time.Now()}
+	var later []*share // whose first log must wait for the next batch
 	for len(l.queue) > 0 && len(next.logs) < l.maxBatch {
 		s := l.queue[0]
 		l.queue[0] = nil
@@ -79,9 +83,16 @@ func (l *lane) take() *batch {
 		if s.submission.abandoned.Load() {
 			l.queued -= len(s.logs)
 			l.drop(s)
-		} else {
-			l.queued -= next.add(s)
+			continue
 		}
+		added := next.add(s)
+		l.queued -= added
+		if added == 0 {
+			later = append(later, s)
+		}
+	}
+	if later != nil {
+		l.queue = append(later, l.queue...)
 	}
 	if len(next.logs) == 0 {
 		l.busy = false
@@ -94,19 +105,53 @@ func (l *lane) take() *batch {
 // drop discards a share whose caller has gone. Its logs get no outcome.
 func (l *lane) drop(s *share) {
 	l.admission.leave(len(s.logs))
-	l.observer.Refused(Failed, len(s.logs))
+	countFailed(l.observer, s.submission, len(s.logs))
 	if s.submission.release(len(s.logs)) {
 		l.admission.callDone()
 	}
 }
 
-// add adds a turn of the share to the batch, and returns the number of its logs.
+// add adds a turn of the share to the batch, and returns the number of its logs. That is
+// 0 if the first one must not be written together with the logs of the batch.
 func (b *batch) add(s *share) int {
-	n := min(len(s.logs), maxTurn)
-	b.turns = append(b.turns, turn{share: s, logs: s.logs[:n], waited: b.taken.Sub(s.queued)})
-	b.logs = append(b.logs, s.logs[:n]...)
-	s.logs = s.logs[n:]
+	n := 0
+	for n < min(len(s.logs), maxTurn) && b.admit(s.logs[n]) {
+		b.logs = append(b.logs, s.logs[n])
+		n++
+	}
+	if n > 0 {
+		b.turns = append(b.turns, turn{share: s, logs: s.logs[:n], waited: b.taken.Sub(s.queued)})
+		s.logs = s.logs[n:]
+	}
 	return n
+}
+
+// admit reports whether a log may be written in one statement with those of the batch,
+// and takes note of it. A statement has no order, so a log that is voided must not be
+// touched by another log of the batch, except by one that voids it too.
+func (b *batch) admit(log *submittedLog) bool {
+	target, voids := log.voids()
+	if b.touched == nil && !voids {
+		return true
+	}
+	if b.touched == nil {
+		b.touched = make(map[logKey]bool)
+		for _, other := range b.logs {
+			b.touched[other.key()] = false
+		}
+	}
+	isVoided, touched := b.touched[log.key()]
+	if log.void && isVoided {
+		return true
+	}
+	if _, targetTouched := b.touched[target]; touched || targetTouched {
+		return false
+	}
+	b.touched[log.key()] = log.void
+	if voids && !log.void {
+		b.touched[target] = false
+	}
+	return true
 }
 
 // settle hands out the outcomes. Shares with logs left go to the end of the queue,

@@ -57,16 +57,29 @@ func (l Limits) Check(log Log, now time.Time) []FieldError {
 	if log.WordCount < 0 || log.WordCount > l.MaxWordCount {
 		refuse("word_count", log.WordCount, l.WordCountRule())
 	}
-	switch {
-	case log.Timestamp.IsZero():
-	case log.Timestamp.Before(l.Earliest):
-		refuse("timestamp", log.Timestamp.Format(time.RFC3339Nano), l.EarliestRule())
-	case log.Timestamp.After(now.Add(l.MaxAhead)):
-		refuse("timestamp", log.Timestamp.Format(time.RFC3339Nano),
-			fmt.Sprintf("must not be more than %s ahead of the server's clock, which shows %s",
-				l.MaxAhead, now.UTC().Format(time.RFC3339)))
+	checkTime := func(field string, at time.Time) {
+		switch {
+		case at.IsZero():
+		case at.Before(l.Earliest):
+			refuse(field, at.Format(time.RFC3339Nano), l.EarliestRule())
+		case at.After(now.Add(l.MaxAhead)):
+			refuse(field, at.Format(time.RFC3339Nano), l.aheadRule(now))
+		}
+	}
+	checkTime("timestamp", log.Timestamp)
+	checkTime("voided_at", log.VoidedAt)
+	if log.Replaces != uuid.Nil && log.Replaces == log.RequestID {
+		refuse("replaces", log.Replaces.String(), "must be the request_id of another log")
+	}
+	if log.Replaces != uuid.Nil && !log.VoidedAt.IsZero() {
+		refuse("replaces", log.Replaces.String(), "must be left out of a log that was taken back")
 	}
 	return wrong
+}
+
+func (l Limits) aheadRule(now time.Time) string {
+	return fmt.Sprintf("must not be more than %s ahead of the server's clock, which shows %s",
+		l.MaxAhead, now.UTC().Format(time.RFC3339))
 }
 
 // WordCountRule says which word counts are accepted, as the rest of a sentence that

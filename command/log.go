@@ -1,9 +1,10 @@
-// Package command is the write side: it records learning logs, and adds them to the
-// rollups in the same commit.
+// Package command is the write side: it records and voids learning logs, and adds them
+// to the rollups, or subtracts them, in the same commit.
 //
-// Start with [NewRecorder]; [Recorder.Record] takes one log or ten thousand. Every
-// log that it acknowledges is committed, durable and counted exactly once in every
-// rollup.
+// Start with [NewRecorder]; [Recorder.Record] takes one log or ten thousand, and
+// [Recorder.Void] takes logs back. Every log that is acknowledged as recorded is
+// committed, durable and counted exactly once in every rollup, until it is acknowledged
+// as voided.
 package command
 
 import (
@@ -26,6 +27,17 @@ type Log struct {
 	// client left it out. Then the time of recording is stored, and the timestamp is
 	// not compared when a log is sent again.
 	Timestamp time.Time
+	// Zone is the zone of the learner's clock: any location, also one with a fixed
+	// offset. Nil means that the client didn't say it; then it is Config.Zone. Only its
+	// offset at the timestamp is stored. It isn't compared when a log is sent again.
+	Zone *time.Location
+	// Replaces is the request id of another log of this user, which is voided in the
+	// same commit, or not at all if this log isn't recorded. [uuid.Nil] is none.
+	Replaces uuid.UUID
+	// VoidedAt is when the log was taken back, where it comes from. Then it is recorded
+	// as voided: it doesn't count, and its request id is taken. The zero value means that
+	// it counts.
+	VoidedAt time.Time
 }
 
 // logKey identifies a log: by its user and its request id together. Logs of two
@@ -33,3 +45,21 @@ type Log struct {
 type logKey struct{ userID, requestID uuid.UUID }
 
 func (l *Log) key() logKey { return logKey{userID: l.UserID, requestID: l.RequestID} }
+
+// change is what is submitted for one log: to record it, to record it in place of
+// another, or to void it.
+type change struct {
+	Log
+
+	// void says that the log is to be voided, and not to be recorded. Then only its key
+	// is set.
+	void bool
+}
+
+// voids returns the key of the log that the change voids, or false if it voids none.
+func (c *change) voids() (target logKey, ok bool) {
+	if c.void {
+		return c.key(), true
+	}
+	return logKey{userID: c.UserID, requestID: c.Replaces}, c.Replaces != uuid.Nil
+}

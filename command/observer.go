@@ -1,15 +1,21 @@
 package command
 
-import "time"
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
 
 // Observer is notified of writes. Its methods may be called concurrently.
 type Observer interface {
 	// Wrote is called for every batch that was written or has failed, before the
 	// calls in the batch return.
 	Wrote(Batch)
-	// Refused is called for logs that were in no batch: those that are Invalid, and
-	// those that Failed before their turn came.
+	// Refused is called for logs to record that were in no batch: those that are
+	// Invalid, and those that Failed before their turn came.
 	Refused(status Status, logs int)
+	// RefusedVoids is called for logs to void that Failed before their turn came.
+	RefusedVoids(logs int)
 }
 
 // Batch describes a batch of logs that was written in one commit.
@@ -24,14 +30,25 @@ type Batch struct {
 	// Retries is how often the batch or a part of it was tried again, after a
 	// conflict with another writer or because the database refused a log.
 	Retries int
-	// Outcomes counts the logs by outcome.
+	// Outcomes counts the logs to record by outcome.
 	Outcomes map[Status]int
+	// Voids counts the logs to void by outcome. A log that was replaced is among them,
+	// as Voided.
+	Voids map[Status]int
 }
 
 func toBatch(b *batch, took time.Duration, retries int) Batch {
-	outcomes := make(map[Status]int)
+	outcomes, voids := make(map[Status]int), make(map[Status]int)
 	for _, log := range b.logs {
-		outcomes[log.outcome.Status]++
+		status := log.outcome.Status
+		if log.void {
+			voids[status]++
+			continue
+		}
+		outcomes[status]++
+		if log.Replaces != uuid.Nil && status == Recorded {
+			voids[Voided]++
+		}
 	}
 	waited := make([]time.Duration, len(b.turns))
 	for i, t := range b.turns {
@@ -44,6 +61,7 @@ func toBatch(b *batch, took time.Duration, retries int) Batch {
 		Took:     took,
 		Retries:  retries,
 		Outcomes: outcomes,
+		Voids:    voids,
 	}
 }
 
@@ -51,3 +69,14 @@ type nobody struct{}
 
 func (nobody) Wrote(Batch)         {}
 func (nobody) Refused(Status, int) {}
+func (nobody) RefusedVoids(int)    {}
+
+// countFailed tells the observer that some logs of a submission Failed before their turn
+// came.
+func countFailed(observer Observer, s *submission, logs int) {
+	if s.void() {
+		observer.RefusedVoids(logs)
+	} else {
+		observer.Refused(Failed, logs)
+	}
+}

@@ -37,6 +37,8 @@ func (y *tally) Refused(status command.Status, logs int) {
 	y.add(status, logs)
 }
 
+func (y *tally) RefusedVoids(logs int) { y.Refused(command.Failed, logs) }
+
 func (y *tally) add(status command.Status, logs int) {
 	if y.outcomes == nil {
 		y.outcomes = make(map[command.Status]int)

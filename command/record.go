@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"learninglog/learning"
 )
 
@@ -24,7 +26,24 @@ const (
 	Invalid Status = "invalid"
 	// Failed means that the log was not recorded, or that it is unknown whether it
 	// was. Record it again later: that is safe, because it is never counted twice.
+	// For a log to be voided it means the same.
 	Failed Status = "failed"
+	// Voided means, for a log to be recorded, that the same log was recorded before and
+	// has been voided since: it doesn't count, and never will. For a log to be voided
+	// it means that it is voided now.
+	Voided Status = "voided"
+	// ReplacedUnknown means that the log wasn't recorded, because it should replace a
+	// log that doesn't exist, or that doesn't count any more.
+	ReplacedUnknown Status = "replaced_unknown"
+)
+
+// The other outcomes of a log that is to be voided.
+const (
+	// AlreadyVoided means that it had been voided before. The client may treat it as
+	// Voided.
+	AlreadyVoided Status = "already_voided"
+	// Unknown means that the user has no such log.
+	Unknown Status = "unknown"
 )
 
 // Retryable reports whether recording the same log again can have a different
@@ -34,9 +53,9 @@ func (s Status) Retryable() bool { return s == Failed }
 // Outcome is the result for one log.
 type Outcome struct {
 	Status Status
-	// Log is the recorded log: the new one, or the one that was there before. It is
-	// nil for Invalid and Failed, and if the request id belongs to a log of another
-	// user, which the client must not see.
+	// Log is the recorded log: the new one, the one that was there before, or the one
+	// that was voided. It is nil if there is none, and if the request id belongs to a log
+	// of another user, which the client must not see.
 	Log *learning.Log
 	// Errors says what is wrong with an Invalid log.
 	Errors []FieldError
@@ -83,12 +102,12 @@ func (r *Recorder) RecordPatiently(ctx context.Context, logs []Log) []Outcome {
 func (r *Recorder) record(ctx context.Context, logs []Log, accept accept) []Outcome {
 	now := time.Now()
 	outcomes := make([]Outcome, len(logs))
-	valid := make([]Log, 0, len(logs))
+	valid := make([]change, 0, len(logs))
 	for i, log := range logs {
 		if wrong := r.limits.Check(log, now); wrong != nil {
 			outcomes[i] = Outcome{Status: Invalid, Errors: wrong}
 		} else {
-			valid = append(valid, log)
+			valid = append(valid, change{Log: log})
 		}
 	}
 	r.CountInvalid(len(logs) - len(valid))
@@ -114,6 +133,32 @@ func (r *Recorder) CountInvalid(logs int) {
 // ends first, it returns an error, and the remaining logs have Failed.
 func (r *Recorder) Close(ctx context.Context) error { return r.group.close(ctx) }
 
+// Target names a log that is to be voided.
+type Target struct{ UserID, RequestID uuid.UUID }
+
+// Void takes logs back: they don't count any more, in any rollup. It returns an outcome
+// for each, in the same order. A voided log stays known by its request id, so it can't
+// be recorded again. Voiding a log twice is the same as voiding it once.
+//
+// Logs of concurrent calls share commits, as with Record. If ctx ends first, the logs
+// that aren't voided by then have Failed. They may still be voided afterwards.
+func (r *Recorder) Void(ctx context.Context, targets []Target) []Outcome {
+	return r.void(ctx, targets, r.group.admission.acceptNow)
+}
+
+// VoidPatiently is to Void as RecordPatiently is to Record.
+func (r *Recorder) VoidPatiently(ctx context.Context, targets []Target) []Outcome {
+	return r.void(ctx, targets, r.group.admission.acceptPatiently)
+}
+
+func (r *Recorder) void(ctx context.Context, targets []Target, accept accept) []Outcome {
+	changes := make([]change, len(targets))
+	for i, target := range targets {
+		changes[i] = change{Log: Log{UserID: target.UserID, RequestID: target.RequestID}, void: true}
+	}
+	return r.group.write(ctx, changes, accept)
+}
+
 // EstimatedWait returns about how long it will take to write the waiting logs, from a
 // second to half a minute.
 func (r *Recorder) EstimatedWait() time.Duration { return r.group.backlog() }
@@ -123,17 +168,3 @@ func (r *Recorder) Waiting() int { return r.group.admission.countWaiting() }
 
 // MaxWaiting returns how many logs may wait to be written: see [Config].
 func (r *Recorder) MaxWaiting() int { return r.group.admission.maxWaiting }
-
-// judge compares a log with the recorded log that has the same key. known is nil if
-// the request id belongs to a log of another user.
-func judge(log *Log, known *learning.Log) Outcome {
-	if known == nil {
-		return Outcome{Status: RequestIDReused}
-	}
-	same := known.WordCount == log.WordCount &&
-		(log.Timestamp.IsZero() || known.Timestamp.Equal(log.Timestamp.Truncate(time.Microsecond)))
-	if !same {
-		return Outcome{Status: RequestIDReused, Log: known}
-	}
-	return Outcome{Status: AlreadyRecorded, Log: known}
-}

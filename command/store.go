@@ -1,9 +1,12 @@
 package command
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
@@ -18,20 +21,19 @@ type database interface {
 
 // sqlStore is a [store] in PostgreSQL.
 type sqlStore struct {
-	db        database
-	zone      string
-	insertSQL string
+	db                   database
+	zone                 *time.Location // of logs without a zone
+	insertSQL, changeSQL string
 }
 
 func newSQLStore(db database, zone *time.Location) *sqlStore {
-	return &sqlStore{db: db, zone: zone.String(), insertSQL: insertSQL()}
+	return &sqlStore{db: db, zone: zone, insertSQL: insertSQL(), changeSQL: changeSQL()}
 }
 
-// insertSQL returns the only write statement, for one log or ten thousand. It
-// inserts into the log, and adds what it has inserted to the rollups. This is one
-// transaction, because it is one statement. The primary key decides which logs are
-// new. The statement names no conflict target, so it also works if the primary key
-// begins with the user.
+// insertSQL returns the statement that records logs, one or ten thousand. It inserts
+// into the log, and adds what it has inserted to the rollups. This is one transaction,
+// because it is one statement. The primary key decides which logs are new. The statement
+// names no conflict target, so it also works if the primary key begins with the user.
 //
 // Batches that are written at the same time may wait for each other, but never in a
 // circle. They all lock request ids first, in ascending order, and then rollup rows,
@@ -43,42 +45,148 @@ func newSQLStore(db database, zone *time.Location) *sqlStore {
 func insertSQL() string {
 	return `
 	WITH recorded AS (
-		INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
-		SELECT request_id, user_id, word_count, "timestamp"
-		FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[]) WITH ORDINALITY
-		    AS submitted (request_id, user_id, word_count, "timestamp", place)
+		INSERT INTO learning_log (request_id, user_id, word_count, "timestamp", utc_offset, offset_given)
+		SELECT request_id, user_id, word_count, "timestamp", utc_offset, offset_given
+		FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[], $5::smallint[], $6::boolean[])
+		    WITH ORDINALITY
+		    AS submitted (request_id, user_id, word_count, "timestamp", utc_offset, offset_given, place)
 		ORDER BY request_id, place
 		ON CONFLICT DO NOTHING
 		RETURNING ` + learning.Columns + `
-	), added AS (` + rollup.AddSQL(rollup.SumsSQL(rollup.LogsSQL("recorded"), "$5")) + `
+	), added AS (` + rollup.AddSQL(rollup.SumsSQL(rollup.LogsSQL("recorded"))) + `
 	)
 	SELECT ` + learning.Columns + ` FROM recorded`
 }
 
-// Insert implements [store] with the write statement.
-func (s *sqlStore) Insert(ctx context.Context, logs []Log) (recordedLogs, error) {
-	c := columnsOf(logs)
-	rows, err := s.db.Query(ctx, s.insertSQL, c.requestIDs, c.userIDs, c.wordCounts, c.timestamps, s.zone)
+// changeSQL returns the statement that also voids logs. It locks those that it may void,
+// records the new logs, voids what they replace and what is to be voided anyway, and adds
+// the difference to the rollups.
+//
+// Every statement takes its locks in the same order: first the logs that it may void, by
+// request id; then the request ids of the logs that it inserts; then rollup rows. So
+// statements of both kinds may wait for each other, but never in a circle. The insert
+// counts the locked logs only to make PostgreSQL lock them before it. Whether a log counts
+// is asked after it was locked.
+//
+// PostgreSQL plans the statement for few logs, perhaps while the table is small, and may
+// get thousands. So logs are found by arrays of request ids, which takes the primary key,
+// and relations are compared by IN, which hashes them, where a join could compare every
+// row with every other.
+func changeSQL() string {
+	const columns = `request_id, user_id, word_count, "timestamp", utc_offset, offset_given, voided_at`
+	return `
+	WITH submitted AS MATERIALIZED (
+		SELECT *
+		FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[], $5::smallint[], $6::boolean[],
+		            $7::timestamptz[], $8::boolean[], $9::uuid[]) WITH ORDINALITY
+		    AS submitted (` + columns + `, void, replaces, place)
+	), locked AS MATERIALIZED (
+		SELECT * FROM learning_log WHERE request_id = ANY($10::uuid[]) ORDER BY request_id FOR UPDATE
+	), target AS MATERIALIZED (
+		SELECT l.*, CASE WHEN NOT s.void THEN s.request_id END AS replacement
+		FROM submitted AS s
+		JOIN locked AS l
+		    ON l.request_id = CASE WHEN s.void THEN s.request_id ELSE s.replaces END AND l.user_id = s.user_id
+		WHERE l.` + rollup.CountsSQL + `
+	), recorded AS (
+		INSERT INTO learning_log (` + columns + `, changed_at)
+		SELECT ` + columns + `, voided_at
+		FROM submitted AS s, (SELECT count(*) FROM locked) AS counted
+		WHERE NOT void AND (replaces IS NULL OR EXISTS (
+		    SELECT FROM target AS t WHERE (t.user_id, t.replacement) = (s.user_id, s.request_id)
+		))
+		ORDER BY request_id, place
+		ON CONFLICT DO NOTHING
+		RETURNING ` + learning.Columns + `
+	), voided AS (
+		UPDATE learning_log
+		SET voided_at = now(), changed_at = now()
+		WHERE request_id = ANY(ARRAY(
+		    SELECT request_id FROM target
+		    WHERE replacement IS NULL OR (user_id, replacement) IN (SELECT user_id, request_id FROM recorded)
+		))
+		RETURNING *
+	), added AS (` + rollup.AddSQL(rollup.SumsSQL(
+		`(SELECT * FROM `+rollup.LogsSQL("recorded")+` AS r UNION ALL SELECT * FROM `+rollup.OppositeSQL("voided")+` AS v)`)) + `
+	)
+	SELECT ` + learning.Columns + ` FROM recorded
+	UNION ALL
+	SELECT ` + learning.Columns + ` FROM voided
+	UNION ALL
+	SELECT ` + learning.Columns + ` FROM target
+	WHERE replacement IS NOT NULL AND request_id NOT IN (SELECT request_id FROM voided)`
+}
+
+// Write implements [store]. Changes that void nothing, as most do, have the simpler
+// statement.
+func (s *sqlStore) Write(ctx context.Context, changes []change) (recordedLogs, error) {
+	c := columnsOf(changes, s.zone)
+	sql, arguments := s.insertSQL, []any{
+		c.requestIDs, c.userIDs, c.wordCounts, c.timestamps, c.offsets, c.offsetsGiven,
+	}
+	if voidAny(changes) {
+		v := voidsOf(changes)
+		sql, arguments = s.changeSQL, append(arguments, v.at, v.void, v.replaces, v.targets)
+	}
+	rows, err := s.db.Query(ctx, sql, arguments...)
 	if err != nil {
 		return nil, err
 	}
-	return collect(rows, len(logs))
+	return collect(rows, len(changes))
 }
 
-// columns has logs as arrays, the parameters of the write statement, in types that
-// pgx encodes without reflection.
+func voidAny(changes []change) bool {
+	return slices.ContainsFunc(changes, func(c change) bool {
+		return c.void || c.Replaces != uuid.Nil || !c.VoidedAt.IsZero()
+	})
+}
+
+// voidColumns has what changes void as arrays, further parameters of the statement.
+type voidColumns struct {
+	at       pgtype.FlatArray[pgtype.Timestamptz] // when logs that are recorded were voided
+	void     pgtype.FlatArray[pgtype.Bool]        // whether the log itself is voided
+	replaces pgtype.FlatArray[pgtype.UUID]        // the log that is voided instead
+	targets  pgtype.FlatArray[pgtype.UUID]        // all request ids that may be voided
+}
+
+func voidsOf(changes []change) voidColumns {
+	v := voidColumns{
+		at:       make(pgtype.FlatArray[pgtype.Timestamptz], len(changes)),
+		void:     make(pgtype.FlatArray[pgtype.Bool], len(changes)),
+		replaces: make(pgtype.FlatArray[pgtype.UUID], len(changes)),
+		targets:  pgtype.FlatArray[pgtype.UUID]{},
+	}
+	for i := range changes {
+		c := &changes[i]
+		v.at[i] = pgtype.Timestamptz{Time: c.VoidedAt, Valid: !c.VoidedAt.IsZero()}
+		v.void[i] = pgtype.Bool{Bool: c.void, Valid: true}
+		v.replaces[i] = pgtype.UUID{Bytes: c.Replaces, Valid: c.Replaces != uuid.Nil}
+		if target, ok := c.voids(); ok {
+			v.targets = append(v.targets, pgtype.UUID{Bytes: target.requestID, Valid: true})
+		}
+	}
+	return v
+}
+
+// columns has logs as arrays, the parameters of the statements, in types that pgx encodes
+// without reflection.
 type columns struct {
 	requestIDs, userIDs pgtype.FlatArray[pgtype.UUID]
 	wordCounts          pgtype.FlatArray[pgtype.Int4]
 	timestamps          pgtype.FlatArray[pgtype.Timestamptz]
+	offsets             pgtype.FlatArray[pgtype.Int2]
+	offsetsGiven        pgtype.FlatArray[pgtype.Bool]
 }
 
-func columnsOf(logs []Log) columns {
+// columnsOf returns the columns of logs. Logs without a zone get the given one.
+func columnsOf(logs []change, zone *time.Location) columns {
 	c := columns{
-		requestIDs: make(pgtype.FlatArray[pgtype.UUID], len(logs)),
-		userIDs:    make(pgtype.FlatArray[pgtype.UUID], len(logs)),
-		wordCounts: make(pgtype.FlatArray[pgtype.Int4], len(logs)),
-		timestamps: make(pgtype.FlatArray[pgtype.Timestamptz], len(logs)),
+		requestIDs:   make(pgtype.FlatArray[pgtype.UUID], len(logs)),
+		userIDs:      make(pgtype.FlatArray[pgtype.UUID], len(logs)),
+		wordCounts:   make(pgtype.FlatArray[pgtype.Int4], len(logs)),
+		timestamps:   make(pgtype.FlatArray[pgtype.Timestamptz], len(logs)),
+		offsets:      make(pgtype.FlatArray[pgtype.Int2], len(logs)),
+		offsetsGiven: make(pgtype.FlatArray[pgtype.Bool], len(logs)),
 	}
 	for i := range logs {
 		log := &logs[i]
@@ -86,6 +194,8 @@ func columnsOf(logs []Log) columns {
 		c.userIDs[i] = pgtype.UUID{Bytes: log.UserID, Valid: true}
 		c.wordCounts[i] = pgtype.Int4{Int32: int32(log.WordCount), Valid: true} //nolint:gosec // within Limits
 		c.timestamps[i] = pgtype.Timestamptz{Time: log.Timestamp, Valid: true}
+		c.offsets[i] = pgtype.Int2{Int16: int16(rollup.OffsetAt(log.Timestamp, cmp.Or(log.Zone, zone))), Valid: true}
+		c.offsetsGiven[i] = pgtype.Bool{Bool: log.Zone != nil, Valid: true}
 	}
 	return c
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// submission is the logs of one call while they are being recorded.
+// submission is the logs of one call while they are being recorded or voided.
 type submission struct {
 	logs      []submittedLog
 	left      atomic.Int64  // logs that wait or are being written
@@ -13,9 +13,12 @@ type submission struct {
 	done      chan struct{} // closed when left is 0
 }
 
+// void reports whether the call voids logs. All of its logs are voided, or none.
+func (s *submission) void() bool { return s.logs[0].void }
+
 // submittedLog is a log with its outcome.
 type submittedLog struct {
-	Log
+	change
 
 	outcome Outcome
 	settled atomic.Bool // the outcome is final, and may be read
@@ -29,12 +32,12 @@ type share struct {
 	queued     time.Time // when it began to wait for its next turn
 }
 
-func newSubmission(logs []Log) *submission {
-	s := &submission{logs: make([]submittedLog, len(logs)), done: make(chan struct{})}
-	for i := range logs {
-		s.logs[i].Log = logs[i]
+func newSubmission(changes []change) *submission {
+	s := &submission{logs: make([]submittedLog, len(changes)), done: make(chan struct{})}
+	for i := range changes {
+		s.logs[i].change = changes[i]
 	}
-	s.left.Store(int64(len(logs)))
+	s.left.Store(int64(len(changes)))
 	return s
 }
 

@@ -15,11 +15,17 @@ import (
 
 // store stores and counts logs.
 type store interface {
-	// Insert records and counts the new ones among logs, in one commit, and returns
-	// them. All keys in logs must be different. If the store allows a request id
-	// only once for all users, the first log with that id is recorded. If Insert
-	// fails, either all new logs are recorded or none, and it is unknown which.
-	Insert(ctx context.Context, logs []Log) (recordedLogs, error)
+	// Write records the new ones among the logs that are to be recorded, and voids those
+	// that are to be voided or replaced, in one commit. All keys of logs to be recorded
+	// must be different, and a log that is to be voided must appear only once. If the
+	// store allows a request id only once for all users, the first log with that id is
+	// recorded.
+	//
+	// It returns the logs that it recorded, those that it voided, and those that it
+	// could have voided if another had been recorded in their place. Only the second
+	// ones have a VoidedAt. If Write fails, either all is done or nothing, and it is
+	// unknown which.
+	Write(ctx context.Context, changes []change) (recordedLogs, error)
 	// Find returns the recorded logs that have these keys.
 	Find(ctx context.Context, keys []logKey) (recordedLogs, error)
 }
@@ -49,10 +55,10 @@ func (w *writer) write(ctx context.Context, b *batch) {
 
 // record gives every log an outcome, and returns the number of retries. If the
 // database refuses a log, the logs are halved until that log is alone, so that all
-// others are recorded.
+// others are written.
 func (w *writer) record(ctx context.Context, logs []*submittedLog) (retries int) {
 	firsts, repeated := firstOfEachKey(logs)
-	recorded, retries, err := w.insert(ctx, firsts)
+	changed, retries, err := w.change(ctx, firsts)
 	if len(logs) > 1 && isRefusal(err) {
 		middle := len(logs) / 2
 		return retries + 1 + w.record(ctx, logs[:middle]) + w.record(ctx, logs[middle:])
@@ -61,22 +67,28 @@ func (w *writer) record(ctx context.Context, logs []*submittedLog) (retries int)
 		fail(logs, fmt.Errorf("recording learning logs: %w", err))
 		return retries
 	}
-	var taken []*submittedLog
+	var others []*submittedLog // which the statement left as they were
 	for _, log := range firsts {
-		if stored := recorded[log.key()]; stored != nil {
+		switch stored := changed[log.key()]; {
+		case stored == nil:
+			others = append(others, log)
+		case log.void:
+			log.outcome = Outcome{Status: Voided, Log: stored}
+		default:
 			log.outcome = Outcome{Status: Recorded, Log: stored}
-		} else {
-			taken = append(taken, log)
 		}
 	}
 	for _, log := range repeated {
-		if first := recorded[log.key()]; first != nil {
+		switch first := changed[log.key()]; {
+		case first == nil:
+			others = append(others, log)
+		case log.void:
+			log.outcome = judgeVoid(first)
+		default:
 			log.outcome = judge(&log.Log, first)
-		} else {
-			taken = append(taken, log)
 		}
 	}
-	w.judgeTaken(ctx, taken)
+	w.judgeOthers(ctx, others, changed)
 	return retries
 }
 
@@ -100,21 +112,21 @@ func firstOfEachKey(logs []*submittedLog) (firsts, repeated []*submittedLog) {
 	return firsts, repeated
 }
 
-// insert records the new ones among the submitted logs, in one commit. It returns
-// what it recorded, and the number of retries.
-func (w *writer) insert(ctx context.Context, submitted []*submittedLog) (recorded recordedLogs, retries int, err error) {
+// change writes what was submitted, in one commit. It returns the logs that it found or
+// made, and the number of retries.
+func (w *writer) change(ctx context.Context, submitted []*submittedLog) (changed recordedLogs, retries int, err error) {
 	now := time.Now()
-	logs := make([]Log, len(submitted))
+	changes := make([]change, len(submitted))
 	for i, log := range submitted {
-		logs[i] = log.stamped(now)
+		changes[i] = change{Log: log.stamped(now), void: log.void}
 	}
 	tries := 0
 	err = retry.Conflicts(ctx, func() (err error) {
 		tries++
-		recorded, err = w.store.Insert(ctx, logs)
+		changed, err = w.store.Write(ctx, changes)
 		return err
 	})
-	return recorded, tries - 1, err
+	return changed, tries - 1, err
 }
 
 // stamped returns the log with the timestamp that is stored: now if the client left
@@ -142,22 +154,32 @@ func isRefusal(err error) bool {
 	return ok && (pgerrcode.IsDataException(refused.Code) || pgerrcode.IsIntegrityConstraintViolation(refused.Code))
 }
 
-// judgeTaken gives outcomes to logs that were not new. If the key of a log isn't
-// found, its request id belongs to a log of another user.
-func (w *writer) judgeTaken(ctx context.Context, logs []*submittedLog) {
+// judgeOthers gives outcomes to logs that were neither recorded nor voided by the
+// statement. changed is what the statement returned.
+func (w *writer) judgeOthers(ctx context.Context, logs []*submittedLog, changed recordedLogs) {
 	if len(logs) == 0 {
 		return
 	}
-	keys := make([]logKey, len(logs))
-	for i, log := range logs {
-		keys[i] = log.key()
+	keys := make([]logKey, 0, len(logs))
+	for _, log := range logs {
+		keys = append(keys, log.key())
+		if target, ok := log.voids(); ok {
+			keys = append(keys, target)
+		}
 	}
 	known, err := w.store.Find(ctx, keys)
 	if err != nil {
 		fail(logs, fmt.Errorf("looking up logs that were recorded before: %w", err))
 		return
 	}
-	for i, log := range logs {
-		log.outcome = judge(&log.Log, known[keys[i]])
+	for _, log := range logs {
+		switch target, replaces := log.voids(); {
+		case log.void:
+			log.outcome = judgeVoid(known[log.key()])
+		case replaces:
+			log.outcome = judgeReplacement(&log.Log, known[log.key()], known[target], changed[target] != nil)
+		default:
+			log.outcome = judge(&log.Log, known[log.key()])
+		}
 	}
 }

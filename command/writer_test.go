@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgerrcode"
@@ -63,7 +62,7 @@ func TestALogThatTheDatabaseRefusesFailsAlone(t *testing.T) {
 	assert.Equal(t,
 		[]command.Status{command.Recorded, command.Failed, command.Recorded, command.Failed, command.Recorded},
 		statuses(mixed.wait(t)))
-	require.Len(t, pgtest.Drift(t, pool, time.UTC), 1, "only in the row that was set wrong")
+	require.Len(t, pgtest.Drift(t, pool), 1, "only in the row that was set wrong")
 	_, err = pool.Exec(t.Context(), `UPDATE learning_log_aggregates SET total_word_count = 1 WHERE total_word_count > 1000000000`)
 	require.NoError(t, err)
 	assertNoDrift(t, pool)
@@ -188,6 +187,7 @@ func (o *observer) Wrote(batch command.Batch) {
 }
 
 func (*observer) Refused(command.Status, int) {}
+func (*observer) RefusedVoids(int)            {}
 
 func (o *observer) retries() int {
 	o.mu.Lock()

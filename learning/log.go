@@ -7,6 +7,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"learninglog/rollup"
 )
 
 // Log is a recorded learning log. Times are in UTC, to the microsecond.
@@ -20,11 +22,19 @@ type Log struct {
 	// recorded, by the database's clock.
 	Timestamp  time.Time
 	RecordedAt time.Time
+	// UTCOffset is how far the learner's clock was ahead of UTC. The log is counted on
+	// the date that this clock showed.
+	UTCOffset rollup.Offset
+	// VoidedAt is when the log was taken back. The zero value means that it counts.
+	VoidedAt time.Time
 }
+
+// Date returns the date on which the log is counted.
+func (l Log) Date() rollup.Date { return l.UTCOffset.DateAt(l.Timestamp) }
 
 // Columns are the columns of the table learning_log, in the order in which [ForEach]
 // and [Collect] read them into a [Log].
-const Columns = `request_id, user_id, word_count, "timestamp", recorded_at`
+const Columns = `request_id, user_id, word_count, "timestamp", recorded_at, utc_offset, voided_at`
 
 // ForEach calls do with each log in rows, which must have the [Columns], until do
 // fails. It closes rows. It uses no reflection.
@@ -33,15 +43,23 @@ func ForEach(rows pgx.Rows, do func(Log) error) error {
 		requestID, userID     pgtype.UUID
 		words                 int32
 		timestamp, recordedAt time.Time
+		offset                int16
+		voidedAt              pgtype.Timestamptz
 	)
-	_, err := pgx.ForEachRow(rows, []any{&requestID, &userID, &words, &timestamp, &recordedAt}, func() error {
-		return do(Log{
+	columns := []any{&requestID, &userID, &words, &timestamp, &recordedAt, &offset, &voidedAt}
+	_, err := pgx.ForEachRow(rows, columns, func() error {
+		log := Log{
 			RequestID:  requestID.Bytes,
 			UserID:     userID.Bytes,
 			WordCount:  int(words),
 			Timestamp:  timestamp.UTC(),
 			RecordedAt: recordedAt.UTC(),
-		})
+			UTCOffset:  rollup.Offset(offset),
+		}
+		if voidedAt.Valid {
+			log.VoidedAt = voidedAt.Time.UTC()
+		}
+		return do(log)
 	})
 	return err
 }

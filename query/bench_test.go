@@ -29,10 +29,9 @@ func BenchmarkSummary(b *testing.B) {
 			for _, outcome := range command.NewRecorder(pool, command.Config{}).Record(context.Background(), batch) {
 				require.Equal(b, command.Recorded, outcome.Status)
 			}
-			reader := query.NewReader(pool)
+			reader := newReader(pool)
 			request := query.SummaryRequest{
-				UserID: user, Granularity: rollup.Day, Zone: time.UTC,
-				From: from, To: from.AddDate(0, 0, 29),
+				UserID: user, Granularity: rollup.Day, From: new(rollup.DateOf(from)), To: new(rollup.DateOf(from) + 29),
 			}
 			for b.Loop() {
 				_, err := reader.Summary(context.Background(), request)

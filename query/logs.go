@@ -3,7 +3,6 @@ package query
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -37,9 +36,11 @@ const MaxPage = 1_000
 // LogsRequest selects a page of a user's logs.
 type LogsRequest struct {
 	UserID uuid.UUID
-	// From is the first instant of the range. Until is the first instant after the
-	// range. Nil means no limit.
-	From, Until *time.Time
+	// From and To limit the dates of the logs, by the learner's clock at the time. Both
+	// are included. Nil means no limit.
+	From, To *rollup.Date
+	// WithVoided also lists logs that were voided.
+	WithVoided bool
 	// After is the cursor of the previous page, or nil for the first page.
 	After *Cursor
 	// Limit is the largest number of logs to return, from 1 to [MaxPage]. Values
@@ -59,37 +60,18 @@ type LogsPage struct {
 // log is shown twice, and no log that existed when the first page was read is
 // missing.
 //
-// It fails with [rollup.ErrEmptyRange] if Until is before From.
+// It fails with [rollup.ErrEmptyRange] if To is before From.
 func (r *Reader) Logs(ctx context.Context, request LogsRequest) (LogsPage, error) {
-	if request.From != nil && request.Until != nil && request.Until.Before(*request.From) {
+	if request.From != nil && request.To != nil && *request.To < *request.From {
 		return LogsPage{}, rollup.ErrEmptyRange
 	}
 	limit := min(max(request.Limit, 1), MaxPage)
-	const query = `
-		SELECT ` + learning.Columns + `
-		FROM learning_log
-		WHERE user_id = $1
-		  AND "timestamp" >= $2 AND "timestamp" < $3
-		  AND "timestamp" <= $4 AND ("timestamp", request_id) < ($4, $5)
-		ORDER BY "timestamp" DESC, request_id DESC
-		LIMIT $6`
-	after, afterID := pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}, uuid.Max
-	if request.After != nil {
-		after, afterID = finite(request.After.Timestamp), request.After.RequestID
-	}
-	from := pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}
-	if request.From != nil {
-		from = finite(*request.From)
-	}
-	until := pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
-	if request.Until != nil {
-		until = finite(*request.Until)
-	}
-
-	// Reading one log more than requested shows whether there is a next page. The
-	// query is planned each time, because a generic plan expects few logs, and would
+	arguments := request.arguments()
+	// Reading one log more than requested shows whether there is a next page.
+	arguments["limit"] = limit + 1
+	// The query is planned each time, because a generic plan expects few logs, and would
 	// sort all logs of a user who has many.
-	logs, err := retry.Read(ctx, r.pool, learning.Collect, query, pgx.QueryExecModeCacheDescribe, request.UserID, from, until, after, afterID, limit+1)
+	logs, err := retry.Read(ctx, r.pool, learning.Collect, request.sql(), pgx.QueryExecModeCacheDescribe, arguments)
 	if err != nil {
 		return LogsPage{}, fmt.Errorf("reading logs: %w", err)
 	}
@@ -102,6 +84,47 @@ func (r *Reader) Logs(ctx context.Context, request LogsRequest) (LogsPage, error
 	return page, nil
 }
 
-func finite(t time.Time) pgtype.Timestamptz {
-	return pgtype.Timestamptz{Time: t, Valid: true}
+// sql returns the query of the page. Logs that count and logs that were voided are in
+// different indexes, and each index has its logs in order.
+func (r LogsRequest) sql() string {
+	logs := func(which string) string {
+		return `
+		SELECT ` + learning.Columns + `
+		FROM learning_log
+		WHERE user_id = @user AND voided_at ` + which + `
+		  AND "timestamp" >= @lower AND "timestamp" < @upper
+		  AND ` + rollup.DateSQL + ` BETWEEN @from AND @to
+		  AND "timestamp" <= @after AND ("timestamp", request_id) < (@after, @after_id)`
+	}
+	const order = `
+		ORDER BY "timestamp" DESC, request_id DESC
+		LIMIT @limit`
+	if !r.WithVoided {
+		return logs("IS NULL") + order
+	}
+	return `(` + logs("IS NULL") + order + `) UNION ALL (` + logs("IS NOT NULL") + order + `)` + order
+}
+
+// arguments returns those of the query, but for the limit. The dates choose the logs;
+// the instants only find them in the index.
+func (r LogsRequest) arguments() pgx.NamedArgs {
+	arguments := pgx.NamedArgs{
+		"user":     r.UserID,
+		"from":     pgtype.Date{InfinityModifier: pgtype.NegativeInfinity, Valid: true},
+		"to":       pgtype.Date{InfinityModifier: pgtype.Infinity, Valid: true},
+		"lower":    pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true},
+		"upper":    pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true},
+		"after":    pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true},
+		"after_id": uuid.Max,
+	}
+	if r.From != nil {
+		arguments["from"], arguments["lower"] = r.From.Time(), r.From.FirstInstant()
+	}
+	if r.To != nil {
+		arguments["to"], arguments["upper"] = r.To.Time(), r.To.EndInstant()
+	}
+	if r.After != nil {
+		arguments["after"], arguments["after_id"] = r.After.Timestamp, r.After.RequestID
+	}
+	return arguments
 }

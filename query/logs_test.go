@@ -1,8 +1,11 @@
 package query_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"learninglog/command"
 	"learninglog/internal/pgtest"
 	"learninglog/learning"
 	"learninglog/query"
@@ -20,15 +24,18 @@ import (
 func TestLog(t *testing.T) {
 	t.Parallel()
 	pool, user := pgtest.Pool(t), uuid.New()
-	reader := query.NewReader(pool)
-	id := post(t, pool, user, 12, "2026-11-22T08:00:00.123456Z")
+	reader := newReader(pool)
+	id := post(t, pool, user, 12, "2026-11-22T08:00:00.123456+14:00")
 
 	log, err := reader.Log(context.Background(), user, id)
 	require.NoError(t, err)
 	assert.Equal(t, id, log.RequestID)
 	assert.Equal(t, user, log.UserID)
 	assert.Equal(t, 12, log.WordCount)
-	assert.Equal(t, instant("2026-11-22T08:00:00.123456Z"), log.Timestamp)
+	assert.Equal(t, instant("2026-11-21T18:00:00.123456Z"), log.Timestamp)
+	assert.Equal(t, "+14:00", log.UTCOffset.String())
+	assert.Equal(t, date("2026-11-22"), log.Date())
+	assert.Zero(t, log.VoidedAt)
 
 	_, err = reader.Log(context.Background(), user, uuid.New())
 	require.ErrorIs(t, err, query.ErrNotFound)
@@ -39,7 +46,7 @@ func TestLog(t *testing.T) {
 func TestLogsInPages(t *testing.T) {
 	t.Parallel()
 	pool, user := pgtest.Pool(t), uuid.New()
-	reader := query.NewReader(pool)
+	reader := newReader(pool)
 	want := make(map[uuid.UUID]bool)
 	for i := range 25 { // several at the same instant
 		want[post(t, pool, user, i, fmt.Sprintf("2026-11-%02dT08:00:00Z", 1+i/6))] = true
@@ -76,29 +83,167 @@ func TestLogsLastPageOfExactlyTheLimit(t *testing.T) {
 	post(t, pool, user, 1, "2026-11-22T08:00:00Z")
 	post(t, pool, user, 1, "2026-11-22T09:00:00Z")
 
-	page, err := query.NewReader(pool).Logs(context.Background(), query.LogsRequest{UserID: user, Limit: 2})
+	page, err := newReader(pool).Logs(context.Background(), query.LogsRequest{UserID: user, Limit: 2})
 
 	require.NoError(t, err)
 	assert.Len(t, page.Logs, 2)
 	assert.Nil(t, page.Next)
 }
 
-func TestLogsOfARange(t *testing.T) {
+// Each log is on the date that the learner's clock showed, wherever that clock was.
+func TestLogsOfDates(t *testing.T) {
 	t.Parallel()
 	pool, user := pgtest.Pool(t), uuid.New()
-	post(t, pool, user, 1, "2026-11-20T08:00:00Z")
-	post(t, pool, user, 2, "2026-11-21T08:00:00Z")
-	post(t, pool, user, 3, "2026-11-22T08:00:00Z")
-	from, until := instant("2026-11-21T08:00:00Z"), instant("2026-11-22T08:00:00Z")
-	reader := query.NewReader(pool)
+	for words, shown := range []string{ // in the order of time
+		"2026-11-21T23:59:59.999999+14:00",
+		"2026-11-22T00:00:00+14:00",
+		"2026-11-20T23:59:59.999999-11:00",
+		"2026-11-21T00:00:00-11:00",
+		"2026-11-21T23:59:59.999999+05:45",
+		"2026-11-22T00:00:00+05:45",
+		"2026-11-21T23:59:59.999999Z",
+		"2026-11-22T00:00:00Z",
+		"2026-11-23T00:00:00+14:00",
+		"2026-11-21T23:59:59.999999-11:00",
+		"2026-11-22T00:00:00-11:00",
+	} {
+		post(t, pool, user, words, shown)
+	}
+	reader := newReader(pool)
+	for _, test := range []struct {
+		name     string
+		from, to *rollup.Date
+		want     []int // words
+	}{
+		{"all", nil, nil, []int{10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0}},
+		{"one date", new(date("2026-11-21")), new(date("2026-11-21")), []int{9, 6, 4, 3, 0}},
+		{"two dates, both included", new(date("2026-11-21")), new(date("2026-11-22")), []int{10, 9, 7, 6, 5, 4, 3, 1, 0}},
+		{"from a date on", new(date("2026-11-22")), nil, []int{10, 8, 7, 5, 1}},
+		{"through a date", nil, new(date("2026-11-20")), []int{2}},
+		{"a date without logs", new(date("2026-11-24")), new(date("2026-11-24")), nil},
+	} {
+		for _, limit := range []int{1, 2, query.MaxPage} {
+			t.Run(fmt.Sprintf("%s, %d a page", test.name, limit), func(t *testing.T) {
+				t.Parallel()
+				logs := allPages(t, reader, query.LogsRequest{UserID: user, From: test.from, To: test.to, Limit: limit})
 
-	page, err := reader.Logs(context.Background(), query.LogsRequest{UserID: user, From: &from, Until: &until, Limit: 10})
-	require.NoError(t, err)
-	require.Len(t, page.Logs, 1)
-	assert.Equal(t, 2, page.Logs[0].WordCount, "from is included, until is not")
+				var got []int
+				for _, log := range logs {
+					got = append(got, log.WordCount)
+				}
+				assert.Equal(t, test.want, got)
+			})
+		}
+	}
+}
 
-	_, err = reader.Logs(context.Background(), query.LogsRequest{UserID: user, From: &until, Until: &from, Limit: 10})
+func TestLogsOfAnEmptyRange(t *testing.T) {
+	t.Parallel()
+	_, err := newReader(pgtest.Pool(t)).Logs(context.Background(), query.LogsRequest{
+		UserID: uuid.New(), From: new(date("2026-11-22")), To: new(date("2026-11-21")), Limit: 10,
+	})
 	require.ErrorIs(t, err, rollup.ErrEmptyRange)
+}
+
+// The list of a range has exactly the logs that count in its days.
+func TestLogsOfAPeriodAreThoseThatItsSumsCount(t *testing.T) {
+	t.Parallel()
+	ctx, pool := context.Background(), pgtest.Pool(t)
+	reader, recorder := newReader(pool), command.NewRecorder(pool, command.Config{})
+	middle := instant("2026-11-22T00:00:00Z")
+	rapid.Check(t, func(t *rapid.T) {
+		user := uuid.New()
+		logs := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) command.Log {
+			offset := rollup.Offset(rapid.IntRange(int(rollup.MinOffset), int(rollup.MaxOffset)).Draw(t, "offset"))
+			seconds := rapid.IntRange(-3*24*3600, 3*24*3600).Draw(t, "seconds")
+			return command.Log{
+				RequestID: uuid.New(), UserID: user, WordCount: rapid.IntRange(0, 9).Draw(t, "words"),
+				Timestamp: middle.Add(time.Duration(seconds) * time.Second), Zone: offset.Location(),
+			}
+		}), 1, 30).Draw(t, "logs")
+		for _, outcome := range recorder.Record(ctx, logs) {
+			require.Equal(t, command.Recorded, outcome.Status)
+		}
+		from := date("2026-11-22") + rollup.Date(rapid.IntRange(-4, 4).Draw(t, "from"))
+		to := from + rollup.Date(rapid.IntRange(0, 4).Draw(t, "more days"))
+
+		listed := allPages(t, reader, query.LogsRequest{
+			UserID: user, From: &from, To: &to, Limit: rapid.IntRange(1, 10).Draw(t, "limit"),
+		})
+		summary, err := reader.Summary(ctx, query.SummaryRequest{UserID: user, Granularity: rollup.Day, From: &from, To: &to})
+		require.NoError(t, err)
+
+		sums := make(map[rollup.Date]rollup.Sums)
+		for _, log := range listed {
+			sums[log.Date()] = sums[log.Date()].Plus(rollup.Sums{TotalWordCount: int64(log.WordCount), EntryCount: 1})
+		}
+		require.Len(t, sums, summary.Active())
+		for _, day := range summary.Periods {
+			require.Equal(t, day.Sums, sums[day.Period], "%s", day.Period)
+		}
+	})
+}
+
+func TestVoidedLogsAreListedOnRequest(t *testing.T) {
+	t.Parallel()
+	pool, user := pgtest.Pool(t), uuid.New()
+	reader := newReader(pool)
+	var all, counted []uuid.UUID
+	for i := range 12 { // several at the same instant
+		id := post(t, pool, user, i, fmt.Sprintf("2026-11-%02dT08:00:00Z", 1+i/4))
+		all = append(all, id)
+		if i%3 == 0 {
+			void(t, pool, user, id)
+			continue
+		}
+		counted = append(counted, id)
+	}
+	for _, limit := range []int{1, 2, 5, 12, query.MaxPage} {
+		listed := allPages(t, reader, query.LogsRequest{UserID: user, Limit: limit})
+		ids := make([]uuid.UUID, len(listed))
+		for i, log := range listed {
+			ids[i] = log.RequestID
+			assert.Zero(t, log.VoidedAt)
+		}
+		assert.ElementsMatch(t, counted, ids, "%d a page", limit)
+
+		listed = allPages(t, reader, query.LogsRequest{UserID: user, WithVoided: true, Limit: limit})
+		ids = make([]uuid.UUID, len(listed))
+		for i, log := range listed {
+			ids[i] = log.RequestID
+			assert.Equal(t, log.WordCount%3 == 0, !log.VoidedAt.IsZero())
+		}
+		assert.ElementsMatch(t, all, ids, "%d a page", limit)
+		assert.True(t, slices.IsSortedFunc(listed, func(a, b learning.Log) int {
+			return cmp.Or(b.Timestamp.Compare(a.Timestamp), bytes.Compare(b.RequestID[:], a.RequestID[:]))
+		}), "newest first")
+	}
+}
+
+func TestAVoidedLogCanBeAskedFor(t *testing.T) {
+	t.Parallel()
+	pool, user := pgtest.Pool(t), uuid.New()
+	voided := post(t, pool, user, 2, "2026-11-22T09:00:00Z")
+	void(t, pool, user, voided)
+
+	log, err := newReader(pool).Log(context.Background(), user, voided)
+
+	require.NoError(t, err)
+	assert.WithinDuration(t, time.Now(), log.VoidedAt, time.Minute)
+}
+
+// allPages returns the logs of all pages.
+func allPages(t require.TestingT, reader *query.Reader, request query.LogsRequest) (logs []learning.Log) {
+	for {
+		page, err := reader.Logs(context.Background(), request)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(page.Logs), request.Limit)
+		logs = append(logs, page.Logs...)
+		if page.Next == nil {
+			return logs
+		}
+		request.After = page.Next
+	}
 }
 
 func TestCursorSurvivesItsText(t *testing.T) {

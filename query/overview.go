@@ -12,16 +12,16 @@ import (
 	"learninglog/rollup"
 )
 
-// EverybodyPerDay returns the sums of all users for each day of a zone, from the day
-// that contains from to the day that contains to, both included. The user of the
-// summary is nil.
+// EverybodyPerDay returns the sums of all users for each day, each user by the dates of
+// their own clock, from one date to another, both included. The user of the summary is
+// nil.
 //
 // It reads the rows of all users for these days, so it is meant for occasional use.
 // The caller must set a time limit.
 //
 // It fails with [rollup.ErrEmptyRange] if from is after to, and with
 // [rollup.ErrTooManyPeriods].
-func (r *Reader) EverybodyPerDay(ctx context.Context, from, to time.Time, zone *time.Location) (Summary, error) {
+func (r *Reader) EverybodyPerDay(ctx context.Context, from, to rollup.Date) (Summary, error) {
 	const query = `
 		SELECT period,
 		       least(sum(total_word_count), 9223372036854775807)::bigint,
@@ -29,10 +29,17 @@ func (r *Reader) EverybodyPerDay(ctx context.Context, from, to time.Time, zone *
 		FROM learning_log_aggregates
 		WHERE granularity = 'day' AND period BETWEEN $1 AND $2
 		GROUP BY period`
-	request := SummaryRequest{Granularity: rollup.Day, From: from, To: to, Zone: zone}
-	return summarize(request, func(first, last time.Time) (map[int64]rollup.Sums, error) {
-		return retry.Read(ctx, r.pool, collectSums, query, first, last)
-	})
+	request := SummaryRequest{Granularity: rollup.Day, From: &from, To: &to}
+	starts, err := request.starts(to)
+	if err != nil {
+		return Summary{}, err
+	}
+	read := func(rows pgx.Rows) (map[rollup.Date]rollup.Sums, error) { return request.collectSums(rows) }
+	sums, err := retry.Read(ctx, r.pool, read, query, from.Time(), to.Time())
+	if err != nil {
+		return Summary{}, fmt.Errorf("reading what everybody learned: %w", err)
+	}
+	return newSummary(request, starts, sums), nil
 }
 
 // ActiveUser is a user for whom a log was recorded recently.

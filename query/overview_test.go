@@ -23,19 +23,42 @@ func TestEverybodyPerDay(t *testing.T) {
 		post(t, pool, user, 1, "2026-11-23T08:00:00Z")
 	}
 
-	summary, err := query.NewReader(pool).EverybodyPerDay(context.Background(),
-		instant("2026-11-19T12:00:00Z"), instant("2026-11-21T12:00:00Z"), time.UTC)
+	summary, err := newReader(pool).EverybodyPerDay(context.Background(), date("2026-11-19"), date("2026-11-21"))
 
 	require.NoError(t, err)
 	assert.Equal(t, rollup.Sums{TotalWordCount: 321, EntryCount: 3}, summary.Totals)
-	require.Len(t, summary.Periods, 3)
-	assert.Equal(t, rollup.Sums{TotalWordCount: 321, EntryCount: 3}, summary.Periods[1].Sums)
+	assert.Equal(t, []string{"2026-11-19 0/0", "2026-11-20 321/3", "2026-11-21 0/0"}, readable(summary))
+}
+
+// At one instant, learners have different dates.
+func TestEverybodyPerDayAddsUpLearnersByTheirOwnDates(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	post(t, pool, uuid.New(), 1, "2026-11-21T23:30:00-11:00")
+	post(t, pool, uuid.New(), 20, "2026-11-22T10:30:00Z")
+	post(t, pool, uuid.New(), 300, "2026-11-22T11:30:00+01:00")
+	post(t, pool, uuid.New(), 4000, "2026-11-23T00:30:00+14:00")
+
+	summary, err := newReader(pool).EverybodyPerDay(context.Background(), date("2026-11-21"), date("2026-11-23"))
+
+	require.NoError(t, err)
+	assert.Equal(t, []string{"2026-11-21 1/1", "2026-11-22 320/2", "2026-11-23 4000/1"}, readable(summary))
+}
+
+func TestEverybodyPerDayIsBounded(t *testing.T) {
+	t.Parallel()
+	ctx, reader, day := context.Background(), newReader(pgtest.Pool(t)), date("2026-11-22")
+
+	_, err := reader.EverybodyPerDay(ctx, day, day-1)
+	require.ErrorIs(t, err, rollup.ErrEmptyRange)
+	_, err = reader.EverybodyPerDay(ctx, day-query.MaxPeriods, day)
+	require.ErrorIs(t, err, rollup.ErrTooManyPeriods)
 }
 
 func TestActiveUsers(t *testing.T) {
 	t.Parallel()
 	ctx, pool := context.Background(), pgtest.Pool(t)
-	reader := query.NewReader(pool)
+	reader := newReader(pool)
 	none, err := reader.ActiveUsers(ctx, time.Now(), 2)
 	require.NoError(t, err)
 	assert.Empty(t, none)

@@ -8,6 +8,7 @@ package query
 
 import (
 	"errors"
+	"time"
 
 	"learninglog/internal/retry"
 )
@@ -18,9 +19,11 @@ var ErrNotFound = errors.New("not found")
 // Reader answers queries. It is safe for concurrent use.
 type Reader struct {
 	pool retry.Pool
+	zone *time.Location
 }
 
-// NewReader returns a reader of the database behind a pool, such as a pgxpool.Pool.
-func NewReader(pool retry.Pool) *Reader {
-	return &Reader{pool: pool}
+// NewReader returns a reader of the database behind a pool, such as a pgxpool.Pool. zone
+// is the time zone of learners of whom no other is known.
+func NewReader(pool retry.Pool, zone *time.Location) *Reader {
+	return &Reader{pool: pool, zone: zone}
 }

@@ -3,10 +3,10 @@ package query
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"learninglog/internal/retry"
 	"learninglog/rollup"
@@ -15,14 +15,16 @@ import (
 // Streak is a run of consecutive days that each have a log. The zero value is no
 // streak.
 type Streak struct {
+	// Days is the number of days with a log.
 	Days int
-	// First and Last are the starts of the first and the last day, in the requested
-	// zone.
-	First, Last time.Time
+	// First and Last are the first and the last of them.
+	First, Last rollup.Date
 }
 
 // Streaks are the streaks of a user up to today.
 type Streaks struct {
+	// Today is the date on the learner's clock.
+	Today rollup.Date
 	// Current is the streak that reaches today or, because today isn't over,
 	// yesterday.
 	Current Streak
@@ -30,52 +32,62 @@ type Streaks struct {
 	Longest Streak
 	// ActiveDays is the number of days with a log.
 	ActiveDays int
-	// LastDay is the start of the last day with a log, in the requested zone, or
-	// nil.
-	LastDay *time.Time
+	// LastDay is the last day with a log, or nil.
+	LastDay *rollup.Date
 }
 
-// Streaks returns the streaks of a user, in days of a zone, up to the day that
-// contains now. It reads one row for each day on which the user was active.
-func (r *Reader) Streaks(ctx context.Context, userID uuid.UUID, now time.Time, zone *time.Location) (Streaks, error) {
-	const query = `
+// Streaks returns the streaks of a user, up to today on the learner's clock. So many days
+// in a row without a log don't end a streak, but don't count either. It reads one row for
+// each day on which the user was active.
+func (r *Reader) Streaks(ctx context.Context, userID uuid.UUID, clock Clock, allowedGap int) (Streaks, error) {
+	query := withLatestOffset(`
 		SELECT period
 		FROM learning_log_aggregates
-		WHERE user_id = $1 AND granularity = 'day' AND period <= $2 AND entry_count > 0
+		WHERE user_id = $1 AND granularity = 'day' AND period <= $2 AND entry_count > 0`) + `
 		ORDER BY period`
-	today := rollup.Day.StartOf(now, zone)
-	count := func(rows pgx.Rows) (Streaks, error) { return countStreaks(rows, today, zone) }
-	streaks, err := retry.Read(ctx, r.pool, count, query, userID, today)
+	read := func(rows pgx.Rows) (Streaks, error) { return r.countStreaks(rows, clock, allowedGap) }
+	_, last := clock.todays()
+	streaks, err := retry.Read(ctx, r.pool, read, query, userID, last.Time())
 	if err != nil {
 		return Streaks{}, fmt.Errorf("reading streaks: %w", err)
 	}
 	return streaks, nil
 }
 
-func countStreaks(rows pgx.Rows, today time.Time, zone *time.Location) (Streaks, error) {
+func (r *Reader) countStreaks(rows pgx.Rows, clock Clock, allowedGap int) (Streaks, error) {
 	var (
-		streaks      Streaks
-		streak       Streak
-		day, nextDay time.Time
+		streaks Streaks
+		streak  Streak
+		latest  pgtype.Int2
+		period  pgtype.Date
 	)
-	_, err := pgx.ForEachRow(rows, []any{&day}, func() error {
-		if !day.Equal(nextDay) {
-			streak = Streak{First: day.In(zone)}
+	_, err := pgx.ForEachRow(rows, []any{&latest, &period}, func() error {
+		if clock.Zone == nil {
+			clock.Zone = r.zoneOf(latest)
 		}
-		nextDay = rollup.Day.Next(day, zone)
+		day := rollup.DateOf(period.Time)
+		if !period.Valid || day > clock.Today() {
+			return nil
+		}
+		if streak.Days == 0 || int(day-streak.Last) > allowedGap+1 {
+			streak = Streak{First: day}
+		}
 		streak.Days++
-		streak.Last = day.In(zone)
+		streak.Last = day
 		if streak.Days >= streaks.Longest.Days {
 			streaks.Longest = streak
 		}
 		streaks.ActiveDays++
 		return nil
 	})
-	if err != nil || streak.Days == 0 {
+	if err != nil {
 		return Streaks{}, err
 	}
-	streaks.LastDay = &streak.Last
-	if !nextDay.Before(today) {
+	streaks.Today = clock.Today()
+	if streak.Days > 0 {
+		streaks.LastDay = &streak.Last
+	}
+	if streak.Days > 0 && int(streaks.Today-streak.Last) <= allowedGap+1 {
 		streaks.Current = streak
 	}
 	return streaks, nil

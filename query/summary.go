@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"learninglog/internal/retry"
 	"learninglog/rollup"
@@ -21,98 +23,204 @@ const MaxPeriods = 10_000
 type SummaryRequest struct {
 	UserID      uuid.UUID
 	Granularity rollup.Granularity
-	// From is any instant in the first period and To any instant in the last. Both
-	// periods are completely included.
-	From, To time.Time
-	// Zone is the time zone of the periods.
-	Zone *time.Location
+	// From is a date in the first period, and To a date in the last. Both periods are
+	// completely included. If To is nil, the last period is the one of today; if From is
+	// nil, there are [DefaultPeriods].
+	From, To *rollup.Date
+	// Clock tells which day is today, if To is nil.
+	Clock Clock
+	// Compare adds the range before: see [Summary.Before].
+	Compare bool
 	// OnlyWithLogs leaves out periods without logs, instead of filling them with
 	// zeros.
 	OnlyWithLogs bool
 }
 
-// YearRequest returns the request for the days with logs in a calendar year of a zone.
-func YearRequest(userID uuid.UUID, year int, zone *time.Location) SummaryRequest {
+// YearRequest returns the request for the days with logs in a calendar year.
+func YearRequest(userID uuid.UUID, year int) SummaryRequest {
 	return SummaryRequest{
 		UserID:       userID,
 		Granularity:  rollup.Day,
-		From:         time.Date(year, time.January, 1, 12, 0, 0, 0, zone), // every day has a noon, even if its midnight is skipped
-		To:           time.Date(year, time.December, 31, 12, 0, 0, 0, zone),
-		Zone:         zone,
+		From:         new(rollup.NewDate(year, time.January, 1)),
+		To:           new(rollup.NewDate(year, time.December, 31)),
 		OnlyWithLogs: true,
 	}
 }
 
-// DefaultPeriods returns how many periods a summary has by default: 30 days, 12
-// weeks or 12 months.
+// DefaultPeriods returns how many periods a summary has by default: 30 days, 12 weeks,
+// 12 months, 5 years or the only total.
 func DefaultPeriods(granularity rollup.Granularity) int {
-	if granularity == rollup.Day {
+	switch granularity {
+	case rollup.Day:
 		return 30
+	case rollup.Year:
+		return 5
+	case rollup.Total:
+		return 1
+	default:
+		return 12
 	}
-	return 12
 }
 
-// DefaultFrom returns the start of the first of [DefaultPeriods] periods in a zone.
-// The last of them contains to.
-func DefaultFrom(granularity rollup.Granularity, to time.Time, zone *time.Location) time.Time {
-	return granularity.Back(granularity.StartOf(to, zone), DefaultPeriods(granularity)-1, zone)
+// DefaultFrom returns the first date of the first of [DefaultPeriods] periods, of which
+// the last contains to.
+func DefaultFrom(granularity rollup.Granularity, to rollup.Date) rollup.Date {
+	return granularity.Add(to, 1-DefaultPeriods(granularity))
+}
+
+// starts returns the first dates of the periods of the summary if today is that date.
+func (r SummaryRequest) starts(today rollup.Date) ([]rollup.Date, error) {
+	first, last := r.ends(today)
+	if first > last {
+		return nil, rollup.ErrEmptyRange
+	}
+	return r.Granularity.Starts(first, last, MaxPeriods)
+}
+
+// ends returns the first and the last date of the summary if today is that date.
+func (r SummaryRequest) ends(today rollup.Date) (first, last rollup.Date) {
+	last = today
+	if r.To != nil {
+		last = *r.To
+	}
+	if r.From != nil {
+		return *r.From, last
+	}
+	return DefaultFrom(r.Granularity, last), last
 }
 
 // Summary is what a user learned in a range of periods.
 type Summary struct {
 	UserID      uuid.UUID
 	Granularity rollup.Granularity
-	// From and To are the starts of the first and of the last period, both included.
-	// A request with these values returns the same summary.
-	From, To time.Time
-	Zone     *time.Location
+	// From and To are the first dates of the first and of the last period, both
+	// included. A request with these values returns the same summary.
+	From, To rollup.Date
 	// Totals are the sums over the whole range.
 	Totals rollup.Sums
 	// Periods are in time order.
 	Periods []PeriodSummary
+	// Before has the sums of the range before, if the request asked for it: of as many
+	// periods before the range. Days are moved back by whole weeks, as few as possible,
+	// so that both ranges have the same weekdays: three days are compared with the same
+	// three days of the week before. Nil if that would begin before the year 1.
+	Before *RangeSums
+}
+
+// RangeSums are the sums over a range of periods.
+type RangeSums struct {
+	// From and To are the first dates of the first and of the last period.
+	From, To rollup.Date
+	rollup.Sums
 }
 
 // PeriodSummary is what a user learned in one period.
 type PeriodSummary struct {
-	// Period is the instant at which the period starts, in the summary's zone.
-	Period time.Time
+	// Period is the first date of the period.
+	Period rollup.Date
 	rollup.Sums
 }
 
 // Summary returns a summary from the rollups. Its cost depends only on the periods,
 // not on the number of logs.
 //
-// It fails with [rollup.ErrEmptyRange] if From is after To, and with
+// It fails with [rollup.ErrEmptyRange] if the range ends before it begins, and with
 // [rollup.ErrTooManyPeriods].
 func (r *Reader) Summary(ctx context.Context, request SummaryRequest) (Summary, error) {
-	return summarize(request, func(first, last time.Time) (map[int64]rollup.Sums, error) {
-		return r.sums(ctx, request.UserID, request.Granularity, first, last)
-	})
-}
-
-// summarize builds the summary of a request. read returns the sums of the periods
-// that start from first to last, keyed by the start in microseconds.
-func summarize(
-	request SummaryRequest, read func(first, last time.Time) (map[int64]rollup.Sums, error),
-) (Summary, error) {
-	if request.From.After(request.To) {
-		return Summary{}, rollup.ErrEmptyRange
+	if request.To == nil && request.Clock.Zone == nil {
+		return r.summaryUntilToday(ctx, request)
 	}
-	starts, err := request.Granularity.Starts(request.From, request.To, request.Zone, MaxPeriods)
+	if request.To == nil {
+		request.To = new(request.Clock.Today())
+	}
+	starts, err := request.starts(*request.To)
 	if err != nil {
 		return Summary{}, err
 	}
-	sums, err := read(starts[0], starts[len(starts)-1])
+	read := func(rows pgx.Rows) (map[rollup.Date]rollup.Sums, error) { return request.collectSums(rows) }
+	sums, err := retry.Read(ctx, r.pool, read, sumsSQL, request.arguments(*request.To, *request.To)...)
 	if err != nil {
 		return Summary{}, fmt.Errorf("reading a summary: %w", err)
 	}
+	return newSummary(request, starts, sums), nil
+}
 
+// sumsSQL is a query of the sums of the user $1, in the periods of the granularity $2
+// from $3 to $4.
+const sumsSQL = `
+	SELECT period, total_word_count, entry_count
+	FROM learning_log_aggregates
+	WHERE user_id = $1 AND granularity = $2 AND period BETWEEN $3 AND $4`
+
+// summaryUntilToday finds out what date it is for the learner by the same query that
+// reads the sums. So it reads the sums of all dates that it may be.
+func (r *Reader) summaryUntilToday(ctx context.Context, request SummaryRequest) (Summary, error) {
+	earliest, latest := request.Clock.todays()
+	clock := request.Clock
+	read := func(rows pgx.Rows) (map[rollup.Date]rollup.Sums, error) {
+		var offset pgtype.Int2
+		sums, err := request.collectSums(rows, &offset)
+		clock.Zone = r.zoneOf(offset)
+		return sums, err
+	}
+	sums, err := retry.Read(ctx, r.pool, read, withLatestOffset(sumsSQL), request.arguments(earliest, latest)...)
+	if err != nil {
+		return Summary{}, fmt.Errorf("reading a summary: %w", err)
+	}
+	starts, err := request.starts(clock.Today())
+	if err != nil {
+		return Summary{}, err
+	}
+	return newSummary(request, starts, sums), nil
+}
+
+// arguments returns those of sumsSQL if today is at least one date and at most another.
+func (r SummaryRequest) arguments(earliest, latest rollup.Date) []any {
+	first, _ := r.ends(earliest)
+	_, last := r.ends(latest)
+	if r.Compare {
+		starts, _ := r.Granularity.Starts(first, last, MaxPeriods+2) // what is too long is refused later
+		first = r.Granularity.Add(first, -r.distance(len(starts)))
+	}
+	// There are no logs before the year 0, and PostgreSQL has no dates long before it.
+	first = max(r.Granularity.Start(first), rollup.NewDate(0, time.January, 1))
+	return []any{
+		r.UserID, string(r.Granularity.RolledUp()), first.Time(), (r.Granularity.Next(last) - 1).Time(),
+	}
+}
+
+// distance returns how many periods a range of that many periods is after the one that it
+// is compared with.
+func (r SummaryRequest) distance(periods int) int {
+	const daysPerWeek = 7
+	if r.Granularity == rollup.Day {
+		return (periods + daysPerWeek - 1) / daysPerWeek * daysPerWeek
+	}
+	return periods
+}
+
+// before returns the sums of the range before periods that start on these dates.
+func (r SummaryRequest) before(starts []rollup.Date, sums map[rollup.Date]rollup.Sums) *RangeSums {
+	back := func(start rollup.Date) rollup.Date { return r.Granularity.Add(start, -r.distance(len(starts))) }
+	before := RangeSums{From: back(starts[0]), To: back(starts[len(starts)-1])}
+	if before.From < rollup.NewDate(1, time.January, 1) {
+		return nil
+	}
+	for _, start := range starts {
+		before.Sums = before.Plus(sums[back(start)])
+	}
+	return &before
+}
+
+func newSummary(request SummaryRequest, starts []rollup.Date, sums map[rollup.Date]rollup.Sums) Summary {
 	summary := Summary{
 		UserID:      request.UserID,
 		Granularity: request.Granularity,
-		From:        starts[0].In(request.Zone),
-		To:          starts[len(starts)-1].In(request.Zone),
-		Zone:        request.Zone,
+		From:        starts[0],
+		To:          starts[len(starts)-1],
+	}
+	if request.Compare {
+		summary.Before = request.before(starts, sums)
 	}
 	most := len(starts)
 	if request.OnlyWithLogs {
@@ -120,46 +228,78 @@ func summarize(
 	}
 	summary.Periods = make([]PeriodSummary, 0, most)
 	for _, start := range starts {
-		period := PeriodSummary{Period: start.In(request.Zone), Sums: sums[start.UnixMicro()]}
+		period := PeriodSummary{Period: start, Sums: sums[start]}
 		if request.OnlyWithLogs && period.Sums == (rollup.Sums{}) {
 			continue
 		}
-		summary.Totals = summary.Totals.Plus(period.Sums)
 		summary.Periods = append(summary.Periods, period)
 	}
-	return summary, nil
+	summary.Totals = total(summary.Periods)
+	return summary
 }
 
-func (r *Reader) sums(
-	ctx context.Context, userID uuid.UUID, granularity rollup.Granularity, first, last time.Time,
-) (map[int64]rollup.Sums, error) {
-	const query = `
-		SELECT period, total_word_count, entry_count
-		FROM learning_log_aggregates
-		WHERE user_id = $1 AND granularity = $2 AND period BETWEEN $3 AND $4`
-	return retry.Read(ctx, r.pool, collectSums, query, userID, string(granularity), first, last)
-}
-
-func collectSums(rows pgx.Rows) (map[int64]rollup.Sums, error) {
-	sums := make(map[int64]rollup.Sums)
+// collectSums returns the sums in rows by period. The rows have the columns of sumsSQL
+// after those that are scanned into before.
+func (r SummaryRequest) collectSums(rows pgx.Rows, before ...any) (map[rollup.Date]rollup.Sums, error) {
+	sums := make(map[rollup.Date]rollup.Sums)
 	var (
-		period time.Time
-		sum    rollup.Sums
+		period         pgtype.Date
+		words, entries pgtype.Int8
 	)
-	_, err := pgx.ForEachRow(rows, []any{&period, &sum.TotalWordCount, &sum.EntryCount}, func() error {
-		sums[period.UnixMicro()] = sum
+	_, err := pgx.ForEachRow(rows, append(before, &period, &words, &entries), func() error {
+		if period.Valid {
+			start := r.Granularity.Start(rollup.DateOf(period.Time))
+			sums[start] = sums[start].Plus(rollup.Sums{TotalWordCount: words.Int64, EntryCount: entries.Int64})
+		}
 		return nil
 	})
 	return sums, err
 }
 
+// Split returns the periods before the one that starts at a date, and the others. That
+// date must be after From and at most To.
+func (s Summary) Split(at rollup.Date) (before, rest Summary) {
+	n, _ := slices.BinarySearchFunc(s.Periods, at, func(p PeriodSummary, at rollup.Date) int {
+		return cmp.Compare(p.Period, at)
+	})
+	before, rest = s, s
+	before.To, before.Periods = s.Granularity.Add(at, -1), s.Periods[:n:n]
+	rest.From, rest.Periods = at, s.Periods[n:]
+	before.Totals, rest.Totals = total(before.Periods), total(rest.Periods)
+	return before, rest
+}
+
+func total(periods []PeriodSummary) (sums rollup.Sums) {
+	for _, period := range periods {
+		sums = sums.Plus(period.Sums)
+	}
+	return sums
+}
+
+// ChangePercent returns by how many per cent there are more words than in Before, or nil
+// if that had none.
+func (s Summary) ChangePercent() *float64 {
+	if s.Before == nil {
+		return nil
+	}
+	return Change(s.Before.Sums, s.Totals)
+}
+
+// Change returns by how many per cent there are more words in some sums than in others
+// before, or nil if those had none.
+func Change(before, now rollup.Sums) *float64 {
+	if before.TotalWordCount <= 0 {
+		return nil
+	}
+	const whole = 100
+	return new(whole * (float64(now.TotalWordCount)/float64(before.TotalWordCount) - 1))
+}
+
 // Equal reports whether both summaries have the same periods and the same sums.
 func (s Summary) Equal(other Summary) bool {
 	return s.UserID == other.UserID && s.Granularity == other.Granularity && s.Totals == other.Totals &&
-		s.From.Equal(other.From) && s.To.Equal(other.To) &&
-		slices.EqualFunc(s.Periods, other.Periods, func(a, b PeriodSummary) bool {
-			return a.Sums == b.Sums && a.Period.Equal(b.Period)
-		})
+		s.From == other.From && s.To == other.To && slices.Equal(s.Periods, other.Periods) &&
+		(s.Before == nil) == (other.Before == nil) && (s.Before == nil || *s.Before == *other.Before)
 }
 
 // Size returns the approximate size of the summary in memory, in bytes.

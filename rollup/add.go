@@ -26,22 +26,47 @@ func AddSQL(sums string) string {
 // SumsSQL returns a query, in parentheses, that sums logs per user, granularity and
 // period, for [AddSQL].
 //
-// logs is a relation with the columns user_id, "timestamp", words and entries, as
-// [LogsSQL] makes it. zone is an SQL expression, usually a parameter, for the name
-// of the time zone of the periods. Both are pasted into the query: never pass
-// anything that a client sent.
-func SumsSQL(logs, zone string) string {
+// logs is a relation with the columns user_id, "timestamp", utc_offset, words and
+// entries, as [LogsSQL] makes it. It is pasted into the query: never pass anything
+// that a client sent.
+func SumsSQL(logs string) string {
 	return `(
-		SELECT user_id, granularity, date_trunc(granularity, "timestamp", ` + zone + `) AS period,
+		SELECT user_id, granularity::learning_log_granularity, ` + PeriodSQL("granularity") + ` AS period,
 		       sum(words) AS words, sum(entries) AS entries
 		FROM ` + logs + ` AS logs CROSS JOIN (VALUES ('day'), ('week'), ('month')) AS g (granularity)
 		GROUP BY 1, 2, 3
 	)`
 }
 
-// LogsSQL returns a query, in parentheses, of what each log counts for: its words, and
-// one entry. Writers add it by [SumsSQL], and rebuilds take it for the truth. logs is
-// the name of a relation with the columns of learning_log.
+// LogsSQL returns a query, in parentheses, of the logs that count, and of what each
+// counts for: its words, and one entry. Writers add it by [SumsSQL], and rebuilds take it
+// for the truth. logs is the name of a relation with the columns of learning_log.
 func LogsSQL(logs string) string {
-	return `(SELECT user_id, "timestamp", word_count AS words, 1 AS entries FROM ` + logs + `)`
+	return `(SELECT user_id, "timestamp", utc_offset, word_count AS words, 1 AS entries
+	         FROM ` + logs + ` WHERE ` + CountsSQL + `)`
 }
+
+// CountsSQL is an SQL condition for logs that count: those that weren't voided.
+const CountsSQL = `voided_at IS NULL`
+
+// OppositeSQL returns a query, in parentheses, of the opposite of what logs counted for
+// until now, for logs that stop to count, or to count on their date. logs is the name of a
+// relation with the columns of learning_log.
+func OppositeSQL(logs string) string {
+	return `(SELECT user_id, "timestamp", utc_offset, -word_count AS words, -1 AS entries FROM ` + logs + `)`
+}
+
+// DateSQL is an SQL expression for the date of a log: the one that the learner's clock
+// showed. The log's columns "timestamp" and utc_offset must be in scope. It equals
+// [Offset.DateAt].
+const DateSQL = LocalTimeSQL + `::date`
+
+// PeriodSQL returns an SQL expression for the period of a log: its first date. The
+// granularity is an SQL expression too. It equals [Granularity.Start] of [DateSQL].
+func PeriodSQL(granularity string) string {
+	return `date_trunc(` + granularity + `, ` + LocalTimeSQL + `)::date`
+}
+
+// LocalTimeSQL is an SQL expression for what the learner's clock showed, as a timestamp
+// without a time zone. The log's columns "timestamp" and utc_offset must be in scope.
+const LocalTimeSQL = `("timestamp" AT TIME ZONE make_interval(mins => utc_offset))`

@@ -7,19 +7,26 @@ import (
 	"time"
 )
 
-// Granularity is the length of a period: a day, an ISO week (from Monday) or a
-// calendar month. The table, the API and PostgreSQL's date_trunc all use its text as
-// the name.
+// Granularity is the length of a period. The table, the API and PostgreSQL's date_trunc
+// all use its text as the name.
 type Granularity string
 
-// The granularities that are rolled up.
+// The granularities that are rolled up: a day, an ISO week (from Monday) and a calendar
+// month.
 const (
 	Day   Granularity = "day"
 	Week  Granularity = "week"
 	Month Granularity = "month"
 )
 
-// Errors of ranges of time.
+// The granularities whose sums are added up from those of months: a calendar year, and
+// the one period that has all dates. That one begins on 1 January of the year 1.
+const (
+	Year  Granularity = "year"
+	Total Granularity = "total"
+)
+
+// Errors of ranges of dates.
 var (
 	// ErrEmptyRange means that a range ends before it begins.
 	ErrEmptyRange = errors.New("from must not be after to")
@@ -27,7 +34,7 @@ var (
 	ErrTooManyPeriods = errors.New("too many periods")
 )
 
-// Granularities returns every granularity, the shortest first.
+// Granularities returns every granularity that is rolled up, the shortest first.
 func Granularities() []Granularity {
 	return []Granularity{Day, Week, Month}
 }
@@ -36,115 +43,63 @@ func Granularities() []Granularity {
 // lists the names.
 func ParseGranularity(text string) (Granularity, error) {
 	granularity := Granularity(text)
-	if !slices.Contains(Granularities(), granularity) {
-		return "", fmt.Errorf("unknown granularity %q: expected day, week or month", text)
+	if !slices.Contains([]Granularity{Day, Week, Month, Year, Total}, granularity) {
+		return "", fmt.Errorf("unknown granularity %q: expected day, week, month, year or total", text)
 	}
 	return granularity, nil
 }
 
-// StartOf returns the instant, in UTC, at which the period that contains t starts on
-// the clocks of zone. It equals PostgreSQL's date_trunc(granularity, t, zone), to the
-// microsecond, even where the clocks change at midnight: if they skip midnight, it is
-// the instant of the change; if they show midnight twice, it is the second one.
+// RolledUp returns the granularity of the rows from which the sums of this one are read.
+func (g Granularity) RolledUp() Granularity {
+	if g == Year || g == Total {
+		return Month
+	}
+	return g
+}
+
+// Start returns the first date of the period that contains a date. A period is named
+// by that date.
 //
 // It panics for an unknown granularity, which is a programming error.
-func (g Granularity) StartOf(t time.Time, zone *time.Location) time.Time {
-	year, month, day := t.In(zone).Date()
+func (g Granularity) Start(date Date) Date { return g.Add(date, 0) }
+
+// Next returns the first date after the period that contains a date.
+func (g Granularity) Next(date Date) Date { return g.Add(date, 1) }
+
+// Add returns the first date of the period that comes so many periods after the one
+// that contains a date, or before it if the number is negative.
+func (g Granularity) Add(date Date, periods int) Date {
 	switch g {
 	case Day:
+		return date + Date(periods) //nolint:gosec // years up to a million fit
 	case Week:
-		day -= daysSinceMonday(t.In(zone).Weekday())
+		const daysPerWeek, aMonday = 7, 4 // 5 January 1970
+		monday := floorDiv(int64(date-aMonday), daysPerWeek) + int64(periods)
+		return aMonday + Date(daysPerWeek*monday) //nolint:gosec // see above
 	case Month:
-		day = 1
+		year, month, _ := date.Time().Date()
+		return NewDate(year, month+time.Month(periods), 1)
+	case Year:
+		return NewDate(date.Time().Year()+periods, time.January, 1)
+	case Total:
+		const allYears = 9999
+		return NewDate(1+allYears*periods, time.January, 1)
 	default:
 		panic(fmt.Sprintf("rollup: unknown granularity %q", string(g)))
 	}
-	return midnight(year, month, day, zone)
 }
 
-// Next returns the start, in UTC, of the period that follows the one that starts at
-// start, by the calendar of zone: a day may be 23 or 25 hours long. A date that the
-// zone skipped has no period.
-func (g Granularity) Next(start time.Time, zone *time.Location) time.Time {
-	year, month, day := start.In(zone).Date()
-	switch g {
-	case Day:
-		day++
-	case Week:
-		// The zone may have skipped that Monday; the week then starts on the next
-		// day.
-		day += daysPerWeek - daysSinceMonday(start.In(zone).Weekday())
-	case Month:
-		month, day = month+1, 1
-	default:
-		panic(fmt.Sprintf("rollup: unknown granularity %q", string(g)))
-	}
-	return midnight(year, month, day, zone)
-}
-
-// Back returns the start, in zone, of the period that is the given number of periods
-// before the one that starts at start.
-func (g Granularity) Back(start time.Time, periods int, zone *time.Location) time.Time {
-	for range periods {
-		start = g.StartOf(start.Add(-time.Microsecond), zone)
-	}
-	return start.In(zone)
-}
-
-// Starts returns the starts, in time order, of all periods from the one that
-// contains from to the one that contains to, both included. It is empty if from is
-// after to. It fails with [ErrTooManyPeriods] if there are more than limit.
-func (g Granularity) Starts(from, to time.Time, zone *time.Location, limit int) ([]time.Time, error) {
-	var starts []time.Time
-	last := g.StartOf(to, zone)
-	for start := g.StartOf(from, zone); !start.After(last); start = g.Next(start, zone) {
+// Starts returns the first dates, in order, of all periods from the one that contains
+// from to the one that contains to, both included. It is empty if from is after to. It
+// fails with [ErrTooManyPeriods] if there are more than limit.
+func (g Granularity) Starts(from, to Date, limit int) ([]Date, error) {
+	var starts []Date
+	last := g.Start(to)
+	for start := g.Start(from); start <= last; start = g.Next(start) {
 		if len(starts) == limit {
 			return nil, ErrTooManyPeriods
 		}
 		starts = append(starts, start)
 	}
 	return starts, nil
-}
-
-const daysPerWeek = 7
-
-func daysSinceMonday(weekday time.Weekday) int {
-	return (int(weekday) + daysPerWeek - int(time.Monday)) % daysPerWeek
-}
-
-// midnight returns the instant at which the clocks of zone show 00:00 on a date.
-// [time.Date] doesn't say which instant it returns around a change of the clocks.
-// This function follows PostgreSQL (DetermineTimeZoneOffset in
-// src/backend/utils/adt/datetime.c), so that Go reads the periods that SQL wrote: a
-// skipped time is read with the offset before the change, a repeated one with the
-// offset after it.
-func midnight(year int, month time.Month, day int, zone *time.Location) time.Time {
-	const dayBefore = -24 * time.Hour
-	wall := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
-	if zone == time.UTC {
-		return wall
-	}
-
-	earlier := wall.Add(dayBefore).In(zone)
-	before := wall.Add(-utcOffset(earlier))
-	_, change := earlier.ZoneBounds()
-	if change.IsZero() {
-		return before
-	}
-	after := wall.Add(-utcOffset(change))
-	switch {
-	case before.Before(change) && after.Before(change):
-		return before
-	case before.After(change) && !after.Before(change):
-		return after
-	case before.After(after): // skipped
-		return before
-	default: // repeated
-		return after
-	}
-}
-
-func utcOffset(t time.Time) time.Duration {
-	_, seconds := t.Zone()
-	return time.Duration(seconds) * time.Second
 }

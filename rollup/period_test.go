@@ -1,59 +1,53 @@
 package rollup_test
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"learninglog/internal/pgtest"
 	"learninglog/rollup"
 )
 
-func TestStartOf(t *testing.T) {
+func TestStart(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		name, zone  string
+		name        string
 		granularity rollup.Granularity
-		at, want    string // local times of the zone, with their offsets
+		date, want  string
 	}{
-		{"a day starts at midnight", "UTC", rollup.Day, "2026-11-22T23:59:59.999999Z", "2026-11-22T00:00:00Z"},
-		{"midnight belongs to the day that it starts", "UTC", rollup.Day, "2026-11-22T00:00:00Z", "2026-11-22T00:00:00Z"},
-		{"a leap day", "UTC", rollup.Day, "2024-02-29T12:00:00Z", "2024-02-29T00:00:00Z"},
-		{"the month of a leap day", "UTC", rollup.Month, "2024-02-29T12:00:00Z", "2024-02-01T00:00:00Z"},
-		{"the last instant of a year is in December", "UTC", rollup.Month, "2025-12-31T23:59:59Z", "2025-12-01T00:00:00Z"},
-		{"a week starts on Monday", "UTC", rollup.Week, "2026-11-22T23:00:00Z", "2026-11-16T00:00:00Z"},
-		{"Monday starts its own week", "UTC", rollup.Week, "2026-11-16T00:00:00Z", "2026-11-16T00:00:00Z"},
-		{"week 53 begins in the old year", "UTC", rollup.Week, "2021-01-03T12:00:00Z", "2020-12-28T00:00:00Z"},
-		{"week 1 may begin in the old year", "UTC", rollup.Week, "2026-01-01T00:00:00Z", "2025-12-29T00:00:00Z"},
-		{"before 1970", "UTC", rollup.Week, "1969-12-31T00:00:00Z", "1969-12-29T00:00:00Z"},
-
-		{"a zone's day, not UTC's", "Asia/Tokyo", rollup.Day, "2026-01-01T08:59:00+09:00", "2026-01-01T00:00:00+09:00"},
-		{"half an hour off", "Asia/Kolkata", rollup.Day, "2026-01-01T05:00:00+05:30", "2026-01-01T00:00:00+05:30"},
-		{"45 minutes off", "Asia/Kathmandu", rollup.Day, "2026-01-01T00:10:00+05:45", "2026-01-01T00:00:00+05:45"},
-		{"45 minutes off, with summer time", "Pacific/Chatham", rollup.Month, "2026-01-31T00:10:00+13:45", "2026-01-01T00:00:00+13:45"},
-
-		{"a day of 23 hours", "Europe/Berlin", rollup.Day, "2026-03-29T12:00:00+02:00", "2026-03-29T00:00:00+01:00"},
-		{"a day of 25 hours", "Europe/Berlin", rollup.Day, "2026-10-25T12:00:00+01:00", "2026-10-25T00:00:00+02:00"},
-		{"the hour that comes twice, first", "Europe/Berlin", rollup.Day, "2026-10-25T02:30:00+02:00", "2026-10-25T00:00:00+02:00"},
-		{"the hour that comes twice, second", "Europe/Berlin", rollup.Day, "2026-10-25T02:30:00+01:00", "2026-10-25T00:00:00+02:00"},
-		{"a week across a change", "Europe/Berlin", rollup.Week, "2026-10-25T23:00:00+01:00", "2026-10-19T00:00:00+02:00"},
-		{"a month across a change", "Europe/Berlin", rollup.Month, "2026-03-31T12:00:00+02:00", "2026-03-01T00:00:00+01:00"},
-		{"a change of half an hour", "Australia/Lord_Howe", rollup.Day, "2026-04-05T12:00:00+10:30", "2026-04-05T00:00:00+11:00"},
-		{"a midnight that is skipped", "America/Sao_Paulo", rollup.Day, "2018-11-04T12:00:00-02:00", "2018-11-04T01:00:00-02:00"},
-		{"a midnight that comes twice", "America/Havana", rollup.Day, "2026-11-01T12:00:00-05:00", "2026-11-01T00:00:00-05:00"},
-		{"before a midnight that comes again", "America/Havana", rollup.Day, "2026-11-01T00:30:00-04:00", "2026-11-01T00:00:00-05:00"},
-		{"after a date that was skipped", "Pacific/Apia", rollup.Day, "2011-12-31T12:00:00+14:00", "2011-12-31T00:00:00+14:00"},
+		{"a day is its own start", rollup.Day, "2026-11-22", "2026-11-22"},
+		{"a leap day", rollup.Day, "2024-02-29", "2024-02-29"},
+		{"the month of a leap day", rollup.Month, "2024-02-29", "2024-02-01"},
+		{"the last day of a month", rollup.Month, "2026-11-30", "2026-11-01"},
+		{"the first day of a month", rollup.Month, "2026-11-01", "2026-11-01"},
+		{"the last day of a year is in December", rollup.Month, "2025-12-31", "2025-12-01"},
+		{"a week starts on Monday", rollup.Week, "2026-11-22", "2026-11-16"},
+		{"Monday starts its own week", rollup.Week, "2026-11-16", "2026-11-16"},
+		{"Tuesday is in the week of Monday", rollup.Week, "2026-11-17", "2026-11-16"},
+		{"week 53 begins in the old year", rollup.Week, "2021-01-03", "2020-12-28"},
+		{"week 1 may begin in the old year", rollup.Week, "2026-01-01", "2025-12-29"},
+		{"week 53 may end with the year", rollup.Week, "1980-12-31", "1980-12-29"},
+		{"the week of a leap day", rollup.Week, "2024-02-29", "2024-02-26"},
+		{"the first Monday that has a number", rollup.Week, "1970-01-05", "1970-01-05"},
+		{"the day before it", rollup.Week, "1970-01-04", "1969-12-29"},
+		{"a week before 1970", rollup.Week, "1969-12-31", "1969-12-29"},
+		{"a Sunday before 1970", rollup.Week, "1969-12-28", "1969-12-22"},
+		{"a month before 1970", rollup.Month, "1969-12-31", "1969-12-01"},
+		{"the first year begins with a week", rollup.Week, "0001-01-01", "0001-01-01"},
+		{"the last year", rollup.Month, "9999-12-31", "9999-12-01"},
+		{"the last day of a year", rollup.Year, "2024-12-31", "2024-01-01"},
+		{"the first day of a year", rollup.Year, "2024-01-01", "2024-01-01"},
+		{"a year before 1970", rollup.Year, "1969-12-31", "1969-01-01"},
+		{"the total of all dates", rollup.Total, "2026-11-22", "0001-01-01"},
+		{"the total of all dates, from the last", rollup.Total, "9999-12-31", "0001-01-01"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got := test.granularity.StartOf(instant(t, test.at), zone(t, test.zone))
-			assert.Equal(t, instant(t, test.want), got)
+			assert.Equal(t, test.want, test.granularity.Start(date(t, test.date)).String())
 		})
 	}
 }
@@ -61,126 +55,187 @@ func TestStartOf(t *testing.T) {
 func TestNext(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		name, zone  string
+		name        string
 		granularity rollup.Granularity
-		start, want string
+		date, want  string
 	}{
-		{"the day after a leap day", "UTC", rollup.Day, "2024-02-29T00:00:00Z", "2024-03-01T00:00:00Z"},
-		{"no leap day in 2100", "UTC", rollup.Day, "2100-02-28T00:00:00Z", "2100-03-01T00:00:00Z"},
-		{"the month after December", "UTC", rollup.Month, "2025-12-01T00:00:00Z", "2026-01-01T00:00:00Z"},
-		{"the week after week 53", "UTC", rollup.Week, "2020-12-28T00:00:00Z", "2021-01-04T00:00:00Z"},
-		{"a day of 23 hours", "Europe/Berlin", rollup.Day, "2026-03-29T00:00:00+01:00", "2026-03-30T00:00:00+02:00"},
-		{"a day of 25 hours", "Europe/Berlin", rollup.Day, "2026-10-25T00:00:00+02:00", "2026-10-26T00:00:00+01:00"},
-		{"a midnight that is skipped", "America/Sao_Paulo", rollup.Day, "2018-11-03T00:00:00-03:00", "2018-11-04T01:00:00-02:00"},
-		{"from a midnight that was skipped", "America/Sao_Paulo", rollup.Day, "2018-11-04T01:00:00-02:00", "2018-11-05T00:00:00-02:00"},
-		{"a midnight that comes twice", "America/Havana", rollup.Day, "2026-10-31T00:00:00-04:00", "2026-11-01T00:00:00-05:00"},
-		{"a date that was skipped has no period", "Pacific/Apia", rollup.Day, "2011-12-29T00:00:00-10:00", "2011-12-31T00:00:00+14:00"},
+		{"the day before a leap day", rollup.Day, "2024-02-28", "2024-02-29"},
+		{"the day after a leap day", rollup.Day, "2024-02-29", "2024-03-01"},
+		{"no leap day in 2100", rollup.Day, "2100-02-28", "2100-03-01"},
+		{"the day after the last of a year", rollup.Day, "2025-12-31", "2026-01-01"},
+		{"the month after December", rollup.Month, "2025-12-01", "2026-01-01"},
+		{"the month after one of 31 days, from its last", rollup.Month, "2026-01-31", "2026-02-01"},
+		{"the week after week 53", rollup.Week, "2020-12-28", "2021-01-04"},
+		{"from the middle of a week", rollup.Week, "2021-01-01", "2021-01-04"},
+		{"the week after the one of 1970", rollup.Week, "1969-12-30", "1970-01-05"},
+		{"the year after a leap year", rollup.Year, "2024-02-29", "2025-01-01"},
+		{"after all dates of four digits", rollup.Total, "2026-11-22", "10000-01-01"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got := test.granularity.Next(instant(t, test.start), zone(t, test.zone))
-			assert.Equal(t, instant(t, test.want), got)
+			assert.Equal(t, test.want, test.granularity.Next(date(t, test.date)).String())
 		})
 	}
 }
 
+func TestAdd(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name        string
+		granularity rollup.Granularity
+		date        string
+		periods     int
+		want        string
+	}{
+		{"days across a leap day", rollup.Day, "2024-02-28", 2, "2024-03-01"},
+		{"days back across a year's end", rollup.Day, "2026-01-01", -1, "2025-12-31"},
+		{"days back across 1970", rollup.Day, "1970-01-02", -3, "1969-12-30"},
+		{"weeks, from the middle of one", rollup.Week, "2020-12-31", 1, "2021-01-04"},
+		{"weeks back across week 53", rollup.Week, "2021-01-10", -1, "2020-12-28"},
+		{"a year of weeks back", rollup.Week, "2021-01-04", -53, "2019-12-30"},
+		{"weeks back across 1970", rollup.Week, "1970-01-06", -2, "1969-12-22"},
+		{"months, from the last day of one", rollup.Month, "2026-01-31", 1, "2026-02-01"},
+		{"months back, from the last day of one", rollup.Month, "2026-03-31", -1, "2026-02-01"},
+		{"months back across a year's end", rollup.Month, "2026-01-15", -1, "2025-12-01"},
+		{"a year of months", rollup.Month, "2024-02-29", 12, "2025-02-01"},
+		{"years of months back", rollup.Month, "2024-02-29", -25, "2022-01-01"},
+		{"years, from a leap day", rollup.Year, "2024-02-29", 2, "2026-01-01"},
+		{"years back, from the last day of one", rollup.Year, "2025-12-31", -1, "2024-01-01"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, test.want, test.granularity.Add(date(t, test.date), test.periods).String())
+		})
+	}
+}
+
+// The periods of a granularity follow each other without gaps, and each date is in one
+// of them.
+func TestPeriodsDivideTheCalendar(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		granularity := rapid.SampledFrom(append(rollup.Granularities(), rollup.Year)).Draw(t, "granularity")
+		date := anyDate().Draw(t, "date")
+		steps := rapid.IntRange(0, 40).Draw(t, "steps")
+
+		start, next := granularity.Start(date), granularity.Next(date)
+		require.LessOrEqual(t, start, date)
+		require.Greater(t, next, date)
+		require.Equal(t, start, granularity.Start(next-1), "the day before the next period is in this one")
+		require.Equal(t, next, granularity.Start(next), "the next period starts at a start")
+
+		stepped := start
+		for range steps {
+			stepped = granularity.Next(stepped)
+		}
+		require.Equal(t, stepped, granularity.Add(date, steps), "to add is to go on that many times")
+		require.Equal(t, start, granularity.Add(stepped, -steps), "and back")
+
+		switch granularity {
+		case rollup.Day:
+			require.Equal(t, date+1, next)
+		case rollup.Week:
+			require.Equal(t, start+7, next)
+			require.Equal(t, time.Monday, start.Time().Weekday())
+		case rollup.Month:
+			require.Equal(t, 1, start.Time().Day())
+			require.Equal(t, date.Time().Format("2006-01"), start.Time().Format("2006-01"))
+		case rollup.Year:
+			require.Equal(t, 1, start.Time().YearDay())
+			require.Equal(t, date.Time().Year(), start.Time().Year())
+		case rollup.Total: // has no other periods before or after it
+		}
+	})
+}
+
+func TestTheTotalHasAllDates(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		date := anyDate().Draw(t, "date")
+		require.LessOrEqual(t, rollup.Total.Start(date), date)
+		require.Greater(t, rollup.Total.Next(date), date)
+	})
+	starts, err := rollup.Total.Starts(date(t, "0001-01-01"), date(t, "9999-12-31"), 1)
+	require.NoError(t, err)
+	assert.Equal(t, []rollup.Date{date(t, "0001-01-01")}, starts)
+}
+
+// The sums of a period can be added up from the rows of whole periods that are rolled up.
+func TestPeriodsAreMadeOfWholePeriodsThatAreRolledUp(t *testing.T) {
+	t.Parallel()
+	for granularity, want := range map[rollup.Granularity]rollup.Granularity{
+		rollup.Day: rollup.Day, rollup.Week: rollup.Week, rollup.Month: rollup.Month,
+		rollup.Year: rollup.Month, rollup.Total: rollup.Month,
+	} {
+		rows := granularity.RolledUp()
+		assert.Equal(t, want, rows)
+		assert.Contains(t, rollup.Granularities(), rows)
+		rapid.Check(t, func(t *rapid.T) {
+			date := anyDate().Draw(t, "date")
+			require.Equal(t, granularity.Start(date), granularity.Start(rows.Start(date)))
+			require.Equal(t, granularity.Start(date), granularity.Start(rows.Next(date)-1))
+		})
+	}
+}
+
+func TestAnUnknownGranularityPanics(t *testing.T) {
+	t.Parallel()
+	assert.PanicsWithValue(t, `rollup: unknown granularity "quarter"`, func() { rollup.Granularity("quarter").Start(0) })
+}
+
 func TestStarts(t *testing.T) {
 	t.Parallel()
-	at := func(text string) time.Time { return instant(t, text) }
+	thursday, monday := date(t, "2020-12-31"), date(t, "2021-01-04")
 
-	starts, err := rollup.Week.Starts(at("2020-12-31T23:00:00Z"), at("2021-01-04T00:00:00Z"), time.UTC, 2)
+	starts, err := rollup.Week.Starts(thursday, monday, 2)
 	require.NoError(t, err)
-	assert.Equal(t, []time.Time{at("2020-12-28T00:00:00Z"), at("2021-01-04T00:00:00Z")}, starts,
+	assert.Equal(t, []rollup.Date{date(t, "2020-12-28"), monday}, starts,
 		"both ends are in the range, and a range of as many periods as the limit is allowed")
 
-	_, err = rollup.Week.Starts(at("2020-12-31T23:00:00Z"), at("2021-01-04T00:00:00Z"), time.UTC, 1)
+	_, err = rollup.Week.Starts(thursday, monday, 1)
 	require.ErrorIs(t, err, rollup.ErrTooManyPeriods)
 
-	starts, err = rollup.Day.Starts(at("2026-01-02T00:00:00Z"), at("2026-01-01T00:00:00Z"), time.UTC, 1)
+	starts, err = rollup.Day.Starts(monday, monday, 1)
+	require.NoError(t, err)
+	assert.Equal(t, []rollup.Date{monday}, starts, "a range of one day")
+
+	starts, err = rollup.Month.Starts(date(t, "2023-12-31"), date(t, "2024-03-01"), 100)
+	require.NoError(t, err)
+	assert.Equal(t, []rollup.Date{
+		date(t, "2023-12-01"), date(t, "2024-01-01"), date(t, "2024-02-01"), date(t, "2024-03-01"),
+	}, starts)
+
+	starts, err = rollup.Day.Starts(monday, thursday, 1)
 	require.NoError(t, err)
 	assert.Empty(t, starts, "a range that ends before it begins")
 }
 
 func TestParseGranularity(t *testing.T) {
 	t.Parallel()
-	for _, granularity := range rollup.Granularities() {
+	for _, granularity := range []rollup.Granularity{rollup.Day, rollup.Week, rollup.Month, rollup.Year, rollup.Total} {
 		got, err := rollup.ParseGranularity(string(granularity))
 		require.NoError(t, err)
 		assert.Equal(t, granularity, got)
 	}
-	for _, text := range []string{"", "Day", "year", "day\x00"} {
+	for _, text := range []string{"", "Day", "quarter", "years", "day\x00"} {
 		_, err := rollup.ParseGranularity(text)
-		assert.Error(t, err, "%q", text)
+		assert.EqualError(t, err, fmt.Sprintf("unknown granularity %q: expected day, week, month, year or total", text))
 	}
-}
-
-// Go reads what SQL wrote, so both must have the same periods, in every zone and
-// around every change of the clocks.
-func TestPeriodsAreThoseOfPostgreSQL(t *testing.T) {
-	t.Parallel()
-	pool := pgtest.Pool(t)
-	zones := []string{
-		"UTC", "Europe/Berlin", "Europe/Dublin", "America/New_York", "America/Sao_Paulo", "America/Havana",
-		"America/St_Johns", "Asia/Kolkata", "Asia/Kathmandu", "Asia/Tehran", "Asia/Beirut", "Asia/Amman",
-		"Australia/Lord_Howe", "Pacific/Chatham", "Pacific/Apia", "Pacific/Kiritimati", "Africa/Cairo", "Atlantic/Azores",
-	}
-	first := time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
-	last := time.Date(2037, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
-
-	rapid.Check(t, func(t *rapid.T) {
-		name := rapid.SampledFrom(zones).Draw(t, "zone")
-		location := zone(t, name)
-		granularity := rapid.SampledFrom(rollup.Granularities()).Draw(t, "granularity")
-		instants := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) time.Time {
-			at := time.UnixMicro(rapid.Int64Range(first, last).Draw(t, "microseconds"))
-			if rapid.Bool().Draw(t, "around a change of the clocks") {
-				if _, change := at.In(location).ZoneBounds(); !change.IsZero() {
-					at = change.Add(time.Duration(rapid.Int64Range(-26*3600, 26*3600).Draw(t, "seconds")) * time.Second)
-				}
-			}
-			return at.UTC()
-		}), 50, 50).Draw(t, "instants")
-
-		rows, err := pool.Query(context.Background(), `
-			SELECT date_trunc($2, at, $3)
-			FROM unnest($1::timestamptz[]) WITH ORDINALITY AS given (at, place)
-			ORDER BY place`, instants, string(granularity), name)
-		require.NoError(t, err)
-		starts, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
-		require.NoError(t, err)
-
-		for i, at := range instants {
-			got := granularity.StartOf(at, location)
-			require.True(t, got.Equal(starts[i]), "the %s of %s in %s starts at %s, PostgreSQL says %s",
-				granularity, at, name, got, starts[i].UTC())
-
-			next := granularity.Next(got, location)
-			require.True(t, next.After(got), "the %s after %s in %s", granularity, got, name)
-			require.Equal(t, next, granularity.StartOf(next, location), "the next %s starts at a start", granularity)
-		}
-	})
-}
-
-func instant(t require.TestingT, text string) time.Time {
-	at, err := time.Parse(time.RFC3339, text)
-	require.NoError(t, err)
-	return at.UTC()
-}
-
-func zone(t require.TestingT, name string) *time.Location {
-	location, err := time.LoadLocation(name)
-	require.NoError(t, err)
-	return location
 }
 
 func ExampleGranularity_Starts() {
-	from := time.Date(2026, time.November, 20, 15, 0, 0, 0, time.UTC)
-	to := time.Date(2026, time.November, 23, 0, 0, 0, 0, time.UTC)
-	weeks, _ := rollup.Week.Starts(from, to, time.UTC, 100)
+	from, to := rollup.NewDate(2026, time.November, 20), rollup.NewDate(2026, time.November, 23)
+	weeks, _ := rollup.Week.Starts(from, to, 100)
 	for _, start := range weeks {
-		fmt.Println(start.Format(time.DateOnly))
+		fmt.Println(start)
 	}
 	// Output:
 	// 2026-11-16
 	// 2026-11-23
+}
+
+func ExampleGranularity_Add() {
+	lastOfMay := rollup.NewDate(2026, time.May, 31)
+	fmt.Println(rollup.Month.Add(lastOfMay, -1))
+	// Output: 2026-04-01
 }

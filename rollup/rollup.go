@@ -8,9 +8,9 @@
 // so writers and rebuilds may work on the same rows at the same time without
 // excluding each other.
 //
-// Periods belong to a time zone, which every function takes as an argument.
-// PostgreSQL must know the zone by the same name: use UTC or an IANA name, never
-// [time.Local].
+// A period is named by its first day, a [Date]. It has the logs whose learner's clock
+// showed a date in it: the clock of a log is ahead of UTC by the log's [Offset]. So a
+// period needs no time zone, and a change of the clocks moves nothing.
 package rollup
 
 import "math/big"

@@ -72,12 +72,12 @@ func TestRecordARead(t *testing.T) {
 	summary := s.mustCall(http.StatusOK, http.MethodGet,
 		"/v1/users/"+user.String()+"/summary?from=2025-11-21&to=2025-11-22", "")
 	assert.JSONEq(t, fmt.Sprintf(`{
-		"user_id": "%s", "granularity": "day", "zone": "UTC",
-		"from": "2025-11-21T00:00:00Z", "to": "2025-11-22T00:00:00Z",
+		"user_id": "%s", "granularity": "day",
+		"from": "2025-11-21", "to": "2025-11-22",
 		"total_word_count": 12, "entry_count": 1, "average_words_learned": 12,
 		"periods": [
-			{"period": "2025-11-21T00:00:00Z", "total_word_count": 0, "entry_count": 0, "average_words_learned": 0},
-			{"period": "2025-11-22T00:00:00Z", "total_word_count": 12, "entry_count": 1, "average_words_learned": 12}
+			{"period": "2025-11-21", "total_word_count": 0, "entry_count": 0, "average_words_learned": 0},
+			{"period": "2025-11-22", "total_word_count": 12, "entry_count": 1, "average_words_learned": 12}
 		]}`, user), string(summary.body))
 }
 
@@ -344,6 +344,11 @@ func TestBadInput(t *testing.T) {
 		{"an offset of a day", "POST", "/v1/learning-logs", at(`"2025-11-22T08:30:00+24:00"`), 422, "body.timestamp", "RFC 3339"},
 		{"a comma for a point", "POST", "/v1/learning-logs", at(`"2025-11-22T08:30:00,5Z"`), 422, "body.timestamp", "RFC 3339"},
 		{"no such day", "POST", "/v1/learning-logs", at(`"2025-02-30T00:00:00Z"`), 422, "body.timestamp", "RFC 3339"},
+		{"a time zone that is an abbreviation", "POST", "/v1/learning-logs", replaced(`}`, `,"time_zone":"EST"}`), 422, "body.time_zone", "IANA"},
+		{"a time zone that there isn't", "POST", "/v1/learning-logs", replaced(`}`, `,"time_zone":"Europe/Atlantis"}`), 422, "body.time_zone", "IANA"},
+		{"a time zone that is a number", "POST", "/v1/learning-logs", replaced(`}`, `,"time_zone":9}`), 422, "body.time_zone", "IANA"},
+		{"an offset that no clock has", "POST", "/v1/learning-logs", replaced(`}`, `,"utc_offset":"+14:01"}`), 422, "body.utc_offset", "+14:00"},
+		{"an offset that is a number", "POST", "/v1/learning-logs", replaced(`}`, `,"utc_offset":9}`), 422, "body.utc_offset", "+05:30"},
 		{"too long ago", "POST", "/v1/learning-logs", at(`"1999-12-31T23:59:59Z"`), 422, "body.timestamp", "2000-01-01"},
 		{"the year 1", "POST", "/v1/learning-logs", at(`"0001-01-01T00:00:00Z"`), 422, "body.timestamp", "2000-01-01"},
 		{"too far ahead", "POST", "/v1/learning-logs", at(`"` + tooFar + `"`), 422, "body.timestamp", "ahead"},
@@ -368,8 +373,12 @@ func TestBadInput(t *testing.T) {
 		{"an invented cursor", "GET", users + "/learning-logs?cursor=abc", "", 422, "query.cursor", "next_cursor"},
 		{"a list that ends before it begins", "GET", users + "/learning-logs?from=2025-11-22&to=2025-11-21", "", 422, "query.from", "after"},
 
+		{"a summary in no zone", "GET", users + "/summary?time_zone=EST", "", 422, "query.time_zone", "IANA"},
+		{"a streak in no zone", "GET", users + "/streak?time_zone=Mars/Olympus", "", 422, "query.time_zone", "IANA"},
+		{"a year in no zone", "GET", users + "/activity?time_zone=Local", "", 422, "query.time_zone", "IANA"},
+		{"a streak with gaps of a week", "GET", users + "/streak?allow_gaps=7", "", 422, "query.allow_gaps", "6"},
 		{"a summary of no user", "GET", "/v1/users/me/summary", "", 422, "path.user_id", "UUID"},
-		{"an unknown granularity", "GET", users + "/summary?granularity=year", "", 422, "query.granularity", "month"},
+		{"an unknown granularity", "GET", users + "/summary?granularity=decade", "", 422, "query.granularity", "month"},
 		{"a naive time", "GET", users + "/summary?from=2025-11-22T08:30:00", "", 422, "query.from", "RFC 3339"},
 		{"a plus that became a space", "GET", users + "/summary?from=2025-11-22T08:30:00+01:00", "", 422, "query.from", "%2B"},
 		{"a NUL byte in a date", "GET", users + "/summary?from=2025-11-22%00", "", 422, "query.from", "must be"},
@@ -459,10 +468,12 @@ func TestMethods(t *testing.T) {
 	for path, allowed := range map[string]string{
 		"/v1/learning-logs":                            "POST",
 		"/v1/learning-logs/batch":                      "POST",
+		"/v1/learning-logs/void":                       "POST",
 		"/v1/users/" + user + "/summary":               "GET, HEAD",
 		"/v1/users/" + user + "/learning-logs":         "GET, HEAD",
-		"/v1/users/" + user + "/learning-logs/" + user: "GET, HEAD",
+		"/v1/users/" + user + "/learning-logs/" + user: "GET, HEAD, DELETE",
 		"/v1/rebuilds":                                 "GET, HEAD, POST",
+		"/v1/rezones":                                  "POST",
 		"/v1/rebuilds/1":                               "GET, HEAD, DELETE",
 		"/v1/rebuilds/1/events":                        "GET, HEAD",
 		"/healthz":                                     "GET, HEAD",

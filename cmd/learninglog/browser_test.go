@@ -189,6 +189,12 @@ func (b *tab) text(selector string) string {
 	return text
 }
 
+// textContent returns the text of an element that isn't shown, such as a title.
+func (b *tab) textContent(selector string) string {
+	b.t.Helper()
+	return evaluate[string](b, fmt.Sprintf(`document.querySelector(%q)?.textContent ?? "there is no such element"`, selector))
+}
+
 // path returns the path of the tab's page.
 func (b *tab) path() string {
 	b.t.Helper()
@@ -233,6 +239,12 @@ func (b *tab) until(expression string) {
 func (b *tab) narrow() {
 	b.t.Helper()
 	b.do(chromedp.EmulateViewport(360, 740, chromedp.EmulateMobile))
+}
+
+// fits fails the test if the page of a phone scrolls sideways.
+func (b *tab) fits() {
+	b.t.Helper()
+	assert.LessOrEqual(b.t, evaluate[int](b, `document.documentElement.scrollWidth`), 360, "%s scrolls sideways", b.path())
 }
 
 // dark makes the browser prefer the dark colour scheme.

@@ -127,7 +127,7 @@ func TestVerifyAndRebuildAlone(t *testing.T) {
 func TestRebuildAloneOnADatabaseByItsURL(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)
-	execute(t, databaseURL, `INSERT INTO learning_log_aggregates VALUES (gen_random_uuid(), 'day', '2026-11-22Z', 1, 1)`)
+	execute(t, databaseURL, `INSERT INTO learning_log_aggregates VALUES (gen_random_uuid(), 'day', '2026-11-22', 1, 1)`)
 
 	stdout, _, status := run(t, "verify", "--database-url", databaseURL)
 	assert.Equal(t, 1, status, stdout)
@@ -174,18 +174,18 @@ func TestMigrate(t *testing.T) {
 	assert.Contains(t, stderr, "learninglog migrate")
 
 	stdout, _ := migrate(0)
-	assert.Regexp(t, `tables +version 3 of 3`, stdout)
+	assert.Regexp(t, `tables +version 4 of 4`, stdout)
 	again, _ := migrate(0, "up")
 	assert.Equal(t, stdout, again, "a second time changes nothing")
 	status1, _ := migrate(0, "status")
 	assert.Equal(t, stdout, status1)
 
-	execute(t, databaseURL, `INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
-		VALUES (gen_random_uuid(), gen_random_uuid(), 1, now())`)
+	execute(t, databaseURL, `INSERT INTO learning_log (request_id, user_id, word_count, "timestamp", utc_offset)
+		VALUES (gen_random_uuid(), gen_random_uuid(), 1, now(), 540)`)
 	_, stderr = migrate(2, "down")
 	assert.Contains(t, stderr, "--yes")
 	stdout, _ = migrate(0, "down", "--yes")
-	assert.Regexp(t, `tables +version 0 of 3`, stdout)
+	assert.Regexp(t, `tables +version 0 of 4`, stdout)
 	assert.Regexp(t, `job queue +version 0 of `, stdout)
 	migrate(0, "down")
 	migrate(0, "up")
@@ -220,34 +220,93 @@ func TestMigrateTakesItsTime(t *testing.T) {
 	require.NoError(t, <-released)
 }
 
+// An older program, for instance the one before an upgrade that was taken back, finds
+// everything as it was.
+func TestMigrateDownToAnOlderVersion(t *testing.T) {
+	t.Parallel()
+	databaseURL, user := pgtest.URL(t), uuid.New()
+	s := serve(t, "--database-url", databaseURL)
+	s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 12))
+	s.stop()
+	_, stderr, status := run(t, "rebuild", "--database-url", databaseURL)
+	require.Zero(t, status, stderr)
+
+	stdout, stderr, status := run(t, "migrate", "down", "--to", "3", "--database-url", databaseURL)
+
+	require.Zero(t, status, stderr)
+	assert.Regexp(t, `tables +version 3 of 4\njob queue +version (\d+) of (\d+)`, stdout)
+	_, stderr, status = run(t, "migrate", "status", "--database-url", databaseURL)
+	assert.Equal(t, 2, status)
+	assert.Contains(t, stderr, "learninglog migrate")
+	stdout, stderr, status = run(t, "migrate", "--database-url", databaseURL)
+	require.Zero(t, status, stderr)
+	assert.Regexp(t, `tables +version 4 of 4`, stdout)
+	stdout, _, _ = run(t, "rebuild", "list", "--database-url", databaseURL)
+	assert.Regexp(t, `1 +rebuild +available`, stdout, "the queue was left alone")
+	s = serve(t, "--database-url", databaseURL)
+	words, entries := s.total(user)
+	assert.Equal(t, []int{12, 1}, []int{words, entries})
+}
+
+func TestMigrateDownToAVersionThatLosesSomething(t *testing.T) {
+	t.Parallel()
+	databaseURL, user := pgtest.URL(t), uuid.New()
+	s := serve(t, "--database-url", databaseURL)
+	s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 12, `"utc_offset":"+09:00"`))
+	for _, test := range []struct {
+		arguments []string
+		says      string
+	}{
+		{[]string{"--to", "3"}, "going down to version 3: there are learning logs that were voided (0), or whose offset from UTC is another than 0 or was given by a client (1), and the older version would not know that\n"},
+		{[]string{"--to", "1"}, "lose the results of verifications"},
+		{[]string{"--to", "0"}, "lose the results of verifications"},
+		{[]string{"--to=-1"}, "lose the results of verifications"},
+		{[]string{"--to", "5"}, "the tables have version 4, which is older than 5"},
+		{[]string{"--to", "three"}, "--to"},
+		{[]string{"--to", "3", "--yes"}, "--yes and --to can't be used together"},
+	} {
+		_, stderr, status := run(t, append([]string{"migrate", "down", "--database-url", databaseURL}, test.arguments...)...)
+		assert.Equal(t, 2, status, "%v", test.arguments)
+		assert.Contains(t, stderr, test.says, "%v", test.arguments)
+	}
+	s.mustCall(http.StatusOK, http.MethodGet, "/readyz", "")
+	s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 12))
+	stdout, stderr, status := run(t, "migrate", "down", "--to", "4", "--database-url", databaseURL)
+	assert.Zero(t, status, stderr)
+	assert.Regexp(t, `tables +version 4 of 4`, stdout, "it is there already")
+}
+
 // A process that dies in the middle of a migration leaves the database marked as
-// dirty.
+// dirty, before or after the commit of its statements.
 func TestMigrateAfterAnInterruption(t *testing.T) {
 	t.Parallel()
 	const (
-		before3 = `DROP INDEX learning_log_aggregates_period_idx;`
-		before2 = before3 + `DROP TABLE learning_log_verifications; DROP INDEX learning_log_recorded_at_idx;`
+		dirty   = `UPDATE learninglog_schema_migrations SET dirty = true, version = `
+		before2 = `DROP TABLE learning_log_verifications; DROP INDEX learning_log_recorded_at_idx;`
+		before1 = before2 + `DROP TABLE learning_log; DROP TABLE learning_log_aggregates;`
 	)
-	for _, statement := range []string{
-		// Two interruptions: after the statements of a migration but before its end,
-		// and before the statements.
-		`UPDATE learninglog_schema_migrations SET dirty = true`,
-		before3 + `UPDATE learninglog_schema_migrations SET dirty = true`,
-		before3 + `UPDATE learninglog_schema_migrations SET version = 2, dirty = true`,
-		before2 + `UPDATE learninglog_schema_migrations SET version = 2, dirty = true`,
-		before2 + `UPDATE learninglog_schema_migrations SET version = 1, dirty = true`,
-		before2 + `DROP TABLE learning_log; DROP TABLE learning_log_aggregates;
-			UPDATE learninglog_schema_migrations SET version = 1, dirty = true`,
+	for _, test := range []struct{ to, statement string }{
+		{"4", dirty + `4`},
+		{"3", dirty + `4`},
+		{"3", dirty + `3`},
+		{"2", dirty + `3`},
+		{"2", dirty + `2`},
+		{"2", before2 + dirty + `2`},
+		{"2", before2 + dirty + `1`},
+		{"2", before1 + dirty + `1`},
 	} {
 		databaseURL := pgtest.URL(t)
-		execute(t, databaseURL, statement)
-		_, _, status := run(t, "migrate", "status", "--database-url", databaseURL)
+		_, stderr, status := run(t, "migrate", "down", "--to", test.to, "--database-url", databaseURL)
+		require.Zero(t, status, stderr)
+		execute(t, databaseURL, test.statement)
+		_, _, status = run(t, "migrate", "status", "--database-url", databaseURL)
 		assert.Equal(t, 2, status)
 
 		s := serve(t, "--database-url", databaseURL)
 		s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(uuid.New(), 1))
 		s.mustCall(http.StatusOK, http.MethodGet, "/v1/verifications", "")
-		execute(t, databaseURL, before2) // everything exists
+		execute(t, databaseURL, `DROP INDEX learning_log_recorded_at_idx, learning_log_aggregates_period_idx,
+			learning_log_counted_idx, learning_log_voided_idx, learning_log_changed_at_idx`) // everything exists
 	}
 }
 
@@ -361,6 +420,11 @@ func TestCommandsThatFail(t *testing.T) {
 		{[]string{"serve", "--earliest-timestamp", "2000"}, "--earliest-timestamp: must be an RFC 3339 date-time"},
 		{[]string{"serve", "--log-level", "trace"}, `--log-level: must be debug, info, warn or error, not "trace"`},
 		{[]string{"serve", "--write-lanes", "0"}, "--write-lanes must be at least 1"},
+		{[]string{"serve", "--time-zone", "EST"}, `--time-zone: must be an IANA time zone such as Asia/Tokyo, or UTC, not "EST"`},
+		{[]string{"serve", "--time-zone", "Europe/Atlantis"}, `not "Europe/Atlantis"`},
+		{[]string{"serve", "--time-zone", "Local"}, `not "Local"`},
+		{[]string{"serve", "--time-zone", ""}, `not ""`},
+		{[]string{"serve", "--time-zone", "../etc/passwd"}, `not "../etc/passwd"`},
 	} {
 		_, stderr, status := run(t, test.arguments...)
 		assert.Equal(t, 2, status, "%v", test.arguments)
@@ -378,7 +442,7 @@ func TestServeChecksItsFlagsBeforeItListens(t *testing.T) {
 	for flag, says := range map[string]string{
 		"--data-dir=":                   "--data-dir must name a directory",
 		"--database-url=postgres://a b": "postgres://user:password@host",
-		"--database-url=postgres://localhost/x?pool_max_conns=1":                        "at least 5",
+		"--database-url=postgres://localhost/x?pool_max_conns=1":                        "at least 6",
 		"--database-url=postgres://localhost/x?default_query_exec_mode=simple_protocol": "for the session",
 	} {
 		_, stderr, status := run(t, "serve", "--addr", occupied.Addr().String(), flag)

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
@@ -56,7 +55,7 @@ func TestAConnectionThatBreaksAtAnyStage(t *testing.T) {
 		words, entries := s.total(user)
 		require.Equal(t, []int{posted, posted}, []int{words, entries}, "broken %s: every log is counted once", b.name)
 	}
-	assert.Empty(t, pgtest.Drift(t, pgtest.Open(t, databaseURL), time.UTC))
+	assert.Empty(t, pgtest.Drift(t, pgtest.Open(t, databaseURL)))
 }
 
 // The embedded database ends together with its service.

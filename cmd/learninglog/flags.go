@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"learninglog/internal/timerange"
+	"learninglog/internal/zones"
 )
 
 // These types of flags have errors that say what a value must be. The libraries that
@@ -30,8 +31,24 @@ type instant struct{ at time.Time }
 
 // UnmarshalText is called by kong.
 func (i *instant) UnmarshalText(text []byte) (err error) {
-	if i.at, err = timerange.ParseInstant(string(text)); err != nil {
+	if i.at, err = timerange.ParseDateTime(string(text)); err != nil {
 		return fmt.Errorf("must be an RFC 3339 date-time with its offset, such as 2000-01-01T00:00:00Z, not %.100q", text)
+	}
+	i.at = i.at.UTC()
+	return nil
+}
+
+// timeZone is a time zone, by its name in the IANA database.
+type timeZone struct{ location *time.Location }
+
+// UnmarshalText is called by kong.
+func (z *timeZone) UnmarshalText(text []byte) error {
+	known, err := zones.Open()
+	if err != nil {
+		return err
+	}
+	if z.location, err = known.Load(string(text)); err != nil {
+		return fmt.Errorf("%w, not %.100q", err, text)
 	}
 	return nil
 }

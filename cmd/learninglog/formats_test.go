@@ -114,7 +114,7 @@ func TestStreakAndActivity(t *testing.T) {
 	assert.Equal(t, want, streaks.Longest)
 	assert.Equal(t, 5, streaks.ActiveDays)
 
-	assert.JSONEq(t, `{"user_id":"`+user.String()+`","zone":"UTC","year":2024,
+	assert.JSONEq(t, `{"user_id":"`+user.String()+`","year":2024,
 		"total_word_count":7,"entry_count":1,"average_words_learned":7,"active_days":1,
 		"best_day":{"date":"2024-02-29","total_word_count":7,"entry_count":1,"average_words_learned":7},
 		"days":[{"date":"2024-02-29","total_word_count":7,"entry_count":1,"average_words_learned":7}]}`,

@@ -20,8 +20,8 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// importing is a running `learninglog import`.
-type importing struct {
+// sending is a running `learninglog import` or `learninglog void`.
+type sending struct {
 	t      testing.TB
 	stdin  io.WriteCloser
 	stdout bytes.Buffer
@@ -29,26 +29,26 @@ type importing struct {
 	*exec.Cmd
 }
 
-// startImport starts an import in its own directory. Its standard input is a pipe.
-func startImport(t testing.TB, arguments ...string) *importing {
+// start starts a command in its own directory. Its standard input is a pipe.
+func start(t testing.TB, arguments ...string) *sending {
 	t.Helper()
-	i := &importing{t: t, Cmd: exec.Command(program, append([]string{"import"}, arguments...)...)}
-	i.Dir, i.Env = t.TempDir(), environment()
-	i.Stdout, i.Stderr = &i.stdout, &i.stderr
+	s := &sending{t: t, Cmd: exec.Command(program, arguments...)}
+	s.Dir, s.Env = t.TempDir(), environment()
+	s.Stdout, s.Stderr = &s.stdout, &s.stderr
 	var err error
-	i.stdin, err = i.StdinPipe()
+	s.stdin, err = s.StdinPipe()
 	require.NoError(t, err)
-	require.NoError(t, i.Start())
-	t.Cleanup(func() { _ = i.Process.Kill() })
-	return i
+	require.NoError(t, s.Start())
+	t.Cleanup(func() { _ = s.Process.Kill() })
+	return s
 }
 
-// end waits until the import has ended, and returns its exit status.
-func (i *importing) end() int {
-	i.t.Helper()
-	_ = i.Wait()
-	assertNever(i.t, i.stderr.String(), "DATA RACE")
-	return i.ProcessState.ExitCode()
+// end waits until the command has ended, and returns its exit status.
+func (s *sending) end() int {
+	s.t.Helper()
+	_ = s.Wait()
+	assertNever(s.t, s.stderr.String(), "DATA RACE")
+	return s.ProcessState.ExitCode()
 }
 
 // counted returns the number of logs for each outcome in the report.
@@ -62,8 +62,31 @@ func counted(t testing.TB, report string) map[string]int {
 			counts[strings.Join(fields[:len(fields)-1], " ")] = logs
 		}
 	}
-	require.Contains(t, counts, "recorded", report)
+	require.NotEmpty(t, counts, report)
 	return counts
+}
+
+// reject is a line of a file of rejects.
+type reject struct {
+	Line        int
+	Outcome     string
+	Entry       string
+	Errors      []struct{ Location, Message string }
+	LearningLog *struct {
+		WordCount int `json:"word_count"`
+	} `json:"learning_log"`
+}
+
+func readRejects(t testing.TB, path string) (rejects []reject) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for line := range bytes.Lines(text) {
+		var r reject
+		require.NoError(t, json.Unmarshal(line, &r), "%s", line)
+		rejects = append(rejects, r)
+	}
+	return rejects
 }
 
 func writeFile(t testing.TB, name, text string) (path string) {
@@ -102,7 +125,7 @@ func TestImportFromStandardInputAsItArrives(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "--database-url", pgtest.URL(t))
 	user := uuid.New()
-	i := startImport(t, "-", "--url", s.base)
+	i := start(t, "import", "-", "--url", s.base)
 	for logs := 1; logs <= 2; logs++ {
 		_, err := fmt.Fprintln(i.stdin, newLog(user, 1))
 		require.NoError(t, err)
@@ -136,23 +159,7 @@ func TestImportWritesRejectsToBeMended(t *testing.T) {
 		"recorded": 1, "already recorded": 0, "request id reused": 1, "invalid": 2,
 	}, counted(t, stdout))
 	assert.Contains(t, stdout, path+".rejects.ndjson")
-	type reject struct {
-		Line        int
-		Outcome     string
-		Entry       string
-		Errors      []struct{ Location, Message string }
-		LearningLog *struct {
-			WordCount int `json:"word_count"`
-		} `json:"learning_log"`
-	}
-	var rejects []reject
-	text, err := os.ReadFile(path + ".rejects.ndjson")
-	require.NoError(t, err)
-	for line := range bytes.Lines(text) {
-		var r reject
-		require.NoError(t, json.Unmarshal(line, &r), "%s", line)
-		rejects = append(rejects, r)
-	}
+	rejects := readRejects(t, path+".rejects.ndjson")
 	require.Len(t, rejects, 3)
 	assert.Equal(t, []int{3, 4, 5}, []int{rejects[0].Line, rejects[1].Line, rejects[2].Line})
 	assert.Equal(t, "word_count", rejects[0].Errors[0].Location)
@@ -166,6 +173,96 @@ func TestImportWritesRejectsToBeMended(t *testing.T) {
 	assert.Zero(t, status, stderr)
 	words, entries := s.total(user)
 	assert.Equal(t, []int{6, 2}, []int{words, entries})
+}
+
+func TestImportOfLogsOfOtherClocks(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--database-url", pgtest.URL(t))
+	user := uuid.New()
+	text := "request_id,user_id,word_count,timestamp,time_zone,utc_offset\n"
+	for _, rest := range []string{
+		"1,2024-01-10T15:30:00Z,,",
+		"2,2024-01-10T15:30:00Z,Asia/Tokyo,",
+		"4,2024-01-10T00:30:00Z,,-03:30",
+		"8,2024-01-10T15:30:00Z,Asia/Tokyo,-12:00",
+	} {
+		text += uuid.NewString() + "," + user.String() + "," + rest + "\n"
+	}
+
+	stdout, stderr, status := run(t, "import", writeFile(t, "logs.csv", text), "--url", s.base)
+
+	assert.Zero(t, status, stderr)
+	assert.Equal(t, 4, counted(t, stdout)["recorded"])
+	assert.Equal(t, map[string]int{"2024-01-09": 4, "2024-01-10": 1, "2024-01-11": 10}, s.days(user, "2024-01-01", "2024-01-31"))
+}
+
+// A file with corrections can be imported as often as any other.
+func TestImportOfLogsThatReplaceOthers(t *testing.T) {
+	t.Parallel()
+	databaseURL := pgtest.URL(t)
+	s := serve(t, "--database-url", databaseURL)
+	user, wrong, right := uuid.New(), uuid.New(), uuid.New()
+	s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", logWithID(wrong, user, 50))
+	path := writeFile(t, "logs.csv", "request_id,user_id,word_count,replaces\n"+
+		fmt.Sprintf("%s,%s,5,%s\n", right, user, wrong)+
+		fmt.Sprintf("%s,%s,7,\n", uuid.New(), user))
+	report := map[string]int{"recorded": 2, "already recorded": 0, "request id reused": 0, "invalid": 0}
+
+	stdout, stderr, status := run(t, "import", path, "--url", s.base)
+	assert.Zero(t, status, stderr)
+	assert.Equal(t, report, counted(t, stdout))
+
+	report["recorded"], report["already recorded"] = 0, 2
+	stdout, stderr, status = run(t, "import", path, "--url", s.base)
+	assert.Zero(t, status, stderr)
+	assert.Equal(t, report, counted(t, stdout))
+
+	words, entries := s.total(user)
+	assert.Equal(t, []int{12, 2}, []int{words, entries})
+	assert.Empty(t, pgtest.Drift(t, pgtest.Open(t, databaseURL)))
+}
+
+func TestImportRejectsALogThatReplacesNone(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--database-url", pgtest.URL(t))
+	user := uuid.New()
+	path := writeFile(t, "logs.ndjson", newLog(user, 1)+"\n"+newLog(user, 2, `"replaces":"`+uuid.NewString()+`"`))
+
+	stdout, stderr, status := run(t, "import", path, "--url", s.base)
+
+	assert.Equal(t, 1, status, stderr)
+	assert.Equal(t, map[string]int{
+		"recorded": 1, "already recorded": 0, "request id reused": 0, "replaced unknown": 1, "invalid": 0,
+	}, counted(t, stdout))
+	rejects := readRejects(t, path+".rejects.ndjson")
+	require.Len(t, rejects, 1)
+	assert.Equal(t, 2, rejects[0].Line)
+	assert.Equal(t, "replaced_unknown", rejects[0].Outcome)
+	assert.Equal(t, "replaces", rejects[0].Errors[0].Location)
+	words, _ := s.total(user)
+	assert.Equal(t, 1, words)
+}
+
+// Such a log is neither recorded now nor wrong.
+func TestImportOfLogsThatWereTakenBack(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--database-url", pgtest.URL(t))
+	user, id := uuid.New(), uuid.New()
+	path := writeFile(t, "logs.ndjson", logWithID(id, user, 1)+"\n"+newLog(user, 2))
+	_, stderr, status := run(t, "import", path, "--url", s.base)
+	require.Zero(t, status, stderr)
+	_, stderr, status = run(t, "void", "--user", user.String(), id.String(), "--url", s.base)
+	require.Zero(t, status, stderr)
+
+	stdout, stderr, status := run(t, "import", path, "--url", s.base)
+
+	assert.Zero(t, status, stderr)
+	assert.Equal(t, map[string]int{
+		"recorded": 0, "already recorded": 1, "taken back since": 1, "request id reused": 0, "invalid": 0,
+	}, counted(t, stdout))
+	assert.NoFileExists(t, path+".rejects.ndjson")
+	words, _ := s.total(user)
+	assert.Equal(t, 2, words, "it stays taken back")
 }
 
 func TestAnImportWithoutRejectsLeavesNoneOfAnEarlierOne(t *testing.T) {
@@ -218,7 +315,7 @@ func TestImportRejectsOfStandardInput(t *testing.T) {
 	s := serve(t, "--database-url", pgtest.URL(t))
 	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
 	for _, flags := range [][]string{{"--rejects", elsewhere}, {}} {
-		i := startImport(t, append(flags, "-", "--url", s.base, "--quiet")...)
+		i := start(t, append([]string{"import", "-", "--url", s.base, "--quiet"}, flags...)...)
 		_, err := io.WriteString(i.stdin, "{}\n")
 		require.NoError(t, err)
 		require.NoError(t, i.stdin.Close())
@@ -250,7 +347,7 @@ func TestImportOutlivesTheService(t *testing.T) {
 			for range logs - 1 {
 				text.WriteString(newLog(user, 1) + "\n")
 			}
-			i := startImport(t, "-", "--url", s.base)
+			i := start(t, "import", "-", "--url", s.base)
 			written := make(chan error, 1)
 			go func() {
 				_, err := io.WriteString(i.stdin, text.String())
@@ -294,7 +391,7 @@ func TestImportThatIsStopped(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "--database-url", pgtest.URL(t))
 	user := uuid.New()
-	i := startImport(t, "-", "--url", s.base, "--quiet")
+	i := start(t, "import", "-", "--url", s.base, "--quiet")
 	_, err := fmt.Fprintln(i.stdin, newLog(user, 1))
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {

@@ -92,9 +92,16 @@ func serve(t testing.TB, arguments ...string) *service {
 
 func tryServe(t testing.TB, arguments ...string) (*service, error) {
 	t.Helper()
+	return tryServeIn(t, environment(), arguments...)
+}
+
+// tryServeIn is like serve, but has its own environment, and returns an error if the
+// service doesn't start.
+func tryServeIn(t testing.TB, environment []string, arguments ...string) (*service, error) {
+	t.Helper()
 	s := &service{t: t, done: make(chan struct{}), log: new(lockedBuffer), started: time.Now()}
 	s.command = exec.Command(program, append([]string{"serve", "--addr=127.0.0.1:0", "--log-level=debug", "--verify-every=0"}, arguments...)...)
-	s.command.Env = environment()
+	s.command.Env = environment
 	s.command.Stderr = s.log
 	stdout, err := s.command.StdoutPipe()
 	require.NoError(t, err)

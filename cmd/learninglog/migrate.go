@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"learninglog/internal/postgres"
 	"learninglog/query"
@@ -13,7 +14,7 @@ import (
 
 type migrateCommand struct {
 	Up     migrateUpCommand     `cmd:"" default:"withargs" help:"Bring the tables to this version (the default)."`
-	Down   migrateDownCommand   `cmd:"" help:"Remove all tables, with everything in them."`
+	Down   migrateDownCommand   `cmd:"" help:"Remove all tables, with everything in them; or go back to an older version of them with --to, and keep everything."`
 	Status migrateStatusCommand `cmd:"" help:"Print the versions of the tables. Exits with 2 unless they are this program's."`
 }
 
@@ -35,18 +36,29 @@ func (c *migrateUpCommand) Run(ctx context.Context, stdout io.Writer) error {
 type migrateDownCommand struct {
 	databaseFlags
 
-	Yes bool `help:"Remove the tables even if there are learning logs in them."`
+	Yes bool `xor:"how" help:"Remove the tables even if there are learning logs in them."`
+	To  *int `xor:"how" placeholder:"VERSION" help:"Instead bring the tables to this older version, for an older program. All data stays, and so does the job queue. Refuses if the older version would not know something that is recorded. Stop this version first: wherever it starts, it migrates up again."`
 }
 
 // Run migrates down. It deletes logs only if a flag confirms it.
 func (c *migrateDownCommand) Run(ctx context.Context, stdout io.Writer) error {
 	return c.withMigrator(ctx, c.openExisting, func(database *database, migrator *postgres.Migrator) error {
+		if c.To != nil {
+			if err := migrator.DownTo(ctx, *c.To); err != nil {
+				return err
+			}
+			if err := printVersions(ctx, stdout, migrator); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(stdout, "Start only the older program now: wherever this one starts, it migrates up again.")
+			return err
+		}
 		versions, err := migrator.Versions(ctx)
 		if err != nil {
 			return err
 		}
 		if versions.Schema > 0 && !c.Yes {
-			has, err := query.NewReader(database.pool).HasLogs(ctx)
+			has, err := query.NewReader(database.pool, time.UTC).HasLogs(ctx)
 			if err != nil {
 				return err
 			}

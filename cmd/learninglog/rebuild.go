@@ -66,21 +66,28 @@ func (c *rebuildStartCommand) Run(ctx context.Context, stdout io.Writer) error {
 			}
 			return report(stdout, job, c.pasteRepair(c.rebuildFlags))
 		}
-		requested, err := jobs.Request(ctx, args)
-		if err != nil {
-			return err
-		}
-		what := "is queued"
-		if requested.Joined {
-			what = joined(requested)
-		}
-		_, err = fmt.Fprintf(stdout, "rebuild %d %s: `%s` shows how far it is\n",
-			requested.ID, what, c.paste("rebuild", "watch", strconv.FormatInt(requested.ID, 10)))
-		if err == nil && ownServer {
-			_, err = fmt.Fprintln(stdout, "No service runs: it will be worked when one does, or now with --wait.")
-		}
-		return err
+		return c.request(ctx, jobs, args, stdout, ownServer)
 	})
+}
+
+// request requests a job, and says how to watch it.
+func (f databaseFlags) request(
+	ctx context.Context, jobs *rebuild.Jobs, args rebuild.Args, stdout io.Writer, ownServer bool,
+) error {
+	requested, err := jobs.Request(ctx, args)
+	if err != nil {
+		return err
+	}
+	what := "is queued"
+	if requested.Joined {
+		what = joined(requested)
+	}
+	_, err = fmt.Fprintf(stdout, "%s %d %s: `%s` shows how far it is\n",
+		whatItDoes(args), requested.ID, what, f.paste("rebuild", "watch", strconv.FormatInt(requested.ID, 10)))
+	if err == nil && ownServer {
+		_, err = fmt.Fprintln(stdout, "No service runs: it will be worked when one does, or now with --wait.")
+	}
+	return err
 }
 
 // joined describes a rebuild that had already been requested.
@@ -107,7 +114,7 @@ func (f databaseFlags) requestAndFollow(
 			return rebuild.Job{}, err
 		}
 		if requested.Joined {
-			_, err := fmt.Fprintf(stdout, "rebuild %d %s: waiting for it\n", requested.ID, joined(requested))
+			_, err := fmt.Fprintf(stdout, "%s %d %s: waiting for it\n", requestedName(args), requested.ID, joined(requested))
 			if err != nil {
 				return rebuild.Job{}, err
 			}
@@ -116,11 +123,19 @@ func (f databaseFlags) requestAndFollow(
 		if err != nil || !requested.Begun {
 			return job, err
 		}
-		_, err = fmt.Fprintf(stdout, "rebuild %d has ended; now for one that begins now\n", requested.ID)
+		_, err = fmt.Fprintf(stdout, "%s %d has ended; now for one that begins now\n", requestedName(args), requested.ID)
 		if err != nil {
 			return rebuild.Job{}, err
 		}
 	}
+}
+
+// requestedName names a job where it doesn't matter whether it repairs.
+func requestedName(args rebuild.Args) string {
+	if args.IsRezone() {
+		return whatItDoes(args)
+	}
+	return "rebuild"
 }
 
 // errUnknownRebuild returns the error for an id that no rebuild has.
@@ -147,7 +162,6 @@ func (f databaseFlags) withJobs(ctx context.Context, work func(jobs *rebuild.Job
 	}
 	jobs, err := rebuild.NewJobs(opened.pool, rebuild.Config{
 		Schema:      postgres.RiverSchema,
-		Zone:        zone(),
 		Logger:      slog.New(slog.DiscardHandler), // the report has the same content
 		RiverLogger: logger,
 	})

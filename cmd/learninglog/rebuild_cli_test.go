@@ -38,6 +38,9 @@ func TestRebuildTheUsersOfAFile(t *testing.T) {
 	assert.Equal(t, 1, status, stderr)
 	assert.Contains(t, stdout, "Compared 2 logs of 2 users")
 	assert.Contains(t, stdout, "By granularity: 2 days, 2 weeks, 2 months. The worst first:")
+	for _, period := range []string{"day +2026-01-14", "week +2026-01-12", "month +2026-01-01"} {
+		assert.Regexp(t, users[0]+" +"+period+" +0 +1 +0 +1\n", stdout)
+	}
 
 	command := exec.Command(program, "rebuild", "--wait", "--users-file", "-", "--user", users[2], "--database-url", databaseURL)
 	command.Env, command.Stdin = environment(), strings.NewReader(list)
@@ -113,8 +116,8 @@ func TestRebuildSaysItsPaceAndScope(t *testing.T) {
 			`{"scope": {"recorded_since": "2026-01-14T00:00:00Z"}, "dry_run": true, "workers": 4}`,
 		},
 		{
-			[]string{"--recorded-since", "2026-01-14T08:30:00+01:00", "--from", "2026-01-01", "--to", "2026-01-31T12:00:00Z"},
-			`{"scope": {"recorded_since": "2026-01-14T07:30:00Z", "from": "2026-01-01T00:00:00Z", "to": "2026-01-31T12:00:00Z"},
+			[]string{"--recorded-since", "2026-01-14T08:30:00+01:00", "--from", "2026-01-01", "--to", "2026-01-31T23:30:00-05:00"},
+			`{"scope": {"recorded_since": "2026-01-14T07:30:00Z", "from": "2026-01-01", "to": "2026-01-31"},
 			  "workers": 1, "max_logs_per_second": 20000}`,
 		},
 	} {
@@ -127,7 +130,7 @@ func TestRebuildSaysItsPaceAndScope(t *testing.T) {
 	}
 	stdout, stderr, status := run(t, "rebuild", "list", "--limit", "1", "--database-url", databaseURL)
 	assert.Zero(t, status, stderr)
-	assert.Contains(t, stdout, "recorded since 2026-01-14T07:30:00Z, from 2026-01-01T00:00:00Z, to 2026-01-31T12:00:00Z")
+	assert.Contains(t, stdout, "recorded since 2026-01-14T07:30:00Z, from 2026-01-01, to 2026-01-31")
 	assert.Equal(t, 2, strings.Count(stdout, "\n"))
 }
 

@@ -23,9 +23,9 @@ import (
 type rebuildFlags struct {
 	User          []userID `placeholder:"UUID" help:"Only this user. It may be repeated."`
 	UsersFile     string   `type:"existingfile" placeholder:"FILE" help:"Only the users that a file lists, a UUID a line; - is standard input. What follows a # is a comment. At most ${max_users}: more go in several files, or without any."`
-	RecordedSince string   `placeholder:"TIME" help:"Only users of whom a log was recorded at this date or RFC 3339 date-time or later."`
-	From          string   `placeholder:"TIME" help:"Only periods from the one that contains this date or RFC 3339 date-time on."`
-	To            string   `placeholder:"TIME" help:"Only periods through the one that contains this date or RFC 3339 date-time."`
+	RecordedSince string   `placeholder:"TIME" help:"Only users of whom a log was recorded, voided or re-zoned at this RFC 3339 date-time or later. A date is its beginning in UTC."`
+	From          string   `placeholder:"DATE" help:"Only periods from the one that contains this date on; to re-zone, only logs of this date of UTC or later. A date-time means the date that it shows."`
+	To            string   `placeholder:"DATE" help:"Only periods through the one that contains this date; to re-zone, only logs of this date of UTC or earlier."`
 
 	Workers          int `default:"1" help:"On how many connections to work at the same time, at most ${max_workers}."`
 	MaxLogsPerSecond int `default:"${rebuild_pace}" help:"How many logs to read in a second, on average, so that a busy database is left to its writers. 0: as many as it can."`
@@ -57,28 +57,31 @@ func (f *rebuildFlags) scope() (scope rebuild.Scope, err error) {
 	if scope.Users, err = f.users(); err != nil {
 		return rebuild.Scope{}, err
 	}
-	for _, bound := range []struct {
-		flag, text string
-		into       **time.Time
-		of         func(timerange.Bound) time.Time
-	}{
-		{"recorded-since", f.RecordedSince, &scope.RecordedSince, first},
-		{"from", f.From, &scope.From, first},
-		{"to", f.To, &scope.To, last},
-	} {
-		if bound.text == "" {
-			continue
-		}
-		parsed, err := timerange.Parse(bound.text, zone())
-		if err != nil {
-			return rebuild.Scope{}, fmt.Errorf("--%s %w, not %q", bound.flag, err, bound.text)
-		}
-		*bound.into = new(bound.of(parsed))
+	if scope.RecordedSince, err = parseFlag("recorded-since", f.RecordedSince, timerange.ParseSince); err != nil {
+		return rebuild.Scope{}, err
+	}
+	if scope.From, err = parseFlag("from", f.From, timerange.ParseDate); err != nil {
+		return rebuild.Scope{}, err
+	}
+	if scope.To, err = parseFlag("to", f.To, timerange.ParseDate); err != nil {
+		return rebuild.Scope{}, err
 	}
 	if err := scope.Check(); errors.Is(err, rollup.ErrEmptyRange) {
 		return rebuild.Scope{}, errors.New("--from must not be after --to")
 	}
 	return scope, nil
+}
+
+// parseFlag returns the value of a flag, or nil if the flag isn't given.
+func parseFlag[T any](name, text string, parse func(string) (T, error)) (*T, error) {
+	if text == "" {
+		return nil, nil
+	}
+	value, err := parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("--%s %w, not %q", name, err, text)
+	}
+	return &value, nil
 }
 
 // pasteRepair returns a command line that repairs the scope of the flags.
@@ -111,19 +114,17 @@ func flagsOf(scope rebuild.Scope) (flags rebuildFlags) {
 			flags.User = append(flags.User, userID{user})
 		}
 	}
-	for _, bound := range []struct {
-		at   *time.Time
-		into *string
-	}{{scope.RecordedSince, &flags.RecordedSince}, {scope.From, &flags.From}, {scope.To, &flags.To}} {
-		if bound.at != nil {
-			*bound.into = bound.at.Format(time.RFC3339Nano)
-		}
+	if scope.RecordedSince != nil {
+		flags.RecordedSince = scope.RecordedSince.Format(time.RFC3339Nano)
+	}
+	if scope.From != nil {
+		flags.From = scope.From.String()
+	}
+	if scope.To != nil {
+		flags.To = scope.To.String()
 	}
 	return flags
 }
-
-func first(bound timerange.Bound) time.Time { return bound.At }
-func last(bound timerange.Bound) time.Time  { return bound.Last(zone()) }
 
 // users returns the users in scope. None means all users.
 func (f *rebuildFlags) users() (users []uuid.UUID, err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -79,7 +80,11 @@ func (f *follower) look(ctx context.Context) (rebuild.Job, error) {
 		return job, err
 	}
 	f.show(job)
-	if job.State == rebuild.Running {
+	working, err := f.isWorking(ctx)
+	if err != nil {
+		return rebuild.Job{}, err
+	}
+	if working {
 		f.waitingSince = time.Now()
 	}
 	if f.alone || time.Since(f.waitingSince) > idleAfter {
@@ -94,6 +99,15 @@ func (f *follower) look(ctx context.Context) (rebuild.Job, error) {
 		}
 	}
 	return job, nil
+}
+
+// isWorking reports whether any job is being worked, so that a process is there that
+// works jobs.
+func (f *follower) isWorking(ctx context.Context) (bool, error) {
+	const some = 100
+	jobs, err := f.jobs.List(ctx, some)
+	isRunning := func(job rebuild.Job) bool { return job.State == rebuild.Running }
+	return slices.ContainsFunc(jobs, isRunning), err
 }
 
 // ownWork means that this process works on jobs.

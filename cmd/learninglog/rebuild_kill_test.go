@@ -28,7 +28,7 @@ func TestARebuildIsKilledAgainAndAgain(t *testing.T) {
 		SELECT gen_random_uuid(), gen_random_uuid(), 5, now() - n * interval '1 minute' FROM generate_series(1, 6000) AS n`)
 	execute(t, databaseURL, `
 		INSERT INTO learning_log_aggregates
-		SELECT user_id, granularity, date_trunc(granularity, "timestamp", 'UTC'), sum(word_count), count(*)
+		SELECT user_id, granularity::learning_log_granularity, date_trunc(granularity, "timestamp" AT TIME ZONE 'UTC'), sum(word_count), count(*)
 		FROM learning_log, unnest(ARRAY['day', 'week', 'month']) AS granularity GROUP BY 1, 2, 3`)
 	l := newLoad(t, func() string { return s.Load().base })
 	for _, user := range l.users {
@@ -39,7 +39,7 @@ func TestARebuildIsKilledAgainAndAgain(t *testing.T) {
 	execute(t, databaseURL, `
 		UPDATE learning_log_aggregates SET total_word_count = total_word_count + 1 + (random() * 9)::int
 		WHERE random() < 0.01`)
-	corrupted := len(pgtest.Drift(t, pgtest.Open(t, databaseURL), time.UTC))
+	corrupted := len(pgtest.Drift(t, pgtest.Open(t, databaseURL)))
 	require.Positive(t, corrupted)
 
 	path := s.Load().mustCall(http.StatusAccepted, http.MethodPost, "/v1/rebuilds",
@@ -74,5 +74,5 @@ func TestARebuildIsKilledAgainAndAgain(t *testing.T) {
 	assert.Equal(t, users+len(l.users), now.Progress.Users, "every user is in one chunk that was committed")
 	assert.Equal(t, corrupted, now.Progress.Repaired, "one pass repairs everything, and nothing twice")
 	l.stop()
-	assert.Empty(t, pgtest.Drift(t, pgtest.Open(t, databaseURL), time.UTC))
+	assert.Empty(t, pgtest.Drift(t, pgtest.Open(t, databaseURL)))
 }

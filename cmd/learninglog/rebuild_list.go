@@ -42,7 +42,7 @@ func (c *rebuildListCommand) Run(ctx context.Context, stdout io.Writer) error {
 		_, err = fmt.Fprintln(table, "id\twhat\tstate\trequested\tlogs\tdrifted\trepaired\tscope")
 		for _, job := range rebuilds {
 			_, failed := fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n",
-				job.ID, whatItDoes(job), stateOf(job), job.RequestedAt.Format(time.RFC3339),
+				job.ID, whatItDoes(job.Args), stateOf(job), job.RequestedAt.Format(time.RFC3339),
 				job.Progress.LogsDone, job.Progress.RowsDrifted, job.Progress.RowsRepaired,
 				describeScope(job.Args))
 			err = errors.Join(err, failed)
@@ -51,11 +51,15 @@ func (c *rebuildListCommand) Run(ctx context.Context, stdout io.Writer) error {
 	})
 }
 
-func whatItDoes(job rebuild.Job) string {
-	if job.Args.DryRun {
+func whatItDoes(args rebuild.Args) string {
+	switch {
+	case args.IsRezone():
+		return "re-zone"
+	case args.DryRun:
 		return "verify"
+	default:
+		return "rebuild"
 	}
-	return "rebuild"
 }
 
 // stateOf returns the state and, if it is known, what will happen next.
@@ -71,20 +75,24 @@ func describeScope(args rebuild.Args) string {
 	switch {
 	case args.Routine:
 		return "routine"
-	case scope.IsEverything():
+	case scope.IsEverything() && !args.IsRezone():
 		return "everything"
 	}
 	var parts []string
+	if args.IsRezone() {
+		parts = append(parts, "to "+args.TimeZone)
+	}
 	if n := len(scope.Users); n > 0 {
 		parts = append(parts, count(int64(n), "user"))
 	}
-	for _, bound := range []struct {
-		name string
-		at   *time.Time
-	}{{"recorded since", scope.RecordedSince}, {"from", scope.From}, {"to", scope.To}} {
-		if bound.at != nil {
-			parts = append(parts, bound.name+" "+bound.at.In(zone()).Format(time.RFC3339))
-		}
+	if scope.RecordedSince != nil {
+		parts = append(parts, "recorded since "+scope.RecordedSince.Format(time.RFC3339))
+	}
+	if scope.From != nil {
+		parts = append(parts, "from "+scope.From.String())
+	}
+	if scope.To != nil {
+		parts = append(parts, "to "+scope.To.String())
 	}
 	return strings.Join(parts, ", ")
 }

@@ -56,7 +56,7 @@ func (b *rebuildBar) clear() {
 // describeRebuild describes the progress of a rebuild in one line.
 func describeRebuild(job rebuild.Job) string {
 	progress := job.Progress
-	line := fmt.Sprintf("%s %d", whatItDoes(job), job.ID)
+	line := fmt.Sprintf("%s %d", whatItDoes(job.Args), job.ID)
 	if state := stateOf(job); state != string(rebuild.Running) {
 		line += " (" + state + ")"
 	}
@@ -64,7 +64,11 @@ func describeRebuild(job rebuild.Job) string {
 	if left, known := progress.Remaining(); known {
 		line += fmt.Sprintf(", %s left", left.Round(time.Second))
 	}
-	line += ", " + count(progress.RowsDrifted, "row") + " drifted"
+	if job.Args.IsRezone() {
+		line += fmt.Sprintf(", %d re-zoned", progress.LogsRezoned)
+	} else {
+		line += ", " + count(progress.RowsDrifted, "row") + " drifted"
+	}
 	if job.Error != "" && job.State != rebuild.Running {
 		line += "; it was interrupted: " + job.Error
 	}

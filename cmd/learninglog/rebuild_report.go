@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
-	"time"
 
 	"github.com/dustin/go-humanize/english"
 
@@ -23,6 +22,11 @@ func report(stdout io.Writer, job rebuild.Job, repair string) error {
 		return fmt.Errorf("rebuild %d was given up, %s: %s", job.ID, doneBefore(job), job.Error)
 	}
 	progress := job.Progress
+	if job.Args.IsRezone() {
+		_, err := fmt.Fprintf(stdout, "Went through %s of %s. Re-zoned: %d. The others had said their zone, or had the right offset already.\n",
+			count(progress.LogsDone, "log"), count(progress.UsersDone, "user"), progress.LogsRezoned)
+		return err
+	}
 	_, err := fmt.Fprintf(stdout, "Compared %s of %s with their rollups.\n",
 		count(progress.LogsDone, "log"), count(progress.UsersDone, "user"))
 	if err != nil {
@@ -53,6 +57,9 @@ func report(stdout io.Writer, job rebuild.Job, repair string) error {
 func doneBefore(job rebuild.Job) string {
 	progress := job.Progress
 	done := fmt.Sprintf("after %s of %s; ", count(progress.LogsDone, "log"), count(progress.UsersDone, "user"))
+	if job.Args.IsRezone() {
+		return done + count(progress.LogsRezoned, "log") + " re-zoned, which stay so"
+	}
 	if job.Args.DryRun {
 		return done + count(progress.RowsDrifted, "row") + " had drifted"
 	}
@@ -70,7 +77,7 @@ func listDrift(stdout io.Writer, progress rebuild.Progress) error {
 	_, _ = fmt.Fprintln(table, "user\tgranularity\tperiod\twords in rollup\twords in logs\tentries in rollup\tentries in logs")
 	for _, drift := range progress.Examples {
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%d\n",
-			drift.UserID, drift.Granularity, periodText(drift),
+			drift.UserID, drift.Granularity, drift.Period,
 			drift.Was.TotalWordCount, drift.Is.TotalWordCount, drift.Was.EntryCount, drift.Is.EntryCount)
 	}
 	if err := table.Flush(); err != nil {
@@ -81,14 +88,4 @@ func listDrift(stdout io.Writer, progress rebuild.Progress) error {
 		return err
 	}
 	return nil
-}
-
-// periodText returns the date of the start of a period. If no period starts at that
-// instant, it returns the instant.
-func periodText(drift rebuild.Drift) string {
-	period := drift.Period.In(zone())
-	if !drift.Granularity.StartOf(period, zone()).Equal(period) {
-		return period.Format(time.RFC3339)
-	}
-	return period.Format(time.DateOnly)
 }

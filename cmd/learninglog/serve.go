@@ -29,6 +29,7 @@ type serveCommand struct {
 	WriteBatch        int           `env:"LEARNINGLOG_WRITE_BATCH" default:"1000" help:"About how many logs of different requests may share a commit. 1: every post has a commit of its own."`
 	WriteLanes        int           `env:"LEARNINGLOG_WRITE_LANES" default:"2" help:"How many commits may be under way at the same time, each on a connection of its own. The users are divided among them."`
 	WriteQueue        int           `env:"LEARNINGLOG_WRITE_QUEUE" default:"20000" help:"How many logs may wait to be written, before requests are answered 503."`
+	TimeZone          timeZone      `env:"LEARNINGLOG_TIME_ZONE" default:"UTC" placeholder:"ZONE" help:"Where the clocks of learners are whose logs have no zone: an IANA name such as Asia/Tokyo. It changes nothing that is recorded already: see rezone."`
 	MaxWordCount      int           `env:"LEARNINGLOG_MAX_WORD_COUNT" default:"1000000" help:"The most words that a log may have."`
 	EarliestTimestamp instant       `env:"LEARNINGLOG_EARLIEST_TIMESTAMP" default:"2000-01-01T00:00:00Z" help:"The first timestamp that a log may have."`
 	MaxAhead          time.Duration `env:"LEARNINGLOG_MAX_AHEAD" default:"24h" help:"How far a log's timestamp may be in the future."`
@@ -44,8 +45,8 @@ func (c *serveCommand) Validate() error {
 	switch {
 	case c.MaxWordCount < 1 || c.MaxWordCount > maxInt32:
 		return fmt.Errorf("--max-word-count must be from 1 to %d", maxInt32)
-	case c.EarliestTimestamp.at.Year() < 1 || c.EarliestTimestamp.at.Year() > 9000:
-		return errors.New("--earliest-timestamp must be in the years 1 to 9000")
+	case c.EarliestTimestamp.at.Year() < 2 || c.EarliestTimestamp.at.Year() > 9000:
+		return errors.New("--earliest-timestamp must be in the years 2 to 9000")
 	case c.MaxAhead < 0 || c.MaxAhead > 24*366*100*time.Hour:
 		return errors.New("--max-ahead must be from 0 to 100 years")
 	case c.RebuildChunkLogs < 1:
@@ -67,9 +68,6 @@ func (c *serveCommand) Validate() error {
 	}
 	return cmp.Or(checkAddress(c.Addr), c.databaseFlags.Validate())
 }
-
-// zone is the time zone of all periods, until users have their own.
-func zone() *time.Location { return time.UTC }
 
 // Run serves until ctx ends.
 func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) error {

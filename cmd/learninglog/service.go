@@ -20,6 +20,7 @@ import (
 	"learninglog/internal/metrics"
 	"learninglog/internal/postgres"
 	"learninglog/internal/problem"
+	"learninglog/internal/zones"
 	"learninglog/query"
 	"learninglog/rollup/rebuild"
 )
@@ -123,7 +124,7 @@ func (s *service) openDatabase(ctx context.Context) (err error) {
 		return err
 	}
 	s.stops.add("database", func(context.Context) error { return s.database.close() })
-	s.reader = query.NewReader(s.database.pool)
+	s.reader = query.NewReader(s.database.pool, s.flags.TimeZone.location)
 	metrics.RegisterPool(s.metrics, s.database.pool)
 	return nil
 }
@@ -138,7 +139,6 @@ func (s *service) migrate(ctx context.Context) (err error) {
 func (s *service) startJobs(ctx context.Context) (err error) {
 	s.jobs, err = rebuild.NewJobs(s.database.pool, rebuild.Config{
 		Schema:    postgres.RiverSchema,
-		Zone:      zone(),
 		ChunkLogs: s.flags.RebuildChunkLogs,
 		Routine: rebuild.RoutineConfig{
 			Every: s.flags.VerifyEvery, SampleLogs: s.flags.VerifySample, Repairs: s.flags.VerifyRepairs,
@@ -162,7 +162,7 @@ func (s *service) startJobs(ctx context.Context) (err error) {
 func (s *service) startRecorder(context.Context) error {
 	s.recorder = command.NewRecorder(s.database.pool, command.Config{
 		Limits:     s.flags.limits(),
-		Zone:       zone(),
+		Zone:       s.flags.TimeZone.location,
 		MaxBatch:   s.flags.WriteBatch,
 		Lanes:      s.flags.WriteLanes,
 		MaxWaiting: s.flags.WriteQueue,
@@ -189,7 +189,7 @@ func (s *service) fillWithDemo(ctx context.Context) error {
 		return errors.New("there are learning logs already, and --demo mixes made-up ones into no others: " +
 			"leave it out, or start with a new --data-dir")
 	}
-	logs, err := demo.Fill(ctx, s.recorder, time.Now(), zone())
+	logs, err := demo.Fill(ctx, s.recorder, time.Now())
 	if err != nil {
 		return err
 	}
@@ -200,26 +200,42 @@ func (s *service) fillWithDemo(ctx context.Context) error {
 func (s *service) startPages(ctx context.Context) error {
 	config := dashboard.Config{
 		Reader:         s.reader,
+		Recorder:       s.recorder,
 		Jobs:           s.jobs,
-		Zone:           zone(),
+		Zone:           s.flags.TimeZone.location,
 		Problems:       s.problems,
 		RequestTimeout: s.flags.RequestTimeout,
 		Logger:         s.logger,
 	}
 	if s.flags.Admin {
-		version, _ := build()
-		config.Operations = &dashboard.Operations{Version: version, Ready: s.migrator.Check, Recent: s.watchMetrics()}
-		config.JobsPath = api.JobsPath
+		known, err := zones.Open()
+		if err != nil {
+			return err
+		}
+		config.Operations, config.JobsPath = s.operations(known), api.JobsPath
 	}
 	pages, err := dashboard.New(config)
 	if err != nil {
 		return err
 	}
-	s.pages = api.Pages{Static: pages.Static, Start: pages.Start, FindUser: pages.FindUser, Learner: pages.Learner}
+	s.pages = api.Pages{
+		Static: pages.Static, Start: pages.Start, FindUser: pages.FindUser, Learner: pages.Learner, Void: pages.Void,
+	}
 	if !s.flags.Admin {
 		return nil
 	}
-	s.pages.Operator, s.pages.RequestRebuild, s.pages.CancelRebuild = pages.Operator, pages.RequestRebuild, pages.CancelRebuild
+	return s.startOperatorsPages(ctx, pages)
+}
+
+// operations is what the operators' page shows.
+func (s *service) operations(known *zones.Database) *dashboard.Operations {
+	version, _ := build()
+	return &dashboard.Operations{Version: version, Ready: s.migrator.Check, Recent: s.watchMetrics(), Zones: known}
+}
+
+func (s *service) startOperatorsPages(ctx context.Context, pages *dashboard.Pages) error {
+	s.pages.Operator, s.pages.CancelRebuild = pages.Operator, pages.CancelRebuild
+	s.pages.RequestRebuild, s.pages.RequestRezone = pages.RequestRebuild, pages.RequestRezone
 	jobPages, err := jobpages.New(s.jobs.Client(), api.JobsPath, onlyWarnings(s.logger))
 	if err != nil {
 		return err
@@ -247,7 +263,6 @@ func (s *service) makeHandler(context.Context) (err error) {
 		Reader:         s.reader,
 		Jobs:           s.jobs,
 		Limits:         s.flags.limits(),
-		Zone:           zone(),
 		Ready:          s.migrator.Check,
 		Problems:       s.problems,
 		RequestTimeout: s.flags.RequestTimeout,
@@ -279,7 +294,7 @@ func (s *service) serveRequests(ctx context.Context) error {
 
 // announce reports that the service is ready, in the log and on standard output.
 func (s *service) announce(ctx context.Context) {
-	s.logger.InfoContext(ctx, "ready", "address", s.listener.Addr().String(), "data", s.database.where)
+	s.logger.InfoContext(ctx, "ready", "address", s.listener.Addr().String(), "data", s.database.where, "time_zone", s.flags.TimeZone.location.String())
 	if s.flags.LogFormat != "text" {
 		return
 	}

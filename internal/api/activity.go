@@ -2,9 +2,9 @@ package api
 
 import (
 	"context"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 
 	"learninglog/query"
 )
@@ -12,7 +12,6 @@ import (
 // Activity is what a user learned in a year, by day.
 type Activity struct {
 	UserID string `json:"user_id" format:"uuid"`
-	Zone   string `json:"zone" example:"UTC" doc:"The time zone of the days."`
 	Year   int    `json:"year" example:"2026"`
 	Sums
 	ActiveDays int         `json:"active_days" doc:"On how many days there was a log."`
@@ -29,6 +28,7 @@ type ActiveDay struct {
 type activityInput struct {
 	UserID      string `path:"user_id" format:"uuid" doc:"Who learned."`
 	Year        int    `query:"year" minimum:"1" maximum:"9998" example:"2026" doc:"The year. Default: this one."`
+	TimeZone    string `query:"time_zone" example:"Asia/Tokyo" doc:"Where the learner's clock is, which tells this year. Default: by the learner's latest log."`
 	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an answer that you have: if it would be the same again, the answer is 304."`
 }
 
@@ -47,17 +47,22 @@ func (s *server) getActivity(ctx context.Context, input *activityInput) (*huma.S
 	if err != nil {
 		return nil, err
 	}
+	clock, err := s.clock(input.TimeZone)
+	if err != nil {
+		return nil, err
+	}
 	year := input.Year
 	if year == 0 {
-		year = time.Now().In(s.Zone).Year()
+		if year, err = s.thisYear(ctx, userID, clock); err != nil {
+			return nil, err
+		}
 	}
-	summary, err := s.Reader.Summary(ctx, query.YearRequest(userID, year, s.Zone))
+	summary, err := s.Reader.Summary(ctx, query.YearRequest(userID, year))
 	if err != nil {
 		return nil, err
 	}
 	body := Activity{
 		UserID:     userID.String(),
-		Zone:       s.Zone.String(),
 		Year:       year,
 		Sums:       fromSums(summary.Totals),
 		ActiveDays: summary.Active(),
@@ -73,5 +78,15 @@ func (s *server) getActivity(ctx context.Context, input *activityInput) (*huma.S
 }
 
 func fromDay(day query.PeriodSummary) ActiveDay {
-	return ActiveDay{Date: day.Period.Format(time.DateOnly), Sums: fromSums(day.Sums)}
+	return ActiveDay{Date: day.Period.String(), Sums: fromSums(day.Sums)}
+}
+
+// thisYear returns the year on the learner's clock.
+func (s *server) thisYear(ctx context.Context, userID uuid.UUID, clock query.Clock) (year int, err error) {
+	if clock.Zone == nil {
+		if clock, err = s.Reader.Clock(ctx, userID, clock.Now); err != nil {
+			return 0, err
+		}
+	}
+	return clock.Now.In(clock.Zone).Year(), nil
 }

@@ -16,6 +16,7 @@ import (
 	"learninglog/command"
 	"learninglog/internal/cache"
 	"learninglog/internal/problem"
+	"learninglog/internal/zones"
 	"learninglog/query"
 )
 
@@ -26,8 +27,6 @@ type Config struct {
 	Jobs     Jobs
 	// Limits are the limits of the recorder, for the documentation.
 	Limits command.Limits
-	// Zone is the time zone of periods, and of dates without a time.
-	Zone *time.Location
 	// Ready returns nil if the service can answer requests, or an error that says
 	// why not.
 	Ready func(context.Context) error
@@ -63,6 +62,7 @@ type server struct {
 	// pictures caches the pictures of summaries: drawing one takes about as long as
 	// reading its summary.
 	pictures *cache.Cache[query.Summary, representation]
+	zones    *zones.Database
 	// problems are those of each route of the table, by its method and path.
 	problems map[string][]problem.Kind
 	// openAPIJSON and openAPIYAML are the encoded OpenAPI document.
@@ -80,7 +80,7 @@ func New(config Config) (http.Handler, error) {
 
 // OpenAPI returns the OpenAPI document in YAML, as it is served and committed.
 func OpenAPI(limits command.Limits) ([]byte, error) {
-	s, _, err := newServer(Config{Limits: limits, Zone: time.UTC, Logger: slog.New(slog.DiscardHandler)})
+	s, _, err := newServer(Config{Limits: limits, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +88,10 @@ func OpenAPI(limits command.Limits) ([]byte, error) {
 }
 
 func newServer(config Config) (*server, *chi.Mux, error) {
+	known, err := zones.Open()
+	if err != nil {
+		return nil, nil, err
+	}
 	s := &server{
 		Config:        config,
 		reading:       make(chan struct{}, maxReading),
@@ -95,6 +99,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		recording:     make(chan struct{}, maxRecording),
 		watching:      make(chan struct{}, maxWatching),
 		streamTimeout: streamTimeout,
+		zones:         known,
 		problems:      make(map[string][]problem.Kind),
 		pictures:      cache.New[query.Summary, representation](maxPicturesBytes, maxPictureBytes),
 	}

@@ -24,7 +24,10 @@ import (
 
 	"learninglog/command"
 	"learninglog/internal/problem"
+	"learninglog/internal/zones"
 	"learninglog/query"
+	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
 )
 
 // errAway is the error of an unavailable database.
@@ -61,9 +64,8 @@ func newConfig(failure error) Config {
 	limits := command.DefaultLimits()
 	return Config{
 		Recorder:       command.NewRecorder(away{failure}, command.Config{Limits: limits}),
-		Reader:         query.NewReader(away{failure}),
+		Reader:         query.NewReader(away{failure}, time.UTC),
 		Limits:         limits,
-		Zone:           time.UTC,
 		Ready:          func(context.Context) error { return failure },
 		Problems:       newProblems(slog.New(slog.DiscardHandler)),
 		RequestTimeout: time.Second,
@@ -291,6 +293,10 @@ func FuzzRecord(f *testing.F) {
 		strings.Replace(aLog, "12", `12,"timestamp":"0001-01-01T00:00:00Z"`, 1),
 		strings.Replace(aLog, "12", `12,"timestamp":"2026-01-01T00:00:00.123456789+05:45"`, 1),
 		strings.Replace(aLog, "12", `12,"extra":{}`, 1),
+		strings.Replace(aLog, "12", `12,"time_zone":"Asia/Tokyo","utc_offset":"+09:00"`, 1),
+		strings.Replace(aLog, "12", `12,"time_zone":"EST","utc_offset":"+15:00"`, 1),
+		strings.Replace(aLog, "12", `12,"time_zone":null,"utc_offset":"Z"`, 1),
+		strings.Replace(aLog, "12", `12,"time_zone":"America","utc_offset":9`, 1),
 	} {
 		f.Add(seed)
 	}
@@ -309,6 +315,7 @@ func FuzzSummaryQuery(f *testing.F) {
 		"", "from=2026-01-01&to=2026-01-31&granularity=day", "granularity=year", "from=2026-01-01T00:00:00+02:00",
 		"from=0001-01-01&to=9998-12-31", "from=2026-01-02&to=2026-01-01", "fill=maybe", "fill=false", "from=%00", "%zz", "nonsense=1",
 		"from=9998-12-31T23:59:59Z&granularity=month", "to=0001-01-01", "from=2026-01-01&from=2026-01-02",
+		"time_zone=Asia/Tokyo", "time_zone=EST", "time_zone=Local", "time_zone=", "time_zone=%00/", "time_zone=UTC&from=9998-12-31",
 	} {
 		f.Add(seed)
 	}
@@ -358,18 +365,42 @@ func FuzzDecodeRebuild(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		args, err := decodeRebuild([]byte(body), time.UTC)
-		if err != nil {
-			var wrong *problem.Problem
-			require.ErrorAs(t, err, &wrong)
-			return
-		}
-		for _, end := range []*time.Time{args.Scope.From, args.Scope.To} {
-			if end != nil {
-				require.True(t, end.Year() >= 1 && end.Year() <= 9999, "%v", end)
-			}
+		args, err := decodeRebuild([]byte(body))
+		assertScopeOrProblem(t, args.Scope, err)
+	})
+}
+
+func FuzzDecodeRezone(f *testing.F) {
+	for _, seed := range []string{
+		"", "{}", `{"time_zone":"Asia/Tokyo","user_id":"` + aUser + `","from":"2026-01-01"}`, `{"time_zone":"EST"}`, `{"time_zone":null}`,
+		`{"time_zone":"UTC","to":"9999-01-01"}`, `{"time_zone":"../UTC","dry_run":true}`,
+	} {
+		f.Add(seed)
+	}
+	known, err := zones.Open()
+	require.NoError(f, err)
+	f.Fuzz(func(t *testing.T, body string) {
+		args, err := decodeRezone([]byte(body), known)
+		assertScopeOrProblem(t, args.Scope, err)
+		if err == nil {
+			_, err := known.Load(args.TimeZone)
+			require.NoError(t, err)
 		}
 	})
+}
+
+func assertScopeOrProblem(t *testing.T, scope rebuild.Scope, err error) {
+	t.Helper()
+	if err != nil {
+		var wrong *problem.Problem
+		require.ErrorAs(t, err, &wrong)
+		return
+	}
+	for _, end := range []*rollup.Date{scope.From, scope.To} {
+		if end != nil {
+			require.True(t, *end >= rollup.NewDate(1, time.January, 1) && *end <= rollup.NewDate(9998, time.December, 31), "%s", end)
+		}
+	}
 }
 
 // In an array and in NDJSON.

@@ -25,11 +25,11 @@ import (
 )
 
 func BenchmarkDecodeLog(b *testing.B) {
-	text := []byte(strings.Replace(aLog, "12", `12,"timestamp":"2026-11-22T08:30:00.123456Z"`, 1))
-	limits := command.DefaultLimits()
+	text := []byte(strings.Replace(aLog, "12", `12,"timestamp":"2026-11-22T08:30:00.123456Z","time_zone":"Europe/Berlin"`, 1))
+	decoder := newDecoder(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		_, wrong, err := decodeLog("body", text, limits)
+		_, wrong, err := decoder.decode("body", text)
 		if err != nil || wrong != nil {
 			b.Fatal(err, wrong)
 		}
@@ -42,7 +42,6 @@ func BenchmarkPost(b *testing.B) {
 	handler, err := New(Config{
 		Recorder:       command.NewRecorder(instant{}, command.Config{Limits: limits}),
 		Limits:         limits,
-		Zone:           time.UTC,
 		RequestTimeout: time.Second,
 		Requests:       nobody{},
 		Stopping:       context.Background(),

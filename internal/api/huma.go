@@ -28,7 +28,7 @@ func (s *server) humaConfig() huma.Config {
 	config.Info.License = &huma.License{Name: "MIT", Identifier: "MIT"}
 	config.Tags = []*huma.Tag{
 		{Name: tagLogs, Description: "Post learning logs, one or many, as often as the network makes you."},
-		{Name: tagSummaries, Description: "Totals and averages per day, week and month."},
+		{Name: tagSummaries, Description: "Totals and averages per day, week, month and year, by the learner's own clock."},
 		{Name: tagRebuilds, Description: "Verify and repair the rollups while everybody goes on writing."},
 		{Name: tagOperations, Description: "Is it alive, is it ready?"},
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"learninglog/query"
-	"learninglog/rollup"
 )
 
 type logInput struct {
@@ -28,8 +27,9 @@ type LearningLogs struct {
 
 type logsInput struct {
 	UserID string `path:"user_id" format:"uuid" doc:"Who learned."`
-	From   string `query:"from" example:"2026-11-01" doc:"Only logs from then on: a date, or an RFC 3339 date-time."`
-	To     string `query:"to" example:"2026-11-30" doc:"Only logs until then, included: a date (the whole day), or an RFC 3339 date-time."`
+	From   string `query:"from" example:"2026-11-01" doc:"Only logs that count on this date or later. A date-time means the date that it shows."`
+	To     string `query:"to" example:"2026-11-30" doc:"Only logs that count on this date or earlier."`
+	Voided string `query:"voided" enum:"exclude,include" default:"exclude" doc:"Whether logs that were taken back are in the list."`
 	Cursor string `query:"cursor" doc:"The next_cursor of the page before."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The most logs in a page."`
 }
@@ -97,24 +97,12 @@ func (s *server) logsRequest(input *logsInput) (query.LogsRequest, error) {
 	if err != nil {
 		return query.LogsRequest{}, err
 	}
-	request := query.LogsRequest{UserID: userID, Limit: input.Limit}
-	from, err := s.queryBound("from", input.From)
-	if err != nil {
+	request := query.LogsRequest{UserID: userID, Limit: input.Limit, WithVoided: input.Voided == "include"}
+	if request.From, err = queryDate("from", input.From); err != nil {
 		return query.LogsRequest{}, err
 	}
-	if from != nil {
-		request.From = &from.At
-	}
-	to, err := s.queryBound("to", input.To)
-	if err != nil {
+	if request.To, err = queryDate("to", input.To); err != nil {
 		return query.LogsRequest{}, err
-	}
-	if to != nil {
-		until := to.Until(s.Zone)
-		request.Until = &until
-	}
-	if from != nil && to != nil && !request.From.Before(*request.Until) {
-		return query.LogsRequest{}, rollup.ErrEmptyRange
 	}
 	if input.Cursor != "" {
 		cursor, err := query.ParseCursor(input.Cursor)
@@ -134,6 +122,9 @@ func nextLink(input *logsInput, cursor string) string {
 	}
 	if input.To != "" {
 		parameters.Set("to", input.To)
+	}
+	if input.Voided != "" {
+		parameters.Set("voided", input.Voided)
 	}
 	return "</v1/users/" + input.UserID + "/learning-logs?" + parameters.Encode() + `>; rel="next"`
 }

@@ -17,6 +17,8 @@ import (
 	"learninglog/command"
 	"learninglog/internal/problem"
 	"learninglog/internal/timerange"
+	"learninglog/internal/zones"
+	"learninglog/rollup"
 )
 
 // object reads the fields of a JSON object strictly: names and types must match
@@ -269,23 +271,43 @@ func (o *object) takeInstant(name string) *time.Time {
 	return new(at.UTC())
 }
 
-// takeBound returns an end of a range, or nil.
-func (o *object) takeBound(name string, zone *time.Location) *timerange.Bound {
+// takeDate returns an end of a range of dates, or nil.
+func (o *object) takeDate(name string) *rollup.Date {
+	return takeText(o, name, timerange.Expected, timerange.ParseDate)
+}
+
+// takeOffset returns the offset of a clock, or nil.
+func (o *object) takeOffset(name string) *rollup.Offset {
+	return takeText(o, name, "must be an offset such as +05:30", rollup.ParseOffset)
+}
+
+// takeZone returns a time zone, or nil.
+func (o *object) takeZone(name string, known *zones.Database) *time.Location {
+	zone := takeText(o, name, zones.Expected, known.Load)
+	if zone == nil {
+		return nil
+	}
+	return *zone
+}
+
+// takeText returns what parse makes of a string, or nil. expected describes the string,
+// for a field that is none.
+func takeText[T any](o *object, name, expected string, parse func(string) (T, error)) *T {
 	raw := o.take(name, false)
 	if raw == nil {
 		return nil
 	}
 	value, ok := unquote(raw)
 	if !ok {
-		o.wrongString(name, raw, timerange.Expected)
+		o.wrongString(name, raw, expected)
 		return nil
 	}
-	bound, err := timerange.Parse(string(value), zone)
+	parsed, err := parse(string(value))
 	if err != nil {
 		o.wrong(name, raw, err.Error())
 		return nil
 	}
-	return &bound
+	return &parsed
 }
 
 // maxUnknown is how many unknown fields are reported. An object with more than this

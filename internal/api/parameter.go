@@ -1,10 +1,14 @@
 package api
 
 import (
+	"time"
+
 	"github.com/google/uuid"
 
 	"learninglog/internal/problem"
 	"learninglog/internal/timerange"
+	"learninglog/query"
+	"learninglog/rollup"
 )
 
 func pathUUID(name, text string) (uuid.UUID, error) {
@@ -19,14 +23,31 @@ func pathUUID(name, text string) (uuid.UUID, error) {
 	return id, nil
 }
 
-// queryBound reads an end of a range from the query; it returns nil if it is absent.
-func (s *server) queryBound(name, text string) (*timerange.Bound, error) {
+// queryDate reads an end of a range from the query; it returns nil if it is absent.
+func queryDate(name, text string) (*rollup.Date, error) {
 	if text == "" {
 		return nil, nil
 	}
-	parsed, err := timerange.Parse(text, s.Zone)
+	date, err := timerange.ParseDate(text)
 	if err != nil {
-		return nil, problem.Invalid.New("", problem.Field{Location: "query." + name, Message: err.Error(), Value: short(text)})
+		return nil, wrongParameter(name, text, err)
 	}
-	return &parsed, nil
+	return &date, nil
+}
+
+// clock returns the clock of a learner, by the query's time_zone if it has one.
+func (s *server) clock(timeZone string) (query.Clock, error) {
+	clock := query.Clock{Now: time.Now()}
+	if timeZone == "" {
+		return clock, nil
+	}
+	var err error
+	if clock.Zone, err = s.zones.Load(timeZone); err != nil {
+		return query.Clock{}, wrongParameter("time_zone", timeZone, err)
+	}
+	return clock, nil
+}
+
+func wrongParameter(name, text string, err error) error {
+	return problem.Invalid.New("", problem.Field{Location: "query." + name, Message: err.Error(), Value: short(text)})
 }

@@ -19,12 +19,52 @@ type postedLog struct {
 	readable bool
 }
 
-// readPostedLog decodes the text of the log at index.
-func (s *server) readPostedLog(index int, text []byte) postedLog {
+// action is what becomes of the logs of an array or a stream.
+type action struct {
+	// decode reads a log. If it is to be voided, only its key is needed.
+	decode func(location string, text []byte) (command.Log, []problem.Field, error)
+	// write records or voids logs. writePatiently waits while too many logs wait to be
+	// written.
+	write, writePatiently func(context.Context, []command.Log) []command.Outcome
+	// countInvalid counts logs that couldn't be decoded.
+	countInvalid func(logs int)
+}
+
+// toRecord is the action of logs that are to be recorded.
+func (s *server) toRecord() action {
+	return action{
+		decode:         s.decoder().decode,
+		write:          s.Recorder.Record,
+		writePatiently: s.Recorder.RecordPatiently,
+		countInvalid:   s.Recorder.CountInvalid,
+	}
+}
+
+// toVoid is the action of logs that are to be voided.
+func (s *server) toVoid() action {
+	voiding := func(void func(context.Context, []command.Target) []command.Outcome) func(context.Context, []command.Log) []command.Outcome {
+		return func(ctx context.Context, logs []command.Log) []command.Outcome {
+			targets := make([]command.Target, len(logs))
+			for i, log := range logs {
+				targets[i] = command.Target{UserID: log.UserID, RequestID: log.RequestID}
+			}
+			return void(ctx, targets)
+		}
+	}
+	return action{
+		decode:         decodeTarget,
+		write:          voiding(s.Recorder.Void),
+		writePatiently: voiding(s.Recorder.VoidPatiently),
+		countInvalid:   func(int) {},
+	}
+}
+
+// read decodes the text of the log at index.
+func (t action) read(index int, text []byte) postedLog {
 	if len(text) > maxLogBytes {
 		return tooLong(index)
 	}
-	log, wrong, err := decodeLog(logLocation(index), text, s.Limits)
+	log, wrong, err := t.decode(logLocation(index), text)
 	if broken, ok := errors.AsType[*problem.Problem](err); ok {
 		wrong = []problem.Field{{Location: logLocation(index), Message: broken.Detail, Value: short(string(text))}}
 	}
@@ -49,19 +89,21 @@ func unreadableLog(index int, wrong ...problem.Field) postedLog {
 
 func logLocation(index int) string { return fmt.Sprintf("body[%d]", index) }
 
-// recordLogs records the readable logs and sets the outcomes. It returns an error
-// that explains why some logs Failed, or nil if none did.
-func (s *server) recordLogs(
-	ctx context.Context, posted []postedLog, record func(context.Context, []command.Log) []command.Outcome,
-) error {
+// apply records or voids the readable logs, patiently or not, and sets the outcomes. It
+// returns an error that explains why some logs Failed, or nil if none did.
+func (t action) apply(ctx context.Context, posted []postedLog, patiently bool) error {
+	write := t.write
+	if patiently {
+		write = t.writePatiently
+	}
 	logs := make([]command.Log, 0, len(posted))
 	for i := range posted {
 		if posted[i].readable {
 			logs = append(logs, posted[i].log)
 		}
 	}
-	s.Recorder.CountInvalid(len(posted) - len(logs))
-	recorded := record(ctx, logs)
+	t.countInvalid(len(posted) - len(logs))
+	recorded := write(ctx, logs)
 	var failure error
 	for i := range posted {
 		if !posted[i].readable {
@@ -79,8 +121,8 @@ func (s *server) recordLogs(
 func (p *postedLog) settle(became command.Outcome) {
 	p.outcome.Outcome, p.outcome.Retryable = became.Status, became.Status.Retryable()
 	switch became.Status {
-	case command.Recorded, command.Failed:
-	case command.AlreadyRecorded, command.RequestIDReused:
+	case command.Recorded, command.Failed, command.ReplacedUnknown, command.Unknown:
+	case command.AlreadyRecorded, command.RequestIDReused, command.Voided, command.AlreadyVoided:
 		p.outcome.LearningLog = fromRecorded(became.Log)
 	case command.Invalid:
 		p.outcome.Errors = fieldProblems(logLocation(p.outcome.Index), became.Errors)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"learninglog/rollup"
 	"learninglog/rollup/rebuild"
 )
 
@@ -30,9 +31,9 @@ type NewRebuild struct {
 
 	UserID           *string    `json:"user_id,omitempty" format:"uuid" doc:"Only this user."`
 	UserIDs          []string   `json:"user_ids,omitempty" format:"uuid" minItems:"1" maxItems:"10000" doc:"Only these users."`
-	RecordedSince    *time.Time `json:"recorded_since,omitempty" doc:"Only users of whom a log was recorded at this instant or later."`
-	From             *string    `json:"from,omitempty" example:"2026-11-01" doc:"Only periods from the one that contains this date or RFC 3339 date-time on."`
-	To               *string    `json:"to,omitempty" example:"2026-11-30" doc:"Only periods through the one that contains this date or RFC 3339 date-time."`
+	RecordedSince    *time.Time `json:"recorded_since,omitempty" doc:"Only users of whom a log was recorded, voided or re-zoned at this instant or later."`
+	From             *string    `json:"from,omitempty" example:"2026-11-01" doc:"Only periods from the one that contains this date on. A date-time means the date that it shows."`
+	To               *string    `json:"to,omitempty" example:"2026-11-30" doc:"Only periods through the one that contains this date."`
 	DryRun           bool       `json:"dry_run,omitempty" doc:"Report the drift and leave it: verify."`
 	Workers          int        `json:"workers,omitempty" minimum:"1" maximum:"8" default:"1" doc:"On how many connections to work at the same time."`
 	MaxLogsPerSecond *int       `json:"max_logs_per_second,omitempty" minimum:"0" default:"20000" doc:"How many logs to read in a second, on average. 0 is as many as it can, for when nobody else needs the database."`
@@ -43,10 +44,11 @@ type Rebuild struct {
 	ID               int64           `json:"id"`
 	State            string          `json:"state" enum:"available,pending,scheduled,running,retryable,completed,cancelled,discarded" doc:"As River, the job queue, names it."`
 	UserIDs          []string        `json:"user_ids,omitempty" format:"uuid" doc:"The only users in scope. A list of rebuilds leaves them out, and so do events."`
-	RecordedSince    *time.Time      `json:"recorded_since,omitempty" doc:"The scope is the users of whom a log was recorded at this instant or later."`
-	From             *time.Time      `json:"from,omitempty" doc:"The scope begins with the periods that contain this instant."`
-	To               *time.Time      `json:"to,omitempty" doc:"The scope ends with the periods that contain this instant."`
+	RecordedSince    *time.Time      `json:"recorded_since,omitempty" doc:"The scope is the users of whom a log was recorded, voided or re-zoned at this instant or later."`
+	From             *rollup.Date    `format:"date" json:"from,omitempty" doc:"The scope begins with the periods that contain this date."`
+	To               *rollup.Date    `format:"date" json:"to,omitempty" doc:"The scope ends with the periods that contain this date."`
 	DryRun           bool            `json:"dry_run" doc:"Whether drift is only reported."`
+	TimeZone         string          `json:"time_zone,omitempty" example:"Asia/Tokyo" doc:"It is a re-zone: logs in scope get the offsets of this zone."`
 	Routine          bool            `json:"routine" doc:"Whether the service began it, to verify a sample and whoever was active."`
 	Workers          int             `json:"workers" doc:"On how many connections it is worked at the same time."`
 	MaxLogsPerSecond int             `json:"max_logs_per_second" doc:"How many logs it reads in a second at most, on average. 0 is as many as it can."`
@@ -67,6 +69,7 @@ type RebuildProgress struct {
 	LogsPerSecond float64             `json:"logs_per_second" doc:"How fast it has been."`
 	Seconds       float64             `json:"seconds" doc:"How long it has been worked, without interruptions."`
 	SecondsLeft   *float64            `json:"seconds_left,omitempty" doc:"About how long it will take yet, while it runs and where that can be told."`
+	LogsRezoned   int64               `json:"logs_rezoned,omitempty" doc:"Of a re-zone: the logs that have another offset now."`
 	RowsDrifted   int64               `json:"rows_drifted" doc:"Rows of the rollup that the logs don't account for."`
 	RowsRepaired  int64               `json:"rows_repaired" doc:"Those that were put right: all of them, or none in a dry run."`
 	Drifted       rebuild.DriftedRows `json:"drifted" doc:"The rows that had drifted, by granularity."`
@@ -161,10 +164,15 @@ func (s *server) requestRebuild(ctx context.Context, input *newRebuildInput) (*n
 			return nil, err
 		}
 	}
-	args, err := decodeRebuild(text, s.Zone)
+	args, err := decodeRebuild(text)
 	if err != nil {
 		return nil, err
 	}
+	return s.requestJob(ctx, args)
+}
+
+// requestJob requests a rebuild or a re-zone, and answers where to watch it.
+func (s *server) requestJob(ctx context.Context, args rebuild.Args) (*newRebuildOutput, error) {
 	ctx, cancel := s.limitTime(ctx)
 	defer cancel()
 	requested, err := s.Jobs.Request(ctx, args)
@@ -228,6 +236,7 @@ func fromRebuild(job rebuild.Job) Rebuild {
 		From:             args.Scope.From,
 		To:               args.Scope.To,
 		DryRun:           args.DryRun,
+		TimeZone:         args.TimeZone,
 		Routine:          args.Routine,
 		Workers:          max(1, args.Workers),
 		MaxLogsPerSecond: args.MaxLogsPerSecond,
@@ -253,6 +262,7 @@ func fromProgress(job rebuild.Job) RebuildProgress {
 		LogsExpected:  progress.LogsExpected,
 		LogsPerSecond: math.Round(progress.LogsPerSecond()),
 		Seconds:       progress.Seconds,
+		LogsRezoned:   progress.LogsRezoned,
 		RowsDrifted:   progress.RowsDrifted,
 		RowsRepaired:  progress.RowsRepaired,
 		Drifted:       progress.Drifted,

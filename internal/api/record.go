@@ -19,33 +19,44 @@ import (
 const maxLogBytes = 64 << 10
 
 // NewLearningLog is a learning log as posted by a client. It documents what
-// decodeLog reads.
+// logDecoder reads.
 type NewLearningLog struct {
 	_ struct{} `additionalProperties:"false"`
 
 	RequestID string     `json:"request_id" format:"uuid" example:"6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11" doc:"The client's own, unique name for this log. Make one per log and keep it when posting again."`
 	UserID    string     `json:"user_id" format:"uuid" example:"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22" doc:"Who learned."`
 	WordCount int        `json:"word_count" minimum:"0" example:"12" doc:"How many words were learned."`
-	Timestamp *time.Time `json:"timestamp,omitempty" required:"false" example:"2026-11-22T08:30:00Z" doc:"When they were learned, to the microsecond. Left out, it is the time of recording."`
+	Timestamp *time.Time `json:"timestamp,omitempty" required:"false" example:"2026-11-22T08:30:00Z" doc:"When they were learned, to the microsecond. Left out, it is the time of recording. Its offset only tells the instant: the date on which the log counts is that of time_zone or utc_offset."`
+	TimeZone  string     `json:"time_zone,omitempty" example:"Asia/Tokyo" doc:"Where the learner's clock is, by its name in the IANA database. The log counts on the date that this clock shows at the timestamp. Left out, it is utc_offset; and without that, the zone of the service."`
+	UTCOffset string     `json:"utc_offset,omitempty" pattern:"^([+-][0-9]{2}:[0-9]{2}|Z)$" example:"+09:00" doc:"By how much the learner's clock is ahead of UTC, from -12:00 to +14:00, for clients that don't know a time_zone."`
+	Replaces  string     `json:"replaces,omitempty" format:"uuid" doc:"The request_id of another log of this user, which is taken back in the same commit. If that log doesn't count, this one isn't recorded."`
+	VoidedAt  *time.Time `json:"voided_at,omitempty" required:"false" doc:"When the log was taken back, where it comes from: for logs that are carried from one service to another. It is recorded, so that its request_id is taken, and doesn't count."`
 }
 
 // LearningLog is a recorded learning log.
 type LearningLog struct {
-	RequestID  string    `json:"request_id" format:"uuid" example:"6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11"`
-	UserID     string    `json:"user_id" format:"uuid" example:"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22"`
-	WordCount  int       `json:"word_count" example:"12"`
-	Timestamp  time.Time `json:"timestamp" example:"2026-11-22T08:30:00Z"`
-	RecordedAt time.Time `json:"recorded_at" example:"2026-11-22T08:30:01.250317Z" doc:"When the service recorded it."`
+	RequestID  string     `json:"request_id" format:"uuid" example:"6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11"`
+	UserID     string     `json:"user_id" format:"uuid" example:"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22"`
+	WordCount  int        `json:"word_count" example:"12"`
+	Timestamp  time.Time  `json:"timestamp" example:"2026-11-22T08:30:00Z"`
+	RecordedAt time.Time  `json:"recorded_at" example:"2026-11-22T08:30:01.250317Z" doc:"When the service recorded it."`
+	UTCOffset  string     `json:"utc_offset" example:"+09:00" doc:"By how much the learner's clock was ahead of UTC. The log counts on the date that this clock showed."`
+	VoidedAt   *time.Time `json:"voided_at,omitempty" doc:"When the log was taken back. It is left out while the log counts."`
 }
 
 func fromLog(log learning.Log) LearningLog {
-	return LearningLog{
+	shown := LearningLog{
 		RequestID:  log.RequestID.String(),
 		UserID:     log.UserID.String(),
 		WordCount:  log.WordCount,
 		Timestamp:  log.Timestamp,
 		RecordedAt: log.RecordedAt,
+		UTCOffset:  log.UTCOffset.String(),
 	}
+	if !log.VoidedAt.IsZero() {
+		shown.VoidedAt = &log.VoidedAt
+	}
+	return shown
 }
 
 // fromRecorded returns the log of an outcome, or nil if the outcome has none.
@@ -125,12 +136,18 @@ func (s *server) recordOne(r *http.Request) (*LearningLog, int, error) {
 	case outcome.Status == command.AlreadyRecorded && mayReturn:
 		return recorded, http.StatusOK, nil
 	case outcome.Status == command.AlreadyRecorded:
-		return nil, 0, problem.WithLog(problem.AlreadyRecorded.New("A log with this request_id and the same fields is recorded."), recorded)
+		return nil, 0, problem.WithLog(problem.AlreadyRecorded.New("A log with this request_id, user, words and timestamp is recorded: see its utc_offset for the zone that was said first."), recorded)
 	case outcome.Status == command.RequestIDReused:
 		return nil, 0, problem.WithLog(problem.RequestIDReused.New(
-			"A log with this request_id and other fields is recorded; this one is not.",
+			"A log with this request_id and other fields is recorded, or it was recorded without replacing another; this one is not.",
 			problem.Field{Location: "body.request_id", Message: "must be another one for every log", Value: log.RequestID.String()},
 		), recorded)
+	case outcome.Status == command.Voided:
+		return nil, 0, problem.WithLog(problem.Voided.New("The log with this request_id was taken back."), recorded)
+	case outcome.Status == command.ReplacedUnknown:
+		return nil, 0, problem.ReplacedUnknown.New("The log that this one should replace doesn't exist or doesn't count; this one is not recorded.", problem.Field{
+			Location: "body.replaces", Message: "must be the request_id of a log of this user that counts", Value: log.Replaces.String(),
+		})
 	case outcome.Status == command.Failed:
 		return nil, 0, outcome.Err
 	case outcome.Status == command.Invalid:
@@ -170,6 +187,9 @@ func returnsDuplicates(r *http.Request) (bool, error) {
 	return value == returnOnDuplicate, nil
 }
 
+// decoder reads posted logs.
+func (s *server) decoder() logDecoder { return logDecoder{limits: s.Limits, zones: s.zones} }
+
 func (s *server) readLog(r *http.Request) (command.Log, error) {
 	body := payloadOf(r)
 	if _, err := body.mediaType(mediaJSON); err != nil {
@@ -179,7 +199,7 @@ func (s *server) readLog(r *http.Request) (command.Log, error) {
 	if err != nil {
 		return command.Log{}, err
 	}
-	log, wrong, err := decodeLog("body", text, s.Limits)
+	log, wrong, err := s.decoder().decode("body", text)
 	if err != nil {
 		return command.Log{}, err
 	}
@@ -202,6 +222,12 @@ func (l *LearningLog) appendJSON(to []byte) []byte {
 	to = l.Timestamp.AppendFormat(to, time.RFC3339Nano)
 	to = append(to, `","recorded_at":"`...)
 	to = l.RecordedAt.AppendFormat(to, time.RFC3339Nano)
+	to = append(to, `","utc_offset":"`...)
+	to = append(to, l.UTCOffset...)
+	if l.VoidedAt != nil {
+		to = append(to, `","voided_at":"`...)
+		to = l.VoidedAt.AppendFormat(to, time.RFC3339Nano)
+	}
 	return append(to, `"}`...)
 }
 

@@ -13,28 +13,30 @@ import (
 	"learninglog/internal/problem"
 )
 
-// recordArray holds its place in s.reading until the client has received the answer,
+// writeArray holds its place in s.reading until the client has received the answer,
 // because the answer is as large as the array.
-func (s *server) recordArray(ctx context.Context, input *recordManyInput) (*huma.StreamResponse, error) {
+func (s *server) writeArray(
+	ctx context.Context, input *manyInput, t action, summarize func([]postedLog) any,
+) (*huma.StreamResponse, error) {
 	done, err := acquire(ctx, s.reading)
 	if err != nil {
 		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(answer huma.Context) {
 		defer done()
-		logs, err := s.recordElements(ctx, input)
+		logs, err := s.writeElements(ctx, input, t)
 		if err != nil {
 			_, writer := humachi.Unwrap(answer)
 			s.answerProblem(ctx, writer, err)
 			return
 		}
 		answer.SetHeader("Content-Type", mediaJSON)
-		_ = json.NewEncoder(answer.BodyWriter()).Encode(count(logs)) // a client that is gone can ask again
+		_ = json.NewEncoder(answer.BodyWriter()).Encode(summarize(logs)) // a client that is gone can ask again
 	}}, nil
 }
 
-// recordElements records the logs of an array, and returns them with their outcomes.
-func (s *server) recordElements(ctx context.Context, input *recordManyInput) ([]postedLog, error) {
+// writeElements writes the logs of an array, and returns them with their outcomes.
+func (s *server) writeElements(ctx context.Context, input *manyInput, t action) ([]postedLog, error) {
 	body, err := input.read(maxArrayBytes)
 	if err != nil {
 		return nil, err
@@ -52,9 +54,9 @@ func (s *server) recordElements(ctx context.Context, input *recordManyInput) ([]
 	}
 	logs := make([]postedLog, len(texts))
 	for i, text := range texts {
-		logs[i] = s.readPostedLog(i, text)
+		logs[i] = t.read(i, text)
 	}
-	failure := s.recordLogs(ctx, logs, s.Recorder.Record)
+	failure := t.apply(ctx, logs, false)
 	if failure != nil && noneRecorded(logs) {
 		return nil, failure
 	}
@@ -64,17 +66,25 @@ func (s *server) recordElements(ctx context.Context, input *recordManyInput) ([]
 	return logs, nil
 }
 
-func count(logs []postedLog) BatchOutcomes {
-	counts := make(map[command.Status]int)
-	outcomes := make([]BatchOutcome, len(logs))
+// count returns the outcomes of logs, and how many there are of each.
+func count(logs []postedLog) (outcomes []BatchOutcome, counts map[command.Status]int) {
+	counts = make(map[command.Status]int)
+	outcomes = make([]BatchOutcome, len(logs))
 	for i, log := range logs {
 		outcomes[i] = log.outcome
 		counts[log.outcome.Outcome]++
 	}
+	return outcomes, counts
+}
+
+func countRecorded(logs []postedLog) BatchOutcomes {
+	outcomes, counts := count(logs)
 	return BatchOutcomes{
 		Recorded:        counts[command.Recorded],
 		AlreadyRecorded: counts[command.AlreadyRecorded],
 		RequestIDReused: counts[command.RequestIDReused],
+		Voided:          counts[command.Voided],
+		ReplacedUnknown: counts[command.ReplacedUnknown],
 		Invalid:         counts[command.Invalid],
 		Failed:          counts[command.Failed],
 		Outcomes:        outcomes,

@@ -29,10 +29,10 @@ const (
 type BatchOutcome struct {
 	Index     int            `json:"index" doc:"The log's place in the batch, from 0."`
 	RequestID *string        `json:"request_id,omitempty" format:"uuid" doc:"The log's request id, if it could be read."`
-	Outcome   command.Status `json:"outcome" enum:"recorded,already_recorded,request_id_reused,invalid,failed" doc:"Treat recorded and already_recorded as done. request_id_reused and invalid are mistakes that sending again doesn't mend. failed is none of yours: send the log again, later."`
+	Outcome   command.Status `json:"outcome" enum:"recorded,already_recorded,request_id_reused,voided,already_voided,unknown,replaced_unknown,invalid,failed" doc:"Treat recorded and already_recorded as done, and voided too: the log was recorded, and taken back since. request_id_reused, replaced_unknown and invalid are mistakes that sending again doesn't mend. failed is none of yours: send the log again, later. Of logs to be taken back, voided and already_voided are done, and unknown is a log that the user doesn't have."`
 	Retryable bool           `json:"retryable" doc:"Whether sending the same log again, later, can end differently."`
 	// LearningLog is the log that is already recorded under the request id.
-	LearningLog *LearningLog    `json:"learning_log,omitempty" doc:"For already_recorded and request_id_reused: the log that is recorded under this request id, if it is this user's."`
+	LearningLog *LearningLog    `json:"learning_log,omitempty" doc:"For already_recorded, request_id_reused, voided and already_voided: the log that is recorded under this request id, if it is this user's."`
 	Errors      []problem.Field `json:"errors,omitempty" nullable:"false" doc:"For invalid: what is wrong."`
 }
 
@@ -41,12 +41,14 @@ type BatchOutcomes struct {
 	Recorded        int            `json:"recorded" doc:"How many logs have this outcome."`
 	AlreadyRecorded int            `json:"already_recorded"`
 	RequestIDReused int            `json:"request_id_reused"`
+	Voided          int            `json:"voided"`
+	ReplacedUnknown int            `json:"replaced_unknown"`
 	Invalid         int            `json:"invalid"`
 	Failed          int            `json:"failed"`
 	Outcomes        []BatchOutcome `json:"outcomes" nullable:"false" doc:"One for each log, in their order."`
 }
 
-type recordManyInput struct {
+type manyInput struct {
 	payload
 }
 
@@ -82,15 +84,23 @@ func (s *server) documentRecordMany() huma.Operation {
 	}
 }
 
-func (s *server) recordMany(ctx context.Context, input *recordManyInput) (*huma.StreamResponse, error) {
+func (s *server) recordMany(ctx context.Context, input *manyInput) (*huma.StreamResponse, error) {
+	return s.writeMany(ctx, input, s.toRecord(), func(logs []postedLog) any { return countRecorded(logs) })
+}
+
+// writeMany writes the logs of a JSON array or of NDJSON. summarize returns the answer to
+// an array.
+func (s *server) writeMany(
+	ctx context.Context, input *manyInput, t action, summarize func([]postedLog) any,
+) (*huma.StreamResponse, error) {
 	mediaType, err := input.mediaType(mediaJSON, mediaNDJSON)
 	if err != nil {
 		return nil, err
 	}
 	if mediaType == mediaNDJSON {
-		return s.recordStream(ctx, input)
+		return s.writeStream(ctx, input, t)
 	}
-	return s.recordArray(ctx, input)
+	return s.writeArray(ctx, input, t, summarize)
 }
 
 // acquire waits for a free place in a semaphore, for at most ten seconds, and

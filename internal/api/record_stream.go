@@ -16,18 +16,19 @@ import (
 	"learninglog/internal/problem"
 )
 
-// stream is an NDJSON body of any length, which is recorded while it arrives. While
-// one block is being recorded, the next one is read, and the outcomes of earlier
-// ones are sent. So the memory needed doesn't depend on the length.
+// stream is an NDJSON body of any length, whose logs are recorded or voided while it
+// arrives. While one block is being written, the next one is read, and the outcomes of
+// earlier ones are sent. So the memory needed doesn't depend on the length.
 type stream struct {
 	server    *server
+	action    action
 	writer    http.ResponseWriter
 	deadlines *deadlines
 	reader    *lineReader
 	sender    *outcomeSender
 }
 
-func (s *server) recordStream(ctx context.Context, input *recordManyInput) (*huma.StreamResponse, error) {
+func (s *server) writeStream(ctx context.Context, input *manyInput, t action) (*huma.StreamResponse, error) {
 	done, err := acquire(ctx, s.streaming)
 	if err != nil {
 		return nil, err
@@ -35,13 +36,13 @@ func (s *server) recordStream(ctx context.Context, input *recordManyInput) (*hum
 	return &huma.StreamResponse{Body: func(answer huma.Context) {
 		defer done()
 		_, writer := humachi.Unwrap(answer)
-		if err := s.openStream(writer, input.reader).run(ctx); err != nil {
+		if err := s.openStream(writer, input.reader, t).run(ctx); err != nil {
 			s.answerProblem(ctx, writer, err)
 		}
 	}}, nil
 }
 
-func (s *server) openStream(writer http.ResponseWriter, body io.Reader) *stream {
+func (s *server) openStream(writer http.ResponseWriter, body io.Reader, t action) *stream {
 	control := http.NewResponseController(writer)
 	_ = control.EnableFullDuplex() // HTTP/2 is always full duplex
 	deadlines := newDeadlines(control, s.streamTimeout)
@@ -49,9 +50,10 @@ func (s *server) openStream(writer http.ResponseWriter, body io.Reader) *stream 
 	writer.Header().Set("Connection", "close")
 	return &stream{
 		server:    s,
+		action:    t,
 		writer:    writer,
 		deadlines: deadlines,
-		reader:    newLineReader(deadlineReader{body, deadlines}, s.readPostedLog),
+		reader:    newLineReader(deadlineReader{body, deadlines}, t.read),
 		sender:    newOutcomeSender(writer, deadlines),
 	}
 }
@@ -114,11 +116,7 @@ func (st *stream) record(ctx context.Context, block []postedLog, patiently bool)
 		return err
 	}
 	defer done()
-	record := st.server.Recorder.Record
-	if patiently {
-		record = st.server.Recorder.RecordPatiently
-	}
-	return st.server.recordLogs(ctx, block, record)
+	return st.action.apply(ctx, block, patiently)
 }
 
 // beginAnswer sets the headers of a response of outcomes.

@@ -49,7 +49,6 @@ func newStreamServerOf(
 	s, router, err := newServer(Config{
 		Recorder:       recorder,
 		Limits:         command.DefaultLimits(),
-		Zone:           time.UTC,
 		Problems:       newProblems(slog.New(slog.DiscardHandler)),
 		RequestTimeout: 10 * time.Second,
 		Requests:       nobody{},
@@ -240,6 +239,7 @@ func TestAStreamThatHasBegunWaitsWhileTooManyLogsWaitToBeWritten(t *testing.T) {
 type refusals struct{ failed, invalid atomic.Int64 }
 
 func (*refusals) Wrote(command.Batch) {}
+func (*refusals) RefusedVoids(int)    {}
 
 func (r *refusals) Refused(status command.Status, logs int) {
 	if status == command.Invalid {

@@ -146,12 +146,13 @@ func (r route) document(s *server, documentation *huma.Operation) {
 	}
 }
 
-// Pages are the handlers of the web pages; nil means no page. The operator's pages
-// begin and cancel rebuilds. Jobs serves everything below [JobsPath].
+// Pages are the handlers of the web pages; nil means no page. A learner's page takes logs
+// back by Void. The operator's pages begin and cancel rebuilds and re-zones. Jobs serves
+// everything below [JobsPath].
 type Pages struct {
-	Static, Start, FindUser, Learner        http.Handler
-	Operator, RequestRebuild, CancelRebuild http.Handler
-	Jobs                                    http.Handler
+	Static, Start, FindUser, Learner, Void                 http.Handler
+	Operator, RequestRebuild, RequestRezone, CancelRebuild http.Handler
+	Jobs                                                   http.Handler
 }
 
 // startOrDocs returns the start page, or a redirect to the docs if there is none.

@@ -23,19 +23,24 @@ func (s *server) routes() []route {
 		posting    = []problem.Kind{
 			problem.Unreadable, problem.TimedOut, problem.TooLarge, problem.Unsupported, problem.Unavailable,
 		}
-		postingOne = append([]problem.Kind{problem.AlreadyRecorded, problem.RequestIDReused}, posting...)
+		postingOne = append([]problem.Kind{
+			problem.AlreadyRecorded, problem.RequestIDReused, problem.Voided, problem.ReplacedUnknown,
+		}, posting...)
 	)
 	return []route{
 		{post, RecordPath, open, rawOperation(s.documentRecord(), s.record), postingOne},
 		{post, RecordPath + "/batch", open, operation(s.documentRecordMany(), s.recordMany), posting},
+		{post, RecordPath + "/void", open, operation(s.documentVoidMany(), s.voidMany), posting},
 
 		{get, "/v1/users/{user_id}/learning-logs", open, operation(documentListLogs(), s.listLogs), reading},
 		{get, "/v1/users/{user_id}/learning-logs/{request_id}", open, operation(documentGetLog(), s.getLog), readingOne},
+		{del, "/v1/users/{user_id}/learning-logs/{request_id}", open, operation(documentVoid(), s.void), readingOne},
 		{get, "/v1/users/{user_id}/summary", open, operation(s.documentGetSummary(), s.getSummary), reading},
 		{get, "/v1/users/{user_id}/streak", open, operation(s.documentGetStreak(), s.getStreak), reading},
 		{get, "/v1/users/{user_id}/activity", open, operation(s.documentGetActivity(), s.getActivity), reading},
 
 		{post, "/v1/rebuilds", open, operation(s.documentRequestRebuild(), s.requestRebuild), posting},
+		{post, "/v1/rezones", open, operation(s.documentRequestRezone(), s.requestRezone), posting},
 		{get, "/v1/rebuilds", open, operation(documentListRebuilds(), s.listRebuilds), reading},
 		{get, "/v1/rebuilds/{id}", open, operation(documentGetRebuild(), s.getRebuild), readingOne},
 		{del, "/v1/rebuilds/{id}", open, operation(s.documentCancelRebuild(), s.cancelRebuild), readingOne},
@@ -55,10 +60,12 @@ func (s *server) routes() []route {
 		{get, "/", open, page(s.Pages.startOrDocs()), reading},
 		{get, "/users", open, page(s.Pages.FindUser), reading},
 		{get, "/users/{user_id}", open, page(s.Pages.Learner), readingOne},
+		{post, "/users/{user_id}/learning-logs/{request_id}/void", open, page(s.Pages.Void), readingOne},
 		{get, "/static/*", open, page(s.Pages.Static), []problem.Kind{problem.NotFound}},
 		{get, "/admin", open, page(s.Pages.Operator), reading},
 		{get, "/admin/", open, page(s.Pages.redirectToOperator()), nil},
 		{post, "/admin/rebuilds", open, page(s.Pages.RequestRebuild), []problem.Kind{problem.Unreadable, problem.Unavailable}},
+		{post, "/admin/rezones", open, page(s.Pages.RequestRezone), []problem.Kind{problem.Unreadable, problem.Unavailable}},
 		{post, "/admin/rebuilds/{id}/cancel", open, page(s.Pages.CancelRebuild), readingOne},
 		{anyMethod, JobsPath, open, page(s.Pages.Jobs), nil},
 		{anyMethod, JobsPath + "/*", open, page(s.Pages.Jobs), nil},

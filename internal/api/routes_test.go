@@ -19,8 +19,8 @@ func withAllPages(t *testing.T) (*server, *chi.Mux) {
 	config := newConfig(errAway)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	config.Pages = Pages{
-		Static: handler, Start: handler, FindUser: handler, Learner: handler,
-		Operator: handler, RequestRebuild: handler, CancelRebuild: handler, Jobs: handler,
+		Static: handler, Start: handler, FindUser: handler, Learner: handler, Void: handler,
+		Operator: handler, RequestRebuild: handler, RequestRezone: handler, CancelRebuild: handler, Jobs: handler,
 	}
 	s, router, err := newServer(config)
 	require.NoError(t, err)

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -12,8 +11,8 @@ import (
 // Streaks are the streaks of a user.
 type Streaks struct {
 	UserID     string  `json:"user_id" format:"uuid"`
-	Zone       string  `json:"zone" example:"UTC" doc:"The time zone of the days."`
-	Current    Streak  `json:"current" doc:"The streak that reaches today; or yesterday, as today isn't over."`
+	Today      string  `json:"today" format:"date" example:"2026-11-22" doc:"The date on the learner's clock."`
+	Current    Streak  `json:"current" doc:"The streak that reaches today; or yesterday, as today isn't over; or an earlier day, by allow_gaps."`
 	Longest    Streak  `json:"longest" doc:"The longest that there has been, the latest of several."`
 	ActiveDays int     `json:"active_days" doc:"On how many days there was a log, until today."`
 	LastDay    *string `json:"last_day" format:"date" example:"2026-11-22" doc:"The last of them; null is never."`
@@ -21,13 +20,15 @@ type Streaks struct {
 
 // Streak is a run of consecutive days that each have a log.
 type Streak struct {
-	Days int     `json:"days" doc:"How many; 0 is none."`
+	Days int     `json:"days" doc:"How many have a log; 0 is none."`
 	From *string `json:"from" format:"date" example:"2026-11-01" doc:"The first day, or null."`
 	To   *string `json:"to" format:"date" example:"2026-11-22" doc:"The last day, or null."`
 }
 
 type streakInput struct {
 	UserID      string `path:"user_id" format:"uuid" doc:"Who learned."`
+	AllowGaps   int    `query:"allow_gaps" minimum:"0" maximum:"6" default:"0" doc:"How many days in a row without a log don't end a streak. They don't count in it."`
+	TimeZone    string `query:"time_zone" example:"Asia/Tokyo" doc:"Where the learner's clock is, which tells today. Default: by the learner's latest log."`
 	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an answer that you have: if it would be the same again, the answer is 304."`
 }
 
@@ -46,19 +47,23 @@ func (s *server) getStreak(ctx context.Context, input *streakInput) (*huma.Strea
 	if err != nil {
 		return nil, err
 	}
-	streaks, err := s.Reader.Streaks(ctx, userID, time.Now(), s.Zone)
+	clock, err := s.clock(input.TimeZone)
+	if err != nil {
+		return nil, err
+	}
+	streaks, err := s.Reader.Streaks(ctx, userID, clock, input.AllowGaps)
 	if err != nil {
 		return nil, err
 	}
 	body := Streaks{
 		UserID:     userID.String(),
-		Zone:       s.Zone.String(),
+		Today:      streaks.Today.String(),
 		Current:    fromStreak(streaks.Current),
 		Longest:    fromStreak(streaks.Longest),
 		ActiveDays: streaks.ActiveDays,
 	}
 	if streaks.LastDay != nil {
-		body.LastDay = new(streaks.LastDay.Format(time.DateOnly))
+		body.LastDay = new(streaks.LastDay.String())
 	}
 	return inJSON(body).answer(input.IfNoneMatch), nil
 }
@@ -69,7 +74,7 @@ func fromStreak(streak query.Streak) Streak {
 	}
 	return Streak{
 		Days: streak.Days,
-		From: new(streak.First.Format(time.DateOnly)),
-		To:   new(streak.Last.Format(time.DateOnly)),
+		From: new(streak.First.String()),
+		To:   new(streak.Last.String()),
 	}
 }

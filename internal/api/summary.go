@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/negotiation"
@@ -21,17 +20,25 @@ import (
 // Summary is what a user learned in a range of periods.
 type Summary struct {
 	UserID      string             `json:"user_id" format:"uuid"`
-	Granularity rollup.Granularity `json:"granularity" enum:"day,week,month"`
-	Zone        string             `json:"zone" example:"UTC" doc:"The time zone of the periods."`
-	From        time.Time          `json:"from" doc:"The start of the first period."`
-	To          time.Time          `json:"to" doc:"The start of the last period, which is included as a whole."`
+	Granularity rollup.Granularity `json:"granularity" enum:"day,week,month,year,total"`
+	From        rollup.Date        `format:"date" json:"from" doc:"The first date of the first period."`
+	To          rollup.Date        `format:"date" json:"to" doc:"The first date of the last period, which is included as a whole."`
 	Sums
+	Before  *Before  `json:"before,omitempty" doc:"With compare=true: as many periods before the range. Days are moved back by whole weeks, as few as possible, so that both ranges have the same weekdays. It is left out if it would begin before the year 1."`
 	Periods []Period `json:"periods" nullable:"false" doc:"In time order; without fill=false, every period of the range."`
+}
+
+// Before is what a user learned in the range before a summary's.
+type Before struct {
+	From rollup.Date `format:"date" json:"from" doc:"The first date of its first period."`
+	To   rollup.Date `format:"date" json:"to" doc:"The first date of its last period."`
+	Sums
+	ChangePercent *float64 `json:"change_percent" example:"12.5" doc:"By how many per cent there are more words now; null if there were none before."`
 }
 
 // Period is what a user learned in one period.
 type Period struct {
-	Period time.Time `json:"period" example:"2026-11-22T00:00:00Z" doc:"The instant at which the period starts. A week starts on Monday."`
+	Period rollup.Date `format:"date" json:"period" example:"2026-11-22" doc:"The first date of the period. A week starts on Monday."`
 	Sums
 }
 
@@ -52,9 +59,11 @@ func fromSums(sums rollup.Sums) Sums {
 
 type summaryInput struct {
 	UserID      string `path:"user_id" format:"uuid" doc:"Who learned."`
-	Granularity string `query:"granularity" enum:"day,week,month" default:"day" doc:"The length of a period."`
-	From        string `query:"from" example:"2026-11-01" doc:"A date, or an RFC 3339 date-time, in the first period. Default: 30 days, 12 weeks or 12 months in all."`
-	To          string `query:"to" example:"2026-11-30" doc:"A date, or an RFC 3339 date-time, in the last period. Default: now."`
+	Granularity string `query:"granularity" enum:"day,week,month,year,total" default:"day" doc:"The length of a period. total is one period that has all dates, and begins on 0001-01-01."`
+	From        string `query:"from" example:"2026-11-01" doc:"A date in the first period. A date-time means the date that it shows. Default: 30 days, 12 weeks, 12 months or 5 years in all."`
+	To          string `query:"to" example:"2026-11-30" doc:"A date in the last period. Default: today, on the learner's clock."`
+	TimeZone    string `query:"time_zone" example:"Asia/Tokyo" doc:"Where the learner's clock is, which tells today. Default: by the learner's latest log."`
+	Compare     bool   `query:"compare" default:"false" doc:"Whether the answer, as JSON, also has the sums of the range before: see before."`
 	Fill        bool   `query:"fill" default:"true" doc:"Whether periods without a log are in the answer, with zeros."`
 	Format      string `query:"format" enum:"json,csv,svg" doc:"What to answer, instead of what the Accept header says: so that a link can say it. Default: json."`
 	Accept      string `header:"Accept" hidden:"true"`
@@ -101,7 +110,7 @@ func (i *summaryInput) format() string {
 }
 
 func (s *server) getSummary(ctx context.Context, input *summaryInput) (*huma.StreamResponse, error) {
-	request, err := s.summaryRequest(input, time.Now())
+	request, err := s.summaryRequest(input)
 	if err != nil {
 		return nil, err
 	}
@@ -140,27 +149,38 @@ func appendSummary(to []byte, summary query.Summary) []byte {
 	to = append(to, summary.UserID.String()...)
 	to = append(to, `","granularity":"`...)
 	to = append(to, summary.Granularity...)
-	to = append(to, `","zone":"`...)
-	to = append(to, summary.Zone.String()...) // the name of a zone needs no escaping
-	to = append(to, `","from":`...)
-	to = appendTime(to, summary.From)
-	to = append(to, `,"to":`...)
-	to = appendTime(to, summary.To)
+	to = append(to, `","from":"`...)
+	to = summary.From.AppendTo(to)
+	to = append(to, `","to":"`...)
+	to = append(summary.To.AppendTo(to), '"')
 	to = appendSums(to, summary.Totals)
+	if summary.Before != nil {
+		to = appendBefore(to, summary)
+	}
 	to = append(to, `,"periods":[`...)
 	for i, period := range summary.Periods {
 		if i > 0 {
 			to = append(to, ',')
 		}
-		to = append(to, `{"period":`...)
-		to = appendTime(to, period.Period)
+		to = append(to, `{"period":"`...)
+		to = append(period.Period.AppendTo(to), '"')
 		to = append(appendSums(to, period.Sums), '}')
 	}
 	return append(to, "]}"...)
 }
 
-func appendTime(to []byte, at time.Time) []byte {
-	return append(at.AppendFormat(append(to, '"'), time.RFC3339Nano), '"')
+func appendBefore(to []byte, summary query.Summary) []byte {
+	before := summary.Before
+	to = append(to, `,"before":{"from":"`...)
+	to = before.From.AppendTo(to)
+	to = append(to, `","to":"`...)
+	to = append(before.To.AppendTo(to), '"')
+	to = appendSums(to, before.Sums)
+	to = append(to, `,"change_percent":`...)
+	if change := summary.ChangePercent(); change != nil {
+		return append(appendFloat(to, *change), '}')
+	}
+	return append(to, "null}"...)
 }
 
 func appendSums(to []byte, sums rollup.Sums) []byte {
@@ -169,11 +189,16 @@ func appendSums(to []byte, sums rollup.Sums) []byte {
 	to = append(to, `,"entry_count":`...)
 	to = strconv.AppendInt(to, sums.EntryCount, 10)
 	to = append(to, `,"average_words_learned":`...)
-	average, format := sums.Average(), byte('f')
-	if size := math.Abs(average); size != 0 && (size < 1e-6 || size >= 1e21) {
+	return appendFloat(to, sums.Average())
+}
+
+// appendFloat encodes a number as encoding/json would.
+func appendFloat(to []byte, number float64) []byte {
+	format := byte('f')
+	if size := math.Abs(number); size != 0 && (size < 1e-6 || size >= 1e21) {
 		format = 'e'
 	}
-	return strconv.AppendFloat(to, average, format, -1, 64)
+	return strconv.AppendFloat(to, number, format, -1, 64)
 }
 
 // summaryCSV writes one row per period. Every cell is a date or a nonnegative
@@ -185,7 +210,7 @@ func summaryCSV(summary query.Summary) representation {
 	_ = rows.Write([]string{"period", "total_word_count", "entry_count", "average_words_learned"})
 	for _, period := range summary.Periods {
 		_ = rows.Write([]string{ // can't fail in memory
-			period.Period.Format(time.DateOnly),
+			period.Period.String(),
 			strconv.FormatInt(period.TotalWordCount, 10),
 			strconv.FormatInt(period.EntryCount, 10),
 			strconv.FormatFloat(period.Average(), 'f', -1, 64),
@@ -194,7 +219,7 @@ func summaryCSV(summary query.Summary) representation {
 	rows.Flush()
 	csv := newRepresentation(mediaCSV+"; charset=utf-8; header=present", text.Bytes())
 	csv.filename = fmt.Sprintf("%s-%s-%s-%s.csv",
-		summary.UserID, summary.Granularity, summary.From.Format(time.DateOnly), summary.To.Format(time.DateOnly))
+		summary.UserID, summary.Granularity, summary.From, summary.To)
 	return csv
 }
 
@@ -221,10 +246,10 @@ func (s *server) summarySVG(summary query.Summary) (representation, error) {
 // summaryKey returns the cache key of a summary: its range, and whether it is
 // filled.
 func summaryKey(summary query.Summary) string {
-	return fmt.Sprint(summary.UserID, summary.Granularity, summary.From.UnixMicro(), summary.To.UnixMicro(), len(summary.Periods))
+	return fmt.Sprint(summary.UserID, summary.Granularity, summary.From, summary.To, len(summary.Periods))
 }
 
-func (s *server) summaryRequest(input *summaryInput, now time.Time) (query.SummaryRequest, error) {
+func (s *server) summaryRequest(input *summaryInput) (query.SummaryRequest, error) {
 	userID, err := pathUUID("user_id", input.UserID)
 	if err != nil {
 		return query.SummaryRequest{}, err
@@ -236,25 +261,17 @@ func (s *server) summaryRequest(input *summaryInput, now time.Time) (query.Summa
 	request := query.SummaryRequest{
 		UserID:       userID,
 		Granularity:  granularity,
-		To:           now,
-		Zone:         s.Zone,
+		Compare:      input.Compare,
 		OnlyWithLogs: !input.Fill,
 	}
-	to, err := s.queryBound("to", input.To)
-	if err != nil {
+	if request.Clock, err = s.clock(input.TimeZone); err != nil {
 		return query.SummaryRequest{}, err
 	}
-	if to != nil {
-		request.To = to.Last(s.Zone)
-	}
-	from, err := s.queryBound("from", input.From)
-	if err != nil {
+	if request.To, err = queryDate("to", input.To); err != nil {
 		return query.SummaryRequest{}, err
 	}
-	if from != nil {
-		request.From = from.At
-	} else {
-		request.From = query.DefaultFrom(granularity, request.To, s.Zone)
+	if request.From, err = queryDate("from", input.From); err != nil {
+		return query.SummaryRequest{}, err
 	}
 	return request, nil
 }

@@ -15,10 +15,11 @@ import (
 )
 
 func someSummary(sums ...rollup.Sums) query.Summary {
-	start := time.Date(2026, time.March, 1, 0, 0, 0, 0, time.UTC)
-	summary := query.Summary{UserID: uuid.New(), Granularity: rollup.Day, From: start, To: start.AddDate(0, 0, len(sums)), Zone: time.UTC}
+	start := rollup.NewDate(2026, time.March, 1)
+	summary := query.Summary{UserID: uuid.New(), Granularity: rollup.Day, From: start, To: start}
 	for i, sum := range sums {
-		summary.Periods = append(summary.Periods, query.PeriodSummary{Period: start.AddDate(0, 0, i), Sums: sum})
+		summary.To = rollup.Day.Add(start, i)
+		summary.Periods = append(summary.Periods, query.PeriodSummary{Period: summary.To, Sums: sum})
 		summary.Totals = summary.Totals.Plus(sum)
 	}
 	return summary
@@ -36,7 +37,7 @@ func TestASummaryIsWrittenAsItIsDocumented(t *testing.T) {
 		someSummary(rollup.Sums{TotalWordCount: math.MaxInt64, EntryCount: 1}),
 	} {
 		documented := Summary{
-			UserID: summary.UserID.String(), Granularity: summary.Granularity, Zone: summary.Zone.String(),
+			UserID: summary.UserID.String(), Granularity: summary.Granularity,
 			From: summary.From, To: summary.To, Sums: fromSums(summary.Totals), Periods: []Period{},
 		}
 		for _, period := range summary.Periods {

@@ -29,7 +29,7 @@ type readsCommand struct {
 const bareRead = `\set n random(1, %d)
 SELECT period, total_word_count, entry_count FROM learning_log_aggregates
 WHERE user_id = lpad(to_hex(:n::int), 32, '0')::uuid AND granularity = 'day'
-  AND period BETWEEN date_trunc('day', now() - interval '29 days', 'UTC') AND now();
+  AND period BETWEEN (now() AT TIME ZONE 'UTC')::date - 29 AND (now() AT TIME ZONE 'UTC')::date;
 `
 
 // Run prints the rate and the latencies of each way of reading, and its ratio to
@@ -130,7 +130,7 @@ func (c *readsCommand) fill(ctx context.Context, url string, users int) error {
 			    UNION ALL
 			    SELECT %d FROM generate_series(1, %d)
 			) AS generated`, users, users*c.Logs, users+1, c.HeavyLogs),
-		rollup.AddSQL(rollup.SumsSQL(rollup.LogsSQL("learning_log"), "'UTC'")),
+		rollup.AddSQL(rollup.SumsSQL(rollup.LogsSQL("learning_log"))),
 		`VACUUM (ANALYZE) learning_log, learning_log_aggregates`,
 		`CHECKPOINT`,
 	} {

@@ -79,13 +79,14 @@ func barePass(ctx context.Context, url string) (time.Duration, error) {
 	defer func() { _ = connection.Close(ctx) }()
 	const sums = `
 		WITH daily AS (
-		    SELECT user_id, date_trunc('day', "timestamp", 'UTC') AS day, sum(word_count) AS words, count(*) AS entries
-		    FROM learning_log GROUP BY 1, 2
+		    SELECT user_id, ("timestamp" AT TIME ZONE make_interval(mins => utc_offset))::date AS day,
+		           sum(word_count) AS words, count(*) AS entries
+		    FROM learning_log WHERE voided_at IS NULL GROUP BY 1, 2
 		)
 		SELECT count(*) FROM (
 		    SELECT user_id, day, words, entries FROM daily
-		    UNION ALL SELECT user_id, date_trunc('week', day, 'UTC') AS week, sum(words), sum(entries) FROM daily GROUP BY 1, 2
-		    UNION ALL SELECT user_id, date_trunc('month', day, 'UTC') AS month, sum(words), sum(entries) FROM daily GROUP BY 1, 2
+		    UNION ALL SELECT user_id, date_trunc('week', day::timestamp)::date AS week, sum(words), sum(entries) FROM daily GROUP BY 1, 2
+		    UNION ALL SELECT user_id, date_trunc('month', day::timestamp)::date AS month, sum(words), sum(entries) FROM daily GROUP BY 1, 2
 		) AS sums`
 	started := time.Now()
 	_, err = connection.Exec(ctx, sums)

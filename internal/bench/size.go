@@ -103,7 +103,7 @@ func fill(ctx context.Context, url string, logs int, users []uuid.UUID, idSQL st
 	}
 	for _, statement := range []string{
 		`ALTER TABLE learning_log DROP CONSTRAINT learning_log_pkey`,
-		`DROP INDEX learning_log_user_id_timestamp_idx`,
+		`DROP INDEX learning_log_counted_idx`,
 		fmt.Sprintf(`INSERT INTO learning_log (request_id, user_id, word_count, "timestamp", recorded_at)
 			SELECT %s, users.id, random() * 50, at, at
 			FROM (
@@ -112,8 +112,9 @@ func fill(ctx context.Context, url string, logs int, users []uuid.UUID, idSQL st
 			) AS generated JOIN users USING (n)
 			ORDER BY at`, idSQL, logs, logs, len(users), logs),
 		`ALTER TABLE learning_log ADD PRIMARY KEY (request_id)`,
-		`CREATE INDEX learning_log_user_id_timestamp_idx ON learning_log (user_id, "timestamp") INCLUDE (word_count)`,
-		rollup.AddSQL(rollup.SumsSQL(rollup.LogsSQL("learning_log"), "'UTC'")),
+		`CREATE INDEX learning_log_counted_idx ON learning_log (user_id, "timestamp")
+			INCLUDE (word_count, utc_offset) WHERE voided_at IS NULL`,
+		rollup.AddSQL(rollup.SumsSQL(rollup.LogsSQL("learning_log"))),
 		`CREATE INDEX in_order_of_time ON learning_log_aggregates (period)`,
 		`CLUSTER learning_log_aggregates USING in_order_of_time`, // the order in which the rows would have been written
 		`DROP INDEX in_order_of_time`,

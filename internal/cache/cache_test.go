@@ -18,10 +18,11 @@ type text string
 func (t text) Size() int { return len(t) }
 
 func someSummary(sums ...rollup.Sums) query.Summary {
-	start := time.Date(2026, time.March, 1, 0, 0, 0, 0, time.UTC)
-	summary := query.Summary{UserID: uuid.New(), Granularity: rollup.Day, From: start, To: start.AddDate(0, 0, len(sums)), Zone: time.UTC}
+	start := rollup.NewDate(2026, time.March, 1)
+	summary := query.Summary{UserID: uuid.New(), Granularity: rollup.Day, From: start, To: start}
 	for i, sum := range sums {
-		summary.Periods = append(summary.Periods, query.PeriodSummary{Period: start.AddDate(0, 0, i), Sums: sum})
+		summary.To = rollup.Day.Add(start, i)
+		summary.Periods = append(summary.Periods, query.PeriodSummary{Period: summary.To, Sums: sum})
 		summary.Totals = summary.Totals.Plus(sum)
 	}
 	return summary
@@ -50,7 +51,9 @@ func TestAnAnswerIsUsedAgainOnlyForTheSameSums(t *testing.T) {
 		func(s *query.Summary) { s.Periods = s.Periods[:1] },
 		func(s *query.Summary) { s.UserID = uuid.New() },
 		func(s *query.Summary) { s.Granularity = rollup.Week },
-		func(s *query.Summary) { s.To = s.To.AddDate(0, 0, 1) },
+		func(s *query.Summary) { s.From-- },
+		func(s *query.Summary) { s.To++ },
+		func(s *query.Summary) { s.Periods[1].Period++ },
 	} {
 		other, before := first, made
 		other.Periods = append([]query.PeriodSummary{}, first.Periods...)

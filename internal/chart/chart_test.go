@@ -20,13 +20,13 @@ import (
 
 // summary returns one of consecutive periods from 2 March 2026 on.
 func summary(granularity rollup.Granularity, sums ...rollup.Sums) query.Summary {
-	start := granularity.StartOf(time.Date(2026, time.March, 2, 12, 0, 0, 0, time.UTC), time.UTC)
-	made := query.Summary{UserID: uuid.New(), Granularity: granularity, From: start, Zone: time.UTC}
+	start := granularity.Start(rollup.NewDate(2026, time.March, 2))
+	made := query.Summary{UserID: uuid.New(), Granularity: granularity, From: start}
 	for _, sum := range sums {
 		made.Periods = append(made.Periods, query.PeriodSummary{Period: start, Sums: sum})
 		made.Totals = made.Totals.Plus(sum)
 		made.To = start
-		start = granularity.Next(start, time.UTC)
+		start = granularity.Next(start)
 	}
 	return made
 }
@@ -90,5 +90,6 @@ func TestAPeriodSaysWhatItIs(t *testing.T) {
 	weeks := summary(rollup.Week, rollup.Sums{TotalWordCount: 1, EntryCount: 1}, rollup.Sums{})
 	assert.Equal(t, "week 10 of 2026, from 2 March 2026: 1 word in 1 log", chart.DescribePeriod(rollup.Week, weeks.Periods[0]))
 	assert.Equal(t, "week 11 of 2026, from 9 March 2026: no log", chart.DescribePeriod(rollup.Week, weeks.Periods[1]))
+	assert.Equal(t, "Wednesday, 4 March 2026: 1,200 words in 3 logs, 400.0 per log", chart.DescribePeriod(rollup.Day, week().Periods[2]))
 	assert.Equal(t, "Words per day, 2 March 2026 to 8 March 2026: 1,327 words in 9 logs", chart.Describe(week()))
 }

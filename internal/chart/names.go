@@ -2,7 +2,6 @@ package chart
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/dustin/go-humanize/english"
@@ -10,29 +9,37 @@ import (
 	"learninglog/rollup"
 )
 
-// PeriodName names the period that starts at an instant, by the clocks of the instant's
-// zone, such as "week 10 of 2026, from 2 March 2026".
-func PeriodName(granularity rollup.Granularity, start time.Time) string {
+// PeriodName names the period that starts on a date, such as "week 10 of 2026, from
+// 2 March 2026".
+func PeriodName(granularity rollup.Granularity, start rollup.Date) string {
 	switch granularity {
 	case rollup.Week:
-		year, week := start.ISOWeek()
+		year, week := start.Time().ISOWeek()
 		return fmt.Sprintf("week %d of %d, from %s", week, year, Date(start))
 	case rollup.Month:
-		return start.Format("January 2006")
+		return start.Time().Format("January 2006")
+	case rollup.Year:
+		return start.Time().Format("2006")
+	case rollup.Total:
+		return "all time"
 	default:
-		return start.Format("Monday, 2 January 2006")
+		return start.Time().Format("Monday, 2 January 2006")
 	}
 }
 
-func shortName(granularity rollup.Granularity, start time.Time) string {
-	if granularity == rollup.Month {
-		return start.Format("Jan 2006")
+func shortName(granularity rollup.Granularity, start rollup.Date) string {
+	switch granularity {
+	case rollup.Month:
+		return start.Time().Format("Jan 2006")
+	case rollup.Year, rollup.Total:
+		return PeriodName(granularity, start)
+	default:
+		return start.Time().Format("2 Jan")
 	}
-	return start.Format("2 Jan")
 }
 
-// Date writes the date of an instant in its zone, such as "2 March 2026".
-func Date(t time.Time) string { return t.Format("2 January 2006") }
+// Date writes a date in words, such as "2 March 2026".
+func Date(date rollup.Date) string { return date.Time().Format("2 January 2006") }
 
 // Count writes a number of things, such as "1 word" and "1,234 words". Charts are
 // full of them: english.Plural, which formats by verbs, takes a fifth of a drawing.

@@ -50,19 +50,20 @@ func (y year) After() int { return y.Number + 1 }
 // calendar writes the table. It is the largest part of a page: a template would take
 // longer for it than for all the rest.
 func calendar(number int, days query.Summary) []byte {
-	sums := make(map[int]rollup.Sums, len(days.Periods)) // by the day of the year
+	sums := make(map[rollup.Date]rollup.Sums, len(days.Periods))
 	most := int64(0)
 	for _, day := range days.Periods {
-		sums[day.Period.YearDay()] = day.Sums
+		sums[day.Period] = day.Sums
 		most = max(most, day.TotalWordCount)
 	}
-	// In UTC every date has a midnight; in other zones the clocks may skip it.
 	first := time.Date(number, time.January, 1, 0, 0, 0, 0, time.UTC)
 	offset := (int(first.Weekday()) + weekdays - 1) % weekdays // days since Monday
 	length := first.AddDate(1, 0, -1).YearDay()
 	weeks := (offset + length + weekdays - 1) / weekdays
 
 	var table bytes.Buffer
+	const bytesPerDay = 128 // about
+	table.Grow(bytesPerDay * length)
 	fmt.Fprintf(&table, `<table class="year"><caption class="unseen">Words on each day of %d</caption><thead><tr><td></td>`, number)
 	writeMonths(&table, first, offset, weeks)
 	table.WriteString("</tr></thead><tbody>")
@@ -75,8 +76,9 @@ func calendar(number int, days query.Summary) []byte {
 				table.WriteString("<td></td>")
 				continue
 			}
-			sum := sums[yearDay]
-			title := chart.DescribePeriod(rollup.Day, query.PeriodSummary{Period: first.AddDate(0, 0, yearDay-1), Sums: sum})
+			date := rollup.NewDate(number, time.January, yearDay)
+			sum := sums[date]
+			title := chart.DescribePeriod(rollup.Day, query.PeriodSummary{Period: date, Sums: sum})
 			fmt.Fprintf(&table, `<td class="level%d" title="%s"><span class="unseen">%d</span></td>`,
 				level(sum, most), title, sum.TotalWordCount)
 		}

@@ -35,7 +35,7 @@ func TestCalendar(t *testing.T) {
 		var days query.Summary
 		for _, yearDay := range []int{1, 32, 60, 365} {
 			days.Periods = append(days.Periods, query.PeriodSummary{
-				Period: time.Date(year, time.January, yearDay, 0, 0, 0, 0, time.UTC),
+				Period: rollup.NewDate(year, time.January, yearDay),
 				Sums:   rollup.Sums{TotalWordCount: sums[yearDay], EntryCount: 1},
 			})
 		}

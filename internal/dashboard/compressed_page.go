@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2/negotiation"
 	"github.com/klauspost/compress/gzip"
@@ -22,20 +23,30 @@ type compressedPage struct {
 // Size is about how many bytes it takes in memory.
 func (c compressedPage) Size() int { return cap(c.gzipped) }
 
-func newCompressedPage(page []byte) (compressedPage, error) {
-	gzipped, err := compress(page)
+// compressor compresses pages. It keeps the memory that this takes, over a megabyte, for
+// the next one. It is safe for concurrent use.
+type compressor struct{ writers sync.Pool }
+
+func newCompressor() *compressor {
+	return &compressor{writers: sync.Pool{New: func() any {
+		writer, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // fails for other levels only
+		return writer
+	}}}
+}
+
+func (c *compressor) page(page []byte) (compressedPage, error) {
+	gzipped, err := c.compress(page)
 	if err != nil {
 		return compressedPage{}, fmt.Errorf("compressing a page: %w", err)
 	}
 	return compressedPage{gzipped: gzipped, tag: etag.Of(page)}, nil
 }
 
-func compress(page []byte) ([]byte, error) {
+func (c *compressor) compress(page []byte) ([]byte, error) {
 	var compressed bytes.Buffer
-	writer, err := gzip.NewWriterLevel(&compressed, gzip.BestSpeed)
-	if err != nil {
-		return nil, err
-	}
+	writer := c.writers.Get().(*gzip.Writer) //nolint:forcetypeassert,errcheck // see above
+	defer c.writers.Put(writer)
+	writer.Reset(&compressed)
 	if _, err := writer.Write(page); err != nil {
 		return nil, err
 	}

@@ -19,9 +19,10 @@ import (
 
 // Config has what the pages need. Every field must be set, unless it says otherwise.
 type Config struct {
-	Reader *query.Reader
-	Jobs   Jobs
-	// Zone is the zone of periods, and of dates without a time.
+	Reader   *query.Reader
+	Recorder Recorder
+	Jobs     Jobs
+	// Zone is the zone in which instants are shown that belong to no learner.
 	Zone *time.Location
 	// Operations is what the operators' page shows. Nil leaves that page out.
 	Operations *Operations
@@ -38,14 +39,15 @@ type Config struct {
 type Pages struct {
 	Config
 
-	Static, Start, FindUser, Learner http.Handler
-	// Operator, RequestRebuild and CancelRebuild are for operators.
-	Operator, RequestRebuild, CancelRebuild http.Handler
+	Static, Start, FindUser, Learner, Void http.Handler
+	// These are for operators.
+	Operator, RequestRebuild, RequestRezone, CancelRebuild http.Handler
 
 	templates templates
 	assets    assets
 	overview  overviews
 	cache     *cache.Cache[pageData, compressedPage] // of learners' pages, by address
+	gzip      *compressor                            // of cached pages
 	// newUser is the user of the first log, in examples.
 	newUser  uuid.UUID
 	compress func(http.Handler) http.HandlerFunc
@@ -66,6 +68,7 @@ func New(config Config) (*Pages, error) {
 		Config:   config,
 		assets:   assets,
 		cache:    cache.New[pageData, compressedPage](maxCacheBytes, maxCachedBytes),
+		gzip:     newCompressor(),
 		newUser:  uuid.New(),
 		compress: compress,
 	}
@@ -75,8 +78,9 @@ func New(config Config) (*Pages, error) {
 	}
 	pages.Static = compress(pages.assets)
 	pages.Start, pages.FindUser, pages.Learner = pages.page(pages.start), pages.page(pages.findUser), pages.page(pages.learner)
-	pages.Operator = pages.page(pages.operator)
-	pages.RequestRebuild, pages.CancelRebuild = pages.page(pages.requestRebuild), pages.page(pages.cancelRebuild)
+	pages.Void = pages.page(pages.void)
+	pages.Operator, pages.CancelRebuild = pages.page(pages.operator), pages.page(pages.cancelRebuild)
+	pages.RequestRebuild, pages.RequestRezone = pages.page(pages.requestRebuild), pages.page(pages.requestRezone)
 	return pages, nil
 }
 

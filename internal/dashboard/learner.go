@@ -3,13 +3,12 @@ package dashboard
 import (
 	"html/template"
 	"net/http"
-	"time"
 
 	"github.com/google/uuid"
 
 	"learninglog/internal/chart"
-	"learninglog/learning"
 	"learninglog/query"
+	"learninglog/rollup"
 )
 
 // logsPerPage is how many logs are listed at a time.
@@ -21,8 +20,8 @@ type learnerPage struct {
 
 	UserID uuid.UUID
 	View   view
-	// Summary is the range, and Before as many periods before it.
-	Summary, Before query.Summary
+	// Summary is the range, with the sums of the one before.
+	Summary query.Summary
 	// Chart and Figures show the range, as a picture and as the rows of a table.
 	Chart, Figures template.HTML
 	// Days is how many days of the range have begun, and ActiveDays how many of them
@@ -30,8 +29,13 @@ type learnerPage struct {
 	ActiveDays, Days int
 	Best             *query.PeriodSummary
 	Streaks          query.Streaks
-	Year             year
-	Logs             []learning.Log
+	Hours            query.Hours
+	// HoursChart and HoursFigures show the hours, as Chart and Figures do the range.
+	HoursChart, HoursFigures template.HTML
+	Year                     year
+	Logs                     []shownLog
+	// offset is that of the learner's clock.
+	offset rollup.Offset
 	// Newest and Older are links to pages of the list, or empty.
 	Newest, Older string
 	// FirstLog is a command line that posts the learner's first log, or empty if there
@@ -48,7 +52,7 @@ const (
 
 // learner answers with the page of a learner.
 func (p *Pages) learner(w http.ResponseWriter, r *http.Request) error {
-	request, err := p.parsePageRequest(r, time.Now().In(p.Zone))
+	request, err := p.parsePageRequest(r)
 	if err != nil {
 		return err
 	}
@@ -66,7 +70,7 @@ func (p *Pages) learner(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return compressedPage{}, err
 		}
-		return newCompressedPage(page)
+		return p.gzip.page(page)
 	})
 	if err != nil {
 		return err
@@ -78,18 +82,21 @@ func (p *Pages) learner(w http.ResponseWriter, r *http.Request) error {
 // newLearnerPage makes the requested page from its data.
 func newLearnerPage(r *http.Request, request pageRequest, data pageData) learnerPage {
 	page := learnerPage{
-		layout:     layout{Title: "Learner " + request.userID.String()},
-		UserID:     request.userID,
-		View:       request.view,
-		Summary:    data.summary,
-		Before:     data.before,
-		Chart:      template.HTML(chart.Draw(data.summary)), //nolint:gosec // it escapes what it writes
-		Figures:    template.HTML(periodRows(data.summary)), //nolint:gosec // so does this
-		ActiveDays: data.perDay.Active(),
-		Days:       request.view.days(request.now, data.perDay),
-		Streaks:    data.streaks,
-		Year:       newYear(request.year, request.now.Year(), data.year, request.view),
-		Logs:       data.logs.Logs,
+		layout:       layout{Title: "Learner " + request.userID.String()},
+		UserID:       request.userID,
+		View:         request.view,
+		Summary:      data.summary,
+		Chart:        template.HTML(chart.Draw(data.summary)), //nolint:gosec // it escapes what it writes
+		Figures:      template.HTML(periodRows(data.summary)), //nolint:gosec // so does this
+		ActiveDays:   data.perDay.Active(),
+		Days:         request.view.days(data.perDay),
+		Streaks:      data.streaks,
+		Hours:        data.hours,
+		HoursChart:   template.HTML(chart.DrawHours(data.hours)), //nolint:gosec // and this
+		HoursFigures: template.HTML(hourRows(data.hours)),        //nolint:gosec // and this
+		Year:         newYear(request.year, data.today.Time().Year(), data.year, request.view),
+		Logs:         shownLogs(request, data),
+		offset:       data.offset,
 	}
 	if best, ok := data.perDay.Best(); ok {
 		page.Best = &best
@@ -107,13 +114,7 @@ func newLearnerPage(r *http.Request, request pageRequest, data pageData) learner
 	return page
 }
 
-// Change is by how many per cent there were more words than in the range before. It is
-// nil if that had none.
-func (p learnerPage) Change() *float64 {
-	before := p.Before.Totals.TotalWordCount
-	if before <= 0 {
-		return nil
-	}
-	const whole = 100
-	return new(whole * (float64(p.Summary.Totals.TotalWordCount)/float64(before) - 1))
+// Clock says whose clock the page shows.
+func (p learnerPage) Clock() string {
+	return "Days and times are those of the learner's own clock, now UTC" + p.offset.String() + "."
 }

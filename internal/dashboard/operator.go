@@ -2,20 +2,11 @@ package dashboard
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/go-chi/chi/v5"
-	"github.com/google/uuid"
-
-	"learninglog/internal/chart"
 	"learninglog/internal/metrics"
-	"learninglog/internal/problem"
-	"learninglog/rollup"
 	"learninglog/rollup/rebuild"
 )
 
@@ -36,6 +27,15 @@ type Operations struct {
 	Ready func(context.Context) error
 	// Recent knows the metrics of this process.
 	Recent *metrics.Recent
+	// Zones knows the time zones.
+	Zones Zones
+}
+
+// Zones knows the time zones by name, a [zones.Database]. The text of Load's error
+// completes a sentence that begins with the name of the field.
+type Zones interface {
+	Load(name string) (*time.Location, error)
+	Names() []string
 }
 
 // operatorPage is what the operators' page shows.
@@ -49,9 +49,9 @@ type operatorPage struct {
 	Rates         []metrics.Rates
 	Verifications []rebuild.Verification
 	Rebuilds      []shownRebuild
-	// Form is the submitted form, and Wrong says what is wrong with it.
-	Form  rebuildForm
-	Wrong string
+	// Rebuild and Rezone are the forms, as they were submitted.
+	Rebuild, Rezone jobForm
+	TimeZones       []string
 }
 
 // Drifted returns how many rows are known to have drifted and weren't repaired since.
@@ -66,16 +66,25 @@ func (p operatorPage) Drifted() int64 {
 const shownRebuilds = 10
 
 func (p *Pages) operator(w http.ResponseWriter, r *http.Request) error {
-	return p.showOperator(w, r, http.StatusOK, rebuildForm{}, "")
+	return p.showOperator(w, r, jobForm{})
 }
 
-func (p *Pages) showOperator(w http.ResponseWriter, r *http.Request, status int, form rebuildForm, wrong string) error {
+// showOperator answers with the operators' page. A form that is wrong is shown again.
+func (p *Pages) showOperator(w http.ResponseWriter, r *http.Request, wrong jobForm) error {
 	page := operatorPage{
-		layout:  layout{Title: "Operations"},
-		Version: p.Operations.Version,
-		Form:    form,
-		Wrong:   wrong,
-		Now:     p.Operations.Recent.Gauges(),
+		layout:    layout{Title: "Operations"},
+		Version:   p.Operations.Version,
+		Rebuild:   jobForm{Name: rebuildName},
+		Rezone:    jobForm{Name: rezoneName},
+		TimeZones: p.Operations.Zones.Names(),
+		Now:       p.Operations.Recent.Gauges(),
+	}
+	status := http.StatusOK
+	switch wrong.Name {
+	case rebuildName:
+		page.Rebuild, status = wrong, http.StatusUnprocessableEntity
+	case rezoneName:
+		page.Rezone, status = wrong, http.StatusUnprocessableEntity
 	}
 	var err error
 	if page.Rates, err = p.Operations.Recent.Rates(time.Now()); err != nil {
@@ -95,136 +104,9 @@ func (p *Pages) showOperator(w http.ResponseWriter, r *http.Request, status int,
 	}
 	for _, job := range rebuilds {
 		page.Rebuilds = append(page.Rebuilds, shownRebuild{job})
-		if !job.Ended() && wrong == "" { // otherwise the message would disappear with the reload
+		if !job.Ended() && status == http.StatusOK { // otherwise the message would disappear with the reload
 			page.Refresh = "/admin"
 		}
 	}
 	return p.render(w, r, status, "operator", page)
-}
-
-// shownRebuild is a rebuild with the texts that the page shows.
-type shownRebuild struct{ rebuild.Job }
-
-// What is the kind of the rebuild.
-func (s shownRebuild) What() string {
-	switch {
-	case s.Args.Routine:
-		return "routine verification"
-	case s.Args.DryRun:
-		return "verify"
-	default:
-		return "rebuild"
-	}
-}
-
-// Scope describes the scope of the rebuild.
-func (s shownRebuild) Scope() string {
-	scope, parts := s.Args.Scope, []string{}
-	switch {
-	case s.Args.Routine:
-		return "a sample, and whoever was active"
-	case len(scope.Users) == 1:
-		parts = append(parts, "learner "+scope.Users[0].String())
-	case len(scope.Users) > 1:
-		parts = append(parts, count(len(scope.Users), "learner"))
-	default:
-		parts = append(parts, "everybody")
-	}
-	if scope.RecordedSince != nil {
-		parts = append(parts, "with logs recorded since "+scope.RecordedSince.UTC().Format(time.RFC3339))
-	}
-	if scope.From != nil {
-		parts = append(parts, "from "+chart.Date(scope.From.UTC()))
-	}
-	if scope.To != nil {
-		parts = append(parts, "to "+chart.Date(scope.To.UTC()))
-	}
-	return strings.Join(parts, ", ")
-}
-
-// Shown is the state in words.
-func (s shownRebuild) Shown() string {
-	switch {
-	case s.IsBeingCancelled():
-		return "being cancelled"
-	case s.State == rebuild.Available, s.State == rebuild.Pending, s.State == rebuild.Scheduled:
-		return "waiting"
-	case s.State == rebuild.Retryable:
-		return "waiting to go on"
-	case s.State == rebuild.Discarded:
-		return "given up"
-	default:
-		return string(s.State)
-	}
-}
-
-// rebuildForm is what the page's form sends.
-type rebuildForm struct{ User, From, To string }
-
-// requestRebuild requests the rebuild in the form, and shows the page again.
-func (p *Pages) requestRebuild(w http.ResponseWriter, r *http.Request) error {
-	const most = 16 << 10
-	r.Body = http.MaxBytesReader(w, r.Body, most)
-	if err := r.ParseForm(); err != nil {
-		return problem.Unreadable.New("Go back, and send it again.").Titled("The form can't be read")
-	}
-	form := rebuildForm{
-		User: strings.TrimSpace(r.PostForm.Get("user")),
-		From: r.PostForm.Get("from"),
-		To:   r.PostForm.Get("to"),
-	}
-	args := rebuild.Args{
-		DryRun: r.PostForm.Get("action") != "rebuild", Workers: 1, MaxLogsPerSecond: rebuild.DefaultPace,
-	}
-	var err error
-	if args.Scope, err = p.parseScope(form); err == nil {
-		_, err = p.Jobs.Request(r.Context(), args)
-	}
-	if errors.Is(err, rollup.ErrEmptyRange) {
-		err = wrongParameter("From", "must not be after to")
-	}
-	if wrong, ok := errors.AsType[*problem.Problem](err); ok {
-		return p.showOperator(w, r, http.StatusUnprocessableEntity, form, wrong.Detail)
-	}
-	if err != nil {
-		return err
-	}
-	http.Redirect(w, r, "/admin#rebuilds", http.StatusSeeOther)
-	return nil
-}
-
-func (p *Pages) parseScope(form rebuildForm) (scope rebuild.Scope, err error) {
-	if form.User != "" {
-		user, err := uuid.Parse(form.User)
-		if err != nil {
-			return rebuild.Scope{}, problem.Invalid.New("The learner must be a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22.")
-		}
-		scope.Users = []uuid.UUID{user}
-	}
-	from, to, err := p.parseRange(map[string][]string{"from": {form.From}, "to": {form.To}})
-	if err != nil {
-		return rebuild.Scope{}, err
-	}
-	if from != nil {
-		scope.From = &from.At
-	}
-	if to != nil {
-		scope.To = new(to.Last(p.Zone))
-	}
-	return scope, nil
-}
-
-// cancelRebuild cancels a rebuild, and shows the page again.
-func (p *Pages) cancelRebuild(w http.ResponseWriter, r *http.Request) error {
-	id, err := strconv.ParseInt(chi.URLParam(r, "id"), 10, 64)
-	if err == nil {
-		err = p.Jobs.Cancel(r.Context(), id)
-	} else {
-		err = rebuild.ErrNotFound
-	}
-	if err != nil {
-		return err
-	}
-	http.Redirect(w, r, "/admin#rebuilds", http.StatusSeeOther)
-	return nil
 }

@@ -20,17 +20,20 @@ type pageRequest struct {
 	year int
 	// after is the position in the list of logs. Nil is its beginning.
 	after *query.Cursor
-	// now is when the request came, in the zone of the pages.
-	now time.Time
+	// clock is the learner's.
+	clock query.Clock
 }
 
-func (p *Pages) parsePageRequest(r *http.Request, now time.Time) (request pageRequest, err error) {
-	request = pageRequest{year: now.Year(), now: now}
+func (p *Pages) parsePageRequest(r *http.Request) (request pageRequest, err error) {
 	if request.userID, err = parseUserID(chi.URLParam(r, "user_id")); err != nil {
 		return pageRequest{}, err
 	}
+	if request.clock, err = p.Reader.Clock(r.Context(), request.userID, time.Now()); err != nil {
+		return pageRequest{}, err
+	}
+	request.year = request.clock.Now.In(request.clock.Zone).Year()
 	parameters := r.URL.Query()
-	if request.view, err = p.parseView(parameters, now); err != nil {
+	if request.view, err = parseView(parameters, request.clock.Today()); err != nil {
 		return pageRequest{}, err
 	}
 	if text := parameters.Get("year"); text != "" {
@@ -58,6 +61,10 @@ func parseUserID(text string) (uuid.UUID, error) {
 	return userID, nil
 }
 
-func wrongParameter(name, what string) error {
-	return problem.Invalid.New("In it, " + name + " " + what + ".").Titled("This address isn't right")
+func wrongParameter(name, what string) error { return wrongAddress(name + " " + what) }
+
+// wrongAddress is the problem of an address in which a parameter is wrong. What is wrong
+// begins with the name of the parameter.
+func wrongAddress(what string) error {
+	return problem.Invalid.New("In it, " + what + ".").Titled("This address isn't right")
 }

@@ -14,6 +14,7 @@ import (
 
 	"learninglog/internal/chart"
 	"learninglog/query"
+	"learninglog/rollup"
 )
 
 // startPage is what the start page shows.
@@ -104,8 +105,16 @@ func (p *Pages) readOverview(ctx context.Context) (overview, error) {
 	if read.HasLogs = has; has {
 		read.NewUser = uuid.New()
 	}
+	// Whoever is active has words, if they are read after it.
+	active, known, err := inTime(ctx, func(ctx context.Context) ([]query.ActiveUser, error) {
+		return p.Reader.ActiveUsers(ctx, now, activeUsers)
+	})
+	if err != nil {
+		return overview{}, err
+	}
+	read.Active, read.ActiveUnknown = active, !known
 	everybody, known, err := inTime(ctx, func(ctx context.Context) (query.Summary, error) {
-		return p.Reader.EverybodyPerDay(ctx, now.AddDate(0, 0, 1-overviewDays), now, p.Zone)
+		return p.lastDays(ctx, rollup.DateOf(now))
 	})
 	if err != nil {
 		return overview{}, err
@@ -113,11 +122,22 @@ func (p *Pages) readOverview(ctx context.Context) (overview, error) {
 	if known {
 		read.Everybody, read.Chart = everybody, template.HTML(chart.Draw(everybody)) //nolint:gosec // it escapes what it writes
 	}
-	read.Active, known, err = inTime(ctx, func(ctx context.Context) ([]query.ActiveUser, error) {
-		return p.Reader.ActiveUsers(ctx, now, activeUsers)
-	})
-	read.ActiveUnknown = !known
-	return read, err
+	return read, nil
+}
+
+// lastDays returns the sums of everybody's last days. They end tomorrow if somebody's
+// clock is there already.
+func (p *Pages) lastDays(ctx context.Context, today rollup.Date) (query.Summary, error) {
+	days, err := p.Reader.EverybodyPerDay(ctx, today-overviewDays+1, today+1)
+	if err != nil {
+		return query.Summary{}, err
+	}
+	if begun := days.Periods[overviewDays].EntryCount > 0; begun {
+		_, days = days.Split(today - overviewDays + 2)
+	} else {
+		days, _ = days.Split(today + 1)
+	}
+	return days, nil
 }
 
 // inTime returns the result of read, or false if that takes longer than

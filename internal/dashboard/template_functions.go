@@ -27,10 +27,13 @@ func (p *Pages) templateFunctions() template.FuncMap {
 		"average":       tenths,
 		"change":        change,
 		"date":          chart.Date,
-		"moment":        func(t time.Time) string { return t.In(p.Zone).Format("2 January 2006, 15:04:05") },
+		"moment":        func(t time.Time) string { return moment(t.In(p.Zone)) },
 		"title":         func(granularity rollup.Granularity) string { return capital(string(granularity)) },
 	}
 }
+
+// moment writes an instant as the clocks of its location show it.
+func moment(t time.Time) string { return t.Format("2 January 2006, 15:04:05") }
 
 // number writes a whole number with commas between its thousands.
 func number(n any) string { return humanize.Comma(whole(n)) }

@@ -1,7 +1,9 @@
 package dashboard
 
 import (
+	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"learninglog/internal/chart"
@@ -15,42 +17,46 @@ import (
 // of the page, so that it can be shared.
 type view struct {
 	By rollup.Granularity
-	// From and To are in the first and in the last period.
-	From, To time.Time
-	// Moving says that the range ends now, whenever that is.
+	// From and To are dates in the first and in the last period.
+	From, To rollup.Date
+	// Moving says that the range ends today, whenever that is.
 	Moving bool
+	// Year is that of the calendar, as the address has it.
+	Year string
+	// WithVoided also lists logs that were taken back.
+	WithVoided bool
 
-	now  time.Time
-	year string // of the calendar, as the address has it
+	today rollup.Date
 }
 
-func (p *Pages) parseView(parameters url.Values, now time.Time) (view, error) {
-	v := view{By: rollup.Day, now: now, year: parameters.Get("year")}
+// included is what the parameter voided is where logs that were taken back are listed.
+const included = "include"
+
+func parseView(parameters url.Values, today rollup.Date) (view, error) {
+	v := view{By: rollup.Day, today: today, Year: parameters.Get("year"), WithVoided: parameters.Get("voided") != ""}
+	if voided := parameters.Get("voided"); voided != "" && voided != included {
+		return view{}, wrongParameter("voided", "must be "+included)
+	}
 	if by := parameters.Get("by"); by != "" {
 		granularity, err := rollup.ParseGranularity(by)
-		if err != nil {
+		if err != nil || granularity != granularity.RolledUp() {
 			return view{}, wrongParameter("by", "must be day, week or month")
 		}
 		v.By = granularity
 	}
-	from, to, err := p.parseRange(parameters)
+	from, to, err := parseRange(parameters)
 	if err != nil {
-		return view{}, err
+		return view{}, wrongAddress(err.Error())
 	}
-	switch {
-	case from == nil && to == nil:
-		v.Moving, v.To = true, now
-	case to == nil:
-		v.To = now
-	default:
-		v.To = to.Last(p.Zone)
+	v.Moving, v.To = from == nil && to == nil, today
+	if to != nil {
+		v.To = *to
 	}
-	if from == nil {
-		v.From = query.DefaultFrom(v.By, v.To, p.Zone)
-	} else {
-		v.From = from.At.In(p.Zone)
+	v.From = query.DefaultFrom(v.By, v.To)
+	if from != nil {
+		v.From = *from
 	}
-	if v.From.After(v.To) {
+	if v.From > v.To {
 		if to == nil {
 			return view{}, wrongParameter("from", "must not be in the future")
 		}
@@ -59,17 +65,19 @@ func (p *Pages) parseView(parameters url.Values, now time.Time) (view, error) {
 	return v.fitting()
 }
 
-func (p *Pages) parseRange(parameters url.Values) (from, to *timerange.Bound, err error) {
-	for name, bound := range map[string]**timerange.Bound{"from": &from, "to": &to} {
+// parseRange returns the bounds of a range, of which nil is none. The text of its error
+// begins with the name of the one that is wrong.
+func parseRange(parameters url.Values) (from, to *rollup.Date, err error) {
+	for name, bound := range map[string]**rollup.Date{"from": &from, "to": &to} {
 		text := parameters.Get(name)
 		if text == "" {
 			continue
 		}
-		parsed, err := timerange.Parse(text, p.Zone)
+		date, err := timerange.ParseDate(text)
 		if err != nil {
-			return nil, nil, wrongParameter(name, timerange.Expected)
+			return nil, nil, fmt.Errorf("%s %s", name, timerange.Expected)
 		}
-		*bound = &parsed
+		*bound = &date
 	}
 	return from, to, nil
 }
@@ -78,10 +86,7 @@ func (p *Pages) parseRange(parameters url.Values) (from, to *timerange.Bound, er
 // them.
 func (v view) fitting() (view, error) {
 	granularities := rollup.Granularities()
-	for len(granularities) > 0 && granularities[0] != v.By {
-		granularities = granularities[1:]
-	}
-	for _, granularity := range granularities {
+	for _, granularity := range granularities[slices.Index(granularities, v.By):] {
 		if v.fits(granularity) {
 			v.By = granularity
 			return v, nil
@@ -90,56 +95,49 @@ func (v view) fitting() (view, error) {
 	return view{}, problem.Invalid.New("At most 27 years can be shown at a time.").Titled("This range is too long")
 }
 
+// first returns the first date of the first period.
+func (v view) first() rollup.Date { return v.By.Start(v.From) }
+
+// last returns the last date of the last period.
+func (v view) last() rollup.Date { return v.By.Next(v.To) - 1 }
+
 // fits says whether the range has few enough periods, and few enough days.
 func (v view) fits(granularity rollup.Granularity) bool {
-	_, err := granularity.Starts(v.From, v.To, v.zone(), chart.MaxPeriods)
-	if err == nil && granularity != rollup.Day {
-		start, end := view{By: granularity, From: v.From, To: v.To, now: v.now}.bounds()
-		_, err = rollup.Day.Starts(start, end, v.zone(), query.MaxPeriods)
-	}
-	return err == nil
-}
-
-func (v view) zone() *time.Location { return v.now.Location() }
-
-// bounds returns the start of the first period, and the end of the last.
-func (v view) bounds() (start, end time.Time) {
-	return v.By.StartOf(v.From, v.zone()), v.By.Next(v.By.StartOf(v.To, v.zone()), v.zone())
+	v.By = granularity
+	_, err := granularity.Starts(v.From, v.To, chart.MaxPeriods)
+	return err == nil && v.last()-v.first() < query.MaxPeriods
 }
 
 // days counts the days of the range until today, or until the last one that has a log,
 // which may be after today where a client's clock is ahead.
-func (v view) days(now time.Time, perDay query.Summary) int {
-	start, end := v.bounds()
-	last := end.Add(-time.Microsecond)
-	if now.Before(end) {
-		last = now
+func (v view) days(perDay query.Summary) int {
+	last := v.last()
+	if v.today < last {
+		last = v.today
 		for _, day := range perDay.Periods {
-			if day.EntryCount > 0 && day.Period.After(last) {
-				last = day.Period
+			if day.EntryCount > 0 {
+				last = max(last, day.Period)
 			}
 		}
 	}
-	starts, err := rollup.Day.Starts(start, last, v.zone(), query.MaxPeriods)
-	if err != nil {
-		return 0 // it fits
-	}
-	return len(starts)
+	return max(0, int(last-v.first())+1)
 }
 
 // periods counts the periods.
 func (v view) periods() int {
-	starts, err := v.By.Starts(v.From, v.To, v.zone(), chart.MaxPeriods)
+	starts, err := v.By.Starts(v.From, v.To, chart.MaxPeriods)
 	if err != nil {
 		return 0 // it fits
 	}
 	return len(starts)
 }
 
-// before returns the range that ends where this one begins and has as many periods.
-func (v view) before() (from, to time.Time) {
-	start, _ := v.bounds()
-	return v.By.Back(start, v.periods(), v.zone()), start.Add(-time.Microsecond).In(v.zone())
+// moved returns the range of as many periods that ends where this one begins, if the
+// number is -1, or begins where it ends, if the number is 1.
+func (v view) moved(ranges int) view {
+	by := ranges * v.periods()
+	v.From, v.To, v.Moving = v.By.Add(v.From, by), v.By.Add(v.To, by+1)-1, false
+	return v
 }
 
 // link returns the address of the view.
@@ -155,20 +153,17 @@ func (v view) linkWith(name, value string) string {
 func (v view) parameters() url.Values {
 	parameters := url.Values{"by": {string(v.By)}}
 	if !v.Moving {
-		parameters.Set("from", v.FromDate())
-		parameters.Set("to", v.ToDate())
+		parameters.Set("from", v.From.String())
+		parameters.Set("to", v.To.String())
 	}
-	if v.year != "" {
-		parameters.Set("year", v.year)
+	if v.Year != "" {
+		parameters.Set("year", v.Year)
+	}
+	if v.WithVoided {
+		parameters.Set("voided", included)
 	}
 	return parameters
 }
-
-// FromDate is the first date of the range.
-func (v view) FromDate() string { return v.From.Format(time.DateOnly) }
-
-// ToDate is the last date of the range, which is included.
-func (v view) ToDate() string { return v.To.In(v.zone()).Format(time.DateOnly) }
 
 // choice is one of several links. Current says that it leads to this very page.
 type choice struct {
@@ -180,13 +175,20 @@ type choice struct {
 func (v view) Ranges() []choice {
 	var choices []choice
 	for _, granularity := range rollup.Granularities() {
-		moving := view{By: granularity, Moving: true, year: v.year}
+		moving := v
+		moving.By, moving.Moving = granularity, true
 		choices = append(choices, choice{
 			Name: count(query.DefaultPeriods(granularity), granularity),
 			Link: moving.link(), Current: v.Moving && v.By == granularity,
 		})
 	}
 	return choices
+}
+
+// Toggle is a link to the same view with logs that were taken back, or without them.
+func (v view) Toggle() string {
+	v.WithVoided = !v.WithVoided
+	return v.link()
 }
 
 // Switches show the same range by periods of each length that a chart has room for.
@@ -204,40 +206,36 @@ func (v view) Switches() []choice {
 
 // Previous is a link to the range before, or empty if that is before the year 1.
 func (v view) Previous() string {
-	from, to := v.before()
-	if from.Year() < 1 {
+	before := v.moved(-1)
+	if before.From < rollup.NewDate(1, time.January, 1) {
 		return ""
 	}
-	return view{By: v.By, From: from, To: to, now: v.now, year: v.year}.link()
+	return before.link()
 }
 
 // Next is a link to the range after, or empty if that hasn't begun.
 func (v view) Next() string {
-	_, start := v.bounds()
-	if start.After(v.now) {
+	if v.last() >= v.today {
 		return ""
 	}
-	end := start
-	for range v.periods() {
-		end = v.By.Next(end, v.zone())
-	}
-	last := end.Add(-time.Microsecond)
-	return view{By: v.By, From: start.In(v.zone()), To: last.In(v.zone()), now: v.now, year: v.year}.link()
+	return v.moved(1).link()
 }
 
 // Download returns the parameters of the same summary in a format, for the API.
 func (v view) Download(format string) string {
-	start, end := v.bounds()
 	return "?" + url.Values{
 		"granularity": {string(v.By)},
-		"from":        {start.In(v.zone()).Format(time.DateOnly)},
-		"to":          {end.Add(-time.Microsecond).In(v.zone()).Format(time.DateOnly)},
+		"from":        {v.first().String()},
+		"to":          {v.last().String()},
 		"format":      {format},
 	}.Encode()
 }
 
-// Name is the range in words.
-func (v view) Name() string {
-	start, end := v.bounds()
-	return chart.Date(start.In(v.zone())) + " to " + chart.Date(end.Add(-time.Microsecond).In(v.zone()))
+// RangeName is a range in words, from the period that starts on one date to the one that
+// starts on another.
+func (v view) RangeName(from, to rollup.Date) string {
+	return chart.Date(from) + " to " + chart.Date(v.By.Next(to)-1)
 }
+
+// Name is the range in words.
+func (v view) Name() string { return chart.Date(v.first()) + " to " + chart.Date(v.last()) }

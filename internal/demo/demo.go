@@ -4,6 +4,7 @@ package demo
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -14,6 +15,8 @@ import (
 	"github.com/google/uuid"
 
 	"learninglog/command"
+	"learninglog/internal/zones"
+	"learninglog/rollup"
 )
 
 // Learner is a demo learner, with typical habits.
@@ -21,6 +24,8 @@ type Learner struct {
 	ID uuid.UUID
 	// Habit describes the habit in a few words.
 	Habit string
+	// Zone is where the learner's clock is, by its IANA name.
+	Zone string
 
 	days         int        // how many days ago the learner began
 	weekdays     [7]float64 // the probability of learning, from Sunday on
@@ -41,28 +46,28 @@ func Learners() []Learner {
 	}
 	return []Learner{
 		{
-			ID: id("steady"), Habit: "a little every day, with a long streak",
+			ID: id("steady"), Habit: "a little every day, with a long streak", Zone: "Asia/Tokyo",
 			days: 365, weekdays: every(0.995), logs: 2, words: 12, growth: 0.3, hour: 7, spread: 0.7,
 		},
 		{
-			ID: id("commuter"), Habit: "on the way to work, never at weekends",
+			ID: id("commuter"), Habit: "on the way to work, never at weekends", Zone: "Europe/Berlin",
 			days: 350, weekdays: [7]float64{0.03, 0.9, 0.9, 0.92, 0.9, 0.85, 0.05}, logs: 2, words: 18,
 			pauses: []pause{{150, 130}}, hour: 8, spread: 4,
 		},
 		{
-			ID: id("weekend"), Habit: "much, at weekends",
+			ID: id("weekend"), Habit: "much, at weekends", Zone: "America/Los_Angeles",
 			days: 300, weekdays: [7]float64{0.85, 0.05, 0.05, 0.05, 0.05, 0.1, 0.9}, logs: 6, words: 25, hour: 14, spread: 2.5,
 		},
 		{
-			ID: id("exam"), Habit: "more and more until an exam, then nothing",
+			ID: id("exam"), Habit: "more and more until an exam, then nothing", Zone: "Asia/Kolkata",
 			days: 220, weekdays: every(0.8), logs: 5, words: 20, growth: 3, pauses: []pause{{30, 0}}, hour: 19, spread: 2,
 		},
 		{
-			ID: id("returned"), Habit: "gave up, and came back",
+			ID: id("returned"), Habit: "gave up, and came back", Zone: "Europe/London",
 			days: 360, weekdays: every(0.6), logs: 3, words: 10, pauses: []pause{{280, 60}}, hour: 21, spread: 1,
 		},
 		{
-			ID: id("new"), Habit: "began last week",
+			ID: id("new"), Habit: "began last week", Zone: "America/Sao_Paulo",
 			days: 6, weekdays: every(0.9), logs: 4, words: 8, hour: 17, spread: 3,
 		},
 	}
@@ -74,10 +79,13 @@ type recorder interface {
 }
 
 // Fill records a year of the learners' logs up to now, through the recorder like all
-// other logs. Days are days of the zone. It returns the number of logs.
-func Fill(ctx context.Context, recorder recorder, now time.Time, zone *time.Location) (logs int, err error) {
+// other logs. It returns the number of logs.
+func Fill(ctx context.Context, recorder recorder, now time.Time) (logs int, err error) {
 	const atOnce = 5_000
-	all := invent(now.In(zone))
+	all, err := invent(now)
+	if err != nil {
+		return 0, err
+	}
 	for some := range slices.Chunk(all, atOnce) {
 		for i, outcome := range recorder.RecordPatiently(ctx, some) {
 			if outcome.Status != command.Recorded {
@@ -90,19 +98,26 @@ func Fill(ctx context.Context, recorder recorder, now time.Time, zone *time.Loca
 
 // invent returns the logs of all learners. They are the same within a day, and
 // different on the next.
-func invent(now time.Time) (logs []command.Log) {
-	year, month, day := now.Date()
-	seed := uint64(time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix()) //nolint:gosec // any number will do
-	random := rand.New(rand.NewPCG(seed, 0))                                 //nolint:gosec // not a secret
+func invent(now time.Time) (logs []command.Log, err error) {
+	known, err := zones.Open()
+	if err != nil {
+		return nil, err
+	}
 	for _, learner := range Learners() {
+		zone, err := known.Load(learner.Zone)
+		if err != nil {
+			return nil, fmt.Errorf("the zone of a made-up learner %w", err)
+		}
+		local := now.In(zone)
+		random := rand.New(rand.NewPCG(uint64(rollup.DateOf(local)), binary.BigEndian.Uint64(learner.ID[:]))) //nolint:gosec // any numbers will do
 		for ago := learner.days; ago >= 0; ago-- {
-			logs = append(logs, learner.day(random, now, ago)...)
+			logs = append(logs, learner.day(random, local, ago)...)
 		}
 	}
-	return logs
+	return logs, nil
 }
 
-// day returns the logs of a learner on one day.
+// day returns the logs of a learner on one day, by the clock that shows now.
 func (l Learner) day(random *rand.Rand, now time.Time, ago int) (logs []command.Log) {
 	year, month, day := now.Date()
 	noon := time.Date(year, month, day-ago, 12, 0, 0, 0, now.Location())
@@ -122,7 +137,8 @@ func (l Learner) day(random *rand.Rand, now time.Time, ago int) (logs []command.
 		}
 		words := l.words * grown * math.Exp(random.NormFloat64()/2)
 		logs = append(logs, command.Log{
-			RequestID: newID(random), UserID: l.ID, WordCount: max(1, int(words)), Timestamp: at.Truncate(time.Second),
+			RequestID: newID(random), UserID: l.ID, WordCount: max(1, int(words)),
+			Timestamp: at.Truncate(time.Second), Zone: at.Location(),
 		})
 	}
 	return logs

@@ -11,22 +11,21 @@ import (
 	"strings"
 )
 
-// The columns of CSV. Only the timestamp column is optional, and may be empty in a
-// row.
-const (
-	requestID = "request_id"
-	userID    = "user_id"
-	wordCount = "word_count"
-	timestamp = "timestamp"
-)
-
 // rows reads CSV line by line, because no field of a log contains a line break. So a
 // quote that is never closed spoils only its row, not the rest of the file.
 type rows struct {
 	row     *row
 	reader  *csv.Reader
-	columns []string
+	columns []string // those that are ignored are empty
 }
+
+// HeaderError means that CSV has no header that names the right columns.
+type HeaderError struct{ Err error }
+
+func (e *HeaderError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *HeaderError) Unwrap() error { return e.Err }
 
 // readHeader reads the header, and makes the input decode CSV.
 func (i *Input) readHeader() error {
@@ -46,32 +45,38 @@ func (i *Input) readHeader() error {
 	if err != nil {
 		return fmt.Errorf("reading the header of the CSV: %w", err)
 	}
-	for _, name := range names {
-		r.columns = append(r.columns, strings.TrimSpace(name))
+	for n := range names {
+		names[n] = strings.TrimSpace(names[n])
 	}
 	i.decode = r.decode
-	return checkColumns(r.columns)
+	r.columns, err = i.action.columns(names)
+	return err
 }
 
-func checkColumns(columns []string) error {
-	required := []string{requestID, userID, wordCount}
-	known := slices.Concat(required, []string{timestamp})
-	names := strings.Join(required, ", ") + " and, if there is one, " + timestamp
-	for n, name := range columns {
-		if !slices.Contains(known, name) {
-			return fmt.Errorf("the CSV has an unknown column %q: its header must name %s, separated by commas", name, names)
-		}
-		if slices.Contains(columns[:n], name) {
-			return fmt.Errorf("the CSV has two columns %q", name)
-		}
+// columns checks the names in a header. It returns them without those to be ignored.
+func (a Action) columns(header []string) (columns []string, err error) {
+	names := strings.Join(a.required, ", ")
+	if a.optional != nil {
+		names += ", and may name " + strings.Join(a.optional, ", ")
 	}
-	for _, name := range required {
+	for _, name := range header {
+		switch known := slices.Contains(slices.Concat(a.required, a.optional), name); {
+		case !known && a.onlyRequired:
+			name = ""
+		case !known:
+			return nil, fmt.Errorf("the CSV has an unknown column %q: its header must name %s, separated by commas", name, names)
+		case slices.Contains(columns, name):
+			return nil, fmt.Errorf("the CSV has two columns %q", name)
+		}
+		columns = append(columns, name)
+	}
+	for _, name := range a.required {
 		if !slices.Contains(columns, name) {
-			return fmt.Errorf("the CSV has no column %q: its header names %s, and must name %s",
-				name, strings.Join(columns, ", "), names)
+			return nil, fmt.Errorf("the CSV has no column %q: its header names %s, and must name %s, separated by commas",
+				name, strings.Join(header, ", "), names)
 		}
 	}
-	return nil
+	return columns, nil
 }
 
 func (r *rows) read(text []byte) ([]string, error) {
@@ -81,7 +86,7 @@ func (r *rows) read(text []byte) ([]string, error) {
 
 // decode converts a row to JSON. It rejects a word count that isn't a number,
 // because JSON couldn't represent it. Everything else is checked by the service.
-func (r *rows) decode(text []byte) (log []byte, wrong []FieldProblem) {
+func (r *rows) decode(text []byte) (line []byte, wrong []FieldProblem) {
 	fields, err := r.read(text)
 	switch {
 	case errors.Is(err, csv.ErrFieldCount):
@@ -90,12 +95,7 @@ func (r *rows) decode(text []byte) (log []byte, wrong []FieldProblem) {
 		broken, _ := errors.AsType[*csv.ParseError](err)
 		return nil, []FieldProblem{{Message: fmt.Sprintf("is broken CSV at byte %d: %v", broken.Column, broken.Err)}}
 	}
-	var l struct {
-		RequestID string `json:"request_id"`
-		UserID    string `json:"user_id"`
-		WordCount int64  `json:"word_count"`
-		Timestamp string `json:"timestamp,omitempty"`
-	}
+	var l sentLog
 	for n, name := range r.columns {
 		field := strings.TrimSpace(fields[n])
 		switch name {
@@ -105,14 +105,41 @@ func (r *rows) decode(text []byte) (log []byte, wrong []FieldProblem) {
 			l.UserID = field
 		case timestamp:
 			l.Timestamp = field
+		case timeZone:
+			l.TimeZone = field
+		case utcOffset:
+			l.UTCOffset = field
 		case wordCount:
-			if l.WordCount, err = strconv.ParseInt(field, 10, 64); err != nil {
+			words, err := strconv.ParseInt(field, 10, 64)
+			if err != nil {
 				return nil, []FieldProblem{{Location: wordCount, Message: "must be a whole number", Value: field}}
 			}
+			l.WordCount = &words
+		case voidedAt:
+			l.VoidedAt = field
+		case replaces:
+			l.Replaces = field
 		}
 	}
-	log, _ = json.Marshal(l) // can't fail: only strings and a number
-	return append(log, '\n'), nil
+	return l.encode(), nil
+}
+
+// sentLog is a log as it is sent.
+type sentLog struct {
+	RequestID string `json:"request_id"`
+	UserID    string `json:"user_id"`
+	WordCount *int64 `json:"word_count,omitempty"`
+	Timestamp string `json:"timestamp,omitempty"`
+	TimeZone  string `json:"time_zone,omitempty"`
+	UTCOffset string `json:"utc_offset,omitempty"`
+	Replaces  string `json:"replaces,omitempty"`
+	VoidedAt  string `json:"voided_at,omitempty"`
+}
+
+// encode returns a line of JSON.
+func (l sentLog) encode() []byte {
+	text, _ := json.Marshal(l) // can't fail: only strings and a number
+	return append(text, '\n')
 }
 
 // row is an io.Reader of one row. At its end it returns EOF; the CSV reader then

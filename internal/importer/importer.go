@@ -1,9 +1,9 @@
-// Package importer sends the learning logs in a file to a running service, until
-// each of them has an outcome. It sends logs that the service doesn't acknowledge
-// again, even after a restart of the service. Importing is idempotent, because the
-// service counts every log once.
+// Package importer sends the learning logs in a file to a running service, which records
+// or voids them, until each of them has an outcome. It sends logs that the service
+// doesn't acknowledge again, even after a restart of the service. That is safe, because
+// the service counts every log once, and voids it once.
 //
-// Start with [Open] and [New].
+// Start with [Open] and [NewSender].
 package importer
 
 import (
@@ -11,23 +11,23 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"sync"
 	"time"
 )
 
-// Config configures an [Importer].
+// Config configures a [Sender].
 type Config struct {
 	// Service is the base URL of the service.
 	Service *url.URL
 	Input   *Input
-	// Reject is called with each log that can't be recorded: an invalid one, or one
-	// whose request id belongs to a different log. If it returns an error, the
-	// import fails.
+	// Reject is called with each log that can't be recorded or voided, such as an invalid
+	// one. If it returns an error, Run fails.
 	Reject func(Reject) error
-	// RetryFor is how long the import continues while the service acknowledges
-	// nothing. Then it fails with a [*GaveUpError].
+	// RetryFor is how long Run continues while the service acknowledges nothing. Then
+	// it fails with a [*GaveUpError].
 	RetryFor time.Duration
 	// AnswerTimeout is how long the service may send nothing before a request is
 	// complete. Then the request is sent again. It should be longer than the service
@@ -39,8 +39,8 @@ type Config struct {
 // default.
 const DefaultAnswerTimeout = 30 * time.Second
 
-// Importer imports one input.
-type Importer struct {
+// Sender sends one input.
+type Sender struct {
 	config   Config
 	endpoint string
 	client   *http.Client
@@ -49,28 +49,41 @@ type Importer struct {
 	progress Progress
 }
 
-// Progress is how far an import has come.
+// Progress is how far a sender has come.
 type Progress struct {
 	// Bytes is how much of the stored (perhaps compressed) input has been processed.
 	Bytes int64
-	// The numbers of logs by outcome.
-	Recorded, AlreadyRecorded, RequestIDReused, Invalid int64
+	// Outcomes are the numbers of logs by outcome.
+	Outcomes map[Outcome]int64
 	// Trouble is the reason why logs are currently being sent again, or nil.
 	Trouble error
 }
 
 // Logs returns the number of logs that have an outcome.
-func (p Progress) Logs() int64 { return p.Recorded + p.AlreadyRecorded + p.Rejected() }
+func (p Progress) Logs() (logs int64) {
+	for _, n := range p.Outcomes {
+		logs += n
+	}
+	return logs
+}
 
-// Rejected returns the number of logs that were not recorded.
-func (p Progress) Rejected() int64 { return p.RequestIDReused + p.Invalid }
+// Rejected returns the number of logs that were passed to Config.Reject.
+func (p Progress) Rejected() (logs int64) {
+	for outcome, n := range p.Outcomes {
+		if outcome.isReject() {
+			logs += n
+		}
+	}
+	return logs
+}
 
-// New returns an importer.
-func New(config Config) *Importer {
+// NewSender returns a sender.
+func NewSender(config Config) *Sender {
 	config.AnswerTimeout = cmp.Or(config.AnswerTimeout, DefaultAnswerTimeout)
-	return &Importer{
+	return &Sender{
 		config:   config,
-		endpoint: config.Service.JoinPath("v1/learning-logs/batch").String(),
+		endpoint: config.Service.JoinPath(config.Input.action.path).String(),
+		progress: Progress{Outcomes: make(map[Outcome]int64)},
 		client: &http.Client{
 			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment},
 			CheckRedirect: func(*http.Request, []*http.Request) error {
@@ -80,17 +93,17 @@ func New(config Config) *Importer {
 	}
 }
 
-// Run imports the whole input. It fails if the input can't be read, if the service
+// Run sends the whole input. It fails if the input can't be read, if the service
 // refuses it as a whole, if the service acknowledges nothing for too long, or if ctx
 // ends.
-func (i *Importer) Run(ctx context.Context) error {
+func (s *Sender) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	defer i.client.CloseIdleConnections()
-	for blocks := i.config.Input.blocks(ctx); ; {
+	defer s.client.CloseIdleConnections()
+	for blocks := s.config.Input.blocks(ctx); ; {
 		select {
 		case next := <-blocks:
-			if err := i.importBlock(ctx, next); err != nil {
+			if err := s.sendBlock(ctx, next); err != nil {
 				return err
 			}
 			if errors.Is(next.end, io.EOF) {
@@ -105,35 +118,37 @@ func (i *Importer) Run(ctx context.Context) error {
 	}
 }
 
-func (i *Importer) importBlock(ctx context.Context, b block) error {
-	logs, err := i.rejectUnreadable(b.logs)
+func (s *Sender) sendBlock(ctx context.Context, b block) error {
+	logs, err := s.rejectUnreadable(b.logs)
 	if err != nil {
 		return err
 	}
-	return i.sendAll(ctx, logs)
+	return s.sendAll(ctx, logs)
 }
 
 // Progress returns the progress. It may be called during Run.
-func (i *Importer) Progress() Progress {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.progress
+func (s *Sender) Progress() Progress {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	progress := s.progress
+	progress.Outcomes = maps.Clone(progress.Outcomes)
+	return progress
 }
 
-func (i *Importer) update(change func(*Progress)) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	change(&i.progress)
+func (s *Sender) update(change func(*Progress)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.progress)
 }
 
 // rejectUnreadable rejects logs that could not be decoded, and returns the others.
-func (i *Importer) rejectUnreadable(all []inputLog) (logs []inputLog, err error) {
+func (s *Sender) rejectUnreadable(all []inputLog) (logs []inputLog, err error) {
 	for _, log := range all {
 		if log.wrong == nil {
 			logs = append(logs, log)
 			continue
 		}
-		if err := i.settle(log, outcome{Outcome: invalid, Errors: log.wrong}); err != nil {
+		if err := s.settle(log, outcomeLine{Outcome: Invalid, Errors: log.wrong}); err != nil {
 			return nil, err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,9 +41,14 @@ type answer func(request, line int) (outcome string)
 
 func serve(t testing.TB, become answer) *service {
 	t.Helper()
+	return serveAt(t, "/v1/learning-logs/batch", become)
+}
+
+func serveAt(t testing.TB, path string, become answer) *service {
+	t.Helper()
 	s := new(service)
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		assert.Equal(t, "/v1/learning-logs/batch", r.URL.Path)
+		assert.Equal(t, path, r.URL.Path)
 		assert.Equal(t, "application/x-ndjson", r.Header.Get("Content-Type"))
 		request := s.begin()
 		assert.NoError(t, http.NewResponseController(w).EnableFullDuplex())
@@ -53,7 +59,7 @@ func serve(t testing.TB, become answer) *service {
 			if outcome == "" {
 				return
 			}
-			if outcome == "request_id_reused" { // the service says no more about these
+			if slices.Contains([]string{"request_id_reused", "replaced_unknown", "unknown"}, outcome) { // the service says no more about these
 				_, _ = fmt.Fprintf(w, `{"index":%d,"outcome":"%s"}`+"\n", line, outcome)
 				continue
 			}
@@ -100,7 +106,7 @@ func run(t testing.TB, address, text string, retryFor time.Duration) result {
 	if strings.Contains(text, "request_id") {
 		format = importer.CSV
 	}
-	input, err := importer.Open(strings.NewReader(text), "", format)
+	input, err := importer.Open(strings.NewReader(text), "", format, importer.Recording())
 	require.NoError(t, err)
 	return runInput(t, address, input, retryFor)
 }
@@ -109,14 +115,14 @@ func runInput(t testing.TB, address string, input *importer.Input, retryFor time
 	t.Helper()
 	service, err := url.Parse(address)
 	require.NoError(t, err)
-	imports := importer.New(importer.Config{
+	sender := importer.NewSender(importer.Config{
 		Service:  service,
 		Input:    input,
 		Reject:   func(reject importer.Reject) error { got.rejects = append(got.rejects, reject); return nil },
 		RetryFor: retryFor,
 	})
-	got.err = imports.Run(t.Context())
-	got.Progress = imports.Progress()
+	got.err = sender.Run(t.Context())
+	got.Progress = sender.Progress()
 	return got
 }
 
@@ -149,7 +155,7 @@ func TestWhatIsNotAcknowledgedIsSentAgain(t *testing.T) {
 		{"{3}", "{4}", "{5}"},
 		{"{4}"},
 	}, s.received())
-	assert.EqualValues(t, 6, got.Recorded)
+	assert.EqualValues(t, 6, got.Outcomes[importer.Recorded])
 }
 
 // If the client read only at the end, both sides would wait for each other.
@@ -159,7 +165,7 @@ func TestOutcomesAreReadWhileLogsAreSent(t *testing.T) {
 	s := serve(t, all("recorded"))
 	got := run(t, s.URL, numbered(lines), time.Minute)
 	require.NoError(t, got.err)
-	assert.EqualValues(t, lines, got.Recorded)
+	assert.EqualValues(t, lines, got.Outcomes[importer.Recorded])
 }
 
 // What was sent is kept until it is acknowledged, so it must be bounded.
@@ -169,7 +175,7 @@ func TestRequestsAreBounded(t *testing.T) {
 	s := serve(t, all("recorded"))
 	got := run(t, s.URL, strings.Repeat(strings.Repeat("x", bytes)+"\n", lines), time.Minute)
 	require.NoError(t, got.err)
-	assert.EqualValues(t, lines, got.Recorded)
+	assert.EqualValues(t, lines, got.Outcomes[importer.Recorded])
 	for _, request := range s.received() {
 		assert.LessOrEqual(t, len(request)*bytes, most)
 	}
@@ -189,7 +195,7 @@ func TestAnInputThatTakesItsTime(t *testing.T) {
 		}
 		_ = writer.Close()
 	}()
-	input, err := importer.Open(reader, "-", importer.Auto)
+	input, err := importer.Open(reader, "-", importer.Auto, importer.Recording())
 	require.NoError(t, err)
 
 	got := runInput(t, s.URL, input, time.Minute)
@@ -255,17 +261,17 @@ func TestAServiceThatSaysNothingIsAskedAgain(t *testing.T) {
 		_, _ = io.WriteString(w, `{"index":0,"outcome":"recorded"}`)
 	}))
 	t.Cleanup(s.Close)
-	input, err := importer.Open(strings.NewReader("{}"), "", importer.NDJSON)
+	input, err := importer.Open(strings.NewReader("{}"), "", importer.NDJSON, importer.Recording())
 	require.NoError(t, err)
 	service, err := url.Parse(s.URL)
 	require.NoError(t, err)
-	imports := importer.New(importer.Config{Service: service, Input: input, RetryFor: time.Minute, AnswerTimeout: patience})
+	sender := importer.NewSender(importer.Config{Service: service, Input: input, RetryFor: time.Minute, AnswerTimeout: patience})
 	begun := time.Now()
 
-	require.NoError(t, imports.Run(t.Context()))
+	require.NoError(t, sender.Run(t.Context()))
 
 	assert.EqualValues(t, 2, requests.Load())
-	assert.EqualValues(t, 1, imports.Progress().Recorded)
+	assert.EqualValues(t, 1, sender.Progress().Outcomes[importer.Recorded])
 	assert.GreaterOrEqual(t, time.Since(begun), patience)
 	assert.Less(t, time.Since(begun), importer.DefaultAnswerTimeout)
 }
@@ -280,7 +286,7 @@ func TestEveryAcknowledgementIsProgress(t *testing.T) {
 	begun := time.Now()
 	got := run(t, s.URL, numbered(lines), patience)
 	require.NoError(t, got.err)
-	assert.EqualValues(t, lines, got.Recorded)
+	assert.EqualValues(t, lines, got.Outcomes[importer.Recorded])
 	assert.Greater(t, time.Since(begun), patience)
 }
 
@@ -323,12 +329,12 @@ func TestWhenTheContextEndsSoDoesTheImport(t *testing.T) {
 	t.Cleanup(s.Close)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-begun; cancel() }()
-	input, err := importer.Open(strings.NewReader("{}"), "", importer.NDJSON)
+	input, err := importer.Open(strings.NewReader("{}"), "", importer.NDJSON, importer.Recording())
 	require.NoError(t, err)
 	service, err := url.Parse(s.URL)
 	require.NoError(t, err)
 
-	err = importer.New(importer.Config{Service: service, Input: input, RetryFor: time.Minute}).Run(ctx)
+	err = importer.NewSender(importer.Config{Service: service, Input: input, RetryFor: time.Minute}).Run(ctx)
 
 	assert.ErrorIs(t, err, context.Canceled)
 }
@@ -336,38 +342,57 @@ func TestWhenTheContextEndsSoDoesTheImport(t *testing.T) {
 func TestRejectsSayWhereAndWhy(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(_, line int) string {
-		return []string{"recorded", "invalid", "request_id_reused", "something new"}[line]
+		return []string{"recorded", "invalid", "request_id_reused", "replaced_unknown", "something new"}[line]
 	})
-	got := run(t, s.URL, "{1}\n\n {2}\n{3}\n{4}\n", time.Minute)
+	got := run(t, s.URL, "{1}\n\n {2}\n{3}\n{4}\n{5}\n", time.Minute)
 	require.NoError(t, got.err)
-	require.Len(t, got.rejects, 3)
+	require.Len(t, got.rejects, 4)
 	assert.Equal(t, 3, got.rejects[0].Line)
-	assert.Equal(t, "invalid", got.rejects[0].Outcome)
+	assert.Equal(t, importer.Invalid, got.rejects[0].Outcome)
 	assert.Equal(t, "{2}", got.rejects[0].Entry)
 	assert.Equal(t, "word_count", got.rejects[0].Errors[0].Location, "in the line, not in a request")
-	assert.Equal(t, "request_id_reused", got.rejects[1].Outcome)
+	assert.Equal(t, importer.RequestIDReused, got.rejects[1].Outcome)
 	assert.Equal(t, "request_id", got.rejects[1].Errors[0].Location)
 	assert.Contains(t, got.rejects[1].Errors[0].Message, "belongs to another log")
-	assert.EqualValues(t, 1, got.RequestIDReused)
-	assert.EqualValues(t, 2, got.Invalid)
+	assert.Equal(t, importer.ReplacedUnknown, got.rejects[2].Outcome)
+	assert.Equal(t, "replaces", got.rejects[2].Errors[0].Location)
+	assert.Contains(t, got.rejects[2].Errors[0].Message, "names no log of this user that counts")
+	assert.Equal(t, map[importer.Outcome]int64{
+		importer.Recorded: 1, importer.Invalid: 1, importer.RequestIDReused: 1, importer.ReplacedUnknown: 1, "something new": 1,
+	}, got.Outcomes)
+	assert.EqualValues(t, 5, got.Logs())
+	assert.EqualValues(t, 4, got.Rejected(), "what isn't known to be done is a reject")
+}
+
+// Such a log was recorded, and nothing about it has to be mended.
+func TestALogThatWasTakenBackSinceIsNoReject(t *testing.T) {
+	t.Parallel()
+	s := serve(t, all("voided"))
+	got := run(t, s.URL, "{}\n", time.Minute)
+	require.NoError(t, got.err)
+	assert.Equal(t, map[importer.Outcome]int64{importer.Voided: 1}, got.Outcomes)
+	assert.EqualValues(t, 1, got.Logs())
+	assert.Zero(t, got.Rejected())
+	assert.Empty(t, got.rejects)
 }
 
 func TestARejectThatCannotBeWrittenEndsTheImport(t *testing.T) {
 	t.Parallel()
 	s := serve(t, all("invalid"))
-	input, err := importer.Open(strings.NewReader("{}"), "", importer.NDJSON)
+	input, err := importer.Open(strings.NewReader("{}"), "", importer.NDJSON, importer.Recording())
 	require.NoError(t, err)
 	service, err := url.Parse(s.URL)
 	require.NoError(t, err)
 	rejects := importer.NewRejectFile(t.TempDir() + "/no/such/directory")
 
-	imports := importer.New(importer.Config{Service: service, Input: input, Reject: rejects.Write, RetryFor: time.Minute})
-	err = imports.Run(t.Context())
+	sender := importer.NewSender(importer.Config{Service: service, Input: input, Reject: rejects.Write, RetryFor: time.Minute})
+	err = sender.Run(t.Context())
 
 	_, ok := errors.AsType[*importer.RejectError](err)
 	assert.True(t, ok, "%v", err)
 	assert.Len(t, s.received(), 1)
-	assert.Zero(t, imports.Progress(), "what nobody can mend doesn't count as done")
+	assert.Zero(t, sender.Progress().Logs(), "what nobody can mend doesn't count as done")
+	assert.Zero(t, sender.Progress().Bytes)
 }
 
 const header = "request_id,user_id,word_count,timestamp\n"
@@ -380,10 +405,31 @@ func TestCSV(t *testing.T) {
 		text string
 		want []string
 	}{
-		"a row":                       {header + "r,u,5,t\n", []string{full}},
-		"columns in another order":    {"word_count,timestamp,user_id,request_id\n5,t,u,r", []string{full}},
-		"no timestamp":                {header + "r,u,5,\n", []string{short}},
-		"no column for it":            {"request_id,user_id,word_count\nr,u,5\n", []string{short}},
+		"a row":                    {header + "r,u,5,t\n", []string{full}},
+		"columns in another order": {"word_count,timestamp,user_id,request_id\n5,t,u,r", []string{full}},
+		"no timestamp":             {header + "r,u,5,\n", []string{short}},
+		"no column for it":         {"request_id,user_id,word_count\nr,u,5\n", []string{short}},
+		"a zone": {
+			"request_id,user_id,word_count,timestamp,time_zone\nr,u,5,t,Asia/Tokyo\n",
+			[]string{`{"request_id":"r","user_id":"u","word_count":5,"timestamp":"t","time_zone":"Asia/Tokyo"}`},
+		},
+		"an offset": {
+			"utc_offset,request_id,user_id,word_count\n+09:00,r,u,5\n",
+			[]string{`{"request_id":"r","user_id":"u","word_count":5,"utc_offset":"+09:00"}`},
+		},
+		"logs that replace others": {
+			"request_id,user_id,word_count,replaces\nr,u,5,q\nr,u,5,\n",
+			[]string{`{"request_id":"r","user_id":"u","word_count":5,"replaces":"q"}`, short},
+		},
+		"zones and offsets in some rows": {
+			"request_id,user_id,word_count,time_zone,utc_offset\nr,u,5,Asia/Tokyo,+09:00\nr,u,5, ,-03:30\nr,u,5,UTC,\nr,u,5,,\n",
+			[]string{
+				`{"request_id":"r","user_id":"u","word_count":5,"time_zone":"Asia/Tokyo","utc_offset":"+09:00"}`,
+				`{"request_id":"r","user_id":"u","word_count":5,"utc_offset":"-03:30"}`,
+				`{"request_id":"r","user_id":"u","word_count":5,"time_zone":"UTC"}`,
+				short,
+			},
+		},
 		"line breaks of Windows":      {strings.ReplaceAll(header+"r,u,5,t\n", "\n", "\r\n"), []string{full}},
 		"quotes":                      {`"request_id","user_id","word_count","timestamp"` + "\n" + `"r","u","5","t"`, []string{full}},
 		"a byte order mark":           {"\ufeff" + header + "r,u,5,t", []string{full}},
@@ -403,6 +449,20 @@ func TestCSV(t *testing.T) {
 	}
 }
 
+// Fields that the importer doesn't know are the service's business.
+func TestNDJSONIsSentAsItIs(t *testing.T) {
+	t.Parallel()
+	const line = `{"request_id":"r", "time_zone":"Asia/Tokyo","utc_offset":"+09:00", "later":{"a":1}}`
+	s := serve(t, all("recorded"))
+	input, err := importer.Open(strings.NewReader(line+"\n"), "", importer.NDJSON, importer.Recording())
+	require.NoError(t, err)
+
+	got := runInput(t, s.URL, input, time.Minute)
+
+	require.NoError(t, got.err)
+	assert.Equal(t, [][]string{{line}}, s.received())
+}
+
 func TestARowThatIsNoLogIsRejectedAlone(t *testing.T) {
 	t.Parallel()
 	s := serve(t, all("recorded"))
@@ -414,7 +474,7 @@ func TestARowThatIsNoLogIsRejectedAlone(t *testing.T) {
 		strings.Repeat("x", 100_000)+"\n"+
 		"r,u,5,t\n", time.Minute)
 	require.NoError(t, got.err)
-	assert.EqualValues(t, 1, got.Recorded)
+	assert.EqualValues(t, 1, got.Outcomes[importer.Recorded])
 	want := []struct {
 		line     int
 		location string
@@ -430,12 +490,12 @@ func TestARowThatIsNoLogIsRejectedAlone(t *testing.T) {
 	require.Len(t, got.rejects, len(want))
 	for n, reject := range got.rejects {
 		assert.Equal(t, want[n].line, reject.Line)
-		assert.Equal(t, "invalid", reject.Outcome)
+		assert.Equal(t, importer.Invalid, reject.Outcome)
 		assert.Equal(t, want[n].entry, reject.Entry)
 		assert.Equal(t, want[n].location, reject.Errors[0].Location)
 		assert.Contains(t, reject.Errors[0].Message, want[n].message)
 	}
-	assert.EqualValues(t, len(want), got.Invalid)
+	assert.EqualValues(t, len(want), got.Outcomes[importer.Invalid])
 }
 
 func TestInputsThatCannotBeImported(t *testing.T) {
@@ -443,17 +503,19 @@ func TestInputsThatCannotBeImported(t *testing.T) {
 	for _, test := range []struct{ name, text, says string }{
 		{"", "\n[{}]", "JSON array"},
 		{"logs.csv", "", "empty"},
-		{"logs.csv", "request_id,user_id,word_count,when\n", `unknown column "when": its header must name request_id, user_id, word_count and, if there is one, timestamp`},
+		{"logs.csv", "request_id,user_id,word_count,when\n", `unknown column "when": its header must name request_id, user_id, word_count, and may name timestamp, time_zone, utc_offset, replaces, voided_at`},
 		{"logs.csv", "request_id;user_id;word_count\n", "separated by commas"},
 		{"logs.csv", "request_id,user_id\n", `no column "word_count"`},
 		{"logs.csv", "request_id,user_id,word_count,user_id\n", `two columns "user_id"`},
 		{"logs.csv", `"request_id` + "\n", "header"},
 		{"logs.gz", "\x1f\x8bnonsense", "decompressing"},
 	} {
-		_, err := importer.Open(strings.NewReader(test.text), test.name, importer.Auto)
+		_, err := importer.Open(strings.NewReader(test.text), test.name, importer.Auto, importer.Recording())
 		assert.ErrorContains(t, err, test.says, "%q", test.text)
+		_, ok := errors.AsType[*importer.HeaderError](err)
+		assert.Equal(t, strings.HasSuffix(test.name, ".csv"), ok, "%q", test.text)
 	}
-	_, err := importer.Open(iotest.ErrReader(errors.New("no such disk")), "", importer.Auto)
+	_, err := importer.Open(iotest.ErrReader(errors.New("no such disk")), "", importer.Auto, importer.Recording())
 	assert.ErrorContains(t, err, "no such disk")
 }
 
@@ -480,11 +542,11 @@ func TestFormats(t *testing.T) {
 				text = compress(t, text)
 			}
 			s := serve(t, all("recorded"))
-			input, err := importer.Open(iotest.OneByteReader(strings.NewReader(text)), test.name, test.format)
+			input, err := importer.Open(iotest.OneByteReader(strings.NewReader(text)), test.name, test.format, importer.Recording())
 			require.NoError(t, err)
 			got := runInput(t, s.URL, input, time.Minute)
 			require.NoError(t, got.err)
-			assert.EqualValues(t, test.logs, got.Recorded, "%+v", test)
+			assert.EqualValues(t, test.logs, got.Outcomes[importer.Recorded], "%+v", test)
 			if test.logs > 0 {
 				assert.EqualValues(t, len(text), got.Bytes, "all of what is stored is done: %+v", test)
 			}
@@ -506,11 +568,11 @@ func compress(t testing.TB, text string) string {
 func TestAnInputThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	s := serve(t, all("recorded"))
-	input, err := importer.Open(io.MultiReader(strings.NewReader("{1}\n{2}\n{3"), iotest.ErrReader(errors.New("no such disk"))), "", importer.Auto)
+	input, err := importer.Open(io.MultiReader(strings.NewReader("{1}\n{2}\n{3"), iotest.ErrReader(errors.New("no such disk"))), "", importer.Auto, importer.Recording())
 	require.NoError(t, err)
 	got := runInput(t, s.URL, input, time.Minute)
 	assert.ErrorContains(t, got.err, "after line 2: no such disk")
-	assert.EqualValues(t, 2, got.Recorded)
+	assert.EqualValues(t, 2, got.Outcomes[importer.Recorded])
 }
 
 func TestRejectFile(t *testing.T) {

@@ -4,10 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 
 	"learninglog/internal/lines"
@@ -30,12 +33,15 @@ const (
 // maxLine is the largest number of bytes in a line. The service has the same limit.
 const maxLine = 64 << 10
 
-// Input is a file of logs to import. It is read once, in constant memory.
+// Input is a file of logs, and what is to be done to them. It is read once, in constant
+// memory.
 type Input struct {
+	action Action
 	lines  *lines.Reader
 	stored *counter
-	// decode converts the text of a line to the JSON that is sent.
-	decode func(text []byte) (log []byte, wrong []FieldProblem)
+	// decode converts the text of a line to the line of JSON that is sent. A line
+	// without a log has neither that nor anything wrong.
+	decode func(text []byte) (line []byte, wrong []FieldProblem)
 }
 
 // inputLog is one log of an input.
@@ -49,13 +55,9 @@ type inputLog struct {
 
 // Open starts to read an input, which may be compressed by gzip and may begin with a
 // byte order mark. name is the file name, used for [Auto]; it may be empty.
-func Open(stored io.Reader, name string, format Format) (*Input, error) {
-	counted := &counter{reader: stored}
-	text, err := decompress(bufio.NewReader(counted))
+func Open(stored io.Reader, name string, format Format, action Action) (*Input, error) {
+	input, text, err := open(stored, action)
 	if err != nil {
-		return nil, err
-	}
-	if err := passByteOrderMark(text); err != nil {
 		return nil, err
 	}
 	if format == Auto {
@@ -63,13 +65,44 @@ func Open(stored io.Reader, name string, format Format) (*Input, error) {
 			return nil, err
 		}
 	}
-	input := &Input{lines: lines.NewReader(text, maxLine), stored: counted, decode: decodeJSON}
 	if format == CSV {
 		if err := input.readHeader(); err != nil {
-			return nil, err
+			return nil, &HeaderError{err}
 		}
+		return input, nil
+	}
+	input.decode = action.decodeJSON
+	return input, nil
+}
+
+// OpenRequestIDs is like [Open] for a list of one user's logs that are to be voided: a
+// request id a line. What follows a # is a comment.
+func OpenRequestIDs(stored io.Reader, user string) (*Input, error) {
+	input, _, err := open(stored, Voiding())
+	if err != nil {
+		return nil, err
+	}
+	input.decode = func(text []byte) (line []byte, wrong []FieldProblem) {
+		id, _, _ := strings.Cut(string(text), "#")
+		if id = strings.TrimSpace(id); id == "" {
+			return nil, nil
+		}
+		return sentLog{RequestID: id, UserID: user}.encode(), nil
 	}
 	return input, nil
+}
+
+// open returns an input without a decoder, and its text.
+func open(stored io.Reader, action Action) (*Input, *bufio.Reader, error) {
+	counted := &counter{reader: stored}
+	text, err := decompress(bufio.NewReader(counted))
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := passByteOrderMark(text); err != nil {
+		return nil, nil, err
+	}
+	return &Input{action: action, lines: lines.NewReader(text, maxLine), stored: counted}, text, nil
 }
 
 func decompress(stored *bufio.Reader) (*bufio.Reader, error) {
@@ -138,8 +171,15 @@ func detect(text *bufio.Reader, name string) (Format, error) {
 	return NDJSON, nil
 }
 
-func decodeJSON(text []byte) (log []byte, wrong []FieldProblem) {
-	return append(bytes.Clone(text), '\n'), nil // the content is checked by the service
+// decodeJSON leaves it to the service to check what is sent.
+func (a Action) decodeJSON(text []byte) (line []byte, wrong []FieldProblem) {
+	var fields map[string]json.RawMessage
+	if !a.onlyRequired || json.Unmarshal(text, &fields) != nil {
+		return append(bytes.Clone(text), '\n'), nil
+	}
+	maps.DeleteFunc(fields, func(name string, _ json.RawMessage) bool { return !slices.Contains(a.required, name) })
+	line, _ = json.Marshal(fields) // can't fail: it was JSON
+	return append(line, '\n'), nil
 }
 
 // next returns the next log. After the last one, it returns [io.EOF].
@@ -159,6 +199,9 @@ func (i *Input) next() (inputLog, error) {
 		default:
 			log.text = bytes.Clone(text)
 			log.json, log.wrong = i.decode(log.text)
+			if log.json == nil && log.wrong == nil {
+				continue
+			}
 		}
 		return log, nil
 	}

@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// Reject is a log that was not recorded, with the reason.
+// Reject is a log that was not recorded or voided, with the reason.
 type Reject struct {
 	// Line is the number of its line in the input, from 1.
 	Line    int            `json:"line"`
-	Outcome string         `json:"outcome"`
+	Outcome Outcome        `json:"outcome"`
 	Errors  []FieldProblem `json:"errors,omitempty"`
 	// LearningLog is the log that is already recorded under the request id.
 	LearningLog json.RawMessage `json:"learning_log,omitempty"`
@@ -29,7 +29,7 @@ type FieldProblem struct {
 	Value    any    `json:"value,omitempty"`
 }
 
-func rejected(log inputLog, became outcome) Reject {
+func rejected(log inputLog, became outcomeLine) Reject {
 	for n, problem := range became.Errors {
 		// The index in body[17].word_count counts from the beginning of a request,
 		// which means nothing to a person.
@@ -37,11 +37,25 @@ func rejected(log inputLog, became outcome) Reject {
 			became.Errors[n].Location = strings.TrimPrefix(field, ".")
 		}
 	}
-	if became.Outcome == requestIDReused && became.Errors == nil {
-		became.Errors = []FieldProblem{{Location: requestID, Message: "belongs to another log, which is recorded: this one needs an id of its own"}}
+	if became.Errors == nil {
+		became.Errors = became.Outcome.reason()
 	}
 	return Reject{
 		Line: log.line, Outcome: became.Outcome, Errors: became.Errors, LearningLog: became.LearningLog, Entry: string(log.text),
+	}
+}
+
+// reason says what the service doesn't say about outcomes that have only one reason.
+func (o Outcome) reason() []FieldProblem {
+	switch o {
+	case RequestIDReused:
+		return []FieldProblem{{Location: requestID, Message: "belongs to another log, which is recorded: this one needs an id of its own"}}
+	case ReplacedUnknown:
+		return []FieldProblem{{Location: replaces, Message: "names no log of this user that counts: there is none, or it was taken back; this one is not recorded"}}
+	case Unknown:
+		return []FieldProblem{{Location: requestID, Message: "belongs to no log of this user"}}
+	default:
+		return nil
 	}
 }
 
@@ -100,9 +114,8 @@ func (f *RejectFile) Close() error {
 	return nil
 }
 
-// RemoveEarlier removes the file of an earlier import if this import had no rejects,
-// because the file could be mistaken for this import's. It doesn't remove anything
-// but a regular file.
+// RemoveEarlier removes an earlier file if there were no rejects now, because the file
+// could be mistaken for one of now. It doesn't remove anything but a regular file.
 func (f *RejectFile) RemoveEarlier() error {
 	if f.file != nil {
 		return nil
@@ -112,7 +125,7 @@ func (f *RejectFile) RemoveEarlier() error {
 		return nil //nolint:nilerr // there is no such file
 	}
 	if err := os.Remove(f.path); err != nil {
-		return fmt.Errorf("removing the rejects of an earlier import: %w", err)
+		return fmt.Errorf("removing earlier rejects: %w", err)
 	}
 	return nil
 }

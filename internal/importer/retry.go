@@ -9,8 +9,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// GaveUpError means that the import was given up because the service acknowledged
-// nothing for too long.
+// GaveUpError means that the service acknowledged nothing for too long.
 type GaveUpError struct {
 	After time.Duration
 	Err   error // the error of the last try
@@ -25,12 +24,12 @@ func (e *GaveUpError) Unwrap() error { return e.Err }
 
 // sendAll sends logs until each of them has a final outcome. It retries with
 // exponential backoff, which is reset whenever a log is acknowledged.
-func (i *Importer) sendAll(ctx context.Context, logs []inputLog) error {
+func (s *Sender) sendAll(ctx context.Context, logs []inputLog) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 200*time.Millisecond, 5*time.Second
 	acknowledged := time.Now()
 	for len(logs) > 0 {
-		rest, err := i.send(ctx, logs)
+		rest, err := s.send(ctx, logs)
 		if len(rest) < len(logs) {
 			acknowledged = time.Now()
 			pause.Reset()
@@ -44,8 +43,8 @@ func (i *Importer) sendAll(ctx context.Context, logs []inputLog) error {
 		case !isRetryable(err):
 			return err
 		}
-		i.update(func(p *Progress) { p.Trouble = err })
-		left := i.config.RetryFor - time.Since(acknowledged)
+		s.update(func(p *Progress) { p.Trouble = err })
+		left := s.config.RetryFor - time.Since(acknowledged)
 		if left <= 0 {
 			return &GaveUpError{After: time.Since(acknowledged), Err: err}
 		}

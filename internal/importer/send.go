@@ -15,19 +15,10 @@ import (
 
 const mediaType = "application/x-ndjson"
 
-// The outcomes that are distinguished. For all others, the service says whether the
-// log may be sent again.
-const (
-	recorded        = "recorded"
-	alreadyRecorded = "already_recorded"
-	requestIDReused = "request_id_reused"
-	invalid         = "invalid"
-)
-
-// outcome is the outcome of a log as the service sends it.
-type outcome struct {
+// outcomeLine is the outcome of a log as the service sends it.
+type outcomeLine struct {
 	Index       int             `json:"index"`
-	Outcome     string          `json:"outcome"`
+	Outcome     Outcome         `json:"outcome"`
 	Retryable   bool            `json:"retryable"`
 	LearningLog json.RawMessage `json:"learning_log"`
 	Errors      []FieldProblem  `json:"errors"`
@@ -36,7 +27,7 @@ type outcome struct {
 // Errors after which logs are sent again.
 var (
 	errEndedEarly = errors.New("the service ended its answer early")
-	errFailed     = errors.New("the service could not record all logs")
+	errFailed     = errors.New("the service failed with some logs")
 )
 
 // refusal is a response without outcomes.
@@ -60,14 +51,14 @@ func (r *refusal) isRetryable() bool {
 var errNotOurs = errors.New("the answer is not that of a learninglog service: is the URL right?")
 
 // send sends logs in one request, and returns those that have no final outcome.
-func (i *Importer) send(ctx context.Context, logs []inputLog) (rest []inputLog, err error) {
+func (s *Sender) send(ctx context.Context, logs []inputLog) (rest []inputLog, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	silence := i.config.AnswerTimeout
+	silence := s.config.AnswerTimeout
 	watch := time.AfterFunc(silence, func() { cancel(fmt.Errorf("the service has said nothing for %s", silence)) })
 	defer watch.Stop()
 
-	response, err := i.post(ctx, logs)
+	response, err := s.post(ctx, logs)
 	if err != nil {
 		return logs, causeOf(ctx, err)
 	}
@@ -77,7 +68,7 @@ func (i *Importer) send(ctx context.Context, logs []inputLog) (rest []inputLog, 
 	}
 	outcomes := json.NewDecoder(response.Body)
 	for n, log := range logs {
-		var became outcome
+		var became outcomeLine
 		err := outcomes.Decode(&became)
 		switch {
 		case errors.Is(err, io.EOF):
@@ -92,7 +83,7 @@ func (i *Importer) send(ctx context.Context, logs []inputLog) (rest []inputLog, 
 			rest = append(rest, log)
 			continue
 		}
-		if err := i.settle(log, became); err != nil {
+		if err := s.settle(log, became); err != nil {
 			return append(rest, logs[n:]...), err
 		}
 	}
@@ -114,20 +105,20 @@ func causeOf(ctx context.Context, err error) error {
 
 // post begins a request. The body is still being sent while the response is read,
 // because neither side can buffer everything.
-func (i *Importer) post(ctx context.Context, logs []inputLog) (*http.Response, error) {
+func (s *Sender) post(ctx context.Context, logs []inputLog) (*http.Response, error) {
 	var body net.Buffers
 	var length int64
 	for _, log := range logs {
 		body = append(body, log.json)
 		length += int64(len(log.json))
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, i.endpoint, &body)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.endpoint, &body)
 	if err != nil {
 		return nil, err
 	}
 	request.ContentLength = length
 	request.Header.Set("Content-Type", mediaType)
-	return i.client.Do(request)
+	return s.client.Do(request)
 }
 
 // check returns nil if the response has outcomes.
@@ -150,27 +141,18 @@ func check(response *http.Response) error {
 	}
 }
 
-// settle makes the outcome of a log final: it passes a log that wasn't recorded to
-// Reject, and counts the outcome. If Reject fails, the log isn't settled.
-func (i *Importer) settle(log inputLog, became outcome) error {
-	if became.Outcome != recorded && became.Outcome != alreadyRecorded {
-		if err := i.config.Reject(rejected(log, became)); err != nil {
+// settle makes the outcome of a log final: it passes a mistake to Reject, and counts the
+// outcome. If Reject fails, the log isn't settled.
+func (s *Sender) settle(log inputLog, became outcomeLine) error {
+	if became.Outcome.isReject() {
+		if err := s.config.Reject(rejected(log, became)); err != nil {
 			return err
 		}
 	}
-	i.update(func(p *Progress) {
+	s.update(func(p *Progress) {
 		p.Bytes = max(p.Bytes, log.offset)
 		p.Trouble = nil
-		switch became.Outcome {
-		case recorded:
-			p.Recorded++
-		case alreadyRecorded:
-			p.AlreadyRecorded++
-		case requestIDReused:
-			p.RequestIDReused++
-		default:
-			p.Invalid++
-		}
+		p.Outcomes[became.Outcome]++
 	})
 	return nil
 }

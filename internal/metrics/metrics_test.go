@@ -101,16 +101,24 @@ func TestWritesCountWhatBecameOfLogs(t *testing.T) {
 		Took:     2 * time.Second,
 		Retries:  3,
 		Outcomes: map[command.Status]int{command.Recorded: 6, command.AlreadyRecorded: 1},
+		Voids:    map[command.Status]int{command.Voided: 2, command.Unknown: 1},
 	})
 	writes.Refused(command.Invalid, 4)
 	writes.Refused(command.Failed, 5)
+	writes.RefusedVoids(3)
 
 	assertSeries(t, registry, map[string]float64{
 		`learninglog_logs_total{outcome="recorded"}`:          6,
 		`learninglog_logs_total{outcome="already_recorded"}`:  1,
 		`learninglog_logs_total{outcome="request_id_reused"}`: 0,
 		`learninglog_logs_total{outcome="invalid"}`:           4,
+		`learninglog_logs_total{outcome="voided"}`:            0,
+		`learninglog_logs_total{outcome="replaced_unknown"}`:  0,
 		`learninglog_logs_total{outcome="failed"}`:            5,
+		`learninglog_voids_total{outcome="voided"}`:           2,
+		`learninglog_voids_total{outcome="already_voided"}`:   0,
+		`learninglog_voids_total{outcome="unknown"}`:          1,
+		`learninglog_voids_total{outcome="failed"}`:           3,
 		`learninglog_batch_logs_count`:                        1,
 		`learninglog_batch_logs_sum`:                          7,
 		`learninglog_batch_calls_sum`:                         2,

@@ -11,6 +11,7 @@ import (
 // a recorder.
 type Writes struct {
 	logs     *prometheus.CounterVec
+	voids    *prometheus.CounterVec
 	perBatch prometheus.Histogram
 	calls    prometheus.Histogram
 	waited   prometheus.Histogram
@@ -27,6 +28,11 @@ func NewWrites(registry prometheus.Registerer) *Writes {
 			Namespace: namespace,
 			Name:      "logs_total",
 			Help:      "Learning logs that were submitted, by what became of them.",
+		}, []string{"outcome"}),
+		voids: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace,
+			Name:      "voids_total",
+			Help:      "Learning logs that were to be taken back, or were replaced, by what became of them.",
 		}, []string{"outcome"}),
 		perBatch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace,
@@ -59,11 +65,15 @@ func NewWrites(registry prometheus.Registerer) *Writes {
 		}),
 	}
 	for _, status := range []command.Status{
-		command.Recorded, command.AlreadyRecorded, command.RequestIDReused, command.Invalid, command.Failed,
+		command.Recorded, command.AlreadyRecorded, command.RequestIDReused, command.Voided, command.ReplacedUnknown,
+		command.Invalid, command.Failed,
 	} {
 		w.logs.WithLabelValues(string(status)) // starts the counter at 0, so that its rate is right from the first log on
 	}
-	registry.MustRegister(w.logs, w.perBatch, w.calls, w.waited, w.took, w.retries)
+	for _, status := range []command.Status{command.Voided, command.AlreadyVoided, command.Unknown, command.Failed} {
+		w.voids.WithLabelValues(string(status))
+	}
+	registry.MustRegister(w.logs, w.voids, w.perBatch, w.calls, w.waited, w.took, w.retries)
 	return w
 }
 
@@ -84,10 +94,20 @@ func (w *Writes) Wrote(batch command.Batch) {
 	for status, logs := range batch.Outcomes {
 		w.count(status, logs)
 	}
+	for status, logs := range batch.Voids {
+		w.countVoids(status, logs)
+	}
 }
 
 // Refused counts logs that were in no batch.
 func (w *Writes) Refused(status command.Status, logs int) { w.count(status, logs) }
+
+// RefusedVoids counts logs to be voided that were in no batch.
+func (w *Writes) RefusedVoids(logs int) { w.countVoids(command.Failed, logs) }
+
+func (w *Writes) countVoids(status command.Status, logs int) {
+	w.voids.WithLabelValues(string(status)).Add(float64(logs))
+}
 
 func (w *Writes) count(status command.Status, logs int) {
 	w.logs.WithLabelValues(string(status)).Add(float64(logs))

@@ -3,7 +3,6 @@ package pgtest
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -14,22 +13,24 @@ import (
 // one snapshot. It is the tests' oracle, so it shares nothing with the statement
 // under test: it counts each granularity directly from the logs, and compares by a
 // FULL JOIN.
-func Drift(t testing.TB, pool *pgxpool.Pool, zone *time.Location) []string {
+func Drift(t testing.TB, pool *pgxpool.Pool) []string {
 	t.Helper()
 	const query = `
 		SELECT format('%s %s %s: rollup (%s words, %s entries), logs (%s words, %s entries)',
-		              user_id, granularity, period AT TIME ZONE 'UTC',
+		              user_id, granularity, period,
 		              coalesce(total_word_count, 0), coalesce(entry_count, 0), coalesce(words, 0), coalesce(entries, 0))
 		FROM learning_log_aggregates
 		FULL JOIN (
-		    SELECT user_id, granularity, date_trunc(granularity, "timestamp", $1) AS period,
+		    SELECT user_id, granularity::learning_log_granularity,
+		           date_trunc(granularity, ("timestamp" AT TIME ZONE 'UTC') + utc_offset * interval '1 minute')::date AS period,
 		           sum(word_count) AS words, count(*) AS entries
 		    FROM learning_log, unnest(ARRAY['day', 'week', 'month']) AS granularity
+		    WHERE voided_at IS NULL
 		    GROUP BY 1, 2, 3
 		) AS truth USING (user_id, granularity, period)
 		WHERE coalesce(total_word_count, 0) <> coalesce(words, 0) OR coalesce(entry_count, 0) <> coalesce(entries, 0)
 		ORDER BY 1`
-	rows, err := pool.Query(context.Background(), query, zone.String())
+	rows, err := pool.Query(context.Background(), query)
 	require.NoError(t, err)
 	drift, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	require.NoError(t, err)

@@ -39,8 +39,13 @@ const (
 // this program needs.
 var ErrNotMigrated = errors.New("the database is not migrated")
 
+// OldestVersion is the oldest version of the schema to which [Migrator.DownTo] goes.
+// Going further would lose the results of the last verifications.
+const OldestVersion = 2
+
 // Migrator migrates the tables of learninglog and of River, its job queue, up to the
-// version of this program, or down to nothing.
+// version of this program, or down to nothing. It also migrates the tables of
+// learninglog down to an older version.
 type Migrator struct {
 	pool   *pgxpool.Pool
 	logger *slog.Logger
@@ -83,16 +88,15 @@ func (m *Migrator) Up(ctx context.Context) error {
 
 func (m *Migrator) up(ctx context.Context) error {
 	return m.locked(ctx, func() error {
-		versions, err := m.Versions(ctx)
+		versions, err := m.knownVersions(ctx)
 		if err != nil {
 			return err
 		}
-		if versions.Schema > m.latest {
-			return fmt.Errorf("the database's schema has version %d, but this program only knows %d: "+
-				"run a newer learninglog", versions.Schema, m.latest)
-		}
 		if err := m.migrateSchema((*migrate.Migrate).Up, versionBefore); err != nil {
 			return fmt.Errorf("migrating the schema: %w", err)
+		}
+		if versions.Schema < versions.LatestSchema || versions.Interrupted {
+			m.analyze(ctx)
 		}
 		if _, err := m.pool.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+RiverSchema); err != nil {
 			return fmt.Errorf("creating the schema of the job queue: %w", err)
@@ -114,15 +118,94 @@ func (m *Migrator) Down(ctx context.Context) error {
 
 func (m *Migrator) down(ctx context.Context) error {
 	return m.locked(ctx, func() error {
+		if _, err := m.knownVersions(ctx); err != nil {
+			return err
+		}
 		// River's own migrations can't always go down: some fail if there are jobs.
 		if _, err := m.pool.Exec(ctx, "DROP SCHEMA IF EXISTS "+RiverSchema+" CASCADE"); err != nil {
 			return fmt.Errorf("removing the job queue: %w", err)
 		}
-		if err := m.migrateSchema((*migrate.Migrate).Down, m.latestOf); err != nil {
+		// Down migrations fail if an older version would not know something. Here
+		// nothing is to be left.
+		if _, err := m.pool.Exec(ctx, emptySQL); err != nil {
+			return fmt.Errorf("emptying the tables: %w", err)
+		}
+		// Down migrations don't fail if there is nothing to remove. So this begins with
+		// the newest, which also removes what was prepared for it.
+		fromLatest := func(migrator *migrate.Migrate) error {
+			if err := migrator.Force(m.latest); err != nil {
+				return err
+			}
+			return migrator.Down()
+		}
+		if err := m.migrateSchema(fromLatest, versionAfter); err != nil {
 			return fmt.Errorf("removing the tables: %w", err)
 		}
 		return nil
 	})
+}
+
+// emptySQL deletes all logs and their rollups, if there are such tables.
+const emptySQL = `
+	DO $$ BEGIN
+	    IF to_regclass('learning_log') IS NOT NULL THEN TRUNCATE learning_log; END IF;
+	    IF to_regclass('learning_log_aggregates') IS NOT NULL THEN TRUNCATE learning_log_aggregates; END IF;
+	END $$`
+
+// DownTo migrates the schema down to a version, from [OldestVersion] to the database's
+// own. All data stays, and the job queue stays as it is. It fails, and changes nothing,
+// if the older version would not know something that is in the tables.
+func (m *Migrator) DownTo(ctx context.Context, version int) error {
+	return m.withoutTimeouts(ctx, func(m *Migrator, ctx context.Context) error { return m.downTo(ctx, version) })
+}
+
+func (m *Migrator) downTo(ctx context.Context, version int) error {
+	return m.locked(ctx, func() error {
+		versions, err := m.knownVersions(ctx)
+		if err != nil {
+			return err
+		}
+		switch {
+		case version > versions.Schema:
+			return fmt.Errorf("the tables have version %d, which is older than %d", versions.Schema, version)
+		case version < OldestVersion:
+			return fmt.Errorf("going down to a version before %d would lose the results of verifications", OldestVersion)
+		}
+		down := func(migrator *migrate.Migrate) error { return migrator.Migrate(uint(version)) }
+		if err := m.migrateSchema(down, versionAfter); err != nil {
+			return fmt.Errorf("going down to version %d: %w", version, err)
+		}
+		m.analyze(ctx)
+		return nil
+	})
+}
+
+// analyze renews PostgreSQL's statistics of the tables. A new column has none, nor has
+// one that has a new type, and autovacuum doesn't look at them until a tenth of the
+// table has changed. The statistics of an empty table would do harm: it would be taken
+// for one that stays empty.
+func (m *Migrator) analyze(ctx context.Context) {
+	const query = `
+		DO $$ BEGIN
+		    IF EXISTS (SELECT FROM learning_log) THEN ANALYZE learning_log, learning_log_aggregates; END IF;
+		END $$`
+	if _, err := m.pool.Exec(ctx, query); err != nil {
+		m.logger.WarnContext(ctx, "analyzing the tables failed, so queries may be slow until they are analyzed", "error", err)
+	}
+}
+
+// knownVersions returns the versions of the database. It fails if the schema is newer
+// than this program.
+func (m *Migrator) knownVersions(ctx context.Context) (Versions, error) {
+	versions, err := m.Versions(ctx)
+	if err != nil {
+		return Versions{}, err
+	}
+	if versions.Schema > m.latest {
+		return Versions{}, fmt.Errorf("the database's schema has version %d, but this program only knows %d: "+
+			"run a newer learninglog", versions.Schema, m.latest)
+	}
+	return versions, nil
 }
 
 // Versions reads the versions of the database.
@@ -213,10 +296,11 @@ func (m *Migrator) unlock(ctx context.Context, connection *pgxpool.Conn) {
 }
 
 // migrateSchema runs golang-migrate in one direction. An interrupted migration
-// leaves the database marked as dirty at a version. Then the migrations from restart
-// on are run again; package migrations explains why this is safe.
+// leaves the database marked as dirty at a version. Then it is run again; package
+// migrations explains why this is safe. before returns the version that the database
+// had before the migration that leaves such a mark.
 func (m *Migrator) migrateSchema(
-	direction func(*migrate.Migrate) error, restart func(files source.Driver, version int) int,
+	direction func(*migrate.Migrate) error, before func(files source.Driver, dirty int) int,
 ) error {
 	files, err := iofs.New(migrations.FS, ".")
 	if err != nil {
@@ -236,7 +320,7 @@ func (m *Migrator) migrateSchema(
 	err = direction(migrator)
 	if dirty, ok := errors.AsType[migrate.ErrDirty](err); ok {
 		m.logger.Warn("repeating a migration that was interrupted", "version", dirty.Version)
-		if err := migrator.Force(restart(files, dirty.Version)); err != nil {
+		if err := migrator.Force(before(files, dirty.Version)); err != nil {
 			return err
 		}
 		err = direction(migrator)
@@ -244,23 +328,60 @@ func (m *Migrator) migrateSchema(
 	if errors.Is(err, migrate.ErrNoChange) {
 		return nil
 	}
-	return err
+	refused := refusal(err)
+	if refused == nil {
+		return err
+	}
+	// The migration is one transaction, so it has changed nothing. Without the mark,
+	// processes of the version before go on.
+	version, dirty, err := driver.Version()
+	if err == nil && dirty {
+		err = migrator.Force(before(files, version))
+	}
+	return errors.Join(refused, err)
 }
 
-// latestOf returns the version from which going down restarts: the newest, because
-// down migrations don't fail if there is nothing to remove.
-func (m *Migrator) latestOf(source.Driver, int) int { return m.latest }
+// refusal returns the reason why PostgreSQL refused a migration, or nil if err is
+// something else. golang-migrate's own error has the whole text of the migration.
+func refusal(err error) error {
+	failed, ok := errors.AsType[database.Error](err)
+	if !ok {
+		return nil
+	}
+	refused, ok := errors.AsType[*pgconn.PgError](failed.OrigErr)
+	switch {
+	case !ok || refused.SeverityUnlocalized != "ERROR":
+		return nil // FATAL ends the session, perhaps after the commit
+	case refused.Code == pgerrcode.ObjectNotInPrerequisiteState:
+		return errors.New(refused.Message) // a sentence of ours
+	default:
+		return refused
+	}
+}
 
-// versionBefore returns the version from which going up restarts.
-func versionBefore(files source.Driver, version int) int {
-	if version < 0 {
+// versionBefore returns the version that the database had before an up migration.
+func versionBefore(files source.Driver, dirty int) int {
+	if dirty < 0 {
 		return database.NilVersion
 	}
-	previous, err := files.Prev(uint(version))
+	previous, err := files.Prev(uint(dirty))
 	if err != nil {
 		return database.NilVersion
 	}
 	return int(previous)
+}
+
+// versionAfter returns the version that the database had before a down migration.
+func versionAfter(files source.Driver, dirty int) int {
+	following := files.First
+	if dirty >= 0 {
+		following = func() (uint, error) { return files.Next(uint(dirty)) }
+	}
+	version, err := following()
+	if err != nil {
+		return dirty // the newest
+	}
+	return int(version)
 }
 
 func latestVersion() (int, error) {

@@ -40,13 +40,23 @@ var (
 	}
 	AlreadyRecorded = Kind{
 		"already-recorded", http.StatusConflict, "The log is already recorded",
-		"A log with the same request id and the same fields was recorded before: treat this one as done. " +
+		"A log with the same request id, user, words and timestamp was recorded before: treat this one as done. " +
 			"With ?on_duplicate=return the same request is answered 200 and the recorded log instead.",
 	}
 	RequestIDReused = Kind{
 		"request-id-reused", http.StatusConflict, "The request id belongs to another log",
 		"A log with the same request id but other fields was recorded before, and this one was not. " +
 			"That is a mistake in the client: every log needs a request id of its own.",
+	}
+	Voided = Kind{
+		"voided", http.StatusConflict, "The log was taken back",
+		"A log with the same request id and the same fields was recorded before and voided since. It doesn't count, " +
+			"and recording it again can't change that. Don't send it again.",
+	}
+	ReplacedUnknown = Kind{
+		"replaced-unknown", http.StatusConflict, "There is nothing to replace",
+		"The log that this one should replace does not exist, or was taken back or replaced before. " +
+			"This log was not recorded. Post it without replaces if it should count all the same.",
 	}
 	TooLarge = Kind{
 		"too-large", http.StatusRequestEntityTooLarge, "The body is too large",
@@ -75,6 +85,6 @@ var (
 func Kinds() []Kind {
 	return []Kind{
 		Unreadable, OtherSite, NotFound, MethodNotAllowed, TimedOut, AlreadyRecorded, RequestIDReused,
-		TooLarge, Unsupported, Invalid, Internal, Unavailable,
+		Voided, ReplacedUnknown, TooLarge, Unsupported, Invalid, Internal, Unavailable,
 	}
 }

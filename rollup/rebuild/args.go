@@ -24,6 +24,10 @@ type Args struct {
 	// about SampleLogs logs. See [RoutineConfig].
 	Routine    bool `json:"routine,omitempty" river:"unique"`
 	SampleLogs int  `json:"sample_logs,omitempty"`
+	// TimeZone makes the job a re-zone: the logs in scope get the offsets of this zone,
+	// by its IANA name, if their clients didn't say one. Nothing else is compared or
+	// repaired. Empty is no re-zone.
+	TimeZone string `json:"time_zone,omitempty" river:"unique"`
 	// Workers is the maximum number of connections that work on the users at the
 	// same time. There are fewer if the pool can't spare as many. Values below 1
 	// mean 1.
@@ -34,6 +38,9 @@ type Args struct {
 	MaxLogsPerSecond int `json:"max_logs_per_second,omitempty"`
 }
 
+// IsRezone reports whether the job is a re-zone.
+func (a Args) IsRezone() bool { return a.TimeZone != "" }
+
 // Kind returns the name of the job in River's tables.
 func (Args) Kind() string { return "rebuild" }
 
@@ -41,8 +48,11 @@ func (Args) Kind() string { return "rebuild" }
 // would also count completed jobs, and so refuse a second rebuild.
 func (a Args) InsertOpts() river.InsertOpts {
 	queue := river.QueueDefault
-	if a.Routine {
+	switch {
+	case a.Routine:
 		queue = routineQueue
+	case a.IsRezone():
+		queue = rezoneQueue
 	}
 	return river.InsertOpts{
 		Queue: queue,

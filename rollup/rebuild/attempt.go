@@ -21,6 +21,7 @@ type attempt struct {
 	worker *Worker
 	job    *river.Job[Args]
 	limit  *rate.Limiter
+	zone   *time.Location // of a re-zone, or nil
 
 	mu           sync.Mutex // held while a chunk and its effect on this struct are committed
 	reached      resumePoint
@@ -37,6 +38,12 @@ func (w *Worker) resume(job *river.Job[Args], from resumePoint) (*attempt, error
 	if perSecond := job.Args.MaxLogsPerSecond; perSecond > 0 {
 		a.limit = rate.NewLimiter(rate.Limit(perSecond), perSecond)
 		a.limit.ReserveN(time.Now(), perSecond) // the limiter would otherwise grant a whole burst at once
+	}
+	if name := job.Args.TimeZone; name != "" {
+		var err error
+		if a.zone, err = w.Zones.Load(name); err != nil {
+			return nil, fmt.Errorf("the time zone %s of the re-zone %w", name, err)
+		}
 	}
 	if from.isEnd() {
 		a.reached = resumePoint{}
@@ -121,7 +128,7 @@ func (a *attempt) divide(ctx context.Context, tx pgx.Tx) (parts []*Part, expecte
 	for _, part := range divided {
 		parts = append(parts, &part)
 	}
-	expected, err = a.job.Args.Scope.expectedLogs(ctx, tx, a.worker.Zone)
+	expected, err = a.job.Args.Scope.expectedLogs(ctx, tx, a.zone != nil)
 	return parts, expected, err
 }
 
@@ -166,9 +173,9 @@ func (a *attempt) part(i int) *Part {
 // through.
 func (a *attempt) chunk(ctx context.Context, connection *pgx.Conn, i int, part Part) (read int64, err error) {
 	args := a.job.Args
-	options := ChunkOptions{MaxLogs: a.chunkLogs(), DryRun: args.DryRun, Zone: a.worker.Zone}
+	options := ChunkOptions{MaxLogs: a.chunkLogs(), DryRun: args.DryRun}
 	err = a.commit(ctx, connection, func(tx pgx.Tx) (change, error) {
-		chunk, err := WorkChunk(ctx, tx, args.Scope, part, options)
+		chunk, err := a.workChunk(ctx, tx, part, options)
 		if err != nil {
 			return nil, err
 		}
@@ -183,6 +190,13 @@ func (a *attempt) chunk(ctx context.Context, connection *pgx.Conn, i int, part P
 		}, nil
 	})
 	return read, err
+}
+
+func (a *attempt) workChunk(ctx context.Context, tx pgx.Tx, part Part, options ChunkOptions) (Chunk, error) {
+	if a.zone != nil {
+		return RezoneChunk(ctx, tx, a.job.Args.Scope, part, options, a.zone)
+	}
+	return WorkChunk(ctx, tx, a.job.Args.Scope, part, options)
 }
 
 // chunkLogs returns the maximum number of logs per chunk. If the pace is limited,
@@ -212,6 +226,8 @@ func (a *attempt) report(ctx context.Context) {
 	switch {
 	case a.job.Args.Routine:
 		what = "routine verification done"
+	case a.zone != nil:
+		what = "re-zone done"
 	case a.job.Args.DryRun:
 		what = "verify done"
 	}
@@ -220,6 +236,9 @@ func (a *attempt) report(ctx context.Context) {
 		slog.Int64("users", progress.UsersDone), slog.Int64("logs", progress.LogsDone),
 		slog.Int64("drifted", progress.RowsDrifted), slog.Int64("repaired", progress.RowsRepaired),
 		slog.Float64("seconds", progress.Seconds),
+	}
+	if a.zone != nil {
+		found = append(found, slog.Int64("rezoned", progress.LogsRezoned))
 	}
 	if progress.RowsDrifted > 0 {
 		const shown = 3

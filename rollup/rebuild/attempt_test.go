@@ -3,7 +3,6 @@ package rebuild_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river/rivertype"
@@ -62,7 +61,7 @@ func TestAnAttemptThatComesTooLateLeavesTheJobToTheNext(t *testing.T) {
 			unblockJob(t, blocker, id) // as if the process of the second attempt had died
 
 			await(t, jobs, id, "the rebuild ends", isCompleted)
-			assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
+			assert.Empty(t, pgtest.Drift(t, pool))
 			job, err := jobs.Client().JobGet(context.Background(), id)
 			require.NoError(t, err)
 			assert.Equal(t, 3, job.Attempt)
@@ -92,10 +91,10 @@ func TestAnAttemptEndsWhenAnotherHasTheJob(t *testing.T) {
 	defer blocker.Release()
 
 	execute(t, pool, `UPDATE river.river_job SET attempt = attempt + 1 WHERE id = $1`, id)
-	drift := pgtest.Drift(t, pool, time.UTC)
+	drift := pgtest.Drift(t, pool)
 	blockJob(t, blocker, id) // when the attempt is over
 
-	assert.Equal(t, drift, pgtest.Drift(t, pool, time.UTC), "no other chunk is committed")
+	assert.Equal(t, drift, pgtest.Drift(t, pool), "no other chunk is committed")
 	job, err := jobs.Client().JobGet(context.Background(), id)
 	require.NoError(t, err)
 	assert.Equal(t, rivertype.JobStateRunning, job.State, "it is the other attempt's")
@@ -131,5 +130,5 @@ func TestARebuildIsCancelledWhoseWorkerWasNotTold(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, rivertype.JobStateCancelled, job.State)
 	assert.Less(t, progress.UsersDone, int64(20))
-	assert.Len(t, pgtest.Drift(t, pool, time.UTC), 3*20-int(progress.RowsRepaired), "what it repaired stays repaired")
+	assert.Len(t, pgtest.Drift(t, pool), 3*20-int(progress.RowsRepaired), "what it repaired stays repaired")
 }

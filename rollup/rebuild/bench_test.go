@@ -3,7 +3,6 @@ package rebuild_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -41,14 +40,15 @@ func BenchmarkVerify(b *testing.B) {
 			var rows int
 			err := pool.QueryRow(context.Background(), `
 				WITH daily AS (
-				    SELECT user_id, date_trunc('day', "timestamp", $1) AS day, sum(word_count) AS words, count(*) AS entries
-				    FROM learning_log GROUP BY 1, 2
+				    SELECT user_id, (("timestamp" AT TIME ZONE 'UTC') + utc_offset * interval '1 minute')::date AS day,
+				           sum(word_count) AS words, count(*) AS entries
+				    FROM learning_log WHERE voided_at IS NULL GROUP BY 1, 2
 				)
 				SELECT count(*) FROM (
-				    SELECT user_id, day, words, entries FROM daily
-				    UNION ALL SELECT user_id, date_trunc('week', day, $1) AS week, sum(words), sum(entries) FROM daily GROUP BY 1, 2
-				    UNION ALL SELECT user_id, date_trunc('month', day, $1) AS month, sum(words), sum(entries) FROM daily GROUP BY 1, 2
-				) AS sums`, time.UTC.String()).Scan(&rows)
+				    SELECT user_id, day::timestamp, words, entries FROM daily
+				    UNION ALL SELECT user_id, date_trunc('week', day::timestamp) AS week, sum(words), sum(entries) FROM daily GROUP BY 1, 2
+				    UNION ALL SELECT user_id, date_trunc('month', day::timestamp) AS month, sum(words), sum(entries) FROM daily GROUP BY 1, 2
+				) AS sums`).Scan(&rows)
 			require.NoError(b, err)
 		}
 		b.ReportMetric(benchLogs*float64(b.N)/b.Elapsed().Seconds(), "logs/s")

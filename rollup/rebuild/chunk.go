@@ -3,9 +3,10 @@ package rebuild
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"learninglog/rollup"
 )
 
 // Chunk is the result of one transaction of a rebuild.
@@ -21,19 +22,23 @@ type Chunk struct {
 	// truth, the worst first, at most [MaxExamples].
 	Drifted  DriftedRows
 	Examples []Drift
+	// Rezoned counts the logs that have another offset now.
+	Rezoned int64
 	// Rest is what is left of the part, or nil if nothing is.
 	Rest *Part
 }
 
-// ChunkOptions configures [WorkChunk].
+// ChunkOptions configures [WorkChunk] and [RezoneChunk].
 type ChunkOptions struct {
 	// MaxLogs limits the logs and the rows of one chunk. Only a calendar month of
-	// one user may exceed it, together with the ends of the weeks that begin in it.
+	// one user may exceed it, together with the ends of the weeks that begin in it; of a
+	// re-zone, only a day of one user.
 	MaxLogs int
-	// DryRun reports drift without repairing it.
+	// DryRun reports drift without repairing it. A re-zone can't be dry.
 	DryRun bool
-	// Zone is the time zone of the periods.
-	Zone *time.Location
+
+	// cutAt is the granularity at whose periods a user is cut who alone exceeds MaxLogs.
+	cutAt rollup.Granularity
 }
 
 // WorkChunk looks for drift in the first chunk of a part of scope, and repairs it.
@@ -54,12 +59,12 @@ func WorkChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, options C
 	if _, err := tx.Exec(ctx, plannerSQL); err != nil {
 		return Chunk{}, fmt.Errorf("preparing a chunk: %w", err)
 	}
-	options.MaxLogs = part.maxLogs(options.MaxLogs)
+	options.MaxLogs, options.cutAt = part.maxLogs(options.MaxLogs), rollup.Month
 	users, rest, err := scope.cut(ctx, tx, part, options)
 	if err != nil {
 		return Chunk{}, fmt.Errorf("finding the logs of a chunk: %w", err)
 	}
-	found, err := compare(ctx, tx, users.truthSQL()+joinedSQL+findingsSQL, users.arguments(scope, options.Zone))
+	found, err := compare(ctx, tx, users.truthSQL()+joinedSQL+findingsSQL, users.arguments(scope))
 	if err != nil {
 		return Chunk{}, err
 	}
@@ -73,7 +78,7 @@ func WorkChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, options C
 	if len(found.wrong) == 0 || options.DryRun {
 		return chunk, nil
 	}
-	repaired, err := repair(ctx, tx, scope, users.wrongUsers(found), options.Zone)
+	repaired, err := repair(ctx, tx, scope, users.wrongUsers(found))
 	chunk.Drifted, chunk.Examples = repaired.drifted, repaired.examples
 	return chunk, err
 }
@@ -99,20 +104,20 @@ const rebuildLock int64 = 0x6c6c_7265_6275_696c // "llrebuil"
 
 // repair compares the users with drift again, once it has the lock, and adds the
 // differences. Another rebuild may have repaired them before.
-func repair(ctx context.Context, tx pgx.Tx, scope Scope, wrong userRange, zone *time.Location) (compared, error) {
+func repair(ctx context.Context, tx pgx.Tx, scope Scope, wrong userRange) (compared, error) {
 	// The lock needs a statement of its own, before the repair. Inside the repair,
 	// it would be taken after the snapshot, and two rebuilds would both add the same
 	// difference.
 	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, rebuildLock); err != nil {
 		return compared{}, fmt.Errorf("waiting for another rebuild's chunk: %w", err)
 	}
-	arguments := wrong.arguments(scope, zone)
+	arguments := wrong.arguments(scope)
 	found, err := compare(ctx, tx, wrong.truthSQL()+groupedSQL+repairSQL()+findingsSQL, arguments)
 	if err != nil {
 		return compared{}, err
 	}
 	if found.empty {
-		if _, err := tx.Exec(ctx, sweepSQL, arguments); err != nil {
+		if _, err := tx.Exec(ctx, wrong.sweepSQL(), arguments); err != nil {
 			return compared{}, fmt.Errorf("sweeping empty rows: %w", err)
 		}
 	}

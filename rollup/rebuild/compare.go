@@ -4,48 +4,47 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"learninglog/rollup"
 )
 
 // truthSQL counts the true sums of some users. It reads their logs once, for the
-// days, and counts weeks and months from those days. It truncates local times of the
-// zone, as date_trunc does with an instant and a zone, and converts the results back
-// to instants.
+// days, and counts weeks and months from those days.
 func (r userRange) truthSQL() string {
 	return `
 	WITH daily AS MATERIALIZED (
-	    SELECT user_id, date_trunc('day', "timestamp" AT TIME ZONE @zone) AS day,
-	           sum(words) AS words, sum(entries) AS entries
+	    SELECT user_id, ` + rollup.DateSQL + ` AS day, sum(words) AS words, sum(entries) AS entries
 	    FROM ` + rollup.LogsSQL("learning_log") + ` AS logs
 	    WHERE ` + r.usersSQL() + ` AND "timestamp" >= @logs_lower AND "timestamp" < @logs_upper
 	    GROUP BY 1, 2
 	), weekly AS MATERIALIZED (
-	    SELECT user_id, date_trunc('week', day) AS week, sum(words)::bigint AS words, sum(entries)::bigint AS entries
+	    SELECT user_id, day - (day - DATE '0001-01-01' + 7000) % 7 AS week, -- that was a Monday
+	           sum(words)::bigint AS words, sum(entries)::bigint AS entries
 	    FROM daily GROUP BY 1, 2
 	), monthly AS MATERIALIZED (
-	    SELECT user_id, date_trunc('month', day) AS month, sum(words)::bigint AS words, sum(entries)::bigint AS entries
+	    SELECT user_id, date_trunc('month', day::timestamp)::date AS month,
+	           sum(words)::bigint AS words, sum(entries)::bigint AS entries
 	    FROM daily GROUP BY 1, 2
 	), truth (user_id, granularity, period, words, entries) AS (
-	    SELECT user_id, 'day', day AT TIME ZONE @zone, words, entries
+	    SELECT user_id, 'day'::learning_log_granularity, day, words, entries
 	    FROM daily WHERE day >= @day_first AND day < @day_end
 	    UNION ALL
-	    SELECT user_id, 'week', week AT TIME ZONE @zone, words, entries
+	    SELECT user_id, 'week', week, words, entries
 	    FROM weekly WHERE week >= @week_first AND week < @week_end
 	    UNION ALL
-	    SELECT user_id, 'month', month AT TIME ZONE @zone, words, entries
+	    SELECT user_id, 'month', month, words, entries
 	    FROM monthly WHERE month >= @month_first AND month < @month_end
 	), rollup AS (
 	    SELECT user_id, granularity, period, total_word_count AS words, entry_count AS entries
 	    FROM learning_log_aggregates
 	    WHERE ` + r.usersSQL() + ` AND CASE granularity
-	        WHEN 'day' THEN period >= @day_lower AND period < @day_upper
-	        WHEN 'week' THEN period >= @week_lower AND period < @week_upper
-	        ELSE period >= @month_lower AND period < @month_upper END
+	        WHEN 'day' THEN period >= @day_first AND period < @day_end
+	        WHEN 'week' THEN period >= @week_first AND period < @week_end
+	        ELSE period >= @month_first AND period < @month_end END
 	)`
 }
 
@@ -96,13 +95,13 @@ const driftSQL = `, drift AS (
 // month.
 const findingsSQL = `
 	SELECT read.users, read.logs,
-	       user_id, granularity, period, was_words, was_entries, is_words, is_entries
+	       user_id, granularity::text, period, was_words, was_entries, is_words, is_entries
 	FROM (
 	    SELECT count(DISTINCT user_id) AS users, coalesce(sum(entries), 0)::bigint AS logs
 	    FROM monthly WHERE month >= @month_first AND month < @month_end
 	) AS read
 	LEFT JOIN drift ON true
-	ORDER BY user_id, granularity, period`
+	ORDER BY user_id, drift.granularity, period`
 
 // repairSQL follows groupedSQL and adds the differences. A difference that doesn't
 // fit into a bigint can only come from corruption, and then the row certainly
@@ -127,25 +126,26 @@ func repairSQL() string {
 	)`
 }
 
-// sweepSQL deletes rows without logs, which mean the same as no row. It skips rows
-// that a writer has locked, so it never waits.
-const sweepSQL = `
+// sweepSQL returns the statement that deletes rows without logs, which mean the same as
+// no row. It skips rows that a writer has locked, so it never waits.
+func (r userRange) sweepSQL() string {
+	return `
 	DELETE FROM learning_log_aggregates
 	WHERE (user_id, granularity, period) IN (
 	    SELECT user_id, granularity, period
 	    FROM learning_log_aggregates
-	    WHERE user_id = ANY(@users) AND total_word_count = 0 AND entry_count = 0
+	    WHERE ` + r.usersSQL() + ` AND total_word_count = 0 AND entry_count = 0
 	    FOR UPDATE SKIP LOCKED
 	)`
+}
 
-func (r userRange) arguments(scope Scope, zone *time.Location) pgx.NamedArgs {
-	arguments := pgx.NamedArgs{"first": r.first, "last": r.last, "users": r.users, "zone": zone.String()}
+func (r userRange) arguments(scope Scope) pgx.NamedArgs {
+	arguments := pgx.NamedArgs{"first": r.first, "last": r.last, "users": r.users}
 	for _, granularity := range rollup.Granularities() {
-		periods, name := scope.periods(granularity, zone).within(r.window), string(granularity)
-		arguments[name+"_lower"], arguments[name+"_upper"] = periods.bounds()
-		arguments[name+"_first"], arguments[name+"_end"] = periods.dates(zone)
+		periods, name := scope.periods(granularity).within(r.window), string(granularity)
+		arguments[name+"_first"], arguments[name+"_end"] = periods.bounds()
 	}
-	arguments["logs_lower"], arguments["logs_upper"] = scope.logs(r.window, zone).bounds()
+	arguments["logs_lower"], arguments["logs_upper"] = scope.days(r.window).instants()
 	return arguments
 }
 
@@ -172,7 +172,7 @@ func compare(ctx context.Context, tx pgx.Tx, query string, arguments pgx.NamedAr
 	var (
 		userID      *uuid.UUID
 		granularity *rollup.Granularity
-		period      *time.Time
+		period      pgtype.Date
 		was, is     struct{ words, entries *int64 }
 	)
 	columns := []any{
@@ -187,7 +187,7 @@ func compare(ctx context.Context, tx pgx.Tx, query string, arguments pgx.NamedAr
 		drift := Drift{
 			UserID:      *userID,
 			Granularity: *granularity,
-			Period:      period.UTC(),
+			Period:      rollup.DateOf(period.Time),
 			Was:         rollup.Sums{TotalWordCount: *was.words, EntryCount: *was.entries},
 			Is:          rollup.Sums{TotalWordCount: *is.words, EntryCount: *is.entries},
 		}

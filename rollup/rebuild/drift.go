@@ -2,7 +2,6 @@ package rebuild
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -14,8 +13,8 @@ import (
 type Drift struct {
 	UserID      uuid.UUID          `json:"user_id"`
 	Granularity rollup.Granularity `json:"granularity"`
-	// Period is the instant, in UTC, at which the period starts.
-	Period time.Time `json:"period"`
+	// Period is the first date of the period.
+	Period rollup.Date `json:"period"`
 	// Was is what the rollup had.
 	Was rollup.Sums `json:"was"`
 	// Is is the truth, counted from the logs.
@@ -25,6 +24,6 @@ type Drift struct {
 // String describes the drift in one line.
 func (d Drift) String() string {
 	return fmt.Sprintf("%s %s %s: rollup (%d words, %d entries), logs (%d words, %d entries)",
-		d.UserID, d.Granularity, d.Period.Format(time.RFC3339),
+		d.UserID, d.Granularity, d.Period,
 		d.Was.TotalWordCount, d.Was.EntryCount, d.Is.TotalWordCount, d.Is.EntryCount)
 }

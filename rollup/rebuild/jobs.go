@@ -20,6 +20,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"learninglog/internal/zones"
 )
 
 // DefaultChunkLogs is the default limit of logs per chunk.
@@ -29,8 +31,6 @@ const DefaultChunkLogs = 200_000
 type Config struct {
 	// Schema is the schema of River's tables. There is no default.
 	Schema string
-	// Zone is the time zone of the periods. Default: UTC.
-	Zone *time.Location
 	// ChunkLogs limits the logs of one chunk. Default: [DefaultChunkLogs].
 	ChunkLogs int
 	// Routine configures the routines. Default: none.
@@ -42,9 +42,6 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	if c.Zone == nil {
-		c.Zone = time.UTC
-	}
 	if c.ChunkLogs == 0 {
 		c.ChunkLogs = DefaultChunkLogs
 	}
@@ -74,10 +71,14 @@ type Jobs struct {
 func NewJobs(pool *pgxpool.Pool, config Config) (*Jobs, error) {
 	config = config.withDefaults()
 
+	known, err := zones.Open()
+	if err != nil {
+		return nil, err
+	}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &Worker{
 		Pool:      pool,
-		Zone:      config.Zone,
+		Zones:     known,
 		Logger:    config.Logger,
 		ChunkLogs: config.ChunkLogs,
 		spare:     spareConnections(pool),
@@ -92,6 +93,7 @@ func NewJobs(pool *pgxpool.Pool, config Config) (*Jobs, error) {
 		Queues: map[string]river.QueueConfig{
 			river.QueueDefault: {MaxWorkers: 2},
 			routineQueue:       {MaxWorkers: 1},
+			rezoneQueue:        {MaxWorkers: 1},
 		},
 	})
 	if err != nil {

@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"learninglog/rollup"
 )
 
 // Part is a range of the users of a scope that is still to be compared: From through
@@ -17,8 +18,8 @@ type Part struct {
 	From uuid.UUID `json:"from"`
 	// At is set if some periods of the user From have been compared already: only
 	// its periods that start at At or later are left.
-	At   *time.Time `json:"at,omitempty"`
-	Last uuid.UUID  `json:"last"`
+	At   *rollup.Date `json:"at,omitempty"`
+	Last uuid.UUID    `json:"last"`
 	// Sample limits the part to some users, in a scope of everything. Nil means all
 	// users.
 	Sample *Sample `json:"sample,omitempty"`
@@ -71,10 +72,10 @@ func (p Part) end() uuid.UUID {
 	return p.Last
 }
 
-// restFrom returns what is left of the part from a user on. If instant isn't nil,
-// only the periods that start then or later are left of that user.
-func (p Part) restFrom(user uuid.UUID, instant *time.Time) *Part {
-	p.From, p.At = user, instant
+// restFrom returns what is left of the part from a user on. If date isn't nil, only
+// the periods that start then or later are left of that user.
+func (p Part) restFrom(user uuid.UUID, date *rollup.Date) *Part {
+	p.From, p.At = user, date
 	return &p
 }
 

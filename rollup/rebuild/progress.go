@@ -20,6 +20,8 @@ type Progress struct {
 	// LogsExpected is about how many logs the scope has, by PostgreSQL's statistics
 	// when the rebuild began. 0 means unknown.
 	LogsExpected int64 `json:"logs_expected"`
+	// LogsRezoned counts the logs that a re-zone gave another offset.
+	LogsRezoned int64 `json:"logs_rezoned,omitempty"`
 	// Seconds is how long the rebuild has worked, without interruptions.
 	Seconds float64 `json:"seconds"`
 	// RowsDrifted counts the rows of the rollup that were wrong, and RowsRepaired
@@ -48,6 +50,7 @@ func (r *DriftedRows) count(granularity rollup.Granularity) {
 		r.Week++
 	case rollup.Month:
 		r.Month++
+	default: // has no rows
 	}
 }
 
@@ -80,6 +83,7 @@ func (p Progress) Remaining() (time.Duration, bool) {
 func (p Progress) plus(chunk Chunk, dryRun bool) Progress {
 	p.UsersDone += chunk.Users
 	p.LogsDone += chunk.Logs
+	p.LogsRezoned += chunk.Rezoned
 	p.RowsDrifted += chunk.Drifted.total()
 	if !dryRun {
 		p.RowsRepaired += chunk.Drifted.total()

@@ -35,19 +35,21 @@ func user(n int) uuid.UUID {
 	return id
 }
 
-func record(t require.TestingT, pool *pgxpool.Pool, zone *time.Location, logs ...command.Log) {
-	recorder := command.NewRecorder(pool, command.Config{Zone: zone, MaxWaiting: len(logs)})
+func record(t require.TestingT, pool *pgxpool.Pool, logs ...command.Log) {
+	recorder := command.NewRecorder(pool, command.Config{MaxWaiting: len(logs)})
 	for _, outcome := range recorder.Record(context.Background(), logs) {
 		require.Equal(t, command.Recorded, outcome.Status)
 	}
 }
 
+// newLog returns a log of a learner whose clock shows at.
 func newLog(userID uuid.UUID, words int, at string) command.Log {
-	timestamp, err := time.Parse(time.RFC3339, at)
-	if err != nil {
-		panic(err)
-	}
-	return command.Log{RequestID: uuid.New(), UserID: userID, WordCount: words, Timestamp: timestamp}
+	return logAt(userID, words, instant(at))
+}
+
+// logAt returns a log of a learner whose clock has the offset of at.
+func logAt(userID uuid.UUID, words int, at time.Time) command.Log {
+	return command.Log{RequestID: uuid.New(), UserID: userID, WordCount: words, Timestamp: at, Zone: at.Location()}
 }
 
 // workAll works through a whole scope, chunk by chunk, and returns the chunks.
@@ -60,9 +62,6 @@ func workPart(
 ) []rebuild.Chunk {
 	if options.MaxLogs == 0 {
 		options.MaxLogs = rebuild.DefaultChunkLogs
-	}
-	if options.Zone == nil {
-		options.Zone = time.UTC
 	}
 	ctx := context.Background()
 	var chunks []rebuild.Chunk
@@ -99,7 +98,7 @@ func drifted(t require.TestingT, chunks []rebuild.Chunk) []rebuild.Drift {
 		return cmp.Or(
 			bytes.Compare(a.UserID[:], b.UserID[:]),
 			cmp.Compare(a.Granularity, b.Granularity),
-			a.Period.Compare(b.Period))
+			cmp.Compare(a.Period, b.Period))
 	})
 	return all
 }
@@ -124,7 +123,7 @@ func TestRebuildOfHealthyDataWritesNothing(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
 	for n := range 20 {
-		record(t, pool, time.UTC, newLog(user(n), n, "2026-11-22T08:00:00Z"), newLog(user(n), 5, "2026-10-01T08:00:00Z"))
+		record(t, pool, newLog(user(n), n, "2026-11-22T08:00:00Z"), newLog(user(n), 5, "2026-10-01T08:00:00Z"))
 	}
 	before := rows(t, pool)
 
@@ -147,22 +146,24 @@ func TestRebuildRepairsEveryKindOfDrift(t *testing.T) {
 		{"changed counts", `UPDATE learning_log_aggregates SET entry_count = entry_count + 7 WHERE granularity = 'week'`, nil, 3},
 		{"deleted rows", `DELETE FROM learning_log_aggregates WHERE granularity <> 'month'`, nil, 7},
 		{"all rows deleted", `TRUNCATE learning_log_aggregates`, nil, 10},
-		{"an invented period", `INSERT INTO learning_log_aggregates VALUES ($1, 'day', '2020-02-02Z', 5, 1)`, []any{user(1)}, 1},
-		{"an instant that starts no period", `INSERT INTO learning_log_aggregates VALUES ($1, 'day', '2026-11-22 03:04:05Z', 5, 1)`, []any{user(1)}, 1},
-		{"a user without logs", `INSERT INTO learning_log_aggregates VALUES ($1, 'month', '2026-11-01Z', 5, 1)`, []any{nobody}, 1},
-		{"the first and the last user id", `INSERT INTO learning_log_aggregates VALUES ($1, 'day', '2026-11-01Z', 5, 1), ($2, 'day', '2026-11-01Z', 5, 1)`, []any{uuid.Nil, uuid.Max}, 2},
-		{"a wrong granularity", `UPDATE learning_log_aggregates SET granularity = 'week', period = period + '1 hour' WHERE granularity = 'month' AND user_id = $1`, []any{user(1)}, 4},
+		{"an invented period", `INSERT INTO learning_log_aggregates VALUES ($1, 'day', '2020-02-02', 5, 1)`, []any{user(1)}, 1},
+		{"dates that start no period", `INSERT INTO learning_log_aggregates VALUES ($1, 'week', '2026-11-18', 5, 1), ($1, 'month', '2026-11-02', 5, 1)`, []any{user(1)}, 2},
+		{"a user without logs", `INSERT INTO learning_log_aggregates VALUES ($1, 'month', '2026-11-01', 5, 1)`, []any{nobody}, 1},
+		{"the first and the last user id", `INSERT INTO learning_log_aggregates VALUES ($1, 'day', '2026-11-01', 5, 1), ($2, 'day', '2026-11-01', 5, 1)`, []any{uuid.Nil, uuid.Max}, 2},
+		{"a wrong granularity", `UPDATE learning_log_aggregates SET granularity = 'week' WHERE granularity = 'month' AND user_id = $1`, []any{user(1)}, 4},
 		{"negative sums", `UPDATE learning_log_aggregates SET total_word_count = -5, entry_count = -1 WHERE granularity = 'day'`, nil, 4},
 		{"the least that a bigint holds", `UPDATE learning_log_aggregates SET total_word_count = -9223372036854775808`, nil, 10},
 		{"the most that a bigint holds", `UPDATE learning_log_aggregates SET entry_count = 9223372036854775807`, nil, 10},
 		{"logs behind the service's back", `INSERT INTO learning_log (request_id, user_id, word_count, "timestamp") VALUES (gen_random_uuid(), $1, 3, '2026-11-22Z')`, []any{nobody}, 3},
 		{"logs deleted", `DELETE FROM learning_log WHERE user_id = $1`, []any{user(2)}, 3},
+		{"logs voided", `UPDATE learning_log SET voided_at = now(), changed_at = now() WHERE user_id = $1`, []any{user(2)}, 3},
+		{"logs of another clock", `UPDATE learning_log SET utc_offset = -720, changed_at = now() WHERE user_id = $1`, []any{user(1)}, 7},
 	} {
 		for _, maxLogs := range []int{1, rebuild.DefaultChunkLogs} {
 			t.Run(fmt.Sprintf("%s, chunks of %d", test.name, maxLogs), func(t *testing.T) {
 				t.Parallel()
 				pool := pgtest.Pool(t)
-				record(t, pool, time.UTC,
+				record(t, pool,
 					newLog(user(1), 10, "2026-11-22T08:00:00Z"),
 					newLog(user(1), 20, "2026-11-01T08:00:00Z"),
 					newLog(user(1), 0, "2026-10-31T08:00:00Z"),
@@ -173,12 +174,12 @@ func TestRebuildRepairsEveryKindOfDrift(t *testing.T) {
 
 				found := drifted(t, workAll(t, pool, rebuild.Scope{}, rebuild.ChunkOptions{MaxLogs: maxLogs, DryRun: true}))
 				require.Len(t, found, test.rows, "the dry run reports every row")
-				require.Len(t, pgtest.Drift(t, pool, time.UTC), test.rows)
+				require.Len(t, pgtest.Drift(t, pool), test.rows)
 				require.Equal(t, corrupted, rows(t, pool), "the dry run changes nothing")
 
 				repaired := drifted(t, workAll(t, pool, rebuild.Scope{}, rebuild.ChunkOptions{MaxLogs: maxLogs}))
 				assert.Equal(t, found, repaired)
-				assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
+				assert.Empty(t, pgtest.Drift(t, pool))
 				assert.Empty(t, drifted(t, workAll(t, pool, rebuild.Scope{}, rebuild.ChunkOptions{MaxLogs: maxLogs})))
 				var empty int
 				require.NoError(t, pool.QueryRow(context.Background(),
@@ -192,7 +193,7 @@ func TestRebuildRepairsEveryKindOfDrift(t *testing.T) {
 func TestRebuildReportsWhatWasAndWhatIs(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	record(t, pool, time.UTC, newLog(user(1), 10, "2026-11-22T08:00:00Z"), newLog(user(1), 7, "2026-11-22T09:00:00Z"))
+	record(t, pool, newLog(user(1), 10, "2026-11-22T08:00:00Z"), newLog(user(1), 7, "2026-11-22T09:00:00Z"))
 	execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 1 WHERE granularity = 'week'`)
 
 	chunks := workAll(t, pool, rebuild.Scope{}, rebuild.ChunkOptions{})
@@ -203,7 +204,7 @@ func TestRebuildReportsWhatWasAndWhatIs(t *testing.T) {
 	assert.Equal(t, []rebuild.Drift{{
 		UserID:      user(1),
 		Granularity: rollup.Week,
-		Period:      instant("2026-11-16T00:00:00Z"),
+		Period:      date("2026-11-16"),
 		Was:         rollup.Sums{TotalWordCount: 1, EntryCount: 2},
 		Is:          rollup.Sums{TotalWordCount: 17, EntryCount: 2},
 	}}, chunks[0].Examples)
@@ -213,7 +214,7 @@ func TestRebuildOfOneUserLeavesTheOthers(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
 	for n := range 3 {
-		record(t, pool, time.UTC, newLog(user(n), 10, "2026-11-22T08:00:00Z"))
+		record(t, pool, newLog(user(n), 10, "2026-11-22T08:00:00Z"))
 	}
 	execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 0`)
 
@@ -221,31 +222,28 @@ func TestRebuildOfOneUserLeavesTheOthers(t *testing.T) {
 	repaired := drifted(t, workAll(t, pool, rebuild.Scope{Users: []uuid.UUID{one}}, rebuild.ChunkOptions{}))
 
 	assert.Len(t, repaired, 3)
-	assert.Len(t, pgtest.Drift(t, pool, time.UTC), 6)
+	assert.Len(t, pgtest.Drift(t, pool), 6)
 }
 
 // A week or a month must not be compared with only a part of its logs.
 func TestRebuildOfARangeTakesWholePeriods(t *testing.T) {
 	t.Parallel()
-	for _, zoneName := range []string{"UTC", "America/Havana", "Pacific/Apia"} {
-		t.Run(zoneName, func(t *testing.T) {
+	for name, clocks := range clocks() {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			location := zone(t, zoneName)
 			pool := pgtest.Pool(t)
-			start := time.Date(2025, 9, 1, 0, 30, 0, 0, location)
+			first, days := date("2025-09-01"), 85
 			var logs []command.Log
-			for hours := 0; hours < 24*85; hours += 5 {
-				logs = append(logs, command.Log{
-					RequestID: uuid.New(), UserID: user(1), WordCount: 1 + hours%7,
-					Timestamp: start.Add(time.Duration(hours) * time.Hour),
-				})
+			for n := range days * 24 / 5 {
+				at := time.Date(2025, 9, 1, 5*n, 30, 0, 0, clocks[n%len(clocks)].Location())
+				logs = append(logs, logAt(user(1), 1+n%7, at))
 			}
-			record(t, pool, location, logs...)
-			require.Empty(t, pgtest.Drift(t, pool, location))
+			record(t, pool, logs...)
+			require.Empty(t, pgtest.Drift(t, pool))
 
 			rapid.Check(t, func(t *rapid.T) {
-				from := start.Add(time.Duration(rapid.IntRange(-100, 24*90).Draw(t, "from")) * time.Hour)
-				to := from.Add(time.Duration(rapid.IntRange(0, 24*40).Draw(t, "hours")) * time.Hour)
+				from := first + rollup.Date(rapid.IntRange(-4, days+4).Draw(t, "from"))
+				to := from + rollup.Date(rapid.IntRange(0, 40).Draw(t, "days"))
 				scope := rebuild.Scope{From: &from, To: &to}
 				switch rapid.IntRange(0, 3).Draw(t, "open ends") {
 				case 1:
@@ -253,21 +251,17 @@ func TestRebuildOfARangeTakesWholePeriods(t *testing.T) {
 				case 2:
 					scope.To = nil
 				}
-				found := drifted(t, workAll(t, pool, scope, rebuild.ChunkOptions{Zone: location, DryRun: true}))
+				maxLogs := rapid.SampledFrom([]int{1, 50, rebuild.DefaultChunkLogs}).Draw(t, "logs of a chunk")
+				found := drifted(t, workAll(t, pool, scope, rebuild.ChunkOptions{MaxLogs: maxLogs, DryRun: true}))
 				require.Empty(t, found, "from %v to %v", scope.From, scope.To)
 			})
 
 			// The week of Wednesday, 2025-11-05, with its month and its day, and
 			// nothing else.
 			execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 0`)
-			wednesday := time.Date(2025, 11, 5, 12, 0, 0, 0, location)
-			scope := rebuild.Scope{From: &wednesday, To: &wednesday}
-			repaired := drifted(t, workAll(t, pool, scope, rebuild.ChunkOptions{Zone: location}))
-			var got []string
-			for _, drift := range repaired {
-				got = append(got, string(drift.Granularity)+" "+drift.Period.In(location).Format(time.DateOnly))
-			}
-			assert.Equal(t, []string{"day 2025-11-05", "month 2025-11-01", "week 2025-11-03"}, got)
+			wednesday := date("2025-11-05")
+			repaired := drifted(t, workAll(t, pool, rebuild.Scope{From: &wednesday, To: &wednesday}, rebuild.ChunkOptions{}))
+			assert.Equal(t, []string{"day 2025-11-05", "month 2025-11-01", "week 2025-11-03"}, periodsOf(repaired))
 		})
 	}
 }
@@ -277,7 +271,7 @@ func TestRebuildsTakeTurns(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
 	for n := range 10 {
-		record(t, pool, time.UTC, newLog(user(n), 10, "2026-11-22T08:00:00Z"))
+		record(t, pool, newLog(user(n), 10, "2026-11-22T08:00:00Z"))
 	}
 	for round := range 20 {
 		execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = total_word_count + $1`, round+1)
@@ -286,7 +280,7 @@ func TestRebuildsTakeTurns(t *testing.T) {
 			rebuilders.Go(func() { workAll(t, pool, rebuild.Scope{}, rebuild.ChunkOptions{MaxLogs: 3}) })
 		}
 		rebuilders.Wait()
-		require.Empty(t, pgtest.Drift(t, pool, time.UTC), "round %d", round)
+		require.Empty(t, pgtest.Drift(t, pool), "round %d", round)
 	}
 }
 
@@ -305,7 +299,7 @@ func TestRebuildIsExactWhileWritersWrite(t *testing.T) {
 	ctx := context.Background()
 	for n := range users {
 		for day := 1; day <= 28; day++ {
-			record(t, pool, time.UTC, newLog(user(n), 1, fmt.Sprintf("2026-02-%02dT08:00:00Z", day)))
+			record(t, pool, newLog(user(n), 1, fmt.Sprintf("2026-02-%02dT08:00:00Z", day)))
 		}
 	}
 
@@ -318,7 +312,8 @@ func TestRebuildIsExactWhileWritersWrite(t *testing.T) {
 				recorder := command.NewRecorder(pool, command.Config{})
 				random := rand.New(rand.NewPCG(uint64(round), uint64(writer)))
 				for !stop.Load() {
-					log := newLog(user(random.IntN(users)), 1, fmt.Sprintf("2026-02-%02dT08:00:00Z", 1+random.IntN(28)))
+					at := time.Date(2026, 2, 1+random.IntN(28), random.IntN(24), 0, 0, 0, randomClock(random))
+					log := logAt(user(random.IntN(users)), 1, at)
 					if outcome := recorder.Record(ctx, []command.Log{log})[0]; !assert.NoError(t, outcome.Err) {
 						return
 					}
@@ -330,7 +325,7 @@ func TestRebuildIsExactWhileWritersWrite(t *testing.T) {
 		group.Wait()
 
 		require.NotEmpty(t, repaired)
-		require.Empty(t, pgtest.Drift(t, pool, time.UTC), "round %d", round)
+		require.Empty(t, pgtest.Drift(t, pool), "round %d", round)
 	}
 }
 
@@ -342,8 +337,10 @@ func instant(text string) time.Time {
 	return at
 }
 
-func zone(t require.TestingT, name string) *time.Location {
-	location, err := time.LoadLocation(name)
-	require.NoError(t, err)
-	return location
+func date(text string) rollup.Date {
+	at, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		panic(err)
+	}
+	return rollup.DateOf(at)
 }

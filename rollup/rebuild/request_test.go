@@ -24,9 +24,9 @@ func TestRequestRebuildKnowsAnInstantInEveryZone(t *testing.T) {
 	utc := instant("2026-11-22T08:00:00Z")
 	elsewhere := utc.In(time.FixedZone("", 3600))
 
-	first, err := jobs.Request(context.Background(), rebuild.Args{Scope: rebuild.Scope{From: &utc}})
+	first, err := jobs.Request(context.Background(), rebuild.Args{Scope: rebuild.Scope{RecordedSince: &utc}})
 	require.NoError(t, err)
-	second, err := jobs.Request(context.Background(), rebuild.Args{Scope: rebuild.Scope{From: &elsewhere}})
+	second, err := jobs.Request(context.Background(), rebuild.Args{Scope: rebuild.Scope{RecordedSince: &elsewhere}})
 	require.NoError(t, err)
 
 	assert.Equal(t, first.ID, second.ID)
@@ -67,7 +67,7 @@ func TestCancelRebuild(t *testing.T) {
 
 func TestRequestRebuildRefusesAnEmptyRange(t *testing.T) {
 	t.Parallel()
-	from, to := instant("2026-11-22T08:00:00Z"), instant("2026-11-21T08:00:00Z")
+	from, to := date("2026-11-22"), date("2026-11-21")
 	_, err := new(rebuild.Jobs).Request(context.Background(), rebuild.Args{Scope: rebuild.Scope{From: &from, To: &to}})
 	require.ErrorIs(t, err, rollup.ErrEmptyRange)
 }

@@ -49,12 +49,13 @@ func holdJob(ctx context.Context, pool *pgxpool.Pool, jobID int64) (*pgxpool.Con
 	return connection, nil
 }
 
-// releaseJob releases the lock and the connection, even if ctx has ended.
-func releaseJob(ctx context.Context, connection *pgxpool.Conn, jobID int64) {
+// releaseJob releases the connection, and all locks that it holds for the job, even if
+// ctx has ended.
+func releaseJob(ctx context.Context, connection *pgxpool.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if _, err := connection.Exec(ctx, `SELECT pg_advisory_unlock($1, $2)`, holdLock, lockKey(jobID)); err != nil {
-		_ = connection.Conn().Close(ctx) // closing the session releases the lock
+	if _, err := connection.Exec(ctx, `SELECT pg_advisory_unlock_all()`); err != nil {
+		_ = connection.Conn().Close(ctx) // closing the session releases the locks
 	}
 	connection.Release()
 }

@@ -15,7 +15,8 @@ import (
 //   - a sample: all users in key order, beginning with the user where the last sample
 //     ended, until it has enough logs. The first user follows the last one, so every user
 //     has their turn within a known time;
-//   - the other users for whom a log was recorded since the last routine began;
+//   - the other users for whom a log was recorded, voided or re-zoned since the last
+//     routine began;
 //   - the users in whom the last routine found drift, so that drift is reported until it
 //     is repaired. If it found more than [MaxExamples] drifted rows, only the users of
 //     the worst rows are verified again; the others are reported again when their turn
@@ -104,8 +105,8 @@ type Sample struct {
 	Logs int64 `json:"logs"`
 	// End is the first user after the sample, or nil if the sample hasn't ended.
 	End *uuid.UUID `json:"end,omitempty"`
-	// After the sample, these users are compared: those for whom a log was recorded
-	// at RecordedSince or later, and those in Users.
+	// After the sample, these users are compared: those for whom a log was recorded,
+	// voided or re-zoned at RecordedSince or later, and those in Users.
 	RecordedSince *time.Time  `json:"recorded_since,omitempty"`
 	Users         []uuid.UUID `json:"users,omitempty"`
 }

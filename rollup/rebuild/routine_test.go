@@ -29,7 +29,7 @@ const longAgo = `UPDATE learning_log SET recorded_at = now() - interval '1 year'
 func recordUsers(t *testing.T, pool *pgxpool.Pool, users int) {
 	t.Helper()
 	for n := range users {
-		record(t, pool, time.UTC, newLog(user(n), 10, "2026-11-22T08:00:00Z"))
+		record(t, pool, newLog(user(n), 10, "2026-11-22T08:00:00Z"))
 	}
 	execute(t, pool, longAgo)
 }
@@ -123,7 +123,7 @@ func TestRoutineLooksAtWhoeverWasActive(t *testing.T) {
 	jobs := newJobs(t, pool)
 	start(t, jobs)
 	assert.Equal(t, int64(1), routine(t, jobs, 1).UsersDone, "the first has only a sample")
-	record(t, pool, time.UTC, newLog(user(0), 5, "2026-11-21T08:00:00Z"), newLog(user(7), 5, "2026-11-21T08:00:00Z"))
+	record(t, pool, newLog(user(0), 5, "2026-11-21T08:00:00Z"), newLog(user(7), 5, "2026-11-21T08:00:00Z"))
 	for n := range 10 {
 		corrupt(t, pool, n)
 	}
@@ -253,11 +253,11 @@ func TestRoutineRepairsOnlyWhenToldTo(t *testing.T) {
 	start(t, jobs)
 
 	routine(t, jobs, 100)
-	assert.Len(t, pgtest.Drift(t, pool, time.UTC), 3)
+	assert.Len(t, pgtest.Drift(t, pool), 3)
 
 	id := insert(t, jobs, rebuild.Args{Routine: true, SampleLogs: 100}).Job.ID
 	await(t, jobs, id, "the routine ends", isCompleted)
-	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
+	assert.Empty(t, pgtest.Drift(t, pool))
 	found := lastOf(t, jobs, rebuild.Routine)
 	assert.Equal(t, []int64{3, 3}, []int64{found.RowsDrifted, found.RowsRepaired})
 }
@@ -267,7 +267,7 @@ func TestRoutineTakesUsersWhole(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
 	for month := range 6 {
-		record(t, pool, time.UTC,
+		record(t, pool,
 			newLog(user(0), 1, fmt.Sprintf("2026-%02d-11T08:00:00Z", month+1)),
 			newLog(user(1), 1, fmt.Sprintf("2026-%02d-11T08:00:00Z", month+1)))
 	}
@@ -300,7 +300,7 @@ func TestTheEndOfASampleCutsNobodyAtEveryMonth(t *testing.T) {
 		read = append(read, chunk.Logs)
 	}
 	assert.Equal(t, []int64{1000, months*logs - 1000, 0}, read, "some, the rest of the user, and nobody after")
-	assert.Empty(t, pgtest.Drift(t, pool, time.UTC))
+	assert.Empty(t, pgtest.Drift(t, pool))
 }
 
 // A deployment in the middle of a routine, between its sample and the active users.
@@ -313,7 +313,7 @@ func TestRoutineIsHandedOn(t *testing.T) {
 	require.NoError(t, leaving.Start(context.Background()))
 	routine(t, leaving, 1)
 	for n := range active {
-		record(t, pool, time.UTC, newLog(user(n+2), 5, "2026-11-21T08:00:00Z"))
+		record(t, pool, newLog(user(n+2), 5, "2026-11-21T08:00:00Z"))
 	}
 	corrupt(t, pool, 2)
 	corrupt(t, pool, active+1)
@@ -462,5 +462,5 @@ func TestRoutineLogsTheWorstOfWhatItFound(t *testing.T) {
 	routine(t, jobs, 100)
 	require.Eventually(t, func() bool { return log.contains("level=WARN") }, 10*time.Second, 10*time.Millisecond)
 	assert.True(t, log.contains("drifted=1 repaired=0"))
-	assert.True(t, log.contains(user(1).String()+" week 2026-11-16T00:00:00Z: rollup (9 words, 1 entries), logs (10 words, 1 entries)"))
+	assert.True(t, log.contains(user(1).String()+" week 2026-11-16: rollup (9 words, 1 entries), logs (10 words, 1 entries)"))
 }

@@ -28,7 +28,7 @@ type scene struct {
 func newScene(t require.TestingT, pool *pgxpool.Pool, users []uuid.UUID, writers int, seed uint64) *scene {
 	s := &scene{}
 	for _, id := range users {
-		record(t, pool, time.UTC, newLog(id, 5, "2026-01-31T08:00:00Z"), newLog(id, 7, "2026-02-01T08:00:00Z"))
+		record(t, pool, newLog(id, 5, "2026-01-31T23:00:00-12:00"), newLog(id, 7, "2026-02-01T08:00:00+14:00"))
 	}
 	for writer := range writers {
 		recorder := command.NewRecorder(pool, command.Config{})
@@ -37,12 +37,8 @@ func newScene(t require.TestingT, pool *pgxpool.Pool, users []uuid.UUID, writers
 			for !s.stopped.Load() {
 				logs := make([]command.Log, 1+random.IntN(5))
 				for i := range logs {
-					logs[i] = command.Log{
-						RequestID: uuid.New(),
-						UserID:    users[random.IntN(len(users))],
-						WordCount: random.IntN(50),
-						Timestamp: time.Date(2026, 1, 1+random.IntN(59), random.IntN(24), 0, 0, 0, time.UTC),
-					}
+					at := time.Date(2026, 1, 1+random.IntN(59), random.IntN(24), 0, 0, 0, randomClock(random))
+					logs[i] = logAt(users[random.IntN(len(users))], random.IntN(50), at)
 				}
 				for _, outcome := range recorder.Record(context.Background(), logs) {
 					if !assert.Equal(t, command.Recorded, outcome.Status) {

@@ -25,14 +25,14 @@ var ErrTooManyUsers = fmt.Errorf("a scope must list at most %d users: "+
 type Scope struct {
 	// Users limits the rebuild to some users, at most [MaxUsers]. Empty is all.
 	Users []uuid.UUID `json:"users,omitempty" river:"unique"`
-	// RecordedSince limits the rebuild to users for whom a log was recorded at this
-	// instant or later.
+	// RecordedSince limits the rebuild to users for whom a log was recorded, voided or
+	// re-zoned at this instant or later.
 	RecordedSince *time.Time `json:"recorded_since,omitempty" river:"unique"`
-	// From and To limit the rebuild to a range of time; either may be nil. The range
+	// From and To limit the rebuild to a range of dates; either may be nil. The range
 	// is widened to whole periods: for each granularity, it goes from the period
 	// that contains From to the one that contains To, both included.
-	From *time.Time `json:"from,omitempty" river:"unique"`
-	To   *time.Time `json:"to,omitempty" river:"unique"`
+	From *rollup.Date `json:"from,omitempty" river:"unique"`
+	To   *rollup.Date `json:"to,omitempty" river:"unique"`
 }
 
 // IsEverything reports whether the scope has no limits.
@@ -41,15 +41,15 @@ func (s Scope) IsEverything() bool {
 }
 
 // Normalized returns the same scope in its canonical form: users in key order
-// without duplicates, and instants in UTC.
+// without duplicates, and the instant in UTC.
 func (s Scope) Normalized() Scope {
 	users := slices.Clone(s.Users)
 	slices.SortFunc(users, compareIDs)
 	return Scope{
 		Users:         slices.Compact(users),
 		RecordedSince: inUTC(s.RecordedSince),
-		From:          inUTC(s.From),
-		To:            inUTC(s.To),
+		From:          s.From,
+		To:            s.To,
 	}
 }
 
@@ -57,7 +57,7 @@ func (s Scope) Normalized() Scope {
 // [ErrTooManyUsers] if more than [MaxUsers] are listed. In a scope that isn't
 // normalized, a user who is listed twice counts twice.
 func (s Scope) Check() error {
-	if s.From != nil && s.To != nil && s.From.After(*s.To) {
+	if s.From != nil && s.To != nil && *s.From > *s.To {
 		return rollup.ErrEmptyRange
 	}
 	if len(s.Users) > MaxUsers {
@@ -73,17 +73,21 @@ func inUTC(t *time.Time) *time.Time {
 	return new(t.UTC())
 }
 
-// expectedLogs returns about how many logs the scope has, as estimated by
-// PostgreSQL's planner, or 0 if it can't tell.
-func (s Scope) expectedLogs(ctx context.Context, tx pgx.Tx, zone *time.Location) (int64, error) {
+// expectedLogs returns about how many logs a rebuild or a re-zone of the scope goes
+// through, as estimated by PostgreSQL's planner, or 0 if it can't tell.
+func (s Scope) expectedLogs(ctx context.Context, tx pgx.Tx, rezoned bool) (int64, error) {
 	if s.RecordedSince != nil {
 		return 0, nil
 	}
-	query := `EXPLAIN (FORMAT JSON) SELECT FROM learning_log WHERE "timestamp" >= @lower AND "timestamp" < @upper`
+	query := `EXPLAIN (FORMAT JSON) SELECT FROM learning_log
+		WHERE ` + rollup.CountsSQL + ` AND "timestamp" >= @lower AND "timestamp" < @upper`
 	if len(s.Users) > 0 {
 		query += ` AND user_id = ANY(@users)`
 	}
-	lower, upper := s.logs(window{}, zone).bounds()
+	lower, upper := s.days(window{}).instants()
+	if rezoned {
+		lower, upper = s.periods(rollup.Day).inUTC()
+	}
 	var plans []struct {
 		Plan struct {
 			Rows float64 `json:"Plan Rows"`

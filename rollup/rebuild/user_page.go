@@ -57,15 +57,18 @@ func (s Scope) nextUsers(ctx context.Context, tx pgx.Tx, part *Part) (users []uu
 func (s Scope) readUserPage(ctx context.Context, tx pgx.Tx, part Part) (*userPage, error) {
 	page := userPage{first: part.From, last: part.end()}
 	since, users := s.RecordedSince, s.Users
-	query := `SELECT DISTINCT user_id FROM learning_log WHERE recorded_at >= @since`
+	query := `
+		SELECT user_id FROM learning_log WHERE recorded_at >= @since
+		UNION
+		SELECT user_id FROM learning_log WHERE changed_at >= @since`
 	switch {
 	case part.Sample != nil:
 		since, users = part.Sample.RecordedSince, part.Sample.Users
-		query += ` UNION ALL SELECT unnest(@users::uuid[])`
+		query += ` UNION SELECT unnest(@users::uuid[])`
 	case since == nil:
 		query = `SELECT unnest(@users::uuid[]) AS user_id`
 	case len(users) > 0:
-		query += ` AND user_id = ANY(@users)`
+		query = `SELECT user_id FROM (` + query + `) AS changed WHERE user_id = ANY(@users)`
 	}
 	// Without MATERIALIZED, PostgreSQL would read all logs in the order of their
 	// users, and hope to fill the page soon. The materialized list has one row per

@@ -3,10 +3,10 @@ package rebuild
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"learninglog/rollup"
 )
@@ -72,28 +72,29 @@ type cutPoint struct {
 // findCutPoint finds the user with whom a range exceeds the limit. It reads no
 // further than that.
 func (r userRange) findCutPoint(ctx context.Context, tx pgx.Tx, maxLogs int) (cutPoint, error) {
-	nth := func(n, table string) string {
+	logs, rollups := rollup.LogsSQL("learning_log"), "learning_log_aggregates"
+	nth := func(n, relation string) string {
 		if r.users == nil {
-			return `(SELECT user_id FROM ` + table + ` WHERE user_id BETWEEN @first AND @last
+			return `(SELECT user_id FROM ` + relation + ` AS r WHERE user_id BETWEEN @first AND @last
 			         ORDER BY user_id OFFSET ` + n + ` LIMIT 1)`
 		}
 		// OFFSET 0 makes PostgreSQL go from user to user, and stop early.
 		return `(SELECT listed.user_id
 		         FROM unnest(@users::uuid[]) AS listed (user_id),
-		              LATERAL (SELECT FROM ` + table + ` AS t WHERE t.user_id = listed.user_id OFFSET 0) AS one
+		              LATERAL (SELECT FROM ` + relation + ` AS r WHERE r.user_id = listed.user_id OFFSET 0) AS one
 		         OFFSET ` + n + ` LIMIT 1)`
 	}
-	count := func(table string) string {
-		return `(SELECT count(*) FROM ` + table + ` WHERE ` + r.usersSQL() + `)`
+	count := func(relation string) string {
+		return `(SELECT count(*) FROM ` + relation + ` AS r WHERE ` + r.usersSQL() + `)`
 	}
 	query := `
 		WITH found AS MATERIALIZED (
-		    SELECT least(` + nth("0", "learning_log") + `, ` + nth("0", "learning_log_aggregates") + `) AS first,
-		           least(` + nth("@logs", "learning_log") + `, ` + nth("@rows", "learning_log_aggregates") + `) AS crossing
+		    SELECT least(` + nth("0", logs) + `, ` + nth("0", rollups) + `) AS first,
+		           least(` + nth("@logs", logs) + `, ` + nth("@rows", rollups) + `) AS crossing
 		)
 		SELECT first, crossing,
 		       CASE WHEN crossing IS NULL
-		            THEN greatest(` + count("learning_log") + `, ` + count("learning_log_aggregates") + ` / @rows_per_log)
+		            THEN greatest(` + count(logs) + `, ` + count(rollups) + ` / @rows_per_log)
 		            ELSE @logs END AS passed
 		FROM found`
 	rows, err := tx.Query(ctx, query, pgx.NamedArgs{
@@ -106,40 +107,41 @@ func (r userRange) findCutPoint(ctx context.Context, tx pgx.Tx, maxLogs int) (cu
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[cutPoint])
 }
 
-// cutUser cuts the part at a month of its first user, who alone exceeds the limit.
+// cutUser cuts the part at a period of its first user, who alone exceeds the limit.
 // The first window has a log, if the user has any.
 func (s Scope) cutUser(ctx context.Context, tx pgx.Tx, part Part, options ChunkOptions) (userRange, *Part, error) {
-	const query = `
-		SELECT coalesce(@at, (SELECT min("timestamp") FROM learning_log
-		                      WHERE user_id = @user AND "timestamp" >= @lower AND "timestamp" < @upper)),
+	query := `
+		WITH logs_left AS NOT MATERIALIZED (
+		    SELECT * FROM ` + rollup.LogsSQL("learning_log") + ` AS logs
+		    WHERE user_id = @user AND "timestamp" >= @lower AND "timestamp" < @upper
+		)
+		SELECT coalesce(@at, (SELECT ` + rollup.DateSQL + ` FROM logs_left ORDER BY "timestamp" LIMIT 1)),
 		    least(
-		    (SELECT "timestamp" FROM learning_log
-		     WHERE user_id = @user AND "timestamp" >= @lower AND "timestamp" < @upper
-		     ORDER BY "timestamp" OFFSET @logs LIMIT 1),
+		    (SELECT ` + rollup.DateSQL + ` FROM logs_left ORDER BY "timestamp" OFFSET @logs LIMIT 1),
 		    (SELECT period FROM learning_log_aggregates
-		     WHERE user_id = @user AND period >= @lower AND period < @upper
+		     WHERE user_id = @user AND period >= @first AND period < @end
 		     ORDER BY period OFFSET @rows LIMIT 1))`
-	left := s.logs(window{lower: part.At}, options.Zone)
-	if part.At != nil {
-		left.lower = part.At
-	}
-	lower, upper := left.bounds()
-	var first, crossing *time.Time
+	left := s.days(window{lower: part.At})
+	at, _ := window{lower: part.At}.bounds()
+	at.Valid = part.At != nil
+	first, end := left.bounds()
+	lower, upper := left.instants()
+	var begin, crossing pgtype.Date
 	err := tx.QueryRow(ctx, query, pgx.NamedArgs{
-		"user": part.From, "at": part.At, "lower": lower, "upper": upper,
+		"user": part.From, "at": at, "lower": lower, "upper": upper, "first": first, "end": end,
 		"logs": options.MaxLogs, "rows": rowsPerLog * options.MaxLogs,
-	}).Scan(&first, &crossing)
+	}).Scan(&begin, &crossing)
 	if err != nil {
 		return userRange{}, nil, err
 	}
 	of := userRange{first: part.From, last: part.From, window: window{lower: part.At}}
-	if crossing == nil {
+	if !crossing.Valid {
 		return of, part.after(part.From), nil
 	}
-	end := rollup.Month.StartOf(*crossing, options.Zone)
-	if first != nil && !end.After(*first) {
-		end = rollup.Month.Next(rollup.Month.StartOf(*first, options.Zone), options.Zone)
+	cut := options.cutAt.Start(rollup.DateOf(crossing.Time))
+	if begin.Valid {
+		cut = max(cut, options.cutAt.Next(rollup.DateOf(begin.Time)))
 	}
-	of.window.upper, of.passed = &end, int64(options.MaxLogs)
-	return of, part.restFrom(part.From, &end), nil
+	of.window.upper, of.passed = &cut, int64(options.MaxLogs)
+	return of, part.restFrom(part.From, &cut), nil
 }

@@ -77,6 +77,8 @@ func (j *Jobs) Verifications(ctx context.Context) ([]Verification, error) {
 // kind.
 func (a Args) verificationKind() (_ VerificationKind, ok bool) {
 	switch {
+	case a.IsRezone():
+		return "", false
 	case a.Routine:
 		return Routine, true
 	case a.Scope.IsEverything():

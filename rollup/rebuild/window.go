@@ -1,34 +1,45 @@
 package rebuild
 
 import (
-	"time"
-
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"learninglog/rollup"
 )
 
-// window is a range of instants: lower is included, upper is not. Nil means no
-// limit.
-type window struct{ lower, upper *time.Time }
+// window is a range of dates: lower is included, upper is not. Nil means no limit.
+type window struct{ lower, upper *rollup.Date }
 
-// periods returns the window of the starts of the periods in scope.
-func (s Scope) periods(granularity rollup.Granularity, zone *time.Location) window {
+// periods returns the window of the first dates of the periods in scope.
+func (s Scope) periods(granularity rollup.Granularity) window {
 	var w window
 	if s.From != nil {
-		w.lower = new(granularity.StartOf(*s.From, zone))
+		w.lower = new(granularity.Start(*s.From))
 	}
 	if s.To != nil {
-		w.upper = new(granularity.Next(granularity.StartOf(*s.To, zone), zone))
+		w.upper = new(granularity.Next(*s.To))
 	}
 	return w
 }
 
+// days returns the window of all days that belong to periods of the scope that start
+// in w.
+func (s Scope) days(w window) window {
+	days := s.periods(rollup.Day).within(w)
+	for _, granularity := range rollup.Granularities() {
+		periods := s.periods(granularity).within(w)
+		if periods.upper != nil {
+			periods.upper = new(granularity.Next(*periods.upper - 1))
+		}
+		days = days.around(periods)
+	}
+	return days
+}
+
 func (w window) within(other window) window {
-	if w.lower == nil || (other.lower != nil && other.lower.After(*w.lower)) {
+	if w.lower == nil || (other.lower != nil && *other.lower > *w.lower) {
 		w.lower = other.lower
 	}
-	if w.upper == nil || (other.upper != nil && other.upper.Before(*w.upper)) {
+	if w.upper == nil || (other.upper != nil && *other.upper < *w.upper) {
 		w.upper = other.upper
 	}
 	return w
@@ -36,74 +47,50 @@ func (w window) within(other window) window {
 
 // around returns the smallest window that contains both.
 func (w window) around(other window) window {
-	if w.lower != nil && (other.lower == nil || other.lower.Before(*w.lower)) {
+	if w.lower != nil && (other.lower == nil || *other.lower < *w.lower) {
 		w.lower = other.lower
 	}
-	if w.upper != nil && (other.upper == nil || other.upper.After(*w.upper)) {
+	if w.upper != nil && (other.upper == nil || *other.upper > *w.upper) {
 		w.upper = other.upper
 	}
 	return w
 }
 
-// logs returns the window of the logs that belong to periods that start in w.
-func (w window) logs(granularity rollup.Granularity, zone *time.Location) window {
-	// If the clocks show midnight twice, a day has logs from before its start. The
-	// periods themselves are cut exactly, so reading a few more logs does no harm.
-	const margin = 24 * time.Hour
-	var logs window
-	if w.lower != nil {
-		logs.lower = new(w.lower.Add(-margin))
-	}
-	if w.upper != nil {
-		lastPeriod := granularity.StartOf(w.upper.Add(-time.Microsecond), zone)
-		logs.upper = new(granularity.Next(lastPeriod, zone).Add(margin))
-	}
-	return logs
-}
-
 // bounds returns w as parameters for PostgreSQL.
-func (w window) bounds() (lower, upper pgtype.Timestamptz) {
-	lower = pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}
-	upper = pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
+func (w window) bounds() (lower, upper pgtype.Date) {
+	lower = pgtype.Date{InfinityModifier: pgtype.NegativeInfinity, Valid: true}
+	upper = pgtype.Date{InfinityModifier: pgtype.Infinity, Valid: true}
 	if w.lower != nil {
-		lower = pgtype.Timestamptz{Time: *w.lower, Valid: true}
+		lower = pgtype.Date{Time: w.lower.Time(), Valid: true}
 	}
 	if w.upper != nil {
-		upper = pgtype.Timestamptz{Time: *w.upper, Valid: true}
+		upper = pgtype.Date{Time: w.upper.Time(), Valid: true}
 	}
 	return lower, upper
 }
 
-// dates returns w, whose ends must be starts of periods, as dates on the clocks of
-// zone.
-func (w window) dates(zone *time.Location) (first, end pgtype.Timestamp) {
-	first = pgtype.Timestamp{InfinityModifier: pgtype.NegativeInfinity, Valid: true}
-	end = pgtype.Timestamp{InfinityModifier: pgtype.Infinity, Valid: true}
+// inUTC returns parameters for the instants at which a clock in UTC showed a date in w.
+func (w window) inUTC() (lower, upper pgtype.Timestamptz) {
+	lower = pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}
+	upper = pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
 	if w.lower != nil {
-		first = dateOf(*w.lower, zone)
+		lower = pgtype.Timestamptz{Time: w.lower.Time(), Valid: true}
 	}
 	if w.upper != nil {
-		end = dateOf(*w.upper, zone)
+		upper = pgtype.Timestamptz{Time: w.upper.Time(), Valid: true}
 	}
-	return first, end
+	return lower, upper
 }
 
-func dateOf(t time.Time, zone *time.Location) pgtype.Timestamp {
-	year, month, day := t.In(zone).Date()
-	return pgtype.Timestamp{Time: time.Date(year, month, day, 0, 0, 0, 0, time.UTC), Valid: true}
-}
-
-// logs returns the window of all logs that belong to periods of the scope that start
-// in w.
-func (s Scope) logs(w window, zone *time.Location) window {
-	var logs window
-	for i, granularity := range rollup.Granularities() {
-		of := s.periods(granularity, zone).within(w).logs(granularity, zone)
-		if i == 0 {
-			logs = of
-		} else {
-			logs = logs.around(of)
-		}
+// instants returns parameters for the instants at which some clock showed a date in w.
+func (w window) instants() (lower, upper pgtype.Timestamptz) {
+	lower = pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}
+	upper = pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
+	if w.lower != nil {
+		lower = pgtype.Timestamptz{Time: w.lower.FirstInstant(), Valid: true}
 	}
-	return logs
+	if w.upper != nil {
+		upper = pgtype.Timestamptz{Time: (*w.upper - 1).EndInstant(), Valid: true}
+	}
+	return lower, upper
 }

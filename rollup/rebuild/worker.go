@@ -13,6 +13,8 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 	"golang.org/x/sync/semaphore"
+
+	"learninglog/internal/zones"
 )
 
 // Worker works on the jobs that [Args] describes, chunk by chunk, in one transaction
@@ -23,7 +25,7 @@ type Worker struct {
 	river.WorkerDefaults[Args]
 
 	Pool   *pgxpool.Pool
-	Zone   *time.Location
+	Zones  *zones.Database
 	Logger *slog.Logger
 	// ChunkLogs limits the logs of one chunk, and so the duration of its
 	// transaction.
@@ -34,11 +36,11 @@ type Worker struct {
 	spare *semaphore.Weighted
 }
 
-// spareConnections returns half of the connections that aren't reserved. Four are
-// reserved: one for each of the three rebuilds that may run at the same time, and
-// one for the queue.
+// spareConnections returns half of the connections that aren't reserved. Five are
+// reserved: one for each of the four jobs that may run at the same time, and one for
+// the queue.
 func spareConnections(pool *pgxpool.Pool) *semaphore.Weighted {
-	const countedOn = 4
+	const countedOn = 5
 	return semaphore.NewWeighted(max(0, int64(pool.Config().MaxConns)-countedOn) / 2)
 }
 
@@ -61,9 +63,14 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[Args]) error {
 	if err != nil {
 		return fmt.Errorf("starting the rebuild: %w", err)
 	}
-	defer releaseJob(ctx, connection, job.ID)
+	defer releaseJob(ctx, connection)
 	if err := recheckJob(ctx, job); err != nil {
 		return err
+	}
+	if job.Args.IsRezone() {
+		if err := takeTurn(ctx, connection.Conn(), job); err != nil {
+			return err
+		}
 	}
 
 	river.ResumableStepCursor(ctx, "chunks", nil, func(ctx context.Context, from resumePoint) error {

@@ -1,15 +1,21 @@
-// Follows the rebuilds that are under way, and shows the page anew when one ends,
+// Follows the jobs that are under way, and shows the page anew when one ends,
 // unless something is being typed or confirmed: then it only says so.
 "use strict";
 const format = new Intl.NumberFormat("en");
 
 function show(article, rebuild) {
   const { progress } = rebuild;
-  const write = (where, what) => { article.querySelector(where).textContent = format.format(what); };
+  const write = (where, what = 0) => {
+    const element = article.querySelector(where); // a re-zone shows other figures than a rebuild
+    if (element) {
+      element.textContent = format.format(what);
+    }
+  };
   write(".logs-done", progress.logs_done);
   write(".users-done", progress.users_done);
   write(".rows-drifted", progress.rows_drifted);
   write(".rows-repaired", progress.rows_repaired);
+  write(".logs-rezoned", progress.logs_rezoned);
   const bar = article.querySelector("progress");
   if (bar && progress.logs_expected > 0) {
     bar.max = progress.logs_expected;
@@ -22,7 +28,7 @@ function show(article, rebuild) {
 
 function isBusy() {
   return document.querySelector("details.confirm[open]") !== null ||
-    Array.from(document.querySelectorAll("form.rebuild input")).some((input) => input.value !== input.defaultValue);
+    Array.from(document.querySelectorAll("form input")).some((input) => input.value !== input.defaultValue);
 }
 
 for (const article of document.querySelectorAll("[data-events]")) {

@@ -11,11 +11,11 @@ import (
 	"learninglog/internal/importer"
 )
 
-// showProgress shows the progress of an import on standard error until stop is
-// called: a bar on a terminal, otherwise a line every few seconds. size is the size
-// of the input in bytes, or -1 if it is unknown.
-func (c *importCommand) showProgress(imports *importer.Importer, size int64) (stop func()) {
-	if c.Quiet {
+// showProgress shows the progress of a sender on standard error until stop is called:
+// a bar on a terminal, otherwise a line every few seconds. size is the size of the input
+// in bytes, or -1 if it is unknown.
+func (f *sendFlags) showProgress(sender *importer.Sender, size int64) (stop func()) {
+	if f.Quiet {
 		return func() {}
 	}
 	every, show := showEvery, showLine(os.Stderr, size)
@@ -39,7 +39,7 @@ func (c *importCommand) showProgress(imports *importer.Importer, size int64) (st
 			case <-done:
 				return
 			case now := <-ticks.C:
-				progress := imports.Progress()
+				progress := sender.Progress()
 				show(progress, pace.at(now, progress, size))
 			}
 		}

@@ -1,0 +1,45 @@
+package api
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/problem"
+	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
+)
+
+func TestTheDatesOfARebuildAreThoseThatAreShown(t *testing.T) {
+	t.Parallel()
+	args, err := decodeRebuild([]byte(`{"from":"2026-11-01T23:30:00-08:00","to":"2026-11-30"}`))
+	require.NoError(t, err)
+	assert.Equal(t, rollup.NewDate(2026, time.November, 1), *args.Scope.From)
+	assert.Equal(t, rollup.NewDate(2026, time.November, 30), *args.Scope.To)
+	assert.Empty(t, args.TimeZone, "it re-zones nothing")
+}
+
+func TestARezoneHasATimeZone(t *testing.T) {
+	t.Parallel()
+	known := newDecoder(t).zones
+
+	args, err := decodeRezone([]byte(`{"time_zone":"Asia/Tokyo","user_id":"`+aUser+`","from":"2026-11-01"}`), known)
+
+	require.NoError(t, err)
+	assert.Equal(t, "Asia/Tokyo", args.TimeZone)
+	assert.Equal(t, rebuild.Scope{
+		Users: []uuid.UUID{uuid.MustParse(aUser)}, From: new(rollup.NewDate(2026, time.November, 1)),
+	}, args.Scope)
+	for _, body := range []string{`{}`, `{"time_zone":null}`, `{"time_zone":""}`, `{"time_zone":"EST"}`, `{"time_zone":9}`} {
+		_, err := decodeRezone([]byte(body), known)
+		var wrong *problem.Problem
+		require.ErrorAs(t, err, &wrong, body)
+		require.Len(t, wrong.Errors, 1, body)
+		assert.Equal(t, "body.time_zone", wrong.Errors[0].Location, body)
+	}
+	_, err = decodeRezone([]byte(`{"time_zone":"UTC","dry_run":true}`), known)
+	assert.ErrorContains(t, err, "valid", "a re-zone can't be tried")
+}

@@ -1,0 +1,9 @@
+package api
+
+import (
+	"testing"
+
+	"learninglog/internal/pgtest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }

@@ -1,0 +1,104 @@
+package api
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"learninglog/command"
+	"learninglog/query"
+)
+
+// VoidTarget names a log that is to be voided. It documents what decodeTarget reads.
+type VoidTarget struct {
+	_ struct{} `additionalProperties:"false"`
+
+	RequestID string `json:"request_id" format:"uuid" example:"6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11" doc:"The client's name for the log."`
+	UserID    string `json:"user_id" format:"uuid" example:"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22" doc:"Whose log it is."`
+}
+
+// VoidOutcomes are the outcomes of many logs that are to be voided.
+type VoidOutcomes struct {
+	Voided        int            `json:"voided" doc:"How many logs have this outcome."`
+	AlreadyVoided int            `json:"already_voided"`
+	Unknown       int            `json:"unknown"`
+	Invalid       int            `json:"invalid"`
+	Failed        int            `json:"failed"`
+	Outcomes      []BatchOutcome `json:"outcomes" nullable:"false" doc:"One for each log, in their order."`
+}
+
+func documentVoid() huma.Operation {
+	return huma.Operation{
+		OperationID: "void-learning-log",
+		Summary:     "Take a learning log back",
+		Description: "When this is answered, the log doesn't count any more, in any period, and never will: its request_id stays taken. " +
+			"Doing it again is answered the same.",
+		Tags: []string{tagLogs},
+	}
+}
+
+func (s *server) void(ctx context.Context, input *logInput) (*logOutput, error) {
+	userID, err := pathUUID("user_id", input.UserID)
+	if err != nil {
+		return nil, err
+	}
+	requestID, err := pathUUID("request_id", input.RequestID)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := s.limitTime(ctx)
+	defer cancel()
+	outcome := s.Recorder.Void(ctx, []command.Target{{UserID: userID, RequestID: requestID}})[0]
+	switch outcome.Status {
+	case command.Voided, command.AlreadyVoided:
+		return &logOutput{Body: fromLog(*outcome.Log)}, nil
+	case command.Unknown:
+		return nil, query.ErrNotFound
+	case command.Failed:
+		return nil, outcome.Err
+	default:
+		return nil, fmt.Errorf("unknown outcome %q", outcome.Status)
+	}
+}
+
+func (s *server) documentVoidMany() huma.Operation {
+	schema := schemaOf[VoidTarget](s)
+	most := maxArray
+	return huma.Operation{
+		OperationID: "void-learning-logs",
+		Summary:     "Take many learning logs back",
+		Description: fmt.Sprintf("Up to %d logs as a JSON array, or any number of them as NDJSON, one log a line, each with an outcome of its own. "+
+			"Everything else is as when many logs are recorded.", maxArray),
+		Tags: []string{tagLogs},
+		RequestBody: requestBody(true, "The logs.", map[string]*huma.MediaType{
+			mediaJSON:   {Schema: &huma.Schema{Type: huma.TypeArray, Items: schema, MaxItems: &most}},
+			mediaNDJSON: {Schema: schema},
+		}),
+		Responses: map[string]*huma.Response{
+			"200": {
+				Description: "What became of each log",
+				Content: map[string]*huma.MediaType{
+					mediaJSON:   {Schema: schemaOf[VoidOutcomes](s)},
+					mediaNDJSON: {Schema: schemaOf[BatchOutcome](s)},
+				},
+			},
+		},
+	}
+}
+
+func (s *server) voidMany(ctx context.Context, input *manyInput) (*huma.StreamResponse, error) {
+	return s.writeMany(ctx, input, s.toVoid(), func(logs []postedLog) any { return countVoided(logs) })
+}
+
+func countVoided(logs []postedLog) VoidOutcomes {
+	outcomes, counts := count(logs)
+	return VoidOutcomes{
+		Voided:        counts[command.Voided],
+		AlreadyVoided: counts[command.AlreadyVoided],
+		Unknown:       counts[command.Unknown],
+		Invalid:       counts[command.Invalid],
+		Failed:        counts[command.Failed],
+		Outcomes:      outcomes,
+	}
+}

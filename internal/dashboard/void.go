@@ -1,0 +1,61 @@
+package dashboard
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
+
+	"learninglog/command"
+	"learninglog/internal/problem"
+)
+
+// Recorder takes logs back, a [command.Recorder].
+type Recorder interface {
+	Void(ctx context.Context, targets []command.Target) []command.Outcome
+}
+
+// void takes a log back, and leads to the view that the address has as its parameters.
+// Doing it again changes nothing.
+func (p *Pages) void(w http.ResponseWriter, r *http.Request) error {
+	userID, err := parseUserID(chi.URLParam(r, "user_id"))
+	if err != nil {
+		return err
+	}
+	unknown := problem.NotFound.New("This learner has no log with this request id.").Titled("There is no such log")
+	requestID, err := uuid.Parse(chi.URLParam(r, "request_id"))
+	if err != nil {
+		return unknown
+	}
+	outcome := p.Recorder.Void(r.Context(), []command.Target{{UserID: userID, RequestID: requestID}})[0]
+	switch outcome.Status {
+	case command.Voided, command.AlreadyVoided:
+		http.Redirect(w, r, listAddress(userID, r.URL.Query()), http.StatusSeeOther) //nolint:gosec // it leads to this very site
+		return nil
+	case command.Unknown:
+		return unknown
+	default:
+		return fmt.Errorf("taking a log back: %s: %w", outcome.Status, outcome.Err)
+	}
+}
+
+// voidAddress returns the address to which is posted that a log is taken back. view has
+// the parameters of the page to which that leads.
+func voidAddress(userID, requestID uuid.UUID, view string) string {
+	return "/users/" + userID.String() + "/learning-logs/" + requestID.String() + "/void?" + view
+}
+
+// listAddress returns the address of a learner's list of logs. Of the parameters it has
+// those that such an address may have, so whatever they are, it is one of this site.
+func listAddress(userID uuid.UUID, parameters url.Values) string {
+	kept := url.Values{}
+	for _, name := range []string{"by", "from", "to", "year", "voided", "after"} {
+		if value := parameters.Get(name); value != "" {
+			kept.Set(name, value)
+		}
+	}
+	return "/users/" + userID.String() + "?" + kept.Encode() + "#logs"
+}

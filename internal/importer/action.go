@@ -1,0 +1,73 @@
+package importer
+
+// Action is what is done to the logs of an input: [Recording] or [Voiding].
+type Action struct {
+	path string // of the service's endpoint
+	// required and optional are the fields of a log, by which columns of CSV are named.
+	// Optional ones may be empty in a row.
+	required, optional []string
+	// onlyRequired says that all other columns and fields are left out.
+	onlyRequired bool
+}
+
+// The fields of a log.
+const (
+	requestID = "request_id"
+	userID    = "user_id"
+	wordCount = "word_count"
+	timestamp = "timestamp"
+	timeZone  = "time_zone"
+	utcOffset = "utc_offset"
+	replaces  = "replaces"
+	voidedAt  = "voided_at"
+)
+
+// Recording records the logs.
+func Recording() Action {
+	return Action{
+		path:     "v1/learning-logs/batch",
+		required: []string{requestID, userID, wordCount},
+		optional: []string{timestamp, timeZone, utcOffset, replaces, voidedAt},
+	}
+}
+
+// Voiding takes the logs back. It needs only their user and request ids, and ignores
+// what else a log has. So an input that was recorded can be voided as it is.
+func Voiding() Action {
+	return Action{
+		path:         "v1/learning-logs/void",
+		required:     []string{requestID, userID},
+		onlyRequired: true,
+	}
+}
+
+// Outcome is what became of a log.
+type Outcome string
+
+// The outcomes that are known. The service may have others.
+const (
+	Recorded        Outcome = "recorded"
+	AlreadyRecorded Outcome = "already_recorded"
+	RequestIDReused Outcome = "request_id_reused"
+	// ReplacedUnknown means that the log wasn't recorded, because the one that it
+	// replaces doesn't count.
+	ReplacedUnknown Outcome = "replaced_unknown"
+	// Voided means that the log is voided now. For a log to be recorded it means that it
+	// was recorded before, and has been voided since.
+	Voided        Outcome = "voided"
+	AlreadyVoided Outcome = "already_voided"
+	// Unknown means that there is no such log to be voided.
+	Unknown Outcome = "unknown"
+	Invalid Outcome = "invalid"
+)
+
+// isReject reports whether the outcome is a mistake. After all others, nothing is left
+// to be done.
+func (o Outcome) isReject() bool {
+	switch o {
+	case Recorded, AlreadyRecorded, Voided, AlreadyVoided:
+		return false
+	default:
+		return true
+	}
+}
