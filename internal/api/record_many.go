@@ -53,8 +53,6 @@ type manyInput struct {
 }
 
 func (s *server) documentRecordMany() huma.Operation {
-	schema := schemaOf[NewLearningLog](s)
-	most := maxArray
 	return huma.Operation{
 		OperationID: "record-learning-logs",
 		Summary:     "Record many learning logs",
@@ -67,18 +65,29 @@ func (s *server) documentRecordMany() huma.Operation {
 			"The outcomes end early, after some that have failed or when the service stops, without another sign. "+
 			"A client that sends or reads nothing for %d seconds is cut off.",
 			maxArray, maxArray, int(streamTimeout.Seconds())),
-		Tags: []string{tagLogs},
-		RequestBody: requestBody(true, "The logs.", map[string]*huma.MediaType{
-			mediaJSON:   {Schema: &huma.Schema{Type: huma.TypeArray, Items: schema, MaxItems: &most}},
-			mediaNDJSON: {Schema: schema},
-		}),
-		Responses: map[string]*huma.Response{
-			"200": {
-				Description: "What became of each log",
-				Content: map[string]*huma.MediaType{
-					mediaJSON:   {Schema: schemaOf[BatchOutcomes](s)},
-					mediaNDJSON: {Schema: schemaOf[BatchOutcome](s)},
-				},
+		Tags:        []string{tagLogs},
+		RequestBody: manyLogs(schemaOf[NewLearningLog](s)),
+		Responses:   manyOutcomes[BatchOutcomes](s),
+	}
+}
+
+// manyLogs documents a body of many logs.
+func manyLogs(log *huma.Schema) *huma.RequestBody {
+	most := maxArray
+	return requestBody(true, "The logs.", map[string]*huma.MediaType{
+		mediaJSON:   {Schema: &huma.Schema{Type: huma.TypeArray, Items: log, MaxItems: &most}},
+		mediaNDJSON: {Schema: log},
+	})
+}
+
+// manyOutcomes documents the answer to it. Outcomes is what an array is answered with.
+func manyOutcomes[Outcomes any](s *server) map[string]*huma.Response {
+	return map[string]*huma.Response{
+		"200": {
+			Description: "What became of each log",
+			Content: map[string]*huma.MediaType{
+				mediaJSON:   {Schema: schemaOf[Outcomes](s)},
+				mediaNDJSON: {Schema: schemaOf[BatchOutcome](s)},
 			},
 		},
 	}

@@ -63,27 +63,14 @@ func (s *server) void(ctx context.Context, input *logInput) (*logOutput, error) 
 }
 
 func (s *server) documentVoidMany() huma.Operation {
-	schema := schemaOf[VoidTarget](s)
-	most := maxArray
 	return huma.Operation{
 		OperationID: "void-learning-logs",
 		Summary:     "Take many learning logs back",
 		Description: fmt.Sprintf("Up to %d logs as a JSON array, or any number of them as NDJSON, one log a line, each with an outcome of its own. "+
 			"Everything else is as when many logs are recorded.", maxArray),
-		Tags: []string{tagLogs},
-		RequestBody: requestBody(true, "The logs.", map[string]*huma.MediaType{
-			mediaJSON:   {Schema: &huma.Schema{Type: huma.TypeArray, Items: schema, MaxItems: &most}},
-			mediaNDJSON: {Schema: schema},
-		}),
-		Responses: map[string]*huma.Response{
-			"200": {
-				Description: "What became of each log",
-				Content: map[string]*huma.MediaType{
-					mediaJSON:   {Schema: schemaOf[VoidOutcomes](s)},
-					mediaNDJSON: {Schema: schemaOf[BatchOutcome](s)},
-				},
-			},
-		},
+		Tags:        []string{tagLogs},
+		RequestBody: manyLogs(schemaOf[VoidTarget](s)),
+		Responses:   manyOutcomes[VoidOutcomes](s),
 	}
 }
 
