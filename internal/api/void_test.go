@@ -155,3 +155,17 @@ func TestALogThatCannotReplaceAnotherIsNotRecorded(t *testing.T) {
 		assert.Equal(t, "body.replaces", problemOf(t, answer).Errors[0].Location, replaces)
 	}
 }
+
+// Go's zero time, to the microsecond, must not read as a log that counts.
+func TestTheZeroTimeIsNoTimeOfTakingBack(t *testing.T) {
+	t.Parallel()
+	service, user := newService(t, time.UTC), uuid.New()
+	for _, at := range []string{"0001-01-01T00:00:00Z", "0001-01-01T00:00:00.0000001Z"} {
+		log := newLog(user, uuid.New(), `"timestamp":"2024-01-09T14:00:00Z"`, `"voided_at":"`+at+`"`)
+
+		answer := service.call(http.StatusUnprocessableEntity, http.MethodPost, RecordPath, mediaJSON, log)
+
+		assert.Contains(t, answer.Body.String(), `"location":"body.voided_at"`, at)
+	}
+	assert.Empty(t, get[LearningLogs](service, pathOf(user, "/learning-logs?voided=include")).LearningLogs)
+}

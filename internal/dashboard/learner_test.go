@@ -199,3 +199,15 @@ func TestThePageSaysOfHowManyLogsTheHoursAre(t *testing.T) {
 	assert.Contains(t, shown, "4 March 2026 to 4 March 2026, "+bounded)
 	assert.Contains(t, shown, `aria-label="Words per hour of the day, `+bounded+": 500 words in 500 logs, the most from 07:00 to 08:00")
 }
+
+func TestAPageComparesWithTheDaysThatTheAPIComparesWith(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	user := uuid.New()
+	post(t, pool, user, 10, "2026-01-05T08:00:00+00:00")
+	post(t, pool, user, 20, "2026-01-12T08:00:00+00:00")
+
+	shown := page(t, site(t, pool, time.UTC), user, "?from=2026-01-12&to=2026-01-14")
+
+	assert.Contains(t, shown, "against 5 January 2026 to 7 January 2026", "the same days of the week before")
+}
