@@ -21,29 +21,114 @@ func TestMaxWaitingTurnsFurtherCallsAway(t *testing.T) {
 	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1, MaxWaiting: 10})
 	accepted := []*call{submit(recorder, newLog(1, today))}
 	store.waitForExecutions(t, 1)
-	for i := range 8 {
-		accepted = append(accepted, submit(recorder, newLog(i, today)))
+	for i := range 10 {
+		accepted = append(accepted, submitWith(from(t.Context(), i%2), recorder, newLog(i, today)))
 	}
-	waitUntilWaiting(t, recorder, 8)
-	accepted = append(accepted, submit(recorder, newLogs(25)...)) // otherwise so many logs might never find room
-	waitUntilWaiting(t, recorder, 33)
+	waitUntilWaiting(t, recorder, 10)
 
 	late := newLogs(2)
 	for range 100 {
-		for _, outcome := range recorder.Record(t.Context(), late) {
+		for _, outcome := range recorder.Record(from(t.Context(), 2), late) {
 			require.Equal(t, command.Failed, outcome.Status)
 			require.ErrorIs(t, outcome.Err, command.ErrFull)
+			require.NotErrorIs(t, outcome.Err, command.ErrShareFull)
 		}
 	}
-	assert.Equal(t, 33, recorder.Waiting(), "whoever was turned away isn't kept")
+	assert.Equal(t, 10, recorder.Waiting(), "whoever was turned away isn't kept")
 
 	store.release()
 	for _, caller := range accepted {
 		caller.allRecorded(t)
 	}
 	assert.Equal(t, command.Recorded, record(t, recorder, late[0])[0].Status, "it works again")
-	assert.Equal(t, 35, scan[int](t, pool, `SELECT count(*) FROM learning_log`))
+	assert.Equal(t, 12, scan[int](t, pool, `SELECT count(*) FROM learning_log`))
 	assertNoDrift(t, pool)
+}
+
+func TestACallerMayFillHalfOfTheRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		recorder := command.NewRecorderOf(&slowStore{takes: time.Hour}, command.Config{Lanes: 1, MaxWaiting: 10, Timeout: time.Hour})
+		one, other := from(t.Context(), 1), from(t.Context(), 2)
+		submitWith(one, recorder, undated(1)...) // this one is being written
+		synctest.Wait()
+		for range 5 {
+			submitWith(one, recorder, undated(1)...)
+		}
+		synctest.Wait()
+		require.Equal(t, 5, recorder.Waiting())
+
+		assert.ErrorIs(t, recorder.Record(one, undated(1))[0].Err, command.ErrShareFull)
+		submitWith(other, recorder, undated(5)...)
+		synctest.Wait()
+		assert.Equal(t, 10, recorder.Waiting(), "another finds room")
+		require.NoError(t, recorder.Close(t.Context()))
+	})
+}
+
+// However many large calls wait, a small one finds room, even if all are of one caller.
+func TestLargeCallsLeaveRoomToSmallOnes(t *testing.T) {
+	t.Parallel()
+	const large, room = 200, 1000
+	synctest.Test(t, func(t *testing.T) {
+		recorder := command.NewRecorderOf(&slowStore{takes: time.Hour}, command.Config{Lanes: 1, MaxWaiting: room, Timeout: time.Hour})
+		submit(recorder, undated(1)...) // this one is being written
+		synctest.Wait()
+		accepted := 0
+		for i := range 20 {
+			call := submitWith(from(t.Context(), i), recorder, undated(large)...)
+			synctest.Wait()
+			if !call.ended() {
+				accepted += large
+			}
+		}
+		assert.Equal(t, 400, accepted, "at most half of the room, in whole calls")
+		single := submit(recorder, undated(1)...)
+		synctest.Wait()
+		assert.False(t, single.ended(), "it was accepted")
+
+		assert.Equal(t, accepted+1, recorder.Waiting())
+		require.NoError(t, recorder.Close(t.Context()))
+	})
+}
+
+func TestACallOfAnySizeIsAcceptedWhileNoOtherLargeOneWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		recorder := command.NewRecorderOf(&slowStore{takes: time.Hour}, command.Config{Lanes: 1, MaxWaiting: 10, Timeout: time.Hour})
+		for range 6 {
+			submit(recorder, undated(1)...)
+			synctest.Wait()
+		}
+
+		huge := submit(recorder, undated(10_000)...)
+		synctest.Wait()
+		assert.False(t, huge.ended(), "otherwise so many logs might never find room")
+		assert.ErrorIs(t, recorder.Record(t.Context(), undated(101))[0].Err, command.ErrFull)
+		require.NoError(t, recorder.Close(t.Context()))
+	})
+}
+
+// One who waits for room of their own keeps no others waiting.
+func TestPatientCallersAreAcceptedInTurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		recorder := command.NewRecorderOf(&slowStore{takes: time.Hour}, command.Config{Lanes: 1, MaxWaiting: 2000, Timeout: 99 * time.Hour})
+		one, other := from(t.Context(), 1), from(t.Context(), 2)
+		submitWith(one, recorder, undated(1)...) // this one is being written
+		synctest.Wait()
+		patiently := func(ctx context.Context, logs int) {
+			go recorder.RecordPatiently(ctx, undated(logs))
+			synctest.Wait()
+		}
+		patiently(one, 500)
+		require.Equal(t, 500, recorder.Waiting())
+		patiently(one, 101)
+		require.Equal(t, 500, recorder.Waiting(), "its own half of the room of large calls is full")
+		patiently(other, 500)
+		require.Equal(t, 1000, recorder.Waiting())
+		require.NoError(t, recorder.Close(t.Context()))
+	})
 }
 
 func TestAPatientCallerWaitsForRoom(t *testing.T) {

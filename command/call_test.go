@@ -2,12 +2,14 @@ package command_test
 
 import (
 	"context"
+	"net"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"learninglog/command"
+	"learninglog/internal/caller"
 )
 
 // call is a running call of Record.
@@ -63,6 +65,11 @@ func submitWith(ctx context.Context, recorder *command.Recorder, logs ...command
 		c.outcomes = recorder.Record(ctx, logs)
 	}()
 	return c
+}
+
+// from returns the context of a caller's requests.
+func from(ctx context.Context, number int) context.Context {
+	return caller.With(ctx, caller.At(&net.TCPAddr{IP: net.IPv4(192, 0, 2, byte(number))}))
 }
 
 func waitUntilWaiting(t *testing.T, recorder *command.Recorder, logs int) {

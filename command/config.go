@@ -2,6 +2,8 @@ package command
 
 import (
 	"errors"
+	"fmt"
+	"log/slog"
 	"time"
 )
 
@@ -17,6 +19,9 @@ const (
 var (
 	// ErrFull means that too many logs wait to be written.
 	ErrFull = errors.New("too many logs wait to be written")
+	// ErrShareFull means that as many logs of this caller wait as may of one caller. It
+	// is an [ErrFull].
+	ErrShareFull = fmt.Errorf("%w of this caller", ErrFull)
 	// ErrStopped means that the recorder is closed.
 	ErrStopped = errors.New("the recorder is closed")
 )
@@ -34,11 +39,18 @@ type Config struct {
 	// on its own connection. Every user belongs to one lane.
 	Lanes int
 	// MaxWaiting limits how many logs wait to be written. If as many are waiting, a
-	// call fails with [ErrFull]. If fewer are waiting, it is accepted whatever its
-	// size, because a large call might otherwise never find room.
+	// call fails with [ErrFull]. Calls with more than 100 logs may fill half of the room,
+	// and one caller half of what all may, or it fails with [ErrShareFull]. Whatever its
+	// size, a call is accepted while none of its kind waits, because a large one might
+	// otherwise never be.
 	MaxWaiting int
 	// Timeout limits the time to write one batch.
 	Timeout time.Duration
+	// Logger gets what went wrong in the recorder itself. Default: [slog.Default].
+	Logger *slog.Logger
+	// Broken is called if the recorder can't go on, because of a bug. Then it accepts
+	// nothing more, and what it had accepted may get no outcome. Default: it panics.
+	Broken func(error)
 	// Observer is notified of the writes. Default: none.
 	Observer Observer
 }
@@ -61,6 +73,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Timeout == 0 {
 		c.Timeout = DefaultTimeout
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Broken == nil {
+		c.Broken = func(err error) { panic(err) }
 	}
 	if c.Observer == nil {
 		c.Observer = nobody{}

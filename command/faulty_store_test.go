@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,7 +71,7 @@ func (s *heldStore) waitForExecutions(t *testing.T, n int) {
 }
 
 // Write implements the store.
-func (s *heldStore) Write(ctx context.Context, changes []command.Change) (command.RecordedLogs, error) {
+func (s *heldStore) Write(ctx context.Context, changes []command.Change, patience time.Duration) (command.RecordedLogs, error) {
 	s.mu.Lock()
 	s.sizes = append(s.sizes, len(changes))
 	s.mu.Unlock()
@@ -86,7 +87,7 @@ func (s *heldStore) Write(ctx context.Context, changes []command.Change) (comman
 	if broken {
 		return nil, io.ErrUnexpectedEOF
 	}
-	recorded, err := s.Store.Write(ctx, changes)
+	recorded, err := s.Store.Write(ctx, changes, patience)
 	if lost {
 		return nil, errors.Join(err, io.ErrUnexpectedEOF)
 	}
@@ -97,7 +98,7 @@ var errBroken = errors.New("this store is broken")
 
 type brokenStore struct{ command.Store }
 
-func (brokenStore) Write(context.Context, []command.Change) (command.RecordedLogs, error) {
+func (brokenStore) Write(context.Context, []command.Change, time.Duration) (command.RecordedLogs, error) {
 	return nil, errBroken
 }
 
@@ -108,9 +109,9 @@ type slowStore struct {
 	takes time.Duration
 }
 
-func (s *slowStore) Write(ctx context.Context, changes []command.Change) (command.RecordedLogs, error) {
+func (s *slowStore) Write(ctx context.Context, changes []command.Change, patience time.Duration) (command.RecordedLogs, error) {
 	time.Sleep(s.takes)
-	return s.brokenStore.Write(ctx, changes)
+	return s.brokenStore.Write(ctx, changes, patience)
 }
 
 // stuck is a store that doesn't answer until it is released, and then fails.
@@ -122,8 +123,22 @@ type stuck struct {
 
 func newStuck() stuck { return stuck{asked: make(chan struct{}, 1), letGo: make(chan struct{})} }
 
-func (s stuck) Write(context.Context, []command.Change) (command.RecordedLogs, error) {
+func (s stuck) Write(context.Context, []command.Change, time.Duration) (command.RecordedLogs, error) {
 	s.asked <- struct{}{}
 	<-s.letGo
 	return nil, errors.New("it is away")
+}
+
+// explodingStore panics in the next write.
+type explodingStore struct {
+	command.Store
+
+	armed atomic.Bool
+}
+
+func (s *explodingStore) Write(ctx context.Context, changes []command.Change, patience time.Duration) (command.RecordedLogs, error) {
+	if s.armed.CompareAndSwap(true, false) {
+		panic("bang")
+	}
+	return s.Store.Write(ctx, changes, patience)
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"learninglog/internal/caller"
 )
 
 // group implements group commit: logs that are submitted at the same time are
@@ -32,14 +34,25 @@ func newGroup(store store, config Config) *group {
 		abort:     abort,
 	}
 	writer := newWriter(store, config)
-	for range config.Lanes {
-		g.lanes = append(g.lanes, &lane{
+	newLane := func() *lane {
+		return &lane{
 			context:   ctx,
 			writer:    writer,
 			maxBatch:  config.MaxBatch,
 			admission: g.admission,
 			observer:  config.Observer,
-		})
+			logger:    config.Logger,
+			broken: func(err error) {
+				g.admission.giveUpAll()
+				config.Broken(fmt.Errorf("queueing learning logs: %w", err))
+			},
+			flows: newFlows(),
+		}
+	}
+	for range config.Lanes {
+		l := newLane()
+		l.aside = newAsides(newLane)
+		g.lanes = append(g.lanes, l)
 	}
 	return g
 }
@@ -50,7 +63,7 @@ func (g *group) write(ctx context.Context, changes []change, accept accept) []Ou
 	if len(changes) == 0 {
 		return nil
 	}
-	s := newSubmission(changes)
+	s := newSubmission(caller.Of(ctx), changes)
 	if err := accept(ctx, len(changes)); err != nil {
 		countFailed(g.observer, s, len(changes))
 		return s.outcomes(err)

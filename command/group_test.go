@@ -125,12 +125,12 @@ func TestWithAMaxBatchOfOneTheLanesSayHowManyCallsAreUnderWay(t *testing.T) {
 	store := holdAt(pool)
 	recorder := command.NewRecorderOf(store, command.Config{MaxBatch: 1, Lanes: lanes, MaxWaiting: callers})
 	var calls []*call
-	for range callers {
-		calls = append(calls, submit(recorder, newLog(1, today)))
+	for i := range callers {
+		calls = append(calls, submitWith(from(t.Context(), i%2), recorder, newLog(1, today)))
 	}
 	store.waitForExecutions(t, lanes)
 	waitUntilWaiting(t, recorder, callers-lanes)
-	calls = append(calls, submit(recorder, newLogs(lanes)...))
+	calls = append(calls, submitWith(from(t.Context(), 2), recorder, newLogs(lanes)...))
 	waitUntilWaiting(t, recorder, callers)
 
 	outcome := recorder.Record(t.Context(), newLogs(1))[0]

@@ -2,13 +2,14 @@ package command
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"slices"
 	"sync"
 	"time"
-)
 
-// maxTurn is the largest number of logs of one call in a batch, so that a call with
-// ten thousand logs doesn't delay calls with a single log.
-const maxTurn = 2000
+	"learninglog/internal/panics"
+)
 
 // lane writes one batch at a time. A call to an idle lane is written at once. What
 // is submitted while a batch is being written forms the next batch.
@@ -20,11 +21,18 @@ type lane struct {
 	maxBatch  int
 	admission *admission
 	observer  Observer
+	logger    *slog.Logger
+	broken    func(error) // is called when the lane can't go on
+	// aside has the lanes of users whose rows somebody keeps locked. It is nil in such a
+	// lane, which calls whenIdle instead.
+	aside    *asides
+	whenIdle func()
 
 	mu        sync.Mutex
-	queue     []*share      // the oldest first
+	flows     flows
 	queued    int           // waiting logs, including the rest of a share that is in the current batch
 	busy      bool          // a goroutine is working for this lane
+	failed    bool          // the last batch has logs that Failed
 	batchTime time.Duration // moving average of the time per batch
 }
 
@@ -33,6 +41,8 @@ type batch struct {
 	turns []turn
 	logs  []*submittedLog // the logs of all turns
 	taken time.Time
+	// stalled says that logs had to be set aside.
+	stalled bool
 	// touched has the keys of all logs that the batch records, voids or replaces, if it
 	// doesn't only record, and whether it voids them.
 	touched map[logKey]bool
@@ -49,25 +59,60 @@ func (l *lane) push(s *share) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.queued += len(s.logs)
-	l.enqueue(s)
+	l.flows.push(s)
 	if !l.busy {
 		l.busy = true
-		go l.work()
+		go l.run()
 	}
 }
 
-func (l *lane) enqueue(s *share) {
-	s.queued = time.Now()
-	l.queue = append(l.queue, s)
+func (l *lane) run() {
+	if err := panics.Caught(l.work); err != nil {
+		l.broken(err)
+	}
 }
 
 // work writes batches until nothing is left to write.
 func (l *lane) work() {
 	for next := l.take(); next != nil; next = l.take() {
-		l.writer.write(l.context, next)
+		l.write(next)
 		l.settle(next)
 	}
+	if l.whenIdle != nil {
+		l.whenIdle()
+	}
 }
+
+func (l *lane) working() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.busy
+}
+
+func (l *lane) failing() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failed
+}
+
+// write gives every log of a batch an outcome, or sets it aside. A panic fails the logs
+// that have none by then, and the lane goes on.
+func (l *lane) write(b *batch) {
+	err := panics.Caught(func() { l.writer.write(l.context, b, l.aside.room()) })
+	if err == nil {
+		return
+	}
+	l.logger.ErrorContext(l.context, "writing a batch panicked", slog.Any("error", err), slog.Int("logs", len(b.logs)))
+	for _, log := range b.logs {
+		if log.outcome.Status == "" && !log.stalled {
+			log.outcome = Outcome{Status: Failed, Err: errPanicked}
+		}
+	}
+}
+
+// errPanicked means that there is a bug in the program, and that it is unknown whether
+// the log was recorded.
+var errPanicked = errors.New("writing a batch panicked")
 
 // take returns the next batch. If there is none, it returns nil and the lane becomes
 // idle.
@@ -75,47 +120,62 @@ func (l *lane) take() *batch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	next := &batch{taken: time.Now()}
+	l.flows.forget(next.taken)
+	l.flows.round(func(f *flow) bool {
+		l.fill(next, f)
+		return len(next.logs) < l.maxBatch
+	})
+	if len(next.logs) == 0 {
+		l.busy = false
+		return nil
+	}
+	l.admission.take(next.turns)
+	return next
+}
+
+// fill adds a turn of the flow to the batch.
+func (l *lane) fill(next *batch, f *flow) {
+	ofShare, ofFlow := l.flows.turn(l.maxBatch)
 	var later []*share // whose first log must wait for the next batch
-	for len(l.queue) > 0 && len(next.logs) < l.maxBatch {
-		s := l.queue[0]
-		l.queue[0] = nil
-		l.queue = l.queue[1:]
+	for taken := 0; len(f.shares) > 0 && taken < ofFlow && len(next.logs) < l.maxBatch; {
+		s := f.shares[0]
+		f.shares[0] = nil
+		f.shares = f.shares[1:]
 		if s.submission.abandoned.Load() {
 			l.queued -= len(s.logs)
 			l.drop(s)
 			continue
 		}
-		added := next.add(s)
+		l.queued -= l.aside.divert(s)
+		if len(s.logs) == 0 {
+			continue
+		}
+		added := next.add(s, ofShare)
 		l.queued -= added
+		taken += added
 		if added == 0 {
 			later = append(later, s)
 		}
 	}
 	if later != nil {
-		l.queue = append(later, l.queue...)
+		f.shares = append(later, f.shares...)
 	}
-	if len(next.logs) == 0 {
-		l.busy = false
-		return nil
-	}
-	l.admission.leave(len(next.logs))
-	return next
 }
 
 // drop discards a share whose caller has gone. Its logs get no outcome.
 func (l *lane) drop(s *share) {
-	l.admission.leave(len(s.logs))
+	l.admission.leave(s.submission, len(s.logs))
 	countFailed(l.observer, s.submission, len(s.logs))
 	if s.submission.release(len(s.logs)) {
 		l.admission.callDone()
 	}
 }
 
-// add adds a turn of the share to the batch, and returns the number of its logs. That is
-// 0 if the first one must not be written together with the logs of the batch.
-func (b *batch) add(s *share) int {
+// add adds at most that many logs of the share to the batch, and returns their number.
+// That is 0 if the first one must not be written together with the logs of the batch.
+func (b *batch) add(s *share, most int) int {
 	n := 0
-	for n < min(len(s.logs), maxTurn) && b.admit(s.logs[n]) {
+	for n < min(len(s.logs), most) && b.admit(s.logs[n]) {
 		b.logs = append(b.logs, s.logs[n])
 		n++
 	}
@@ -154,19 +214,24 @@ func (b *batch) admit(log *submittedLog) bool {
 	return true
 }
 
-// settle hands out the outcomes. Shares with logs left go to the end of the queue,
+// settle hands out the outcomes. What is left of shares goes to the end of the queue,
 // behind calls that came meanwhile.
 func (l *lane) settle(written *batch) {
 	l.mu.Lock()
 	l.updateBatchTime(time.Since(written.taken))
+	l.failed = slices.ContainsFunc(written.logs, func(log *submittedLog) bool { return log.outcome.Status == Failed })
 	for _, t := range written.turns {
 		if len(t.share.logs) > 0 {
-			l.enqueue(t.share)
+			l.flows.push(t.share)
 		}
 	}
 	l.mu.Unlock()
 	for _, t := range written.turns {
-		if t.share.submission.settle(t.logs) {
+		settled := t.logs
+		if written.stalled {
+			settled = l.aside.take(t.share.submission, l.admission, t.logs)
+		}
+		if len(settled) > 0 && t.share.submission.settle(settled) {
 			l.admission.callDone()
 		}
 	}

@@ -42,7 +42,7 @@ func TestOfARequestIDThatABigCallRepeatsTheFirstWins(t *testing.T) {
 	recorder := command.NewRecorder(pool, command.Config{Lanes: 4})
 	for range 3 {
 		var calls []*call
-		for range 3 { // at the same time, so that all lanes are busy
+		for i := range 3 { // at the same time, so that all lanes are busy
 			logs := newLogs(distinct)
 			for repetition := 1; repetition < repetitions; repetition++ {
 				for _, log := range logs[:distinct] {
@@ -50,7 +50,7 @@ func TestOfARequestIDThatABigCallRepeatsTheFirstWins(t *testing.T) {
 					logs = append(logs, log)
 				}
 			}
-			calls = append(calls, submit(recorder, logs...))
+			calls = append(calls, submitWith(from(t.Context(), i), recorder, logs...))
 		}
 		for _, caller := range calls {
 			for i, outcome := range caller.wait(t) {

@@ -39,7 +39,12 @@ type Batch struct {
 
 func toBatch(b *batch, took time.Duration, retries int) Batch {
 	outcomes, voids := make(map[Status]int), make(map[Status]int)
+	settled := 0
 	for _, log := range b.logs {
+		if log.stalled {
+			continue
+		}
+		settled++
 		status := log.outcome.Status
 		if log.void {
 			voids[status]++
@@ -55,7 +60,7 @@ func toBatch(b *batch, took time.Duration, retries int) Batch {
 		waited[i] = t.waited
 	}
 	return Batch{
-		Logs:     len(b.logs),
+		Logs:     settled,
 		Calls:    len(b.turns),
 		Waited:   waited,
 		Took:     took,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -44,10 +45,10 @@ func newSQLStore(db database, zone *time.Location) *sqlStore {
 // order would have to be by request id and user.)
 func insertSQL() string {
 	return `
-	WITH recorded AS (
+	WITH patience AS MATERIALIZED (` + patienceSQL("$7") + `), recorded AS (
 		INSERT INTO learning_log (request_id, user_id, word_count, "timestamp", utc_offset, offset_given)
-		SELECT request_id, user_id, word_count, "timestamp", utc_offset, offset_given
-		FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[], $5::smallint[], $6::boolean[])
+		SELECT request_id, user_id, word_count, coalesce("timestamp", now()), utc_offset, offset_given
+		FROM patience, unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[], $5::smallint[], $6::boolean[])
 		    WITH ORDINALITY
 		    AS submitted (request_id, user_id, word_count, "timestamp", utc_offset, offset_given, place)
 		ORDER BY request_id, place
@@ -56,6 +57,13 @@ func insertSQL() string {
 	), added AS (` + rollup.AddSQL(rollup.SumsSQL(rollup.LogsSQL("recorded"))) + `
 	)
 	SELECT ` + learning.Columns + ` FROM recorded`
+}
+
+// patienceSQL limits how long the rest of the statement waits for a lock, to a number of
+// milliseconds. Selecting from it before the first lock is taken makes it take effect. It
+// ends with the transaction.
+func patienceSQL(parameter string) string {
+	return `SELECT set_config('lock_timeout', ` + parameter + `, true)`
 }
 
 // changeSQL returns the statement that also voids logs. It locks those that it may void,
@@ -73,15 +81,18 @@ func insertSQL() string {
 // and relations are compared by IN, which hashes them, where a join could compare every
 // row with every other.
 func changeSQL() string {
-	const columns = `request_id, user_id, word_count, "timestamp", utc_offset, offset_given, voided_at`
+	const (
+		others  = `utc_offset, offset_given, voided_at`
+		columns = `request_id, user_id, word_count, "timestamp", ` + others
+	)
 	return `
-	WITH submitted AS MATERIALIZED (
-		SELECT *
+	WITH patience AS MATERIALIZED (` + patienceSQL("$7") + `), submitted AS MATERIALIZED (
+		SELECT submitted.*
 		FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[], $5::smallint[], $6::boolean[],
-		            $7::timestamptz[], $8::boolean[], $9::uuid[]) WITH ORDINALITY
+		            $8::timestamptz[], $9::boolean[], $10::uuid[]) WITH ORDINALITY
 		    AS submitted (` + columns + `, void, replaces, place)
 	), locked AS MATERIALIZED (
-		SELECT * FROM learning_log WHERE request_id = ANY($10::uuid[]) ORDER BY request_id FOR UPDATE
+		SELECT l.* FROM patience, learning_log AS l WHERE request_id = ANY($11::uuid[]) ORDER BY request_id FOR UPDATE OF l
 	), target AS MATERIALIZED (
 		SELECT l.*, CASE WHEN NOT s.void THEN s.request_id END AS replacement
 		FROM submitted AS s
@@ -90,7 +101,7 @@ func changeSQL() string {
 		WHERE l.` + rollup.CountsSQL + `
 	), recorded AS (
 		INSERT INTO learning_log (` + columns + `, changed_at)
-		SELECT ` + columns + `, voided_at
+		SELECT request_id, user_id, word_count, coalesce("timestamp", now()), ` + others + `, voided_at
 		FROM submitted AS s, (SELECT count(*) FROM locked) AS counted
 		WHERE NOT void AND (replaces IS NULL OR EXISTS (
 		    SELECT FROM target AS t WHERE (t.user_id, t.replacement) = (s.user_id, s.request_id)
@@ -119,10 +130,11 @@ func changeSQL() string {
 
 // Write implements [store]. Changes that void nothing, as most do, have the simpler
 // statement.
-func (s *sqlStore) Write(ctx context.Context, changes []change) (recordedLogs, error) {
+func (s *sqlStore) Write(ctx context.Context, changes []change, patience time.Duration) (recordedLogs, error) {
 	c := columnsOf(changes, s.zone)
 	sql, arguments := s.insertSQL, []any{
 		c.requestIDs, c.userIDs, c.wordCounts, c.timestamps, c.offsets, c.offsetsGiven,
+		strconv.FormatInt(patience.Milliseconds(), 10),
 	}
 	if voidAny(changes) {
 		v := voidsOf(changes)
@@ -193,8 +205,12 @@ func columnsOf(logs []change, zone *time.Location) columns {
 		c.requestIDs[i] = pgtype.UUID{Bytes: log.RequestID, Valid: true}
 		c.userIDs[i] = pgtype.UUID{Bytes: log.UserID, Valid: true}
 		c.wordCounts[i] = pgtype.Int4{Int32: int32(log.WordCount), Valid: true} //nolint:gosec // within Limits
-		c.timestamps[i] = pgtype.Timestamptz{Time: log.Timestamp, Valid: true}
-		c.offsets[i] = pgtype.Int2{Int16: int16(rollup.OffsetAt(log.Timestamp, cmp.Or(log.Zone, zone))), Valid: true}
+		at := log.Timestamp
+		if at.IsZero() { // then it is the time of recording, by the database's clock
+			at = time.Now()
+		}
+		c.timestamps[i] = pgtype.Timestamptz{Time: at, Valid: !log.Timestamp.IsZero()}
+		c.offsets[i] = pgtype.Int2{Int16: int16(rollup.OffsetAt(at, cmp.Or(log.Zone, zone))), Valid: true}
 		c.offsetsGiven[i] = pgtype.Bool{Bool: log.Zone != nil, Valid: true}
 	}
 	return c

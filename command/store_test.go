@@ -29,7 +29,7 @@ func TestOfAStatementsLogsWithOneRequestIDTheFirstIsRecorded(t *testing.T) {
 			logs[i].RequestID = id
 		}
 
-		recorded, err := store.Write(t.Context(), command.ChangesOf(logs...))
+		recorded, err := store.Write(t.Context(), command.ChangesOf(logs...), 0)
 
 		require.NoError(t, err)
 		require.Len(t, recorded, 1)
@@ -47,7 +47,7 @@ func TestFindTellsTheLogsOfUsersApart(t *testing.T) {
 	t.Parallel()
 	store := command.NewStore(pgtest.Pool(t))
 	logs := newLogs(2)
-	inserted, err := store.Write(t.Context(), command.ChangesOf(logs...))
+	inserted, err := store.Write(t.Context(), command.ChangesOf(logs...), 0)
 	require.NoError(t, err)
 	exchanged := command.Log{RequestID: logs[0].RequestID, UserID: logs[1].UserID}
 

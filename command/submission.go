@@ -3,10 +3,13 @@ package command
 import (
 	"sync/atomic"
 	"time"
+
+	"learninglog/internal/caller"
 )
 
 // submission is the logs of one call while they are being recorded or voided.
 type submission struct {
+	caller    caller.Caller
 	logs      []submittedLog
 	left      atomic.Int64  // logs that wait or are being written
 	abandoned atomic.Bool   // the caller has gone
@@ -16,11 +19,15 @@ type submission struct {
 // void reports whether the call voids logs. All of its logs are voided, or none.
 func (s *submission) void() bool { return s.logs[0].void }
 
+// large reports whether the call is one that leaves room to others: see smallCall.
+func (s *submission) large() bool { return applicant{s.caller, len(s.logs)}.large() }
+
 // submittedLog is a log with its outcome.
 type submittedLog struct {
 	change
 
 	outcome Outcome
+	stalled bool        // the log was set aside, and has no outcome yet
 	settled atomic.Bool // the outcome is final, and may be read
 }
 
@@ -32,8 +39,8 @@ type share struct {
 	queued     time.Time // when it began to wait for its next turn
 }
 
-func newSubmission(changes []change) *submission {
-	s := &submission{logs: make([]submittedLog, len(changes)), done: make(chan struct{})}
+func newSubmission(from caller.Caller, changes []change) *submission {
+	s := &submission{caller: from, logs: make([]submittedLog, len(changes)), done: make(chan struct{})}
 	for i := range changes {
 		s.logs[i].change = changes[i]
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -25,7 +26,10 @@ type store interface {
 	// could have voided if another had been recorded in their place. Only the second
 	// ones have a VoidedAt. If Write fails, either all is done or nothing, and it is
 	// unknown which.
-	Write(ctx context.Context, changes []change) (recordedLogs, error)
+	//
+	// If it waits for a lock for longer than patience, it fails with SQLSTATE 55P03, and
+	// nothing is done. 0 is as long as ctx lasts.
+	Write(ctx context.Context, changes []change, patience time.Duration) (recordedLogs, error)
 	// Find returns the recorded logs that have these keys.
 	Find(ctx context.Context, keys []logKey) (recordedLogs, error)
 }
@@ -44,24 +48,52 @@ func newWriter(store store, config Config) *writer {
 	return &writer{store: store, timeout: config.Timeout, observer: config.Observer}
 }
 
-// write gives an outcome to every log of the batch.
-func (w *writer) write(ctx context.Context, b *batch) {
+// write gives an outcome to every log of the batch, or sets it aside. At most that many
+// users are set aside.
+func (w *writer) write(ctx context.Context, b *batch, asideRoom int) {
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
 	begun := time.Now()
-	retries := w.record(ctx, b.logs)
+	s := &stall{room: asideRoom}
+	retries := w.record(ctx, b.logs, s)
+	b.stalled = s.happened
 	w.observer.Wrote(toBatch(b, time.Since(begun), retries))
 }
 
-// record gives every log an outcome, and returns the number of retries. If the
-// database refuses a log, the logs are halved until that log is alone, so that all
-// others are written.
-func (w *writer) record(ctx context.Context, logs []*submittedLog) (retries int) {
+// stall is what a batch has to do with locks that others hold for long.
+type stall struct {
+	room     int  // how many more users may be set aside
+	happened bool // a lock wasn't to be had in time
+}
+
+// patience returns how long to wait for a lock. It is long enough for batches of other
+// replicas, for most chunks of a rebuild, and for PostgreSQL to detect a deadlock. Once it was too short, the logs that don't
+// need the lock have waited enough.
+func (s *stall) patience() time.Duration {
+	const first, later = 1500 * time.Millisecond, 250 * time.Millisecond
+	switch {
+	case s.room == 0:
+		return 0
+	case s.happened:
+		return later
+	default:
+		return first
+	}
+}
+
+// record gives every log an outcome or sets it aside, and returns the number of retries.
+// If the database refuses a log, the logs are halved until that log is alone, so that all
+// others are written. If a lock is not to be had in time, the users are halved until the
+// one who needs it is alone, and that one is set aside.
+func (w *writer) record(ctx context.Context, logs []*submittedLog, s *stall) (retries int) {
 	firsts, repeated := firstOfEachKey(logs)
-	changed, retries, err := w.change(ctx, firsts)
+	changed, retries, err := w.change(ctx, firsts, s.patience())
+	if isLockTimeout(err) {
+		return retries + w.isolate(ctx, logs, s)
+	}
 	if len(logs) > 1 && isRefusal(err) {
 		middle := len(logs) / 2
-		return retries + 1 + w.record(ctx, logs[:middle]) + w.record(ctx, logs[middle:])
+		return retries + 1 + w.record(ctx, logs[:middle], s) + w.record(ctx, logs[middle:], s)
 	}
 	if err != nil {
 		fail(logs, fmt.Errorf("recording learning logs: %w", err))
@@ -92,6 +124,34 @@ func (w *writer) record(ctx context.Context, logs []*submittedLog) (retries int)
 	return retries
 }
 
+// isolate sets the logs aside if they are of a single user, or else records them in two
+// halves of the users.
+func (w *writer) isolate(ctx context.Context, logs []*submittedLog, s *stall) (retries int) {
+	s.happened = true
+	users := make(map[uuid.UUID]int)
+	for _, log := range logs {
+		if _, seen := users[log.UserID]; !seen {
+			users[log.UserID] = len(users)
+		}
+	}
+	if len(users) == 1 {
+		s.room--
+		for _, log := range logs {
+			log.stalled = true
+		}
+		return 0
+	}
+	ones, others := split(logs, func(log *submittedLog) bool { return users[log.UserID] >= len(users)/2 })
+	return 1 + w.record(ctx, ones, s) + w.record(ctx, others, s)
+}
+
+// isLockTimeout reports whether others held a lock for longer than the statement waits.
+// Then nothing was written.
+func isLockTimeout(err error) bool {
+	refused, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && refused.Code == pgerrcode.LockNotAvailable
+}
+
 // firstOfEachKey returns the first log with each key, and all other logs, both in
 // the given order.
 func firstOfEachKey(logs []*submittedLog) (firsts, repeated []*submittedLog) {
@@ -114,28 +174,26 @@ func firstOfEachKey(logs []*submittedLog) (firsts, repeated []*submittedLog) {
 
 // change writes what was submitted, in one commit. It returns the logs that it found or
 // made, and the number of retries.
-func (w *writer) change(ctx context.Context, submitted []*submittedLog) (changed recordedLogs, retries int, err error) {
-	now := time.Now()
+func (w *writer) change(
+	ctx context.Context, submitted []*submittedLog, patience time.Duration,
+) (changed recordedLogs, retries int, err error) {
 	changes := make([]change, len(submitted))
 	for i, log := range submitted {
-		changes[i] = change{Log: log.stamped(now), void: log.void}
+		changes[i] = change{Log: log.truncated(), void: log.void}
 	}
 	tries := 0
 	err = retry.Conflicts(ctx, func() (err error) {
 		tries++
-		changed, err = w.store.Write(ctx, changes)
+		changed, err = w.store.Write(ctx, changes, patience)
 		return err
 	})
 	return changed, tries - 1, err
 }
 
-// stamped returns the log with the timestamp that is stored: now if the client left
-// it out, and truncated to microseconds.
-func (l *Log) stamped(now time.Time) Log {
+// truncated returns the log with its timestamp as it is stored, in microseconds. One that
+// the client left out stays so: then the database's clock tells it.
+func (l *Log) truncated() Log {
 	log := *l
-	if log.Timestamp.IsZero() {
-		log.Timestamp = now
-	}
 	log.Timestamp = log.Timestamp.Truncate(time.Microsecond).UTC()
 	return log
 }

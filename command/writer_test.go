@@ -1,9 +1,11 @@
 package command_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -232,3 +234,64 @@ func repeatableRead(t *testing.T, pool *pgxpool.Pool) *pgxpool.Pool {
 	t.Cleanup(strict.Close)
 	return strict
 }
+
+func TestAPanicFailsABatchAndNothingElse(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	store := &explodingStore{Store: command.NewStore(pool)}
+	var log bytes.Buffer
+	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	store.armed.Store(true)
+
+	outcome := submit(recorder, newLog(1, today)).only(t)
+
+	assert.Equal(t, command.Failed, outcome.Status)
+	assert.Error(t, outcome.Err)
+	assert.Equal(t, command.Recorded, record(t, recorder, newLog(1, today))[0].Status, "the lane goes on")
+	require.NoError(t, recorder.Close(t.Context()))
+	assert.Contains(t, log.String(), "bang")
+	assert.Contains(t, log.String(), "explodingStore", "the stack says where")
+	assertNoDrift(t, pool)
+}
+
+// A panic in the queue itself leaves it in an unknown state.
+func TestARecorderThatCantGoOnSaysSoAndCanBeClosed(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	broken := make(chan error, 1)
+	observer := &explodingObserver{}
+	recorder := command.NewRecorder(pool, command.Config{
+		Lanes: 1, Observer: observer, Broken: func(err error) { broken <- err },
+	})
+	gone, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	store := submitWith(gone, recorder, newLog(1, today))
+	store.allRecorded(t)
+	lock := begin(t, pool)
+	lockRollups(t, lock, store.logs[0].UserID)
+	same := newLog(1, today)
+	same.UserID = store.logs[0].UserID
+	busy := submit(recorder, same)
+	waitUntilOneWaitsForALock(t, pool)
+	left := submitWith(gone, recorder, newLog(1, today))
+	waitUntilWaiting(t, recorder, 1)
+	cancel() // its log is dropped when its turn comes, which is reported to the observer
+	assert.Equal(t, command.Failed, left.only(t).Status)
+
+	require.NoError(t, lock.Rollback(t.Context()))
+
+	busy.allRecorded(t)
+	assert.ErrorContains(t, <-broken, "bang")
+	assert.ErrorIs(t, submit(recorder, newLog(1, today)).only(t).Err, command.ErrStopped)
+	assert.NoError(t, recorder.Close(t.Context()))
+	assertNoDrift(t, pool)
+}
+
+// explodingObserver panics when it hears of the first log whose turn never came.
+type explodingObserver struct {
+	observer
+
+	once sync.Once
+}
+
+func (o *explodingObserver) Refused(command.Status, int) { o.once.Do(func() { panic("bang") }) }

@@ -50,7 +50,7 @@ type service struct {
 	// stopping ends when the service begins to stop; endStreams ends it.
 	stopping   context.Context //nolint:containedctx // it belongs to the service, not to a call
 	endStreams context.CancelFunc
-	// failed gets the error if serving requests ends by itself.
+	// failed gets the first error after which the service can't go on.
 	failed chan error
 }
 
@@ -107,7 +107,15 @@ func (s *service) run(ctx context.Context) (err error) {
 		s.logger.InfoContext(ctx, "stopping")
 		return nil
 	case err := <-s.failed:
-		return fmt.Errorf("serving requests: %w", err)
+		return err
+	}
+}
+
+// fail makes the service stop, because it can't go on.
+func (s *service) fail(err error) {
+	select {
+	case s.failed <- err:
+	default: // it stops already
 	}
 }
 
@@ -167,6 +175,8 @@ func (s *service) startRecorder(context.Context) error {
 		Lanes:      s.flags.WriteLanes,
 		MaxWaiting: s.flags.WriteQueue,
 		Timeout:    s.flags.RequestTimeout,
+		Logger:     s.logger,
+		Broken:     s.fail,
 		Observer:   s.writes,
 	})
 	metrics.RegisterQueue(s.metrics, s.recorder)
@@ -280,7 +290,7 @@ func (s *service) serveRequests(ctx context.Context) error {
 	server := s.httpServer()
 	server.BaseContext = func(net.Listener) context.Context { return requests }
 	server.RegisterOnShutdown(s.endStreams)
-	go func() { s.failed <- server.Serve(s.listener) }()
+	go func() { s.fail(fmt.Errorf("serving requests: %w", server.Serve(s.listener))) }()
 	s.stops.add("requests", func(ctx context.Context) error {
 		defer abandonRequests()
 		if err := server.Shutdown(ctx); err != nil {

@@ -37,6 +37,7 @@ func TestErrorsBecomeProblems(t *testing.T) {
 		{rebuild.ErrNotFound, problem.NotFound, "", "", false},
 		{rebuild.ErrTooManyUsers, problem.Invalid, "query.user_ids", "", false},
 		{command.ErrFull, problem.Unavailable, "", "7", true},
+		{command.ErrShareFull, problem.Unavailable, "", "7", true},
 		{command.ErrStopped, problem.Unavailable, "", "2", false},
 		{context.Canceled, problem.Unavailable, "", "", false},
 		{errAway, problem.Unavailable, "", "2", true},

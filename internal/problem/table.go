@@ -47,6 +47,9 @@ func (t *Table) Of(ctx context.Context, err error, in string) *Problem {
 		return problem
 	}
 	switch { // conditions of the service, not of the request
+	case errors.Is(err, command.ErrShareFull):
+		t.logTrouble(ctx, "too many logs of a caller wait to be written", err)
+		return Unavailable.New("Too many of your logs wait to be written.").Later(t.backlog())
 	case errors.Is(err, command.ErrFull):
 		t.logTrouble(ctx, "too many logs wait to be written", err)
 		return Unavailable.New("Too many logs wait to be written.").Later(t.backlog())

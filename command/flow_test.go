@@ -1,0 +1,104 @@
+package command_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/command"
+	"learninglog/internal/pgtest"
+)
+
+// While callers take turns, each has at most this many logs in a batch.
+const sharedTurn = 100
+
+func TestCallersTakeTurnsInALane(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	store := holdAt(pool)
+	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
+	first := submitWith(from(t.Context(), 1), recorder, newLog(1, today))
+	store.waitForExecutions(t, 1)
+	var flood []*call
+	for range 5 * sharedTurn {
+		flood = append(flood, submitWith(from(t.Context(), 1), recorder, newLog(1, today)))
+	}
+	waitUntilWaiting(t, recorder, len(flood))
+	other := submitWith(from(t.Context(), 2), recorder, newLog(1, today))
+	waitUntilWaiting(t, recorder, len(flood)+1)
+
+	store.let(1)
+	first.allRecorded(t)
+	store.waitForExecutions(t, 2)
+	assert.Equal(t, sharedTurn+1, store.executions()[1], "a turn of each")
+	store.let(1)
+
+	other.allRecorded(t)
+	store.release()
+	for _, call := range flood {
+		call.allRecorded(t)
+	}
+	assertNoDrift(t, pool)
+}
+
+// The turns of large calls are small while the same caller also submits small ones.
+func TestLargeCallsTakeSmallTurnsBesideSmallOnes(t *testing.T) {
+	t.Parallel()
+	const size = 1000
+	pool := pgtest.Pool(t)
+	store := holdAt(pool)
+	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
+	first := submit(recorder, newLog(1, today))
+	store.waitForExecutions(t, 1)
+	large := submit(recorder, newLogs(size)...)
+	waitUntilWaiting(t, recorder, size)
+
+	store.let(1)
+	first.allRecorded(t)
+	store.waitForExecutions(t, 2)
+	store.release()
+	large.allRecorded(t)
+
+	assert.Equal(t, sharedTurn, store.executions()[1], "small calls were there a moment ago, and may come back")
+	assertNoDrift(t, pool)
+}
+
+func TestALoneLargeCallIsWrittenInLargeTurns(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	store := holdAt(pool)
+	store.release()
+	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
+
+	submit(recorder, newLogs(5000)...).allRecorded(t)
+
+	assert.Equal(t, []int{2000, 2000, 1000}, store.executions())
+}
+
+// A batch that is full ends a round, and the next batch goes on with it, so nobody is left
+// out.
+func TestEveryFlowHasItsTurnSoon(t *testing.T) {
+	t.Parallel()
+	const callers = 30
+	pool := pgtest.Pool(t)
+	store := holdAt(pool)
+	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1, MaxBatch: 10})
+	first := submit(recorder, newLog(1, today))
+	store.waitForExecutions(t, 1)
+	var calls []*call
+	for i := range callers {
+		calls = append(calls, submitWith(from(t.Context(), i), recorder, newLogs(2)...))
+		waitUntilWaiting(t, recorder, 2*(i+1))
+	}
+
+	store.let(1)
+	first.allRecorded(t)
+	for i := range callers / 5 { // as many fit into a batch
+		store.let(1)
+		for _, call := range calls[5*i : 5*(i+1)] {
+			call.allRecorded(t)
+		}
+	}
+	require.NoError(t, recorder.Close(t.Context()))
+}

@@ -1,0 +1,54 @@
+// Package caller tells apart whoever requests are from, so that each has a fair share of
+// what the service can do and hold at a time. Callers have no names yet: a caller is an
+// address.
+package caller
+
+import (
+	"context"
+	"net"
+	"net/netip"
+)
+
+// Caller is whoever a request is from. The zero value is the service itself, and whoever
+// comes through a Unix socket.
+type Caller struct{ network netip.Prefix }
+
+// At returns the caller at the remote address of a connection. One who has an IPv6
+// address usually has 2⁶⁴ of them, so these are one caller.
+func At(address net.Addr) Caller {
+	const network = 64 // bits
+	tcp, ok := address.(*net.TCPAddr)
+	if !ok {
+		return Caller{}
+	}
+	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
+	bits := ip.BitLen()
+	if ip.Is6() {
+		bits = network
+	}
+	prefix, _ := ip.Prefix(bits) // fails only for an invalid address
+	return Caller{prefix}
+}
+
+// String returns the address, or the network of addresses.
+func (c Caller) String() string {
+	switch {
+	case !c.network.IsValid():
+		return "local"
+	case c.network.IsSingleIP():
+		return c.network.Addr().String()
+	default:
+		return c.network.String()
+	}
+}
+
+type key struct{}
+
+// With returns a context of the caller's requests.
+func With(ctx context.Context, c Caller) context.Context { return context.WithValue(ctx, key{}, c) }
+
+// Of returns the caller that a request is from.
+func Of(ctx context.Context) Caller {
+	c, _ := ctx.Value(key{}).(Caller)
+	return c
+}
