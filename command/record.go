@@ -168,3 +168,8 @@ func (r *Recorder) Waiting() int { return r.group.admission.countWaiting() }
 
 // MaxWaiting returns how many logs may wait to be written: see [Config].
 func (r *Recorder) MaxWaiting() int { return r.group.admission.maxWaiting }
+
+// MaxWaitingPerCaller returns how many logs of the small calls of one caller may wait to
+// be written. Its large calls, with more than 100 logs, may have half as many waiting
+// besides.
+func (r *Recorder) MaxWaitingPerCaller() int { return r.group.admission.maxPerCaller() }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"learninglog/internal/api"
 	"learninglog/internal/timerange"
 	"learninglog/internal/zones"
 )
@@ -70,6 +71,16 @@ func (u *serviceURL) UnmarshalText(text []byte) (err error) {
 func checkAddress(address string) error {
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		return fmt.Errorf("--addr must be host:port, such as 127.0.0.1:8080, not %q", address)
+	}
+	return nil
+}
+
+// checkHosts returns an error if the value of --allowed-hosts is wrong.
+func checkHosts(names []string) error {
+	for _, name := range names {
+		if err := api.CheckHost(name); err != nil {
+			return fmt.Errorf("--allowed-hosts %w, not %.100q", err, name)
+		}
 	}
 	return nil
 }

@@ -5,31 +5,50 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"syscall"
 	"time"
+
+	"learninglog/internal/api"
+	"learninglog/internal/connections"
+	"learninglog/internal/metrics"
 )
 
-// httpServer returns a server with a timeout for every phase of a request, so that
-// no slow or malicious client can hold a connection for ever.
-func (s *service) httpServer() *http.Server {
+// httpServer returns a server that is to serve the listener that it returns too. Every
+// phase of a request has a timeout, so that no slow or malicious client can hold a
+// connection for ever. Large bodies and answers have further ones, by their progress.
+func (s *service) httpServer() (*http.Server, *connections.Limiter) {
 	const (
 		readHeader = 5 * time.Second
 		read       = 30 * time.Second
-		write      = 30 * time.Second // in addition to the timeout of the request itself
+		write      = 10 * time.Minute
 		idle       = 2 * time.Minute
-		maxHeader  = 64 << 10
+		maxHeader  = 16 << 10
 	)
-	return &http.Server{
+	server := &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: readHeader,
 		ReadTimeout:       read,
-		WriteTimeout:      read + s.flags.RequestTimeout + write,
+		WriteTimeout:      write,
 		IdleTimeout:       idle,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
 	}
+	limiter := connections.Limit(server, s.listener, connectionLimits(s.flags.MaxConnections))
+	metrics.RegisterConnections(s.metrics, limiter)
+	return server, limiter
+}
+
+// connectionLimits leaves room for other files, and for health checks.
+func connectionLimits(most int) connections.Limits {
+	const reserved, otherFiles, least = 16, 64, 16
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil && files.Cur < math.MaxInt32 {
+		most = max(least, min(most, int(files.Cur)-reserved-otherFiles))
+	}
+	return connections.Limits{Most: most, Reserved: reserved, Always: []string{api.HealthPath, api.ReadyPath}}
 }
 
 func listen(ctx context.Context, address string) (net.Listener, error) {

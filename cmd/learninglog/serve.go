@@ -20,6 +20,8 @@ type serveCommand struct {
 	databaseFlags
 
 	Addr              string        `env:"LEARNINGLOG_ADDR" default:"127.0.0.1:8080" help:"Where to listen: host:port. Port 0 takes a free one."`
+	AllowedHosts      []string      `env:"LEARNINGLOG_ALLOWED_HOSTS" placeholder:"NAME,…" help:"The host names by which the service is known, such as learn.example.com, or *.example.com. It answers requests for addresses, for localhost and for these, so that no page of another site can pass for one of its own."`
+	MaxConnections    int           `env:"LEARNINGLOG_MAX_CONNECTIONS" default:"2048" help:"How many connections may be open, of which one caller (an address) may have half. There are fewer where the system allows fewer open files."`
 	Admin             bool          `env:"LEARNINGLOG_ADMIN" default:"true" negatable:"" help:"Serve the pages for operators, under /admin. They have no login: let nobody but operators reach them."`
 	Demo              bool          `help:"First fill an empty database with a year of made-up logs of some learners, to look at. Refuses where there are logs."`
 	LogLevel          logLevel      `env:"LEARNINGLOG_LOG_LEVEL" default:"info" help:"What to log: debug, info, warn or error."`
@@ -49,6 +51,8 @@ func (c *serveCommand) Validate() error {
 		return errors.New("--earliest-timestamp must be in the years 2 to 9000")
 	case c.MaxAhead < 0 || c.MaxAhead > 24*366*100*time.Hour:
 		return errors.New("--max-ahead must be from 0 to 100 years")
+	case c.MaxConnections < 2:
+		return errors.New("--max-connections must be at least 2")
 	case c.RebuildChunkLogs < 1:
 		return errors.New("--rebuild-chunk-logs must be at least 1")
 	case c.VerifyEvery != 0 && c.VerifyEvery < time.Second:
@@ -66,7 +70,7 @@ func (c *serveCommand) Validate() error {
 	case c.ShutdownTimeout <= 0:
 		return errors.New("--shutdown-timeout must be more than 0")
 	}
-	return cmp.Or(checkAddress(c.Addr), c.databaseFlags.Validate())
+	return cmp.Or(checkAddress(c.Addr), checkHosts(c.AllowedHosts), c.databaseFlags.Validate())
 }
 
 // Run serves until ctx ends.

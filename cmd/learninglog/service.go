@@ -276,6 +276,7 @@ func (s *service) makeHandler(context.Context) (err error) {
 		Ready:          s.migrator.Check,
 		Problems:       s.problems,
 		RequestTimeout: s.flags.RequestTimeout,
+		AllowedHosts:   s.flags.AllowedHosts,
 		Requests:       s.requests,
 		Metrics:        s.metrics,
 		Stopping:       s.stopping,
@@ -287,10 +288,10 @@ func (s *service) makeHandler(context.Context) (err error) {
 
 func (s *service) serveRequests(ctx context.Context) error {
 	requests, abandonRequests := context.WithCancel(context.WithoutCancel(ctx))
-	server := s.httpServer()
+	server, limited := s.httpServer()
 	server.BaseContext = func(net.Listener) context.Context { return requests }
 	server.RegisterOnShutdown(s.endStreams)
-	go func() { s.fail(fmt.Errorf("serving requests: %w", server.Serve(s.listener))) }()
+	go func() { s.fail(fmt.Errorf("serving requests: %w", server.Serve(limited))) }()
 	s.stops.add("requests", func(ctx context.Context) error {
 		defer abandonRequests()
 		if err := server.Shutdown(ctx); err != nil {

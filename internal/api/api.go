@@ -34,6 +34,9 @@ type Config struct {
 	Problems *problem.Table
 	// RequestTimeout limits how long a request may wait, mostly for the database.
 	RequestTimeout time.Duration
+	// AllowedHosts are the host names by which the service may be asked for, besides
+	// localhost and addresses: see [CheckHost]. Default: none.
+	AllowedHosts []string
 	// Requests is notified of every request.
 	Requests RequestObserver
 	// Metrics is what /metrics serves.

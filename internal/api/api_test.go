@@ -69,6 +69,7 @@ func newConfig(failure error) Config {
 		Ready:          func(context.Context) error { return failure },
 		Problems:       newProblems(slog.New(slog.DiscardHandler)),
 		RequestTimeout: time.Second,
+		AllowedHosts:   []string{"example.com"}, // which httptest asks for
 		Requests:       nobody{},
 		Metrics:        prometheus.NewRegistry(),
 		Stopping:       context.Background(),
@@ -152,7 +153,7 @@ func TestReadyTellsWhatIsWrongToTheLogOnly(t *testing.T) {
 
 // panicking is a router like the real one, but its handlers panic.
 func panicking(requests RequestObserver) http.Handler {
-	s := &server{Config: Config{Requests: requests, Logger: slog.New(slog.DiscardHandler)}}
+	s := &server{Config: Config{Requests: requests, AllowedHosts: []string{"*"}, Logger: slog.New(slog.DiscardHandler)}}
 	router := chi.NewMux()
 	router.Use(s.middleware()...)
 	router.Get("/", func(http.ResponseWriter, *http.Request) { panic("a secret") })

@@ -22,6 +22,7 @@ func (s *server) middleware() chi.Middlewares {
 		identify,
 		s.observe,
 		s.recoverPanics,
+		s.refuseOtherHosts,
 		refuseOtherSites,
 		middleware.GetHead,
 	)

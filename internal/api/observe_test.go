@@ -133,7 +133,7 @@ func BenchmarkObserve(b *testing.B) {
 		"metrics": metrics.NewRequests(prometheus.NewRegistry()),
 	} {
 		b.Run(name, func(b *testing.B) {
-			s := &server{Config: Config{Requests: observer, Logger: slog.New(slog.DiscardHandler)}}
+			s := &server{Config: Config{Requests: observer, AllowedHosts: []string{"*"}, Logger: slog.New(slog.DiscardHandler)}}
 			router := chi.NewMux()
 			router.Use(s.observe)
 			router.Method(http.MethodPost, "/v1/learning-logs", answer)

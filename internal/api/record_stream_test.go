@@ -51,6 +51,7 @@ func newStreamServerOf(
 		Limits:         command.DefaultLimits(),
 		Problems:       newProblems(slog.New(slog.DiscardHandler)),
 		RequestTimeout: 10 * time.Second,
+		AllowedHosts:   []string{"x"},
 		Requests:       nobody{},
 		Metrics:        prometheus.NewRegistry(),
 		Stopping:       context.Background(),

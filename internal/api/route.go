@@ -49,7 +49,7 @@ func (s *server) addRoutes(router chi.Router) {
 // isExpected reports whether the line of a route, by its pattern, allows the status of
 // an error. Of requests without a line nothing is known.
 func (s *server) isExpected(method, pattern string, status int) bool {
-	if status < http.StatusBadRequest {
+	if status < http.StatusBadRequest || status == problem.OtherHost.Status {
 		return true
 	}
 	if method == http.MethodHead {

@@ -13,6 +13,12 @@ const RecordPath = "/v1/learning-logs"
 // it.
 const JobsPath = "/admin/jobs"
 
+// Paths of health checks.
+const (
+	HealthPath = "/healthz"
+	ReadyPath  = "/readyz"
+)
+
 // routes returns the table of routes. Nothing else is served, and the OpenAPI
 // document is made from this table.
 func (s *server) routes() []route {
@@ -47,8 +53,8 @@ func (s *server) routes() []route {
 		{get, "/v1/rebuilds/{id}/events", open, operation(documentWatchRebuild(), s.watchRebuild), readingOne},
 		{get, "/v1/verifications", open, operation(documentListVerifications(), s.listVerifications), reading},
 
-		{get, "/healthz", open, operation(documentAlive(), s.alive), nil},
-		{get, "/readyz", open, operation(documentReady(), s.ready), reading},
+		{get, HealthPath, open, operation(documentAlive(), s.alive), nil},
+		{get, ReadyPath, open, operation(documentReady(), s.ready), reading},
 		{get, "/metrics", open, plain(s.metrics()), nil},
 
 		{get, "/openapi.json", open, plain(s.openAPI("application/openapi+json", &s.openAPIJSON)), nil},

@@ -135,6 +135,8 @@ type queue struct{ waiting, most int }
 func (q queue) Waiting() int    { return q.waiting }
 func (q queue) MaxWaiting() int { return q.most }
 
+func (q queue) MaxWaitingPerCaller() int { return q.most / 2 }
+
 func TestQueueIsAskedAtEveryScrape(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()

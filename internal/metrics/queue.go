@@ -6,6 +6,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type queue interface {
 	Waiting() int
 	MaxWaiting() int
+	MaxWaitingPerCaller() int
 }
 
 // RegisterQueue registers how many logs wait to be written, and how many may wait.
@@ -21,5 +22,10 @@ func RegisterQueue(registry prometheus.Registerer, q queue) {
 			Name:      "queue_max_logs",
 			Help:      "How many learning logs may wait: posts beyond that are answered 503.",
 		}, func() float64 { return float64(q.MaxWaiting()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: namespace,
+			Name:      "queue_max_caller_logs",
+			Help:      "How many learning logs of one caller's small posts may wait.",
+		}, func() float64 { return float64(q.MaxWaitingPerCaller()) }),
 	)
 }

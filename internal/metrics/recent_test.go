@@ -75,6 +75,8 @@ type waiting struct{}
 func (waiting) Waiting() int    { return 7 }
 func (waiting) MaxWaiting() int { return 20 }
 
+func (waiting) MaxWaitingPerCaller() int { return 10 }
+
 // idlePool has at most 3 connections, and nobody opens any.
 func idlePool(t *testing.T) *pgxpool.Pool {
 	t.Helper()

@@ -18,9 +18,19 @@ func (k Kind) Path() string { return "/problems/" + k.Name }
 //
 //nolint:gochecknoglobals // constants
 var (
+	NotHTTP = Kind{
+		"malformed-request", http.StatusBadRequest, "The request is not valid HTTP",
+		"Its header can't be understood, is too large, or asks for what this service can't do. That is a mistake in the " +
+			"client or in a proxy. The status may be more specific than 400.",
+	}
 	Unreadable = Kind{
 		"unreadable-body", http.StatusBadRequest, "The body can't be read",
 		"The body is not what its content type says, or it broke off. Don't send it again unchanged.",
+	}
+	OtherHost = Kind{
+		"host-not-allowed", http.StatusForbidden, "The service is not known by this host name",
+		"A name that isn't known may be of another site, whose page points it here to act in a visitor's name. " +
+			"Ask for the service by its address or as localhost, or let its operator allow the name: --allowed-hosts.",
 	}
 	OtherSite = Kind{
 		"other-site", http.StatusForbidden, "The request comes from a page of another site",
@@ -84,7 +94,7 @@ var (
 // Kinds returns all kinds, ordered by status.
 func Kinds() []Kind {
 	return []Kind{
-		Unreadable, OtherSite, NotFound, MethodNotAllowed, TimedOut, AlreadyRecorded, RequestIDReused,
+		NotHTTP, Unreadable, OtherHost, OtherSite, NotFound, MethodNotAllowed, TimedOut, AlreadyRecorded, RequestIDReused,
 		Voided, ReplacedUnknown, TooLarge, Unsupported, Invalid, Internal, Unavailable,
 	}
 }

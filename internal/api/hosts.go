@@ -1,0 +1,53 @@
+package api
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"learninglog/internal/problem"
+)
+
+// CheckHost returns an error that says what a name in Config.AllowedHosts must be.
+func CheckHost(name string) error {
+	if name == "" || strings.ContainsAny(name, "/:@ ") {
+		return errors.New("must be a host name without scheme and port, such as learn.example.com, *.example.com for all below it, or * for any")
+	}
+	return nil
+}
+
+// refuseOtherHosts refuses requests for a host name that isn't known to be this service's.
+// A page of another site may point its own name at an address here (DNS rebinding). To a
+// browser, it comes from here then. An address can't be pointed anywhere else.
+func (s *server) refuseOtherHosts(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isAllowed(r.Host, s.AllowedHosts) {
+			problem.OtherHost.New("The Host is " + short(r.Host) + ".").WriteJSON(w)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func isAllowed(host string, names []string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(host, ".")
+	if host == "" { // HTTP/1.0, which no browser speaks
+		return true
+	}
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return true
+	}
+	host = strings.ToLower(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") ||
+		slices.ContainsFunc(names, func(name string) bool {
+			name = strings.ToLower(name)
+			below, ok := strings.CutPrefix(name, "*")
+			return host == name || ok && strings.HasSuffix(host, below)
+		})
+}

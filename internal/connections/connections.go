@@ -1,0 +1,211 @@
+// Package connections bounds what the clients of an HTTP server can hold by their mere
+// connections: how many there are, in all and of one caller, and for how long one may
+// keep an answer from being sent. Begin with [Limit].
+package connections
+
+import (
+	"container/list"
+	"context"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"learninglog/internal/caller"
+	"learninglog/internal/problem"
+)
+
+// Limits are the limits of connections.
+type Limits struct {
+	// Most is how many connections may be open, at least 1. One caller may have half of
+	// them.
+	Most int
+	// Reserved is how many more may be open, whose requests are refused, unless they are
+	// for the paths in Always.
+	Reserved int
+	// Always has the paths that are served however many connections there are, such as
+	// health checks.
+	Always []string
+}
+
+// Limiter is a listener that limits its connections. If there are too many, it closes
+// those that have no request under way, of whoever has most of them, the longest idle
+// first. So idle connections keep nobody out.
+type Limiter struct {
+	net.Listener
+
+	limits   Limits
+	progress time.Duration
+
+	mu      sync.Mutex
+	open    int
+	callers map[caller.Caller]*held
+	refused int
+}
+
+// held is the connections of a caller.
+type held struct {
+	// all has them in the order in which their states changed, the oldest first.
+	all list.List // of *connection
+	// idle is how many have no request under way.
+	idle int
+}
+
+// Limit makes a server serve the connections of a listener within limits. It returns the
+// listener that must be served, and must be called before.
+func Limit(server *http.Server, listener net.Listener, limits Limits) *Limiter {
+	l := &Limiter{Listener: listener, limits: limits, progress: progress, callers: make(map[caller.Caller]*held)}
+	server.ConnState = l.changed
+	server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		own, _ := c.(*connection)
+		return context.WithValue(caller.With(ctx, own.caller), key{}, own)
+	}
+	server.Handler = l.refuse(server.Handler)
+	return l
+}
+
+type key struct{}
+
+// Accept returns the next connection that may be served.
+func (l *Limiter) Accept() (net.Conn, error) {
+	for {
+		accepted, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if c := l.admit(accepted); c != nil {
+			return c, nil
+		}
+		_ = accepted.Close()
+	}
+}
+
+// admit counts a connection, or returns nil if there are too many.
+func (l *Limiter) admit(accepted net.Conn) *connection {
+	c := &connection{Conn: accepted, progress: l.progress, caller: caller.At(accepted.RemoteAddr())}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	own := l.callers[c.caller]
+	if own != nil && own.all.Len() >= max(1, l.limits.Most/2) && !l.closeOne(own) {
+		l.refused++
+		return nil
+	}
+	if l.open >= l.limits.Most && !l.closeOne(l.mostIdle()) {
+		c.crowded = true
+		if l.open >= l.limits.Most+l.limits.Reserved {
+			l.refused++
+			return nil
+		}
+	}
+	if own = l.callers[c.caller]; own == nil {
+		own = new(held)
+		l.callers[c.caller] = own
+	}
+	c.place = own.all.PushBack(c)
+	own.setIdle(c, true)
+	l.open++
+	return c
+}
+
+// setIdle takes note of the state of a connection.
+func (h *held) setIdle(c *connection, idle bool) {
+	if c.idle != idle {
+		c.idle = idle
+		if idle {
+			h.idle++
+		} else {
+			h.idle--
+		}
+	}
+	h.all.MoveToBack(c.place)
+}
+
+// mostIdle returns the caller with the most idle connections, or nil. It must be called
+// with l.mu held.
+func (l *Limiter) mostIdle() (most *held) {
+	for _, h := range l.callers {
+		if h.idle > 0 && (most == nil || h.idle > most.idle) {
+			most = h
+		}
+	}
+	return most
+}
+
+// closeOne closes the connection of a caller that has been idle for longest, and reports
+// whether there is one. It must be called with l.mu held.
+func (l *Limiter) closeOne(h *held) bool {
+	if h == nil || h.idle == 0 {
+		return false
+	}
+	for at := h.all.Front(); at != nil; at = at.Next() {
+		if c, _ := at.Value.(*connection); c.idle {
+			l.forget(c)
+			_ = c.Conn.Close()
+			return true
+		}
+	}
+	return false
+}
+
+// forget uncounts a connection, once. It must be called with l.mu held.
+func (l *Limiter) forget(c *connection) {
+	if c.forgotten {
+		return
+	}
+	c.forgotten = true
+	l.open--
+	own := l.callers[c.caller]
+	own.setIdle(c, false)
+	if own.all.Remove(c.place); own.all.Len() == 0 {
+		delete(l.callers, c.caller)
+	}
+}
+
+// changed is called by the server when the state of a connection changes.
+func (l *Limiter) changed(served net.Conn, state http.ConnState) {
+	c, _ := served.(*connection)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch own := l.callers[c.caller]; {
+	case c.forgotten, state == http.StateNew:
+	case state == http.StateActive:
+		own.setIdle(c, false)
+	case state == http.StateIdle:
+		c.head.begin()
+		own.setIdle(c, true)
+	default: // it is closed
+		l.forget(c)
+	}
+}
+
+// Count returns how many connections are open, and how many were refused because there
+// were too many.
+func (l *Limiter) Count() (open, refused int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.open, l.refused
+}
+
+// refuse refuses the requests of connections beyond the limit, and requests with two
+// lengths.
+func (l *Limiter) refuse(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, _ := r.Context().Value(key{}).(*connection)
+		switch {
+		case c.crowded && !slices.Contains(l.limits.Always, r.URL.Path):
+			hangUp(w, problem.Unavailable.New("There are too many connections.").Later(problem.RetryAfter))
+		case r.ProtoMajor == 1 && c.head.hasTwoLengths():
+			hangUp(w, problem.NotHTTP.New("It has both a Content-Length and a Transfer-Encoding: proxies may disagree on where it ends."))
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// hangUp answers with a problem, and waits for no more of the request.
+func hangUp(w http.ResponseWriter, wrong *problem.Problem) {
+	w.Header().Set("Connection", "close")
+	stopReading(w)
+	wrong.WriteJSON(w)
+}

@@ -1,0 +1,267 @@
+package connections
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/caller"
+	"learninglog/internal/problem"
+)
+
+const eventually, often = 20 * time.Second, 5 * time.Millisecond
+
+// startServer returns the address of a server of /, /caller, /large, /slow and /health.
+// /slow is answered when the returned function is called.
+func startServer(t *testing.T, limits Limits) (address string, limiter *Limiter, letGo func()) {
+	t.Helper()
+	wait := make(chan struct{})
+	routes := http.NewServeMux()
+	routes.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
+	routes.HandleFunc("/health", func(http.ResponseWriter, *http.Request) {})
+	routes.HandleFunc("/slow", func(http.ResponseWriter, *http.Request) { <-wait })
+	routes.HandleFunc("/caller", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, caller.Of(r.Context())) })
+	routes.HandleFunc("/large", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 64<<20)) })
+	server := httptest.NewUnstartedServer(routes)
+	limits.Always = []string{"/health"}
+	limiter = Limit(server.Config, server.Listener, limits)
+	limiter.progress = 500 * time.Millisecond
+	server.Listener = limiter
+	server.Start()
+	t.Cleanup(server.Close)
+	var once bool
+	letGo = func() {
+		if !once {
+			once = true
+			close(wait)
+		}
+	}
+	t.Cleanup(letGo)
+	return server.Listener.Addr().String(), limiter, letGo
+}
+
+// client is a connection from an address of this machine.
+type client struct {
+	net.Conn
+
+	answers *bufio.Reader
+}
+
+func dial(t *testing.T, from, address string) client {
+	t.Helper()
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	connection, err := dialer.Dial("tcp", address)
+	require.NoError(t, err, "only Linux lets a program use every address of 127.0.0.0/8")
+	t.Cleanup(func() { _ = connection.Close() })
+	require.NoError(t, connection.SetDeadline(time.Now().Add(eventually)))
+	return client{connection, bufio.NewReader(connection)}
+}
+
+func (c client) send(request string) {
+	_, _ = io.WriteString(c, request)
+}
+
+// get returns the status and the body of a path, or 0 if the connection was closed.
+func (c client) get(path string) (status int, body string) {
+	c.send("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n")
+	return c.answer()
+}
+
+func (c client) answer() (status int, body string) {
+	answer, err := http.ReadResponse(c.answers, nil)
+	if err != nil {
+		return 0, ""
+	}
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return 0, ""
+	}
+	return answer.StatusCode, string(text)
+}
+
+func (c client) isClosed() bool {
+	_, err := c.answers.ReadByte()
+	return err == io.EOF || err != nil && strings.Contains(err.Error(), "reset")
+}
+
+const one, other = "127.0.0.1", "127.0.0.2"
+
+func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
+	t.Parallel()
+	address, limiter, _ := startServer(t, Limits{Most: 6})
+	honest := dial(t, one, address)
+	status, _ := honest.get("/")
+	require.Equal(t, http.StatusOK, status)
+	oldest := dial(t, other, address)
+	for range 20 {
+		dial(t, other, address) // and says nothing
+	}
+	assert.True(t, oldest.isClosed(), "of the one who has too many, the oldest goes")
+
+	status, _ = dial(t, one, address).get("/")
+	assert.Equal(t, http.StatusOK, status)
+	status, _ = honest.get("/")
+	assert.Equal(t, http.StatusOK, status, "an idle connection of another stays")
+	open, refused := limiter.Count()
+	assert.LessOrEqual(t, open, 6)
+	assert.Zero(t, refused)
+}
+
+func TestOneCallerMayHaveHalfOfTheConnections(t *testing.T) {
+	t.Parallel()
+	address, limiter, letGo := startServer(t, Limits{Most: 4})
+	for range 2 {
+		dial(t, other, address).send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+	}
+	require.Eventually(t, func() bool { return active(limiter) == 2 }, eventually, often)
+
+	assert.True(t, dial(t, other, address).isClosed(), "a third one, while none is idle")
+	status, _ := dial(t, one, address).get("/")
+	assert.Equal(t, http.StatusOK, status)
+	_, refused := limiter.Count()
+	assert.Equal(t, 1, refused)
+	letGo()
+}
+
+// active returns how many connections have a request under way.
+func active(l *Limiter) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	active := l.open
+	for _, h := range l.callers {
+		active -= h.idle
+	}
+	return active
+}
+
+func TestHealthIsServedHoweverManyConnectionsThereAre(t *testing.T) {
+	t.Parallel()
+	address, limiter, letGo := startServer(t, Limits{Most: 2, Reserved: 2})
+	for _, from := range []string{one, other} {
+		dial(t, from, address).send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+	}
+	require.Eventually(t, func() bool { return active(limiter) == 2 }, eventually, often)
+	const another = "127.0.0.3"
+
+	status, _ := dial(t, another, address).get("/health")
+	assert.Equal(t, http.StatusOK, status)
+	crowded := dial(t, another, address)
+	status, body := crowded.get("/")
+	assert.Equal(t, http.StatusServiceUnavailable, status)
+	assert.Contains(t, body, problem.Unavailable.Path())
+	assert.True(t, crowded.isClosed())
+
+	letGo()
+	require.Eventually(t, func() bool {
+		status, _ := dial(t, another, address).get("/")
+		return status == http.StatusOK
+	}, eventually, often, "there is room again")
+}
+
+func TestAClientThatReadsNothingIsCutOff(t *testing.T) {
+	t.Parallel()
+	address, limiter, _ := startServer(t, Limits{Most: 4})
+	dial(t, one, address).send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+	require.Eventually(t, func() bool { return active(limiter) == 1 }, eventually, often)
+	assert.Eventually(t, func() bool { open, _ := limiter.Count(); return open == 0 }, eventually, often)
+}
+
+func TestAClientMayReadSlowly(t *testing.T) {
+	t.Parallel()
+	address, limiter, _ := startServer(t, Limits{Most: 4})
+	slow := dial(t, one, address)
+	slow.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+	begun, piece, read := time.Now(), make([]byte, 4<<20), 0
+	for time.Since(begun) < 3*limiter.progress {
+		n, err := io.ReadFull(slow.answers, piece)
+		require.NoError(t, err, "after %d bytes", read)
+		read += n
+		time.Sleep(limiter.progress / 5) // this client is slow
+	}
+}
+
+func TestTheCallerIsInTheContext(t *testing.T) {
+	t.Parallel()
+	address, _, _ := startServer(t, Limits{Most: 4})
+	for _, from := range []string{one, other} {
+		_, body := dial(t, from, address).get("/caller")
+		assert.Equal(t, from, body)
+	}
+}
+
+func TestARequestWithTwoLengthsIsRefused(t *testing.T) {
+	t.Parallel()
+	address, _, _ := startServer(t, Limits{Most: 100})
+	const chunk = "2\r\nhi\r\n0\r\n\r\n"
+	for name, fields := range map[string]string{
+		"one after the other":  "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
+		"the other way around": "transfer-encoding: chunked\r\nCONTENT-LENGTH: 2\r\n",
+		"far apart":            "Content-Length: 2\r\nX-Long: " + strings.Repeat("x", 5000) + "\r\nTransfer-Encoding: chunked\r\n",
+	} {
+		for _, again := range []bool{false, true} {
+			c := dial(t, one, address)
+			if again {
+				status, _ := c.get("/")
+				require.Equal(t, http.StatusOK, status)
+			}
+			c.send("POST / HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n" + chunk)
+			status, body := c.answer()
+			assert.Equal(t, http.StatusBadRequest, status, "%s, on a connection that was used before: %t", name, again)
+			assert.Contains(t, body, problem.NotHTTP.Path())
+			assert.True(t, c.isClosed())
+		}
+	}
+	c := dial(t, one, address)
+	for range 3 {
+		c.send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n12\r\nContent-Length: 2\n\r\n0\r\n\r\n")
+		status, body := c.answer()
+		assert.Equal(t, http.StatusOK, status, "the text of a body is no field")
+		assert.Equal(t, "Content-Length: 2\n", body)
+		c.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi")
+		status, _ = c.answer()
+		assert.Equal(t, http.StatusOK, status, "nor is the field of another request")
+	}
+}
+
+// What isn't HTTP never reaches a handler.
+func TestNetHTTPsOwnErrorsAreProblems(t *testing.T) {
+	t.Parallel()
+	address, _, _ := startServer(t, Limits{Most: 100})
+	for request, expected := range map[string]struct {
+		status int
+		detail string
+	}{
+		"nonsense\r\n\r\n":                  {400, ""},
+		"GET / HTTP/1.1\r\n\r\n":            {400, "missing required Host header."},
+		"GET / HTTP/3.1\r\nHost: x\r\n\r\n": {505, "unsupported protocol version."},
+		"GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 2<<20):                {431, ""},
+		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n":                {501, ""},
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n": {400, ""},
+	} {
+		c := dial(t, one, address)
+		go c.send(request)
+		answer, err := http.ReadResponse(c.answers, nil)
+		require.NoError(t, err, "%.60q", request)
+		text, err := io.ReadAll(answer.Body)
+		require.NoError(t, err)
+		var wrong problem.Problem
+		require.NoError(t, json.NewDecoder(bytes.NewReader(text)).Decode(&wrong), "%.60q: %s", request, text)
+		assert.Equal(t, expected.status, answer.StatusCode, "%.60q", request)
+		assert.Equal(t, problem.MediaType, answer.Header.Get("Content-Type"))
+		assert.Equal(t, expected.status, wrong.Status)
+		assert.Equal(t, problem.NotHTTP.Path(), wrong.Type)
+		assert.Equal(t, expected.detail, wrong.Detail)
+	}
+}

@@ -1,0 +1,48 @@
+package connections
+
+import "bytes"
+
+// head is what net/http doesn't tell of the header of the current request: it drops a
+// Content-Length beside a Transfer-Encoding. Requests that are sent before the last one is
+// answered (pipelining) aren't looked at.
+type head struct {
+	line            []byte // the beginning of the current line
+	length, chunked bool   // whether there is such a field
+	over            bool   // the body has begun
+}
+
+// longestName is the length of the longest name that is looked for.
+const longestName = len("transfer-encoding:")
+
+// begin forgets the last request.
+func (h *head) begin() { *h = head{line: h.line[:0]} }
+
+// read goes on with what has arrived. It is called with the bytes of bodies too.
+func (h *head) read(text []byte) {
+	for !h.over && len(text) > 0 {
+		line, rest, whole := bytes.Cut(text, []byte{'\n'})
+		if room := longestName - len(h.line); room > 0 {
+			h.line = append(h.line, line[:min(room, len(line))]...)
+		}
+		if whole {
+			h.endLine()
+		}
+		text = rest
+	}
+}
+
+func (h *head) endLine() {
+	name, _, _ := bytes.Cut(h.line, []byte{':'})
+	switch {
+	case len(h.line) == 0, string(h.line) == "\r":
+		h.over = true
+	case bytes.EqualFold(name, []byte("content-length")):
+		h.length = true
+	case bytes.EqualFold(name, []byte("transfer-encoding")):
+		h.chunked = true
+	}
+	h.line = h.line[:0]
+}
+
+// hasTwoLengths reports whether the request says in two ways where it ends.
+func (h *head) hasTwoLengths() bool { return h.length && h.chunked }
