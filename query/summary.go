@@ -47,6 +47,29 @@ func YearRequest(userID uuid.UUID, year int) SummaryRequest {
 	}
 }
 
+// AboutPeriods returns about how many periods the summary will have at most, without
+// periods that are left out because they have no logs.
+func (r SummaryRequest) AboutPeriods() int {
+	_, to := r.Clock.todays()
+	if r.To != nil {
+		to = *r.To
+	}
+	if r.From == nil {
+		return DefaultPeriods(r.Granularity)
+	}
+	days := max(0, int(to-*r.From)) + 1
+	switch r.Granularity {
+	case rollup.Week:
+		return days/7 + 1
+	case rollup.Month:
+		return days/28 + 1
+	case rollup.Day:
+		return days
+	default:
+		return days/365 + 1
+	}
+}
+
 // DefaultPeriods returns how many periods a summary has by default: 30 days, 12 weeks,
 // 12 months, 5 years or the only total.
 func DefaultPeriods(granularity rollup.Granularity) int {

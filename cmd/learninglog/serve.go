@@ -90,7 +90,7 @@ func (c *serveCommand) Run(ctx context.Context, stdout io.Writer) error {
 // soft: the memory in use may exceed it, and then garbage collection takes at most
 // half of the time. GOMEMLIMIT overrides it.
 func tuneGarbageCollection() {
-	const percent, limit = 400, 512 << 20
+	const percent, limit = 400, 192 << 20
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(percent)
 	}

@@ -57,6 +57,10 @@ func (s *server) getActivity(ctx context.Context, input *activityInput) (*huma.S
 			return nil, err
 		}
 	}
+	const daysOfAYear = 64 << 10 // bytes in memory, roughly
+	if err := takeRoom(ctx, daysOfAYear); err != nil {
+		return nil, err
+	}
 	summary, err := s.Reader.Summary(ctx, query.YearRequest(userID, year))
 	if err != nil {
 		return nil, err

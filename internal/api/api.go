@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -56,10 +57,12 @@ type server struct {
 	Config
 
 	api huma.API
-	// These channels are semaphores. reading limits the arrays in memory, streaming
-	// the open streams, recording the arrays and the blocks of streams that are
-	// being recorded, and watching the watchers of rebuilds.
-	reading, streaming, recording, watching chan struct{}
+	// What requests may hold at the same time: see places.go.
+	bodies, arrays, recording, watching, answers *places
+	streams                                      *streams
+	// decoding limits how many logs are decoded at the same time, so that arrays and
+	// streams leave processors to others.
+	decoding chan struct{}
 	// streamTimeout is how long a stream waits for a client that makes no progress.
 	streamTimeout time.Duration
 	// pictures caches the pictures of summaries: drawing one takes about as long as
@@ -97,10 +100,13 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 	}
 	s := &server{
 		Config:        config,
-		reading:       make(chan struct{}, maxReading),
-		streaming:     make(chan struct{}, maxStreaming),
-		recording:     make(chan struct{}, maxRecording),
-		watching:      make(chan struct{}, maxWatching),
+		bodies:        newPlaces(maxBodies, maxBodiesEach, "Too many large bodies are arriving."),
+		arrays:        newPlaces(maxArrays, maxArraysEach, "Too many arrays are being answered."),
+		recording:     newPlaces(maxRecording, maxRecordingEach, "Too many batches are being recorded."),
+		watching:      newPlaces(maxWatching, maxWatchingEach, "Too many rebuilds are being watched."),
+		answers:       newPlaces(maxAnswers, maxAnswersEach, "Too many large answers are being sent."),
+		streams:       newStreams(),
+		decoding:      make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		streamTimeout: streamTimeout,
 		zones:         known,
 		problems:      make(map[string][]problem.Kind),
@@ -108,7 +114,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 	}
 	router := chi.NewMux()
 	router.Use(s.middleware()...)
-	s.api = humachi.New(router.With(checkQuery), s.humaConfig())
+	s.api = humachi.New(router.With(checkQuery, s.holdRoom), s.humaConfig())
 	s.addRoutes(router)
 	router.NotFound(s.notFound)
 	router.MethodNotAllowed(s.methodNotAllowed(router))
@@ -118,9 +124,15 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 	return s, router, nil
 }
 
-// limitTime sets the timeout of a request. For a request with a body, the time
-// begins when the body has arrived, because a slow network is not an outage.
-// Receiving the body has a timeout of its own.
+// finish returns a context in which a request that changes something is finished, even if
+// its client seems to be gone: a client may also have closed only its sending side, and
+// must not be told that its log failed. The time begins when the body has arrived, because
+// a slow network is not an outage; receiving the body has a timeout of its own.
+func (s *server) finish(ctx context.Context) (context.Context, context.CancelFunc) {
+	return s.limitTime(context.WithoutCancel(ctx))
+}
+
+// limitTime sets the timeout of a request.
 func (s *server) limitTime(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, s.RequestTimeout)
 }

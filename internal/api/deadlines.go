@@ -15,25 +15,27 @@ const (
 	closingTimeout = time.Second
 )
 
-// deadlines limits the time of every read and every write of a stream. They replace
+// deadlines limits the time of every log and every write of a stream. They replace
 // the timeouts of a whole request, which a long stream would exceed.
 type deadlines struct {
 	control *http.ResponseController
 
 	mu          sync.Mutex
 	ending      bool          // reads have their last deadline
-	read, write time.Duration // the time limits of a single call
+	read, write time.Duration // the time limits of a log and of a single write
 }
 
 func newDeadlines(control *http.ResponseController, each time.Duration) *deadlines {
 	return &deadlines{control: control, read: each, write: each}
 }
 
-func (d *deadlines) beforeRead() {
+// beforeRead sets the time limit of a log, of which a read may bring only a part: it
+// begins with the arrival of the last log.
+func (d *deadlines) beforeRead(last time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.ending {
-		_ = d.control.SetReadDeadline(time.Now().Add(d.read)) // fails only with a test's recorder
+		_ = d.control.SetReadDeadline(last.Add(d.read)) // fails only with a test's recorder
 	}
 }
 
@@ -63,13 +65,14 @@ func (d *deadlines) hurry() {
 	_ = d.control.SetWriteDeadline(time.Now().Add(closingTimeout))
 }
 
-// deadlineReader is a body with a deadline for every read.
+// deadlineReader is a body with a deadline for every log.
 type deadlineReader struct {
 	body      io.Reader
 	deadlines *deadlines
+	last      func() time.Time // when the last log arrived
 }
 
 func (r deadlineReader) Read(into []byte) (int, error) {
-	r.deadlines.beforeRead()
+	r.deadlines.beforeRead(r.last())
 	return r.body.Read(into)
 }

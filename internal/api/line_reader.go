@@ -6,6 +6,7 @@ import (
 	"io"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"learninglog/command"
 	"learninglog/internal/lines"
@@ -18,25 +19,34 @@ const maxBlock = 1000
 // lineReader reads and decodes the next block of a stream while the previous one is
 // being recorded.
 type lineReader struct {
-	lines *lines.Reader
-	read  func(index int, text []byte) postedLog
+	lines  *lines.Reader
+	read   func(index int, text []byte) postedLog
+	opened time.Time
 	// done is closed when the body is no longer being read.
 	done chan struct{}
 
 	mu      sync.Mutex
 	changed *sync.Cond
 	next    []postedLog
-	waiting bool  // for the client; next has everything that has arrived
-	stopped bool  // no more logs are wanted
-	end     error // why there are no more logs: io.EOF at the end of the body
+	arrived int       // all logs so far
+	last    time.Time // when the last log arrived, or could be taken in
+	waiting bool      // for the client; next has everything that has arrived
+	stopped bool      // no more logs are wanted
+	end     error     // why there are no more logs: io.EOF at the end of the body
 }
 
-// newLineReader starts to read body. read decodes the text of a line.
-func newLineReader(body io.Reader, read func(index int, text []byte) postedLog) *lineReader {
-	r := &lineReader{lines: lines.NewReader(body, maxLogBytes), read: read, done: make(chan struct{})}
+// newLineReader returns a reader of body. read decodes the text of a line.
+func newLineReader(read func(index int, text []byte) postedLog) *lineReader {
+	now := time.Now()
+	r := &lineReader{read: read, opened: now, last: now, done: make(chan struct{})}
 	r.changed = sync.NewCond(&r.mu)
-	go r.run()
 	return r
+}
+
+// start begins to read.
+func (r *lineReader) start(body io.Reader) {
+	r.lines = lines.NewReader(body, maxLogBytes)
+	go r.run()
 }
 
 func (r *lineReader) run() {
@@ -94,17 +104,29 @@ func (r *lineReader) put(log postedLog) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiting = false
-	for len(r.next) == maxBlock && !r.stopped {
+	for r.full() && !r.stopped {
 		r.changed.Wait()
 	}
 	if r.stopped {
 		return false
 	}
+	r.arrived++
+	r.last = time.Now()
 	r.next = append(r.next, log)
-	if len(r.next) == maxBlock {
+	if r.full() {
 		r.changed.Broadcast()
 	}
 	return true
+}
+
+// full must be called with r.mu held.
+func (r *lineReader) full() bool { return len(r.next) == maxBlock }
+
+// lastArrival returns when the last log arrived, or could be taken in.
+func (r *lineReader) lastArrival() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last
 }
 
 func (r *lineReader) finish(end error) {
@@ -136,7 +158,7 @@ func (r *lineReader) take() ([]postedLog, error) {
 }
 
 func (r *lineReader) worthTaking() bool {
-	return r.end != nil || r.stopped || len(r.next) == maxBlock || r.waiting && len(r.next) > 0
+	return r.end != nil || r.stopped || r.full() || r.waiting && len(r.next) > 0
 }
 
 // stop makes the reader stop after its current read. If the whole body has arrived

@@ -77,6 +77,10 @@ func (s *server) listLogs(ctx context.Context, input *logsInput) (*logsOutput, e
 	if err != nil {
 		return nil, err
 	}
+	const oneLog = 1000 // bytes in memory, roughly
+	if err := takeRoom(ctx, request.Limit*oneLog); err != nil {
+		return nil, err
+	}
 	page, err := s.Reader.Logs(ctx, request)
 	if err != nil {
 		return nil, err

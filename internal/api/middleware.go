@@ -21,6 +21,7 @@ func (s *server) middleware() chi.Middlewares {
 	return chi.Chain(
 		identify,
 		s.observe,
+		discardRest,
 		s.recoverPanics,
 		s.refuseOtherHosts,
 		refuseOtherSites,

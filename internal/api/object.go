@@ -153,7 +153,7 @@ func shown(text []byte) any {
 	case isString:
 		return short(string(content))
 	case isLiteral && len(text) <= mostShown:
-		return json.RawMessage(text)
+		return json.RawMessage(bytes.Clone(text)) // the body needn't be kept for it
 	default:
 		return short(string(text))
 	}
@@ -312,7 +312,7 @@ func takeText[T any](o *object, name, expected string, parse func(string) (T, er
 
 // maxUnknown is how many unknown fields are reported. An object with more than this
 // is something else than a log with a mistake.
-const maxUnknown = 10
+const maxUnknown = 3
 
 // finish returns everything that is wrong, including unknown fields.
 func (o *object) finish(known ...string) []problem.Field {

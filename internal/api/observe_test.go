@@ -101,27 +101,22 @@ func TestAnOutageIsLoggedNowAndThen(t *testing.T) {
 }
 
 // A client that closes the connection is not an outage.
-func TestRequestsWhoseClientIsGoneAreBrokenOff(t *testing.T) {
+func TestReadsWhoseClientIsGoneAreBrokenOff(t *testing.T) {
 	t.Parallel()
-	for body, want := range map[string]string{
-		aLog: "POST /v1/learning-logs ", "{": "POST /v1/learning-logs Bad Request",
-	} {
-		observed, log := new(requests), new(logBuffer)
-		config := newConfig(errAway)
-		config.Requests = observed
-		config.Logger = slog.New(slog.NewTextHandler(log, nil))
-		config.Problems = newProblems(config.Logger)
-		handler, err := New(config)
-		require.NoError(t, err)
-		gone, hangUp := context.WithCancel(t.Context())
-		hangUp()
+	observed, log := new(requests), new(logBuffer)
+	config := newConfig(context.Canceled) // as a database fails then
+	config.Requests = observed
+	config.Logger = slog.New(slog.NewTextHandler(log, nil))
+	config.Problems = newProblems(config.Logger)
+	handler, err := New(config)
+	require.NoError(t, err)
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
 
-		handler.ServeHTTP(httptest.NewRecorder(),
-			httptest.NewRequestWithContext(gone, http.MethodPost, "/v1/learning-logs", strings.NewReader(body)))
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(gone, http.MethodGet, "/v1/users/"+aUser+"/summary", nil))
 
-		assert.Equal(t, []string{want}, observed.answers)
-		assert.Empty(t, log.String(), "it is not worth a line")
-	}
+	assert.Equal(t, []string{"GET /v1/users/{user_id}/summary "}, observed.answers)
+	assert.Empty(t, log.String(), "it is not worth a line")
 }
 
 // BenchmarkObserve measures the cost of metrics, and of disabled logging, per

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 const (
@@ -23,6 +24,7 @@ const (
 type outcomeSender struct {
 	writer    http.ResponseWriter
 	deadlines *deadlines
+	all       *atomic.Int64 // bytes that are buffered for all streams
 	done      chan struct{} // closed when everything is sent, or the client doesn't read
 
 	mu      sync.Mutex
@@ -33,8 +35,8 @@ type outcomeSender struct {
 	failed  bool
 }
 
-func newOutcomeSender(writer http.ResponseWriter, deadlines *deadlines) *outcomeSender {
-	s := &outcomeSender{writer: writer, deadlines: deadlines, done: make(chan struct{})}
+func newOutcomeSender(writer http.ResponseWriter, deadlines *deadlines, all *atomic.Int64) *outcomeSender {
+	s := &outcomeSender{writer: writer, deadlines: deadlines, all: all, done: make(chan struct{})}
 	s.changed = sync.NewCond(&s.mu)
 	go s.run()
 	return s
@@ -45,13 +47,22 @@ func newOutcomeSender(writer http.ResponseWriter, deadlines *deadlines) *outcome
 func (s *outcomeSender) send(text []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.size > maxUnread && !s.failed {
+	for s.isFull() && !s.failed {
 		s.changed.Wait()
 	}
 	s.unread = append(s.unread, text)
-	s.size += len(text)
+	s.count(len(text))
 	s.changed.Broadcast()
 	return !s.failed
+}
+
+func (s *outcomeSender) isFull() bool {
+	return s.size > maxUnread || s.size > 0 && s.all.Load() > maxUnreadOfAll
+}
+
+func (s *outcomeSender) count(bytes int) {
+	s.size += bytes
+	s.all.Add(int64(bytes))
 }
 
 // close returns when everything has been sent, or when the client doesn't read.
@@ -65,6 +76,7 @@ func (s *outcomeSender) close() {
 
 func (s *outcomeSender) run() {
 	defer close(s.done)
+	defer func() { s.sent(s.buffered()) }() // what the client will never read
 	control := http.NewResponseController(s.writer)
 	for text := s.next(); text != nil; text = s.next() {
 		for piece := range slices.Chunk(text, maxWrite) {
@@ -99,8 +111,14 @@ func (s *outcomeSender) next() []byte {
 func (s *outcomeSender) sent(bytes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.size -= bytes
+	s.count(-bytes)
 	s.changed.Broadcast()
+}
+
+func (s *outcomeSender) buffered() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.size
 }
 
 func (s *outcomeSender) fail() {

@@ -1,7 +1,7 @@
 package api
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
@@ -29,22 +30,41 @@ type payload struct {
 	reader      io.Reader
 	length      int64 // as the client declares it, or -1
 	contentType string
+	encoding    string
+	control     *http.ResponseController // nil in tests
 }
 
 // Resolve is called by huma before the operation's handler.
 func (p *payload) Resolve(ctx huma.Context) []error {
-	request, _ := humachi.Unwrap(ctx)
-	*p = payloadOf(request)
+	request, writer := humachi.Unwrap(ctx)
+	*p = payloadOf(writer, request)
 	return nil
 }
 
-func payloadOf(r *http.Request) payload {
-	return payload{reader: r.Body, length: r.ContentLength, contentType: r.Header.Get("Content-Type")}
+func payloadOf(w http.ResponseWriter, r *http.Request) payload {
+	p := payload{
+		reader:      r.Body,
+		length:      r.ContentLength,
+		contentType: r.Header.Get("Content-Type"),
+		encoding:    strings.ToLower(strings.Join(r.Header["Content-Encoding"], ", ")),
+		control:     http.NewResponseController(w),
+	}
+	if p.isCompressed() {
+		p.reader, p.length = newInflater(r.Body), -1
+	}
+	return p
 }
+
+func (p *payload) isCompressed() bool { return p.encoding == "gzip" || p.encoding == "x-gzip" }
 
 // mediaType returns which of the supported media types the body has. Without a
 // Content-Type it is the first one.
 func (p *payload) mediaType(supported ...string) (string, error) {
+	if !p.isCompressed() && p.encoding != "" && p.encoding != "identity" {
+		return "", problem.Unsupported.New("", problem.Field{
+			Location: "header.Content-Encoding", Message: "must be gzip, or absent", Value: short(p.encoding),
+		})
+	}
 	if p.contentType == "" {
 		return supported[0], nil
 	}
@@ -62,20 +82,87 @@ func (p *payload) mediaType(supported ...string) (string, error) {
 	})
 }
 
-// read returns the whole body, which may have at most limit bytes.
-func (p *payload) read(limit int64) ([]byte, error) {
-	size := min(max(p.length, 0), limit)
-	body := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // large enough to never grow
-	_, err := body.ReadFrom(io.LimitReader(p.reader, limit+1))
+const (
+	// freeBytes is how much of a body, and of an answer, needs no place.
+	freeBytes = 64 << 10
+	// leastRate is how many bytes of a large body must arrive in a second, on average.
+	leastRate = 32 << 10
+	// bodyPatience is how long a body may take besides.
+	bodyPatience = 30 * time.Second
+)
+
+// read returns the whole body, which may have at most limit bytes. What is larger than
+// freeBytes takes places for what has arrived; call release when the body isn't used any
+// more. Without places, such a body needs none.
+func (p *payload) read(ctx context.Context, limit int, bodies *places) (body []byte, release func(), err error) {
+	var releases []func()
+	release = func() {
+		for _, each := range releases {
+			each()
+		}
+	}
+	begun := time.Now()
+	body = make([]byte, 0, p.expected(limit))
+	for {
+		if len(body) == cap(body) {
+			more := min(max(cap(body), minRead), limit+1-cap(body))
+			if cap(body)+more > freeBytes {
+				p.extendDeadline(begun, len(body))
+				if bodies != nil {
+					done, err := bodies.acquire(ctx, more)
+					if err != nil {
+						release()
+						return nil, nil, err
+					}
+					releases = append(releases, done)
+				}
+			}
+			body = append(make([]byte, 0, cap(body)+more), body...)
+		}
+		n, err := p.reader.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case len(body) > limit:
+			release()
+			return nil, nil, problem.TooLarge.New(fmt.Sprintf("The body may have at most %d bytes.", limit))
+		case errors.Is(err, io.EOF):
+			return body, release, nil
+		case err != nil:
+			release()
+			return nil, nil, bodyProblem(err)
+		}
+	}
+}
+
+// minRead is the least room for a read.
+const minRead = 512
+
+// expected returns how much room a body gets at once. What isn't there yet gets none
+// beyond what is free, whatever length the client declares.
+func (p *payload) expected(limit int) int {
+	const forEnd = 1 // so that the end is found without more room
+	return int(min(max(p.length, minRead)+forEnd, int64(limit)+forEnd, freeBytes))
+}
+
+// extendDeadline gives a large body the time that its rate allows, instead of the time of
+// a whole request.
+func (p *payload) extendDeadline(begun time.Time, received int) {
+	if p.control != nil {
+		allowed := bodyPatience + time.Duration(received+freeBytes)*time.Second/leastRate
+		_ = p.control.SetReadDeadline(begun.Add(allowed)) // fails only with a test's recorder
+	}
+}
+
+// bodyProblem returns the problem for an error of reading a body.
+func bodyProblem(err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, problem.TimedOut.New("")
-	case err != nil:
-		return nil, problem.Unreadable.New("The body broke off.")
-	case int64(body.Len()) > limit:
-		return nil, problem.TooLarge.New(fmt.Sprintf("The body may have at most %d bytes.", limit))
+		return problem.TimedOut.New("")
+	case errors.Is(err, errInflating), errors.Is(err, errExpanding):
+		return problem.Unreadable.New(strings.ToUpper(err.Error()[:1]) + err.Error()[1:] + ".")
+	default:
+		return problem.Unreadable.New("The body broke off.")
 	}
-	return body.Bytes(), nil
 }
 
 // requestBody documents a body that the operation reads itself.

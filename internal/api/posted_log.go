@@ -1,7 +1,9 @@
 package api
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -23,39 +25,38 @@ type postedLog struct {
 type action struct {
 	// decode reads a log. If it is to be voided, only its key is needed.
 	decode func(location string, text []byte) (command.Log, []problem.Field, error)
-	// write records or voids logs. writePatiently waits while too many logs wait to be
-	// written.
-	write, writePatiently func(context.Context, []command.Log) []command.Outcome
+	// write records or voids logs. It waits while too many wait to be written.
+	write func(context.Context, []command.Log) []command.Outcome
 	// countInvalid counts logs that couldn't be decoded.
 	countInvalid func(logs int)
+	// summarize returns the answer to an array, without its outcomes, of which there are
+	// so many.
+	summarize func(map[command.Status]int) any
 }
 
 // toRecord is the action of logs that are to be recorded.
 func (s *server) toRecord() action {
 	return action{
-		decode:         s.decoder().decode,
-		write:          s.Recorder.Record,
-		writePatiently: s.Recorder.RecordPatiently,
-		countInvalid:   s.Recorder.CountInvalid,
+		decode:       s.decoder().decode,
+		write:        s.Recorder.RecordPatiently,
+		countInvalid: s.Recorder.CountInvalid,
+		summarize:    countRecorded,
 	}
 }
 
 // toVoid is the action of logs that are to be voided.
 func (s *server) toVoid() action {
-	voiding := func(void func(context.Context, []command.Target) []command.Outcome) func(context.Context, []command.Log) []command.Outcome {
-		return func(ctx context.Context, logs []command.Log) []command.Outcome {
+	return action{
+		decode: decodeTarget,
+		write: func(ctx context.Context, logs []command.Log) []command.Outcome {
 			targets := make([]command.Target, len(logs))
 			for i, log := range logs {
 				targets[i] = command.Target{UserID: log.UserID, RequestID: log.RequestID}
 			}
-			return void(ctx, targets)
-		}
-	}
-	return action{
-		decode:         decodeTarget,
-		write:          voiding(s.Recorder.Void),
-		writePatiently: voiding(s.Recorder.VoidPatiently),
-		countInvalid:   func(int) {},
+			return s.Recorder.VoidPatiently(ctx, targets)
+		},
+		countInvalid: func(int) {},
+		summarize:    countVoided,
 	}
 }
 
@@ -69,11 +70,53 @@ func (t action) read(index int, text []byte) postedLog {
 		wrong = []problem.Field{{Location: logLocation(index), Message: broken.Detail, Value: short(string(text))}}
 	}
 	posted := unreadableLog(index, wrong...)
-	posted.log, posted.readable = log, wrong == nil
+	if posted.readable = wrong == nil; posted.readable {
+		posted.log = log
+	}
 	if log.RequestID != uuid.Nil {
 		posted.outcome.RequestID = new(log.RequestID.String())
 	}
 	return posted
+}
+
+// maxErrorText is about how many bytes of errors are told for each maxBlock logs, so that an
+// answer isn't much longer than its request.
+const maxErrorText = 256 << 10
+
+// reader returns read for the logs of a body, in their order. It tells the errors of some
+// logs, and of the others only that they are wrong.
+func (t action) reader() func(index int, text []byte) postedLog {
+	left := 0
+	return func(index int, text []byte) postedLog {
+		if index%maxBlock == 0 {
+			left = maxErrorText
+		}
+		posted := t.read(index, text)
+		if left -= sizeOf(posted.outcome.Errors); left < 0 {
+			posted.outcome.Errors = []problem.Field{{
+				Location: logLocation(index), Message: "is wrong like others before: mend these first",
+			}}
+		}
+		return posted
+	}
+}
+
+// sizeOf returns about how long errors are.
+func sizeOf(errors []problem.Field) (size int) {
+	const value = 100
+	for _, field := range errors {
+		size += len(field.Location) + len(field.Message) + value
+	}
+	return size
+}
+
+// appendOutcome appends the outcome as JSON.
+func (p *postedLog) appendOutcome(to []byte) []byte {
+	text := bytes.NewBuffer(to)
+	encoder := json.NewEncoder(text)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(p.outcome) // can't fail: only strings and numbers
+	return bytes.TrimSuffix(text.Bytes(), []byte{'\n'})
 }
 
 func tooLong(index int) postedLog {
@@ -89,13 +132,9 @@ func unreadableLog(index int, wrong ...problem.Field) postedLog {
 
 func logLocation(index int) string { return fmt.Sprintf("body[%d]", index) }
 
-// apply records or voids the readable logs, patiently or not, and sets the outcomes. It
-// returns an error that explains why some logs Failed, or nil if none did.
-func (t action) apply(ctx context.Context, posted []postedLog, patiently bool) error {
-	write := t.write
-	if patiently {
-		write = t.writePatiently
-	}
+// apply records or voids the readable logs, and sets the outcomes. It returns an error
+// that explains why some logs Failed, or nil if none did.
+func (t action) apply(ctx context.Context, posted []postedLog) error {
 	logs := make([]command.Log, 0, len(posted))
 	for i := range posted {
 		if posted[i].readable {
@@ -103,7 +142,7 @@ func (t action) apply(ctx context.Context, posted []postedLog, patiently bool) e
 		}
 	}
 	t.countInvalid(len(posted) - len(logs))
-	recorded := write(ctx, logs)
+	recorded := t.write(ctx, logs)
 	var failure error
 	for i := range posted {
 		if !posted[i].readable {

@@ -18,10 +18,7 @@ import (
 )
 
 const (
-	// maxWatching limits the watchers. Each of them reads a row of the database
-	// every watchEvery.
-	maxWatching = 64
-	watchEvery  = 500 * time.Millisecond
+	watchEvery = 500 * time.Millisecond
 	// readTimeout limits the time of such a read, which would otherwise wait while
 	// the database is unavailable.
 	readTimeout = 5 * time.Second
@@ -71,13 +68,12 @@ func (s *server) watchRebuild(ctx context.Context, input *watchInput) (*huma.Str
 	if input.LastEventID == endEvent {
 		return &huma.StreamResponse{Body: func(answer huma.Context) { answer.SetStatus(http.StatusNoContent) }}, nil
 	}
-	select {
-	case s.watching <- struct{}{}:
-	default:
-		return nil, problem.Unavailable.New("Too many rebuilds are being watched.").Later(problem.RetryAfter)
+	done, err := s.watching.tryAcquire(ctx, 1)
+	if err != nil {
+		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(answer huma.Context) {
-		defer func() { <-s.watching }()
+		defer done()
 		_, writer := humachi.Unwrap(answer)
 		events := newEvents(writer, s.streamTimeout)
 		if answer.Method() == http.MethodHead || events.begin() != nil {

@@ -155,10 +155,11 @@ func (s *server) documentCancelRebuild() huma.Operation {
 }
 
 func (s *server) requestRebuild(ctx context.Context, input *newRebuildInput) (*newRebuildOutput, error) {
-	text, err := input.read(maxRebuildBytes)
+	text, release, err := input.read(ctx, maxRebuildBytes, s.bodies)
 	if err != nil {
 		return nil, err
 	}
+	defer release()
 	if len(text) > 0 {
 		if _, err := input.mediaType(mediaJSON); err != nil {
 			return nil, err
@@ -173,7 +174,7 @@ func (s *server) requestRebuild(ctx context.Context, input *newRebuildInput) (*n
 
 // requestJob requests a rebuild or a re-zone, and answers where to watch it.
 func (s *server) requestJob(ctx context.Context, args rebuild.Args) (*newRebuildOutput, error) {
-	ctx, cancel := s.limitTime(ctx)
+	ctx, cancel := s.finish(ctx)
 	defer cancel()
 	requested, err := s.Jobs.Request(ctx, args)
 	if err != nil {
@@ -190,6 +191,10 @@ func (s *server) requestJob(ctx context.Context, args rebuild.Args) (*newRebuild
 }
 
 func (s *server) listRebuilds(ctx context.Context, input *rebuildsInput) (*rebuildsOutput, error) {
+	const oneRebuild = 2 << 10 // bytes in memory, roughly
+	if err := takeRoom(ctx, input.Limit*oneRebuild); err != nil {
+		return nil, err
+	}
 	rebuilds, err := s.Jobs.List(ctx, input.Limit)
 	if err != nil {
 		return nil, err
@@ -203,6 +208,10 @@ func (s *server) listRebuilds(ctx context.Context, input *rebuildsInput) (*rebui
 }
 
 func (s *server) getRebuild(ctx context.Context, input *rebuildInput) (*rebuildOutput, error) {
+	const usersInMemory = 2 << 20 // bytes, roughly, of the longest list
+	if err := takeRoom(ctx, usersInMemory); err != nil {
+		return nil, err
+	}
 	job, err := s.Jobs.Get(ctx, input.ID)
 	if err != nil {
 		return nil, err
@@ -211,7 +220,7 @@ func (s *server) getRebuild(ctx context.Context, input *rebuildInput) (*rebuildO
 }
 
 func (s *server) cancelRebuild(ctx context.Context, input *rebuildInput) (*cancelOutput, error) {
-	ctx, cancel := s.limitTime(ctx)
+	ctx, cancel := s.finish(ctx)
 	defer cancel()
 	if err := s.Jobs.Cancel(ctx, input.ID); err != nil {
 		return nil, err

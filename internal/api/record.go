@@ -102,7 +102,7 @@ func (s *server) documentLog(description string) *huma.Response {
 }
 
 func (s *server) record(w http.ResponseWriter, r *http.Request) {
-	recorded, status, err := s.recordOne(r)
+	recorded, status, err := s.recordOne(w, r)
 	if err != nil {
 		s.answerProblem(r.Context(), w, err)
 		return
@@ -116,16 +116,16 @@ func (s *server) record(w http.ResponseWriter, r *http.Request) {
 }
 
 // recordOne returns the recorded log and the status of the response.
-func (s *server) recordOne(r *http.Request) (*LearningLog, int, error) {
+func (s *server) recordOne(w http.ResponseWriter, r *http.Request) (*LearningLog, int, error) {
 	mayReturn, err := returnsDuplicates(r)
 	if err != nil {
 		return nil, 0, err
 	}
-	log, err := s.readLog(r)
+	log, err := s.readLog(w, r)
 	if err != nil {
 		return nil, 0, err
 	}
-	ctx, cancel := s.limitTime(r.Context())
+	ctx, cancel := s.finish(r.Context())
 	defer cancel()
 	outcome := s.Recorder.Record(ctx, []command.Log{log})[0]
 
@@ -190,12 +190,12 @@ func returnsDuplicates(r *http.Request) (bool, error) {
 // decoder reads posted logs.
 func (s *server) decoder() logDecoder { return logDecoder{limits: s.Limits, zones: s.zones} }
 
-func (s *server) readLog(r *http.Request) (command.Log, error) {
-	body := payloadOf(r)
+func (s *server) readLog(w http.ResponseWriter, r *http.Request) (command.Log, error) {
+	body := payloadOf(w, r)
 	if _, err := body.mediaType(mediaJSON); err != nil {
 		return command.Log{}, err
 	}
-	text, err := body.read(maxLogBytes)
+	text, _, err := body.read(r.Context(), maxLogBytes, nil)
 	if err != nil {
 		return command.Log{}, err
 	}

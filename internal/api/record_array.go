@@ -1,9 +1,14 @@
 package api
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"slices"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
@@ -13,50 +18,49 @@ import (
 	"learninglog/internal/problem"
 )
 
-// writeArray holds its place in s.reading until the client has received the answer,
-// because the answer is as large as the array.
-func (s *server) writeArray(
-	ctx context.Context, input *manyInput, t action, summarize func([]postedLog) any,
-) (*huma.StreamResponse, error) {
-	done, err := acquire(ctx, s.reading)
-	if err != nil {
-		return nil, err
-	}
+// writeArray holds a place until the client has received the answer, because the answer is
+// as large as the array.
+func (s *server) writeArray(ctx context.Context, input *manyInput, t action) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(answer huma.Context) {
-		defer done()
-		logs, err := s.writeElements(ctx, input, t)
+		_, writer := humachi.Unwrap(answer)
+		body, release, err := input.read(ctx, maxArrayBytes, s.bodies)
 		if err != nil {
-			_, writer := humachi.Unwrap(answer)
+			s.answerProblem(ctx, writer, err)
+			return
+		}
+		free := sync.OnceFunc(release)
+		defer free()
+		done, err := s.arrays.acquire(ctx, 1)
+		if err != nil {
+			s.answerProblem(ctx, writer, err)
+			return
+		}
+		defer done()
+		logs, err := s.writeElements(ctx, body, t)
+		free()
+		if err != nil {
 			s.answerProblem(ctx, writer, err)
 			return
 		}
 		answer.SetHeader("Content-Type", mediaJSON)
-		_ = json.NewEncoder(answer.BodyWriter()).Encode(summarize(logs)) // a client that is gone can ask again
-	}}, nil
+		answerElements(writer, logs, t.summarize)
+	}}
 }
 
 // writeElements writes the logs of an array, and returns them with their outcomes.
-func (s *server) writeElements(ctx context.Context, input *manyInput, t action) ([]postedLog, error) {
-	body, err := input.read(maxArrayBytes)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := s.limitTime(ctx)
+func (s *server) writeElements(ctx context.Context, body []byte, t action) ([]postedLog, error) {
+	ctx, cancel := s.finish(ctx)
 	defer cancel()
-	done, err := acquire(ctx, s.recording)
+	done, err := s.recording.acquire(ctx, 1)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	texts, err := splitArray(body)
+	logs, err := s.readElements(body, t)
 	if err != nil {
 		return nil, err
 	}
-	logs := make([]postedLog, len(texts))
-	for i, text := range texts {
-		logs[i] = t.read(i, text)
-	}
-	failure := t.apply(ctx, logs, false)
+	failure := t.apply(ctx, logs)
 	if failure != nil && noneRecorded(logs) {
 		return nil, failure
 	}
@@ -66,19 +70,55 @@ func (s *server) writeElements(ctx context.Context, input *manyInput, t action) 
 	return logs, nil
 }
 
-// count returns the outcomes of logs, and how many there are of each.
-func count(logs []postedLog) (outcomes []BatchOutcome, counts map[command.Status]int) {
-	counts = make(map[command.Status]int)
-	outcomes = make([]BatchOutcome, len(logs))
-	for i, log := range logs {
-		outcomes[i] = log.outcome
-		counts[log.outcome.Outcome]++
+// readElements decodes the logs of an array, in pieces, so that others have their turns
+// at a processor.
+func (s *server) readElements(body []byte, t action) (logs []postedLog, err error) {
+	var texts [][]byte
+	s.whileDecoding(func() { texts, err = splitArray(body) })
+	if err != nil {
+		return nil, err
 	}
-	return outcomes, counts
+	const piece = 200
+	logs = make([]postedLog, 0, len(texts))
+	read := t.reader()
+	for some := range slices.Chunk(texts, piece) {
+		s.whileDecoding(func() {
+			for _, text := range some {
+				logs = append(logs, read(len(logs), text))
+			}
+		})
+	}
+	return logs, nil
 }
 
-func countRecorded(logs []postedLog) BatchOutcomes {
-	outcomes, counts := count(logs)
+// whileDecoding calls decode when it is its turn.
+func (s *server) whileDecoding(decode func()) {
+	s.decoding <- struct{}{}
+	defer func() { <-s.decoding }()
+	decode()
+}
+
+// answerElements sends the outcomes one by one, because all of them may be many megabytes.
+func answerElements(w io.Writer, logs []postedLog, summarize func(map[command.Status]int) any) {
+	counts := make(map[command.Status]int)
+	for i := range logs {
+		counts[logs[i].outcome.Outcome]++
+	}
+	const end = "]}"
+	summary, _ := json.Marshal(summarize(counts)) // can't fail: only numbers
+	text := bufio.NewWriterSize(w, maxWrite)
+	_, _ = text.Write(bytes.TrimSuffix(summary, []byte(end))) // of a client that is gone, which can ask again
+	for i := range logs {
+		if i > 0 {
+			_ = text.WriteByte(',')
+		}
+		_, _ = text.Write(logs[i].appendOutcome(nil))
+	}
+	_, _ = text.WriteString(end + "\n")
+	_ = text.Flush()
+}
+
+func countRecorded(counts map[command.Status]int) any {
 	return BatchOutcomes{
 		Recorded:        counts[command.Recorded],
 		AlreadyRecorded: counts[command.AlreadyRecorded],
@@ -87,7 +127,7 @@ func countRecorded(logs []postedLog) BatchOutcomes {
 		ReplacedUnknown: counts[command.ReplacedUnknown],
 		Invalid:         counts[command.Invalid],
 		Failed:          counts[command.Failed],
-		Outcomes:        outcomes,
+		Outcomes:        []BatchOutcome{},
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -17,12 +16,6 @@ const (
 	// largest size of its body: 800 bytes per log.
 	maxArray      = 10_000
 	maxArrayBytes = 8 << 20
-	// maxReading limits the arrays, or their answers, that are in memory.
-	// maxStreaming limits the open NDJSON streams. maxRecording limits the arrays
-	// and the blocks of streams that are being recorded. Others wait for their turn.
-	maxReading   = 64
-	maxStreaming = 64
-	maxRecording = 8
 )
 
 // BatchOutcome is the outcome of one of many posted logs.
@@ -94,35 +87,21 @@ func manyOutcomes[Outcomes any](s *server) map[string]*huma.Response {
 }
 
 func (s *server) recordMany(ctx context.Context, input *manyInput) (*huma.StreamResponse, error) {
-	return s.writeMany(ctx, input, s.toRecord(), func(logs []postedLog) any { return countRecorded(logs) })
+	return s.writeMany(ctx, input, s.toRecord())
 }
 
-// writeMany writes the logs of a JSON array or of NDJSON. summarize returns the answer to
-// an array.
-func (s *server) writeMany(
-	ctx context.Context, input *manyInput, t action, summarize func([]postedLog) any,
-) (*huma.StreamResponse, error) {
+// writeMany writes the logs of a JSON array or of NDJSON. What has arrived is written even
+// if the client seems to be gone: see finish.
+func (s *server) writeMany(ctx context.Context, input *manyInput, t action) (*huma.StreamResponse, error) {
+	ctx = context.WithoutCancel(ctx)
 	mediaType, err := input.mediaType(mediaJSON, mediaNDJSON)
 	if err != nil {
 		return nil, err
 	}
 	if mediaType == mediaNDJSON {
-		return s.writeStream(ctx, input, t)
+		return s.writeStream(ctx, input, t), nil
 	}
-	return s.writeArray(ctx, input, t, summarize)
-}
-
-// acquire waits for a free place in a semaphore, for at most ten seconds, and
-// returns the function that frees it again.
-func acquire(ctx context.Context, places chan struct{}) (release func(), err error) {
-	const atMost = 10 * time.Second
-	select {
-	case places <- struct{}{}:
-		return func() { <-places }, nil
-	case <-ctx.Done():
-	case <-time.After(atMost):
-	}
-	return nil, problem.Unavailable.New("Too many batches are being recorded.").Later(problem.RetryAfter)
+	return s.writeArray(ctx, input, t), nil
 }
 
 // answerProblem answers a failed request with the problem, whose wrong fields are in

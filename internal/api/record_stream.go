@@ -1,19 +1,16 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
-	"os"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
 	"learninglog/command"
-	"learninglog/internal/problem"
+	"learninglog/internal/caller"
 )
 
 // stream is an NDJSON body of any length, whose logs are recorded or voided while it
@@ -28,18 +25,22 @@ type stream struct {
 	sender    *outcomeSender
 }
 
-func (s *server) writeStream(ctx context.Context, input *manyInput, t action) (*huma.StreamResponse, error) {
-	done, err := acquire(ctx, s.streaming)
-	if err != nil {
-		return nil, err
-	}
+func (s *server) writeStream(ctx context.Context, input *manyInput, t action) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(answer huma.Context) {
-		defer done()
 		_, writer := humachi.Unwrap(answer)
-		if err := s.openStream(writer, input.reader, t).run(ctx); err != nil {
+		leave, err := s.streams.enter(ctx)
+		if err != nil {
+			s.answerProblem(ctx, writer, err)
+			return
+		}
+		defer leave()
+		st := s.openStream(writer, input.reader, t)
+		remove := s.streams.add(st, caller.Of(ctx))
+		defer remove()
+		if err := st.run(ctx); err != nil {
 			s.answerProblem(ctx, writer, err)
 		}
-	}}, nil
+	}}
 }
 
 func (s *server) openStream(writer http.ResponseWriter, body io.Reader, t action) *stream {
@@ -48,13 +49,19 @@ func (s *server) openStream(writer http.ResponseWriter, body io.Reader, t action
 	deadlines := newDeadlines(control, s.streamTimeout)
 	// Otherwise an unread rest of the body could be mistaken for the next request.
 	writer.Header().Set("Connection", "close")
+	read := t.reader()
+	reader := newLineReader(func(index int, text []byte) (log postedLog) {
+		s.whileDecoding(func() { log = read(index, text) })
+		return log
+	})
+	reader.start(deadlineReader{body, deadlines, reader.lastArrival})
 	return &stream{
 		server:    s,
 		action:    t,
 		writer:    writer,
 		deadlines: deadlines,
-		reader:    newLineReader(deadlineReader{body, deadlines}, t.read),
-		sender:    newOutcomeSender(writer, deadlines),
+		reader:    reader,
+		sender:    newOutcomeSender(writer, deadlines, &s.streams.unread),
 	}
 }
 
@@ -70,7 +77,7 @@ func (st *stream) run(ctx context.Context) error {
 		if err != nil {
 			return st.end(ctx, err, answered)
 		}
-		failure := st.record(ctx, block, answered)
+		failure := st.record(ctx, block)
 		if failure != nil && !answered && noneRecorded(block) {
 			return failure
 		}
@@ -100,13 +107,12 @@ func (st *stream) end(ctx context.Context, err error, answered bool) error {
 	return nil
 }
 
-// record records a block when there is a place for it. Once the stream is being
-// answered (patiently), it waits while too many logs wait to be written. A block is
-// always completed, even if the client is gone or the service stops.
-func (st *stream) record(ctx context.Context, block []postedLog, patiently bool) error {
-	ctx, cancel := st.server.limitTime(context.WithoutCancel(ctx))
+// record records a block when there is a place for it. A block is always completed, even
+// if the client is gone or the service stops.
+func (st *stream) record(ctx context.Context, block []postedLog) error {
+	ctx, cancel := st.server.finish(ctx)
 	defer cancel()
-	done, err := acquire(ctx, st.server.recording)
+	done, err := st.server.recording.acquire(ctx, 1)
 	if err != nil {
 		for i := range block {
 			if block[i].readable {
@@ -116,7 +122,7 @@ func (st *stream) record(ctx context.Context, block []postedLog, patiently bool)
 		return err
 	}
 	defer done()
-	return st.action.apply(ctx, block, patiently)
+	return st.action.apply(ctx, block)
 }
 
 // beginAnswer sets the headers of a response of outcomes.
@@ -131,12 +137,18 @@ func (st *stream) beginAnswer() {
 // answer sends the outcomes of a block. It returns false if the client doesn't read
 // them.
 func (st *stream) answer(block []postedLog) bool {
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
+	var text []byte
 	for i := range block {
-		_ = encoder.Encode(block[i].outcome) // can't fail: only strings and numbers
+		text = block[i].appendOutcome(text)
+		text = append(text, '\n')
+		if len(text) >= maxWrite || i == len(block)-1 {
+			if !st.sender.send(text) {
+				return false
+			}
+			text = nil
+		}
 	}
-	return st.sender.send(text.Bytes())
+	return true
 }
 
 // stop ends the stream after the block that is being recorded, and gives the client
@@ -162,9 +174,7 @@ func readingProblem(err error) error {
 	switch {
 	case errors.Is(err, command.ErrStopped), errors.Is(err, errPanicked):
 		return err
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return problem.TimedOut.New("")
 	default:
-		return problem.Unreadable.New("The body broke off.")
+		return bodyProblem(err)
 	}
 }

@@ -36,10 +36,11 @@ func (s *server) documentRequestRezone() huma.Operation {
 }
 
 func (s *server) requestRezone(ctx context.Context, input *newRebuildInput) (*newRebuildOutput, error) {
-	text, err := input.read(maxRebuildBytes)
+	text, release, err := input.read(ctx, maxRebuildBytes, s.bodies)
 	if err != nil {
 		return nil, err
 	}
+	defer release()
 	if _, err := input.mediaType(mediaJSON); err != nil {
 		return nil, err
 	}

@@ -115,7 +115,8 @@ func page(handler http.Handler) endpoint {
 	if handler == nil {
 		return nil
 	}
-	return func(_ *server, router chi.Router, r route) {
+	return func(s *server, router chi.Router, r route) {
+		router = router.With(s.takeRoomForPage)
 		if r.method == anyMethod {
 			router.Handle(r.path, handler)
 		} else {

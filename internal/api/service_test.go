@@ -86,3 +86,13 @@ func doors() map[string]func(s service, path, log string) BatchOutcome {
 		},
 	}
 }
+
+func newLogOfAnybody() string { return newLog(uuid.New(), uuid.New()) }
+
+// newHTTPServer returns the address at which the handler is served.
+func newHTTPServer(t *testing.T, handler http.Handler) string {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
+}

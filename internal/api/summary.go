@@ -114,6 +114,10 @@ func (s *server) getSummary(ctx context.Context, input *summaryInput) (*huma.Str
 	if err != nil {
 		return nil, err
 	}
+	const onePeriod = 200 // bytes in memory, roughly
+	if err := takeRoom(ctx, min(request.AboutPeriods(), query.MaxPeriods)*onePeriod); err != nil {
+		return nil, err
+	}
 	summary, err := s.Reader.Summary(ctx, request)
 	if err != nil {
 		return nil, err

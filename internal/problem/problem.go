@@ -103,6 +103,7 @@ func (p *Problem) WriteJSON(w http.ResponseWriter) {
 	_ = json.NewEncoder(&body).Encode(p) // can't fail: only strings and numbers
 	maps.Copy(w.Header(), p.GetHeaders())
 	w.Header().Set("Content-Type", MediaType)
+	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(body.Bytes()) // a client that is gone needs no answer
 }

@@ -1,0 +1,189 @@
+package api
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/problem"
+)
+
+func gzipped(text string) string {
+	var compressed bytes.Buffer
+	writer := gzip.NewWriter(&compressed)
+	_, _ = io.WriteString(writer, text)
+	_ = writer.Close()
+	return compressed.String()
+}
+
+func serveEncoded(handler http.Handler, path, contentType, encoding, body string) *httptest.ResponseRecorder {
+	request := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+	request.Header.Set("Content-Type", contentType)
+	request.Header.Set("Content-Encoding", encoding)
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, request)
+	return answer
+}
+
+func TestBodiesMayBeCompressed(t *testing.T) {
+	t.Parallel()
+	s := newService(t, time.UTC)
+	for _, encoding := range []string{"gzip", "GZIP", "x-gzip"} {
+		log := func() string { return newLog(uuid.New(), uuid.New()) }
+		answer := serveEncoded(s.handler, batchPath, mediaJSON, encoding, gzipped("["+log()+","+log()+"]"))
+		require.Equal(t, http.StatusOK, answer.Code, "%s", answer.Body)
+		assert.Contains(t, answer.Body.String(), `"recorded":2`)
+		answer = serveEncoded(s.handler, batchPath, mediaNDJSON, encoding, gzipped(log()+"\n"+log()))
+		require.Equal(t, http.StatusOK, answer.Code, "%s", answer.Body)
+		assert.Equal(t, 2, strings.Count(answer.Body.String(), `"outcome":"recorded"`))
+		answer = serveEncoded(s.handler, RecordPath, mediaJSON, encoding, gzipped(log()))
+		assert.Equal(t, http.StatusCreated, answer.Code, "%s", answer.Body)
+	}
+}
+
+// A client that is told that its logs are invalid throws them away.
+func TestAnEncodingThatIsNotKnownIsNoMistakeInTheLogs(t *testing.T) {
+	t.Parallel()
+	handler := newHandler(t, errAway)
+	for _, encoding := range []string{"br", "zstd", "gzip, gzip", "deflate", "nonsense"} {
+		for _, path := range []string{RecordPath, batchPath, RecordPath + "/void"} {
+			answer := serveEncoded(handler, path, mediaJSON, encoding, gzipped("["+aLog+"]"))
+			assert.Equal(t, http.StatusUnsupportedMediaType, answer.Code, "%s %s", encoding, path)
+			assert.Equal(t, "header.Content-Encoding", problemOf(t, answer).Errors[0].Location)
+		}
+	}
+}
+
+func TestABodyThatCantBeDecompressed(t *testing.T) {
+	t.Parallel()
+	handler := newHandler(t, errAway)
+	whole := gzipped("[" + aLog + "]")
+	for name, body := range map[string]string{
+		"not compressed": "[" + aLog + "]",
+		"cut off":        whole[:len(whole)/2],
+		"empty":          "",
+	} {
+		for _, contentType := range []string{mediaJSON, mediaNDJSON} {
+			answer := serveEncoded(handler, batchPath, contentType, "gzip", body)
+			assert.Equal(t, http.StatusBadRequest, answer.Code, "%s, %s: %s", name, contentType, answer.Body)
+			assert.Equal(t, problem.Unreadable.Path(), problemOf(t, answer).Type)
+		}
+	}
+}
+
+func TestWhatABodyExpandsToIsBounded(t *testing.T) {
+	t.Parallel()
+	handler := newHandler(t, errAway)
+	bomb := gzipped(strings.Repeat("\n", 20<<20))
+	assert.Equal(t, http.StatusBadRequest, serveEncoded(handler, batchPath, mediaNDJSON, "gzip", bomb).Code)
+	assert.Equal(t, http.StatusBadRequest, serveEncoded(handler, batchPath, mediaJSON, "gzip", bomb).Code)
+
+	var incompressible strings.Builder
+	for incompressible.Len() < maxArrayBytes+2 {
+		incompressible.WriteString(uuid.NewString())
+	}
+	answer := serveEncoded(handler, batchPath, mediaJSON, "gzip", gzipped(incompressible.String()))
+	assert.Equal(t, http.StatusRequestEntityTooLarge, answer.Code, "by what it expands to")
+}
+
+// A body takes room by what has arrived, not by what its client declares.
+func TestABodyThatDoesNotArriveTakesNoRoom(t *testing.T) {
+	t.Parallel()
+	server := newStreamServer(t, time.Minute, asItIs)
+	for range 2 * maxArrays {
+		silent := server.dial(t)
+		_, err := fmt.Fprintf(silent, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: 8000000\r\n\r\n", batchPath, mediaJSON)
+		require.NoError(t, err)
+	}
+
+	answer, err := http.Post(server.URL+batchPath, mediaJSON, strings.NewReader("[1]"))
+
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	assert.Equal(t, http.StatusOK, answer.StatusCode)
+	assert.Zero(t, taken(server.api.bodies))
+}
+
+func TestLargeBodiesTakePlacesByWhatHasArrived(t *testing.T) {
+	t.Parallel()
+	bodies := newPlaces(maxBodies, maxBodiesEach, "")
+	arriving, rest := io.Pipe()
+	body := payload{reader: arriving, length: 8 << 20}
+	type result struct {
+		text    []byte
+		release func()
+		err     error
+	}
+	done := make(chan result)
+	go func() {
+		text, release, err := body.read(t.Context(), 8<<20, bodies)
+		done <- result{text, release, err}
+	}()
+	send := func(bytes int) {
+		_, err := rest.Write(make([]byte, bytes))
+		require.NoError(t, err)
+	}
+	send(freeBytes)
+	for arrived := freeBytes; arrived < 4<<20; {
+		send(arrived)
+		arrived *= 2
+		assert.Less(t, taken(bodies), 2*arrived+freeBytes)
+	}
+	assert.Positive(t, taken(bodies))
+	require.NoError(t, rest.Close())
+
+	read := <-done
+	require.NoError(t, read.err)
+	assert.Len(t, read.text, 4<<20)
+	assert.Positive(t, taken(bodies), "until it isn't used any more")
+	read.release()
+	assert.Zero(t, taken(bodies))
+}
+
+// Python's urllib, for one, sends everything before it reads.
+func TestAClientThatSendsEverythingFirstCanReadThatItIsTooMuch(t *testing.T) {
+	t.Parallel()
+	server := newStreamServer(t, time.Minute, asItIs)
+	for range 3 {
+		connection := server.dial(t)
+		const length = maxArrayBytes + 7<<20
+		_, err := fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", batchPath, mediaJSON, length)
+		require.NoError(t, err)
+		_, err = connection.Write(bytes.Repeat([]byte{' '}, length))
+		require.NoError(t, err)
+		answer, err := io.ReadAll(io.LimitReader(connection, 12))
+		require.NoError(t, err)
+		assert.Equal(t, "HTTP/1.1 413", string(answer))
+		require.NoError(t, connection.Close())
+	}
+}
+
+func TestTheErrorsOfManyLogsAreNoLongerThanTheLogs(t *testing.T) {
+	t.Parallel()
+	handler := newHandler(t, errAway)
+	var fields []string
+	for i := range 10 {
+		fields = append(fields, fmt.Sprintf(`"%s%d":1`, strings.Repeat("<", 60), i))
+	}
+	log := "{" + strings.Join(fields, ",") + "}"
+	for contentType, body := range map[string]string{
+		mediaJSON:   "[" + strings.Repeat(log+",", maxArray-1) + log + "]",
+		mediaNDJSON: strings.Repeat(log+"\n", maxArray),
+	} {
+		answer := serve(handler, http.MethodPost, batchPath, contentType, strings.NewReader(body))
+		require.Equal(t, http.StatusOK, answer.Code, contentType)
+		assert.Less(t, answer.Body.Len(), len(body), contentType)
+		assert.Equal(t, maxArray, strings.Count(answer.Body.String(), `"outcome":"invalid"`), contentType)
+		assert.Equal(t, maxArray, strings.Count(answer.Body.String(), `"errors":[`), "each says something")
+	}
+}

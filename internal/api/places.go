@@ -1,0 +1,165 @@
+package api
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"learninglog/internal/caller"
+	"learninglog/internal/problem"
+)
+
+// What all requests together, and those of one caller, may hold at the same time.
+const (
+	// Bytes of large bodies that are being read, besides the first freeBytes of each.
+	maxBodies, maxBodiesEach = 32 << 20, 16 << 20
+	// Arrays from when they have arrived until they are answered.
+	maxArrays, maxArraysEach = 16, 8
+	// Arrays and blocks of streams that are being recorded.
+	maxRecording, maxRecordingEach = 8, 4
+	// Open NDJSON streams.
+	maxStreams, maxStreamsEach = 64, 16
+	// Watchers of rebuilds, each of which reads a row of the database every watchEvery.
+	maxWatching, maxWatchingEach = 64, 32
+	// Bytes of large answers until they are sent, besides the first freeBytes of each.
+	maxAnswers, maxAnswersEach = 64 << 20, 32 << 20
+)
+
+// places limits what requests hold at the same time, in all and of each caller. Those who
+// wait have their turns in order, but one who waits for their own share keeps no others
+// waiting.
+type places struct {
+	most, mostEach int
+	// detail says what there is too much of.
+	detail string
+
+	mu      sync.Mutex
+	taken   int
+	callers map[caller.Caller]int
+	waiting []*claim // the oldest first
+}
+
+// claim is places that somebody waits for.
+type claim struct {
+	caller  caller.Caller
+	number  int
+	granted chan struct{}
+}
+
+func newPlaces(most, mostEach int, detail string) *places {
+	return &places{most: most, mostEach: mostEach, detail: detail, callers: make(map[caller.Caller]int)}
+}
+
+// acquire waits for places, for at most ten seconds, and returns the function that frees
+// them, which must be called once.
+func (p *places) acquire(ctx context.Context, number int) (release func(), err error) {
+	const atMost = 10 * time.Second
+	c := p.claim(ctx, number)
+	if c == nil {
+		return p.release(caller.Of(ctx), number), nil
+	}
+	patience := time.NewTimer(atMost)
+	defer patience.Stop()
+	select {
+	case <-c.granted:
+	case <-ctx.Done():
+		err = p.giveUp(c)
+	case <-patience.C:
+		err = p.giveUp(c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p.release(c.caller, number), nil
+}
+
+// tryAcquire is acquire without waiting.
+func (p *places) tryAcquire(ctx context.Context, number int) (release func(), err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	who := caller.Of(ctx)
+	if !p.fits(who, number) {
+		return nil, p.full()
+	}
+	p.take(who, number)
+	return p.release(who, number), nil
+}
+
+// claim returns nil if it has taken the places.
+func (p *places) claim(ctx context.Context, number int) *claim {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	who := caller.Of(ctx)
+	if len(p.waiting) == 0 && p.fits(who, number) {
+		p.take(who, number)
+		return nil
+	}
+	c := &claim{who, number, make(chan struct{})}
+	p.waiting = append(p.waiting, c)
+	p.grant()
+	return c
+}
+
+// giveUp returns an error, unless the places have just been granted.
+func (p *places) giveUp(c *claim) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := slices.Index(p.waiting, c)
+	if i < 0 {
+		return nil
+	}
+	p.waiting = slices.Delete(p.waiting, i, i+1)
+	p.grant() // to those behind
+	return p.full()
+}
+
+func (p *places) full() error { return problem.Unavailable.New(p.detail).Later(problem.RetryAfter) }
+
+func (p *places) release(who caller.Caller, number int) func() {
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.take(who, -number)
+		p.grant()
+	}
+}
+
+// isShareTaken reports whether a caller has as many places as one may.
+func (p *places) isShareTaken(who caller.Caller) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.fitsShare(who, 1)
+}
+
+// The other methods must be called with p.mu held.
+
+// grant gives places to those who wait. One for whom there aren't enough in all keeps
+// those behind waiting, so that their turn comes.
+func (p *places) grant() {
+	blocked := false
+	p.waiting = slices.DeleteFunc(p.waiting, func(c *claim) bool {
+		if blocked || !p.fits(c.caller, c.number) {
+			blocked = blocked || p.fitsShare(c.caller, c.number)
+			return false
+		}
+		p.take(c.caller, c.number)
+		close(c.granted)
+		return true
+	})
+}
+
+func (p *places) fits(who caller.Caller, number int) bool {
+	return p.fitsShare(who, number) && (p.taken == 0 || p.taken+number <= p.most)
+}
+
+func (p *places) fitsShare(who caller.Caller, number int) bool {
+	return p.callers[who] == 0 || p.callers[who]+number <= p.mostEach
+}
+
+func (p *places) take(who caller.Caller, number int) {
+	p.taken += number
+	if p.callers[who] += number; p.callers[who] == 0 {
+		delete(p.callers, who)
+	}
+}
