@@ -1,12 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
 	"time"
 
@@ -99,22 +97,7 @@ func connect(ctx context.Context, address string, timeout time.Duration, logger 
 	if err != nil {
 		return nil, err
 	}
-	return &database{pool: pool, where: cmp.Or(withoutPassword(address), "the database of DATABASE_URL")}, nil
-}
-
-// withoutPassword returns the address for display, or nothing if its password can't
-// be identified.
-func withoutPassword(address string) string {
-	parsed, err := url.Parse(address)
-	if err != nil || parsed.Scheme == "" {
-		return "" // the address consists of key=value pairs
-	}
-	query := parsed.Query()
-	if query.Has("password") {
-		query.Set("password", "xxxxx")
-		parsed.RawQuery = query.Encode()
-	}
-	return parsed.Redacted()
+	return &database{pool: pool, where: postgres.Address(address)}, nil
 }
 
 // close closes the database, and stops the server if this process runs it.

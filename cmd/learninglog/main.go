@@ -79,7 +79,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 	}
 	chosen, err := parser.Parse(arguments)
 	if err != nil {
-		return fail(stderr, fmt.Errorf("%w%s\nSee: %s %s", err, hint(arguments), quoted(os.Args[0]), helpFor(err)))
+		return fail(stderr, fmt.Errorf("%s%s\nSee: %s %s", withoutSecrets(err, arguments), hint(arguments), quoted(os.Args[0]), helpFor(err)))
 	}
 	err = chosen.Run()
 	if errors.Is(err, errDrift) || errors.Is(err, errRejects) {
@@ -89,6 +89,19 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 		return fail(stderr, err)
 	}
 	return 0
+}
+
+// withoutSecrets returns the text of err without arguments that look like the URL of a
+// database, or like a part of one in the form key=value. kong repeats an argument that
+// it doesn't expect, such as a URL whose flag was forgotten.
+func withoutSecrets(err error, arguments []string) string {
+	text := err.Error()
+	for _, argument := range arguments {
+		if !strings.HasPrefix(argument, "-") && strings.ContainsAny(argument, "@=") {
+			text = strings.ReplaceAll(text, argument, "…")
+		}
+	}
+	return text
 }
 
 // hint suggests what was meant by an unknown word after rebuild. kong takes such a

@@ -1,21 +1,23 @@
 package main
 
 import (
-	"cmp"
 	"os"
 	"regexp"
 	"strings"
+
+	"learninglog/internal/postgres"
 )
 
 // paste returns a command line that a person can paste: the program as it was
-// called, and the flags that select the database, unless the environment does. The
-// password of an address is left out; the person has to fill it in.
+// called, and the flags that select the database, unless the environment does. Of a
+// database URL it shows only the address, because the rest may be secret. Where there
+// is more, "…" makes the command fail until the person has filled it in.
 func (f databaseFlags) paste(arguments ...string) string {
 	words := append([]string{os.Args[0]}, arguments...)
 	switch {
 	case f.DatabaseURL != "":
 		if f.DatabaseURL != os.Getenv("DATABASE_URL") {
-			words = append(words, "--database-url", cmp.Or(withoutPassword(f.DatabaseURL), "…"))
+			words = append(words, "--database-url", shownURL(f.DatabaseURL))
 		}
 	case f.DataDir != defaultDataDir() && f.DataDir != os.Getenv("LEARNINGLOG_DATA_DIR"):
 		words = append(words, "--data-dir", f.DataDir)
@@ -24,6 +26,18 @@ func (f databaseFlags) paste(arguments ...string) string {
 		words[i] = quoted(word)
 	}
 	return strings.Join(words, " ")
+}
+
+func shownURL(databaseURL string) string {
+	shown := postgres.Address(databaseURL)
+	switch {
+	case !postgres.SaysMore(databaseURL):
+		return shown
+	case strings.Contains(shown, "?"):
+		return shown + "&…"
+	default:
+		return shown + "?…"
+	}
 }
 
 // quoted quotes a word for the shell, if necessary.

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"net/url"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"learninglog/internal/embeddedpg"
 	"learninglog/internal/pgtest"
+	"learninglog/internal/postgres"
 )
 
 // Command lines that a command suggests work as pasted, for the same database and
@@ -43,15 +45,16 @@ func TestHintsWorkAsPasted(t *testing.T) {
 	}
 }
 
-func TestHintsSayWhatWasTypedButNoPassword(t *testing.T) {
+// The hint for a URL that says more than its address fails until the rest is filled in.
+func TestHintsSayOnlyTheAddressOfATypedDatabase(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)
 	for _, test := range []struct {
 		environment, flag, says string
 	}{
 		{databaseURL, "", "`bin/learninglog rebuild list`"},
-		{"", databaseURL + "&password=secret", "`bin/learninglog rebuild list --database-url 'postgres://"},
-		{databaseURL, databaseURL + "&password=secret", "`bin/learninglog rebuild list --database-url 'postgres://"},
+		{"", databaseURL + "&password=s3cr3t", "`bin/learninglog rebuild list --database-url 'postgres://"},
+		{databaseURL, databaseURL + "&password=s3cr3t", "…'`"},
 	} {
 		command := exec.Command(program, "rebuild", "watch", "7")
 		command.Args[0], command.Env = "bin/learninglog", append(environment(), "DATABASE_URL="+test.environment)
@@ -61,6 +64,50 @@ func TestHintsSayWhatWasTypedButNoPassword(t *testing.T) {
 		output, err := command.CombinedOutput()
 		require.Error(t, err)
 		assert.Contains(t, string(output), test.says)
-		assert.NotContains(t, string(output), "secret")
+		assert.NotContains(t, string(output), "s3cr3t")
 	}
+}
+
+func TestOnlyTheAddressOfADatabaseIsPrintedOrLogged(t *testing.T) {
+	t.Parallel()
+	databaseURL := pgtest.URL(t)
+	secret := databaseURL + "&password=s3cr3t&sslpassword=s3cr3t&passfile=/s3cr3t&krbspn=s3cr3t&krbsrvname=s3cr3t&application_name=s3cr3t"
+	for _, form := range []string{secret, keysAndValues(t, secret)} {
+		s := serve(t, "--database-url", form)
+		assert.Contains(t, s.greeted, postgres.Address(databaseURL))
+		s.stop()
+		assert.NotContains(t, s.greeted, "s3cr3t")
+		assert.NotContains(t, s.log.String(), "s3cr3t")
+		for _, arguments := range [][]string{
+			{"migrate", "status"},
+			{"migrate"},
+			{"verify"},
+			{"serve", "--help"},
+			{"serve", "--addr", "nonsense"},
+			{"serve", "--database-url", form + " not_known"},
+			{"serve", form},
+			{"serve", "password=s3cr3t"},
+		} {
+			command := exec.Command(program, arguments...)
+			command.Env = append(environment(), "DATABASE_URL="+form)
+			output, _ := command.CombinedOutput()
+			assert.NotContains(t, string(output), "s3cr3t", "%v", arguments)
+			assert.NotEmpty(t, output, "%v", arguments)
+		}
+	}
+}
+
+// keysAndValues returns the same address in PostgreSQL's other form.
+func keysAndValues(t *testing.T, databaseURL string) string {
+	t.Helper()
+	parsed, err := url.Parse(databaseURL)
+	require.NoError(t, err)
+	pairs := []string{"dbname=" + strings.TrimPrefix(parsed.Path, "/")}
+	if host := parsed.Hostname(); host != "" {
+		pairs = append(pairs, "host="+host, "port="+parsed.Port(), "user="+parsed.User.Username())
+	}
+	for key, values := range parsed.Query() {
+		pairs = append(pairs, key+"='"+values[0]+"'")
+	}
+	return strings.Join(pairs, " ")
 }

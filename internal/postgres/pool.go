@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -28,9 +29,9 @@ const (
 
 // CheckURL returns nil if [Open] can use the URL of a database, or an error that
 // says what is wrong. It doesn't connect. The error never contains any part of the
-// password.
+// URL.
 func CheckURL(url string) error {
-	_, err := parseURL(url)
+	_, err := configOf(url)
 	return err
 }
 
@@ -39,7 +40,7 @@ func CheckURL(url string) error {
 // and its database may be started together, and logs that it waits. It refuses a URL
 // that can't be used at once: see [CheckURL].
 func Open(ctx context.Context, url string, timeout time.Duration, logger *slog.Logger) (*pgxpool.Pool, error) {
-	config, err := parseURL(url)
+	config, err := configOf(url)
 	if err != nil {
 		return nil, err
 	}
@@ -54,12 +55,10 @@ func Open(ctx context.Context, url string, timeout time.Duration, logger *slog.L
 	return pool, nil
 }
 
-func parseURL(url string) (*pgxpool.Config, error) {
-	config, err := pgxpool.ParseConfig(url)
+func configOf(url string) (*pgxpool.Config, error) {
+	config, err := parse(url)
 	if err != nil {
-		// The error of pgx may contain a part of the password.
-		return nil, errors.New("the database URL can't be read: expected postgres://user:password@host:5432/database, " +
-			"with %40 for @, %2F for / and so on within the password")
+		return nil, err
 	}
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = connectTimeout
@@ -117,12 +116,33 @@ func checkVersion(ctx context.Context, pool *pgxpool.Pool) error {
 	defer cancel()
 	var version int
 	if err := pool.QueryRow(ctx, `SELECT current_setting('server_version_num')::int / 10000`).Scan(&version); err != nil {
-		return fmt.Errorf("the database can't be reached: %w", withoutRepeats{err})
+		return fmt.Errorf("the database can't be reached: %w", withoutRepeats{withoutSettings{err}})
 	}
 	if version < oldestVersion {
 		return fmt.Errorf("the database is PostgreSQL %d, but %d or newer is needed", version, oldestVersion)
 	}
 	return nil
+}
+
+// withoutSettings is an error of connecting whose text has no settings of the
+// database URL: a server that refuses one quotes its value.
+type withoutSettings struct{ err error }
+
+func (e withoutSettings) Error() string {
+	refused, ok := errors.AsType[*pgconn.PgError](e.err)
+	if !ok || !refusesSetting(refused.Code) {
+		return e.err.Error()
+	}
+	return "the server refuses one of the settings in the database URL, and its log says which (SQLSTATE " + refused.Code + ")"
+}
+
+func (e withoutSettings) Unwrap() error { return e.err }
+
+// refusesSetting reports whether a server that refuses a connection may mean one of
+// its settings.
+func refusesSetting(code string) bool {
+	return pgerrcode.IsDataException(code) ||
+		pgerrcode.IsSyntaxErrororAccessRuleViolation(code) && code != pgerrcode.InsufficientPrivilege
 }
 
 // withoutRepeats is an error whose text doesn't repeat lines. pgx tries an address
