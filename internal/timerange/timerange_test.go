@@ -3,6 +3,7 @@ package timerange_test
 import (
 	"fmt"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -123,12 +124,63 @@ func TestParseDateTimeKeepsTheOffset(t *testing.T) {
 		"an offset of 60 minutes":   "2026-11-22T08:30:00+05:60",
 		"an offset without a colon": "2026-11-22T08:30:00+0100",
 		"no offset":                 "2026-11-22T08:30:00",
-		"a leap second":             "2026-12-31T23:59:60Z",
-		"small letters":             "2026-11-22t08:30:00z",
+		"a small t without Z":       "2026-11-22t08:30:00",
+		"a second 61":               "2016-12-31T23:59:61Z",
 		"nothing":                   "",
 	} {
 		_, err := timerange.ParseDateTime(text)
 		assert.EqualError(t, err, "not an RFC 3339 date-time", "%s: %q", name, text)
+	}
+}
+
+func TestLettersMayBeSmall(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"2026-11-22t08:30:00.5Z", "2026-11-22T08:30:00.5z", "2026-11-22t08:30:00.5z"} {
+		got, err := timerange.ParseDateTime(text)
+		require.NoError(t, err, text)
+		assert.Equal(t, "2026-11-22T08:30:00.5Z", got.Format(time.RFC3339Nano))
+		date, err := timerange.ParseDate(text)
+		require.NoError(t, err, text)
+		assert.Equal(t, "2026-11-22", date.String())
+	}
+	got, err := timerange.ParseDateTime("2026-11-22t08:30:00-01:00")
+	require.NoError(t, err)
+	assert.Equal(t, "2026-11-22T08:30:00-01:00", got.Format(time.RFC3339Nano))
+}
+
+func TestALeapSecondIsTheSecondThatFollows(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"2016-12-31T23:59:60Z":      "2017-01-01T00:00:00Z",
+		"2015-06-30t23:59:60.25z":   "2015-07-01T00:00:00.25Z",
+		"2016-12-31T15:59:60-08:00": "2016-12-31T16:00:00-08:00",
+		"2017-01-01T05:29:60+05:30": "2017-01-01T05:30:00+05:30",
+	} {
+		got, err := timerange.ParseDateTime(text)
+		require.NoError(t, err, text)
+		assert.Equal(t, want, got.Format(time.RFC3339Nano), text)
+		since, err := timerange.ParseSince(text)
+		require.NoError(t, err, text)
+		assert.True(t, since.Equal(got), text)
+		date, err := timerange.ParseDate(text)
+		require.NoError(t, err, text)
+		assert.Equal(t, text[:len(time.DateOnly)], date.String(), "it is the date that the text shows")
+	}
+	for name, text := range map[string]string{
+		"not the end of an hour":  "2016-12-31T23:58:60Z",
+		"not the end of a day":    "2016-12-31T22:59:60Z",
+		"not the end of a month":  "2016-12-30T23:59:60Z",
+		"not the end of it there": "2016-12-31T23:59:60+05:30",
+		"no such minute":          "2016-12-31T23:60:60Z",
+		"no such date":            "2016-06-31T23:59:60Z",
+		"an hour of one digit":    "2016-12-31T3:59:60Z",
+	} {
+		_, err := timerange.ParseDateTime(text)
+		assert.EqualError(t, err, "not an RFC 3339 date-time", "%s: %q", name, text)
+	}
+	for _, text := range []string{"0000-12-31T23:59:60Z", "9999-12-31T23:59:60Z"} {
+		_, err := timerange.ParseSince(text)
+		assert.EqualError(t, err, "must be in the years 1 to 9998", text)
 	}
 }
 
@@ -178,25 +230,42 @@ func seeds() []string {
 	}
 }
 
-// ParseDateTime refuses what the time package accepts beyond RFC 3339.
+// ParseDateTime accepts what RFC 3339 allows, not what the time package does.
 func FuzzParseDateTime(f *testing.F) {
 	for _, seed := range []string{
 		"2026-11-22T08:30:00Z", "2026-11-22T08:30:00.123456789+05:45", "2026-11-22T08:30:00-23:59",
 		"2026-11-22T8:30:00Z", "2026-11-22T08:30:00,5Z", "2026-11-22T08:30:00+24:00", "2026-11-22T08:30:00+23:60",
 		"2026-11-22t08:30:00z", "2026-11-22T08:30:00", "2026-11-22T08:30:60Z", "2026-02-29T08:30:00Z", "", "2026",
+		"2016-12-31T23:59:60Z", "2017-01-01T08:59:60.999999999+09:00", "2016-12-31t23:59:60z", "2026-11-22T8:30:60Z",
 	} {
 		f.Add(seed)
 	}
-	form := regexp.MustCompile(`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+	form := regexp.MustCompile(`^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+	leapSecond := regexp.MustCompile(`^(.{17})60`)
 	f.Fuzz(func(t *testing.T, text string) {
 		at, err := timerange.ParseDateTime(text)
-		want, wrong := time.Parse(time.RFC3339Nano, text)
-		require.Equal(t, form.MatchString(text) && wrong == nil, err == nil, "%q", text)
+		usual, leap := strings.ToUpper(text), time.Duration(0)
+		if leapSecond.MatchString(usual) {
+			usual, leap = leapSecond.ReplaceAllString(usual, "${1}59"), time.Second
+		}
+		want, wrong := time.Parse(time.RFC3339Nano, usual)
+		want = want.Add(leap)
+		valid := form.MatchString(text) && wrong == nil &&
+			(leap == 0 || want.UTC().Truncate(time.Second).Format("02 15:04:05") == "01 00:00:00")
+		require.Equal(t, valid, err == nil, "%q", text)
 		if err == nil {
 			require.True(t, at.Equal(want))
-			require.Equal(t, text[:len(time.DateOnly)], at.Format(time.DateOnly), "the offset is kept")
+			require.Equal(t, text[:len(time.DateOnly)], at.Add(-leap).Format(time.DateOnly), "the offset is kept")
 		}
 	})
+}
+
+func BenchmarkParseDateTime(b *testing.B) {
+	for b.Loop() {
+		if _, err := timerange.ParseDateTime("2026-11-22T08:30:00.123456Z"); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 func ExampleParseDate() {
