@@ -19,13 +19,11 @@ import (
 // It reads the rows of all users for these days, so it is meant for occasional use.
 // The caller must set a time limit.
 //
-// It fails with [rollup.ErrEmptyRange] if from is after to, and with
-// [rollup.ErrTooManyPeriods].
+// It fails with [rollup.ErrEmptyRange] if from is after to, with
+// [rollup.ErrTooManyPeriods], and with [ErrSumTooLarge].
 func (r *Reader) EverybodyPerDay(ctx context.Context, from, to rollup.Date) (Summary, error) {
-	const query = `
-		SELECT period,
-		       least(sum(total_word_count), 9223372036854775807)::bigint,
-		       sum(entry_count)::bigint
+	query := `
+		SELECT period, ` + sumSQL("total_word_count") + `, ` + sumSQL("entry_count") + `
 		FROM learning_log_aggregates
 		WHERE granularity = 'day' AND period BETWEEN $1 AND $2
 		GROUP BY period`
@@ -39,7 +37,14 @@ func (r *Reader) EverybodyPerDay(ctx context.Context, from, to rollup.Date) (Sum
 	if err != nil {
 		return Summary{}, fmt.Errorf("reading what everybody learned: %w", err)
 	}
-	return newSummary(request, starts, sums), nil
+	return newSummary(request, starts, sums)
+}
+
+// sumSQL returns an SQL expression for the sum of a column, which is null if it doesn't
+// fit into a bigint.
+func sumSQL(column string) string {
+	return `CASE WHEN sum(` + column + `) BETWEEN -9223372036854775808 AND 9223372036854775807
+	             THEN sum(` + column + `)::bigint END`
 }
 
 // ActiveUser is a user for whom a log was recorded recently.

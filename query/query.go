@@ -16,6 +16,10 @@ import (
 // ErrNotFound means that the requested log doesn't exist.
 var ErrNotFound = errors.New("not found")
 
+// ErrSumTooLarge means that a sum doesn't fit into a bigint. So rows of the rollup are
+// corrupt, and a rebuild repairs them.
+var ErrSumTooLarge = errors.New("a sum doesn't fit into a bigint")
+
 // Reader answers queries. It is safe for concurrent use.
 type Reader struct {
 	pool retry.Pool

@@ -147,8 +147,8 @@ type PeriodSummary struct {
 // Summary returns a summary from the rollups. Its cost depends only on the periods,
 // not on the number of logs.
 //
-// It fails with [rollup.ErrEmptyRange] if the range ends before it begins, and with
-// [rollup.ErrTooManyPeriods].
+// It fails with [rollup.ErrEmptyRange] if the range ends before it begins, with
+// [rollup.ErrTooManyPeriods], and with [ErrSumTooLarge].
 func (r *Reader) Summary(ctx context.Context, request SummaryRequest) (Summary, error) {
 	if request.To == nil && request.Clock.Zone == nil {
 		return r.summaryUntilToday(ctx, request)
@@ -165,7 +165,7 @@ func (r *Reader) Summary(ctx context.Context, request SummaryRequest) (Summary, 
 	if err != nil {
 		return Summary{}, fmt.Errorf("reading a summary: %w", err)
 	}
-	return newSummary(request, starts, sums), nil
+	return newSummary(request, starts, sums)
 }
 
 // sumsSQL is a query of the sums of the user $1, in the periods of the granularity $2
@@ -194,7 +194,7 @@ func (r *Reader) summaryUntilToday(ctx context.Context, request SummaryRequest) 
 	if err != nil {
 		return Summary{}, err
 	}
-	return newSummary(request, starts, sums), nil
+	return newSummary(request, starts, sums)
 }
 
 // arguments returns those of sumsSQL if today is at least one date and at most another.
@@ -222,28 +222,34 @@ func (r SummaryRequest) distance(periods int) int {
 	return periods
 }
 
-// before returns the sums of the range before periods that start on these dates.
-func (r SummaryRequest) before(starts []rollup.Date, sums map[rollup.Date]rollup.Sums) *RangeSums {
+// before returns the sums of the range before periods that start on these dates, or nil
+// if that would begin before the year 1.
+func (r SummaryRequest) before(starts []rollup.Date, sums map[rollup.Date]rollup.Sums) (*RangeSums, error) {
 	back := func(start rollup.Date) rollup.Date { return r.Granularity.Add(start, -r.distance(len(starts))) }
 	before := RangeSums{From: back(starts[0]), To: back(starts[len(starts)-1])}
 	if before.From < rollup.NewDate(1, time.January, 1) {
-		return nil
+		return nil, nil
 	}
 	for _, start := range starts {
-		before.Sums = before.Plus(sums[back(start)])
+		var err error
+		if before.Sums, err = plus(before.Sums, sums[back(start)]); err != nil {
+			return nil, err
+		}
 	}
-	return &before
+	return &before, nil
 }
 
-func newSummary(request SummaryRequest, starts []rollup.Date, sums map[rollup.Date]rollup.Sums) Summary {
-	summary := Summary{
+func newSummary(request SummaryRequest, starts []rollup.Date, sums map[rollup.Date]rollup.Sums) (summary Summary, err error) {
+	summary = Summary{
 		UserID:      request.UserID,
 		Granularity: request.Granularity,
 		From:        starts[0],
 		To:          starts[len(starts)-1],
 	}
 	if request.Compare {
-		summary.Before = request.before(starts, sums)
+		if summary.Before, err = request.before(starts, sums); err != nil {
+			return Summary{}, err
+		}
 	}
 	most := len(starts)
 	if request.OnlyWithLogs {
@@ -257,12 +263,14 @@ func newSummary(request SummaryRequest, starts []rollup.Date, sums map[rollup.Da
 		}
 		summary.Periods = append(summary.Periods, period)
 	}
-	summary.Totals = total(summary.Periods)
-	return summary
+	if summary.Totals, err = total(summary.Periods); err != nil {
+		return Summary{}, err
+	}
+	return summary, nil
 }
 
 // collectSums returns the sums in rows by period. The rows have the columns of sumsSQL
-// after those that are scanned into before.
+// after those that are scanned into before. A sum of null doesn't fit.
 func (r SummaryRequest) collectSums(rows pgx.Rows, before ...any) (map[rollup.Date]rollup.Sums, error) {
 	sums := make(map[rollup.Date]rollup.Sums)
 	var (
@@ -270,33 +278,54 @@ func (r SummaryRequest) collectSums(rows pgx.Rows, before ...any) (map[rollup.Da
 		words, entries pgtype.Int8
 	)
 	_, err := pgx.ForEachRow(rows, append(before, &period, &words, &entries), func() error {
-		if period.Valid {
-			start := r.Granularity.Start(rollup.DateOf(period.Time))
-			sums[start] = sums[start].Plus(rollup.Sums{TotalWordCount: words.Int64, EntryCount: entries.Int64})
+		if !period.Valid {
+			return nil
 		}
-		return nil
+		if !words.Valid || !entries.Valid {
+			return ErrSumTooLarge
+		}
+		start := r.Granularity.Start(rollup.DateOf(period.Time))
+		sum, err := plus(sums[start], rollup.Sums{TotalWordCount: words.Int64, EntryCount: entries.Int64})
+		sums[start] = sum
+		return err
 	})
 	return sums, err
 }
 
 // Split returns the periods before the one that starts at a date, and the others. That
-// date must be after From and at most To.
-func (s Summary) Split(at rollup.Date) (before, rest Summary) {
+// date must be after From and at most To. It fails with [ErrSumTooLarge].
+func (s Summary) Split(at rollup.Date) (before, rest Summary, err error) {
 	n, _ := slices.BinarySearchFunc(s.Periods, at, func(p PeriodSummary, at rollup.Date) int {
 		return cmp.Compare(p.Period, at)
 	})
 	before, rest = s, s
 	before.To, before.Periods = s.Granularity.Add(at, -1), s.Periods[:n:n]
 	rest.From, rest.Periods = at, s.Periods[n:]
-	before.Totals, rest.Totals = total(before.Periods), total(rest.Periods)
-	return before, rest
+	if before.Totals, err = total(before.Periods); err != nil {
+		return Summary{}, Summary{}, err
+	}
+	if rest.Totals, err = total(rest.Periods); err != nil {
+		return Summary{}, Summary{}, err
+	}
+	return before, rest, nil
 }
 
-func total(periods []PeriodSummary) (sums rollup.Sums) {
+func total(periods []PeriodSummary) (sums rollup.Sums, err error) {
 	for _, period := range periods {
-		sums = sums.Plus(period.Sums)
+		if sums, err = plus(sums, period.Sums); err != nil {
+			return rollup.Sums{}, err
+		}
 	}
-	return sums
+	return sums, nil
+}
+
+// plus returns the sums of both, or [ErrSumTooLarge].
+func plus(one, other rollup.Sums) (rollup.Sums, error) {
+	sums, fits := one.PlusIfFits(other)
+	if !fits {
+		return rollup.Sums{}, ErrSumTooLarge
+	}
+	return sums, nil
 }
 
 // ChangePercent returns by how many per cent there are more words than in Before, or nil

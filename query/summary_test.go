@@ -315,8 +315,9 @@ func TestSplit(t *testing.T) {
 			t.Parallel()
 			at := date(test.at)
 
-			before, rest := test.whole.Split(at)
+			before, rest, err := test.whole.Split(at)
 
+			require.NoError(t, err)
 			assert.Equal(t, [2]rollup.Date{test.whole.From, at - 1}, [2]rollup.Date{before.From, before.To})
 			assert.Equal(t, [2]rollup.Date{at, test.whole.To}, [2]rollup.Date{rest.From, rest.To})
 			assert.Equal(t, test.before, readable(before))
@@ -346,8 +347,9 @@ func TestSplitEqualsTwoSummaries(t *testing.T) {
 			}
 			from, at, to := date("2025-02-10"), granularity.Start(date("2025-06-10")), date("2025-11-10")
 
-			before, rest := summarize(from, to).Split(at)
+			before, rest, err := summarize(from, to).Split(at)
 
+			require.NoError(t, err)
 			assert.True(t, before.Equal(summarize(from, at-1)), "%s, only with logs: %t", granularity, onlyWithLogs)
 			assert.True(t, rest.Equal(summarize(at, to)), "%s, only with logs: %t", granularity, onlyWithLogs)
 		}

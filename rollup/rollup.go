@@ -24,12 +24,20 @@ type Sums struct {
 	EntryCount int64 `json:"entry_count"`
 }
 
-// Plus returns the sums of both.
+// Plus returns the sums of both, which must fit.
 func (s Sums) Plus(other Sums) Sums {
 	return Sums{
 		TotalWordCount: s.TotalWordCount + other.TotalWordCount,
 		EntryCount:     s.EntryCount + other.EntryCount,
 	}
+}
+
+// PlusIfFits returns the sums of both, or false if they don't fit into a bigint. Only
+// corrupt rows of the rollup can have so large numbers.
+func (s Sums) PlusIfFits(other Sums) (sums Sums, fits bool) {
+	sums = s.Plus(other)
+	return sums, (sums.TotalWordCount > s.TotalWordCount) == (other.TotalWordCount > 0) &&
+		(sums.EntryCount > s.EntryCount) == (other.EntryCount > 0)
 }
 
 // Average returns the words per log: the exact quotient, rounded once to the

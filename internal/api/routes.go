@@ -25,6 +25,7 @@ func (s *server) routes() []route {
 	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
 	var (
 		reading    = []problem.Kind{problem.Unavailable}
+		summing    = []problem.Kind{problem.SumTooLarge, problem.Unavailable}
 		readingOne = []problem.Kind{problem.NotFound, problem.Unavailable}
 		posting    = []problem.Kind{
 			problem.Unreadable, problem.TimedOut, problem.TooLarge, problem.Unsupported, problem.Unavailable,
@@ -41,9 +42,9 @@ func (s *server) routes() []route {
 		{get, "/v1/users/{user_id}/learning-logs", open, operation(documentListLogs(), s.listLogs), reading},
 		{get, "/v1/users/{user_id}/learning-logs/{request_id}", open, operation(documentGetLog(), s.getLog), readingOne},
 		{del, "/v1/users/{user_id}/learning-logs/{request_id}", open, operation(documentVoid(), s.void), readingOne},
-		{get, "/v1/users/{user_id}/summary", open, operation(s.documentGetSummary(), s.getSummary), reading},
+		{get, "/v1/users/{user_id}/summary", open, operation(s.documentGetSummary(), s.getSummary), summing},
 		{get, "/v1/users/{user_id}/streak", open, operation(s.documentGetStreak(), s.getStreak), reading},
-		{get, "/v1/users/{user_id}/activity", open, operation(s.documentGetActivity(), s.getActivity), reading},
+		{get, "/v1/users/{user_id}/activity", open, operation(s.documentGetActivity(), s.getActivity), summing},
 
 		{post, "/v1/rebuilds", open, operation(s.documentRequestRebuild(), s.requestRebuild), posting},
 		{post, "/v1/rezones", open, operation(s.documentRequestRezone(), s.requestRezone), posting},
@@ -65,7 +66,7 @@ func (s *server) routes() []route {
 
 		{get, "/", open, page(s.Pages.startOrDocs()), reading},
 		{get, "/users", open, page(s.Pages.FindUser), reading},
-		{get, "/users/{user_id}", open, page(s.Pages.Learner), readingOne},
+		{get, "/users/{user_id}", open, page(s.Pages.Learner), append(summing, readingOne...)},
 		{post, "/users/{user_id}/learning-logs/{request_id}/void", open, page(s.Pages.Void), readingOne},
 		{get, "/static/*", open, page(s.Pages.Static), []problem.Kind{problem.NotFound}},
 		{get, "/admin", open, page(s.Pages.Operator), reading},

@@ -37,7 +37,7 @@ func post(t *testing.T, pool *pgxpool.Pool, user uuid.UUID, words int, shown str
 	return log.RequestID
 }
 
-// site serves learners' pages, of a service that is in a zone.
+// site serves the start page and learners' pages, of a service that is in a zone.
 func site(t *testing.T, pool *pgxpool.Pool, zone *time.Location) http.Handler {
 	t.Helper()
 	logger := slog.New(slog.DiscardHandler)
@@ -51,6 +51,7 @@ func site(t *testing.T, pool *pgxpool.Pool, zone *time.Location) http.Handler {
 	})
 	require.NoError(t, err)
 	router := chi.NewRouter()
+	router.Method(http.MethodGet, "/", pages.Start)
 	router.Method(http.MethodGet, "/users/{user_id}", pages.Learner)
 	router.Method(http.MethodPost, "/users/{user_id}/learning-logs/{request_id}/void", pages.Void)
 	return router
@@ -210,4 +211,32 @@ func TestAPageComparesWithTheDaysThatTheAPIComparesWith(t *testing.T) {
 	shown := page(t, site(t, pool, time.UTC), user, "?from=2026-01-12&to=2026-01-14")
 
 	assert.Contains(t, shown, "against 5 January 2026 to 7 January 2026", "the same days of the week before")
+}
+
+// One learner's corrupt rows keep neither the start page from everybody nor other
+// learners' pages from them.
+func TestASumThatIsTooLargeIsLeftOutOfTheStartPage(t *testing.T) {
+	t.Parallel()
+	pool, user, other := pgtest.Pool(t), uuid.New(), uuid.New()
+	now := time.Now().UTC()
+	for _, at := range []time.Time{now, now.AddDate(0, 0, -1)} {
+		post(t, pool, user, 1, at.Format(time.RFC3339))
+	}
+	post(t, pool, other, 1, now.Format(time.RFC3339))
+	_, err := pool.Exec(t.Context(), `UPDATE learning_log_aggregates SET total_word_count = 9223372036854775807 WHERE user_id = $1`, user)
+	require.NoError(t, err)
+	pages := site(t, pool, time.UTC)
+	get := func(path string) *httptest.ResponseRecorder {
+		answer := httptest.NewRecorder()
+		pages.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		return answer
+	}
+
+	start := get("/")
+	assert.Equal(t, http.StatusOK, start.Code)
+	assert.Contains(t, start.Body.String(), "too much to add up")
+	assert.Equal(t, http.StatusOK, get("/users/"+other.String()).Code)
+	corrupt := get("/users/" + user.String())
+	assert.Equal(t, http.StatusUnprocessableEntity, corrupt.Code)
+	assert.Contains(t, corrupt.Body.String(), "learninglog rebuild")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"html/template"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -93,7 +94,8 @@ const (
 	emptinessLasts  = time.Second
 )
 
-// readOverview reads the overview. Sums and users that take too long are left out. It
+// readOverview reads the overview. Sums and users that take too long, and sums that don't
+// fit into a bigint, are left out. It
 // fails if the database doesn't answer whether there is any log.
 func (p *Pages) readOverview(ctx context.Context) (overview, error) {
 	now := time.Now().In(p.Zone)
@@ -116,6 +118,10 @@ func (p *Pages) readOverview(ctx context.Context) (overview, error) {
 	everybody, known, err := inTime(ctx, func(ctx context.Context) (query.Summary, error) {
 		return p.lastDays(ctx, rollup.DateOf(now))
 	})
+	if errors.Is(err, query.ErrSumTooLarge) { // a learner's corrupt row is no reason to keep the page from all others
+		p.Logger.WarnContext(ctx, "rows of the rollup are corrupt: verify and rebuild", slog.Any("error", err))
+		err = nil
+	}
 	if err != nil {
 		return overview{}, err
 	}
@@ -133,11 +139,11 @@ func (p *Pages) lastDays(ctx context.Context, today rollup.Date) (query.Summary,
 		return query.Summary{}, err
 	}
 	if begun := days.Periods[overviewDays].EntryCount > 0; begun {
-		_, days = days.Split(today - overviewDays + 2)
+		_, days, err = days.Split(today - overviewDays + 2)
 	} else {
-		days, _ = days.Split(today + 1)
+		days, _, err = days.Split(today + 1)
 	}
-	return days, nil
+	return days, err
 }
 
 // inTime returns the result of read, or false if that takes longer than

@@ -80,6 +80,12 @@ var (
 		"invalid-request", http.StatusUnprocessableEntity, "The request is not valid",
 		"The errors say which fields are wrong and what would be right. Don't send it again unchanged.",
 	}
+	SumTooLarge = Kind{
+		"sum-too-large", http.StatusUnprocessableEntity, "A sum is too large",
+		"The sums that were asked for don't fit into 64 bits, so some of the rows that they are made from are corrupt. " +
+			"No log is lost: learninglog verify finds those rows, and learninglog rebuild repairs them from the logs. " +
+			"A range without them is answered already.",
+	}
 	Unavailable = Kind{
 		"unavailable", http.StatusServiceUnavailable, "The service can't do that just now",
 		"Send the same request again after the time in the Retry-After header. A log that was being posted may or may " +
@@ -95,6 +101,6 @@ var (
 func Kinds() []Kind {
 	return []Kind{
 		NotHTTP, Unreadable, OtherHost, OtherSite, NotFound, MethodNotAllowed, TimedOut, AlreadyRecorded, RequestIDReused,
-		Voided, ReplacedUnknown, TooLarge, Unsupported, Invalid, Internal, Unavailable,
+		Voided, ReplacedUnknown, TooLarge, Unsupported, Invalid, SumTooLarge, Internal, Unavailable,
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/assert"
 
 	"learninglog/command"
@@ -39,6 +40,9 @@ func TestErrorsBecomeProblems(t *testing.T) {
 		{command.ErrFull, problem.Unavailable, "", "7", true},
 		{command.ErrShareFull, problem.Unavailable, "", "7", true},
 		{command.ErrStopped, problem.Unavailable, "", "2", false},
+		{query.ErrSumTooLarge, problem.SumTooLarge, "", "", true},
+		{&pgconn.PgError{Code: "22003", Message: "bigint out of range, secret"}, problem.Unavailable, "", "60", true},
+		{&pgconn.PgError{Code: "22001"}, problem.Internal, "", "", true},
 		{context.Canceled, problem.Unavailable, "", "", false},
 		{errAway, problem.Unavailable, "", "2", true},
 		{errUnknown, problem.Internal, "", "", true},

@@ -57,6 +57,13 @@ func (t *Table) Of(ctx context.Context, err error, in string) *Problem {
 		return Unavailable.New("The service is stopping.").Later(RetryAfter)
 	case errors.Is(err, context.Canceled):
 		return Unavailable.New("The request was cancelled.") // the client is gone
+	case errors.Is(err, query.ErrSumTooLarge):
+		t.logTrouble(ctx, "rows of the rollup are corrupt: verify and rebuild", err)
+		return SumTooLarge.New("The sums of this range don't fit into 64 bits: rows of the rollup may be corrupt. " + repairs)
+	case overflows(err):
+		t.logTrouble(ctx, "rows of the rollup are corrupt: verify and rebuild", err)
+		return Unavailable.New("With this log, a sum would not fit into 64 bits: a row of the rollup may be corrupt. " +
+			"Nothing was changed. " + repairs).Later(repairTakes)
 	case t.unavailable(err):
 		t.logTrouble(ctx, "the database is unavailable", err)
 		return Unavailable.New("The database does not answer.").Later(RetryAfter)
@@ -68,6 +75,23 @@ func (t *Table) Of(ctx context.Context, err error, in string) *Problem {
 	}
 	t.logger.ErrorContext(ctx, "a request failed", slog.Any("error", err), LogID(ctx))
 	return Internal.New("")
+}
+
+// repairs says what helps against corrupt rows of the rollup, and repairTakes about how
+// long a client should wait for it.
+const (
+	repairs     = "`learninglog verify` finds such rows, and `learninglog rebuild` repairs them."
+	repairTakes = time.Minute
+)
+
+// overflows reports whether the database refused a statement because a sum would not fit
+// into a bigint (numeric_value_out_of_range).
+func overflows(err error) bool {
+	refused, ok := errors.AsType[interface {
+		error
+		SQLState() string
+	}](err)
+	return ok && refused.SQLState() == "22003"
 }
 
 // mistakes returns the errors that are the client's mistakes.
