@@ -44,7 +44,7 @@ func (c *rebuildListCommand) Run(ctx context.Context, stdout io.Writer) error {
 			_, failed := fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n",
 				job.ID, whatItDoes(job.Args), stateOf(job), job.RequestedAt.Format(time.RFC3339),
 				job.Progress.LogsDone, job.Progress.RowsDrifted, job.Progress.RowsRepaired,
-				describeScope(job.Args))
+				describeScope(job))
 			err = errors.Join(err, failed)
 		}
 		return errors.Join(err, table.Flush())
@@ -70,20 +70,20 @@ func stateOf(job rebuild.Job) string {
 	return string(job.State)
 }
 
-func describeScope(args rebuild.Args) string {
-	scope := args.Scope
+func describeScope(job rebuild.Job) string {
+	args, scope := job.Args, job.Args.Scope
 	switch {
 	case args.Routine:
 		return "routine"
-	case scope.IsEverything() && !args.IsRezone():
+	case job.Users == 0 && scope.IsEverything() && !args.IsRezone():
 		return "everything"
 	}
 	var parts []string
 	if args.IsRezone() {
 		parts = append(parts, "to "+args.TimeZone)
 	}
-	if n := len(scope.Users); n > 0 {
-		parts = append(parts, count(int64(n), "user"))
+	if job.Users > 0 {
+		parts = append(parts, count(int64(job.Users), "user"))
 	}
 	if scope.RecordedSince != nil {
 		parts = append(parts, "recorded since "+scope.RecordedSince.Format(time.RFC3339))

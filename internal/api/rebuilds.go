@@ -201,7 +201,7 @@ func (s *server) listRebuilds(ctx context.Context, input *rebuildsInput) (*rebui
 	}
 	output := &rebuildsOutput{Body: Rebuilds{Rebuilds: make([]Rebuild, len(rebuilds))}}
 	for i, job := range rebuilds {
-		job.Progress.Examples, job.Args.Scope.Users = nil, nil
+		job.Args.Scope.Users = nil
 		output.Body.Rebuilds[i] = fromRebuild(job)
 	}
 	return output, nil

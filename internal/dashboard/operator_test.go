@@ -51,7 +51,7 @@ func TestAJobSaysWhatItIs(t *testing.T) {
 		},
 		"re-zone of everybody to Asia/Tokyo, from 1 November 2026, to 30 November 2026": {TimeZone: "Asia/Tokyo", Scope: november},
 	} {
-		job := shownRebuild{rebuild.Job{Args: args}}
+		job := shownRebuild{rebuild.Job{Args: args, Users: len(args.Scope.Users)}}
 		assert.Equal(t, want, job.What()+" of "+job.Scope())
 	}
 }

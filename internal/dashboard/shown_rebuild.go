@@ -36,8 +36,8 @@ func (s shownRebuild) Scope() string {
 		return "a sample, and whoever was active"
 	case len(scope.Users) == 1:
 		parts = append(parts, "learner "+scope.Users[0].String())
-	case len(scope.Users) > 1:
-		parts = append(parts, count(len(scope.Users), "learner"))
+	case s.Users > 0:
+		parts = append(parts, count(s.Users, "learner"))
 	default:
 		parts = append(parts, "everybody")
 	}

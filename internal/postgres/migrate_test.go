@@ -91,3 +91,22 @@ func TestDownToInADatabaseWithoutTables(t *testing.T) {
 
 	require.ErrorContains(t, migrator.DownTo(t.Context(), 3), "the tables have version 0, which is older than 3")
 }
+
+// Otherwise a change of a job with 10,000 users takes as long as thousands of others.
+func TestMigratingRemovesTheIndexOfTheArgumentsOfJobs(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	migrator := newMigrator(t, pool)
+	hasIndex := func() (has bool) {
+		err := pool.QueryRow(t.Context(), `SELECT to_regclass('river.river_job_args_index') IS NOT NULL`).Scan(&has)
+		require.NoError(t, err)
+		return has
+	}
+	assert.False(t, hasIndex(), "in a new database")
+	_, err := pool.Exec(t.Context(), `CREATE INDEX river_job_args_index ON river.river_job USING gin (args)`)
+	require.NoError(t, err)
+
+	require.NoError(t, migrator.Up(t.Context()))
+
+	assert.False(t, hasIndex(), "in a database of an earlier version")
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 )
 
@@ -32,6 +31,9 @@ type Job struct {
 	State    State
 	Args     Args
 	Progress Progress
+	// Users is how many users the scope lists. 0 is no list. In a list of rebuilds, a long
+	// list of users is left out of Args.
+	Users int
 	// RequestedAt, StartedAt, CancelRequestedAt and FinishedAt are in UTC. Nil means
 	// that it hasn't happened yet.
 	RequestedAt       time.Time
@@ -60,27 +62,6 @@ func (j *Jobs) Get(ctx context.Context, id int64) (Job, error) {
 	return newJob(row)
 }
 
-// List returns the latest rebuilds, newest first, at most limit.
-func (j *Jobs) List(ctx context.Context, limit int) ([]Job, error) {
-	params := river.NewJobListParams().
-		Kinds(Args{}.Kind()).
-		OrderBy(river.JobListOrderByID, river.SortOrderDesc).
-		First(limit)
-	list, err := j.client.JobList(ctx, params)
-	if err != nil {
-		return nil, fmt.Errorf("listing rebuilds: %w", err)
-	}
-	jobs := make([]Job, 0, len(list.Jobs))
-	for _, row := range list.Jobs {
-		job, err := newJob(row)
-		if err != nil {
-			return nil, err
-		}
-		jobs = append(jobs, job)
-	}
-	return jobs, nil
-}
-
 func newJob(row *rivertype.JobRow) (Job, error) {
 	cancelled, err := cancelRequestedAt(row)
 	if err != nil {
@@ -97,6 +78,7 @@ func newJob(row *rivertype.JobRow) (Job, error) {
 	if err := json.Unmarshal(row.EncodedArgs, &job.Args); err != nil {
 		return Job{}, fmt.Errorf("decoding the arguments of rebuild %d: %w", row.ID, err)
 	}
+	job.Users = len(job.Args.Scope.Users)
 	if output := row.Output(); len(output) > 0 {
 		if err := json.Unmarshal(output, &job.Progress); err != nil {
 			return Job{}, fmt.Errorf("decoding the progress of rebuild %d: %w", row.ID, err)

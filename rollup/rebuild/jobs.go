@@ -13,6 +13,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -95,11 +96,18 @@ func NewJobs(pool *pgxpool.Pool, config Config) (*Jobs, error) {
 			routineQueue:       {MaxWorkers: 1},
 			rezoneQueue:        {MaxWorkers: 1},
 		},
+		ReindexerIndexNames: reindexed(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up the job queue: %w", err)
 	}
 	return &Jobs{client: client, pool: pool, routine: config.Routine, logger: config.Logger}, nil
+}
+
+// reindexed returns the indexes that River keeps small. There is none of arguments:
+// migrating removes it.
+func reindexed() []string {
+	return slices.DeleteFunc(river.ReindexerIndexNamesDefault(), func(name string) bool { return name == "river_job_args_index" })
 }
 
 // Client returns River's client, to show or count jobs of all kinds.

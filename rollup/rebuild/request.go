@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 )
 
@@ -34,7 +35,11 @@ func (j *Jobs) Request(ctx context.Context, args Args) (Requested, error) {
 	if err := args.Scope.Check(); err != nil {
 		return Requested{}, err
 	}
-	inserted, err := j.client.Insert(ctx, args, nil)
+	metadata, err := args.metadata()
+	if err != nil {
+		return Requested{}, fmt.Errorf("summarizing a rebuild: %w", err)
+	}
+	inserted, err := j.client.Insert(ctx, args, &river.InsertOpts{Metadata: metadata})
 	if err != nil {
 		return Requested{}, fmt.Errorf("asking for a rebuild: %w", err)
 	}

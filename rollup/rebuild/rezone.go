@@ -30,10 +30,10 @@ func takeTurn(ctx context.Context, connection *pgx.Conn, job *river.Job[Args]) e
 	query := `
 		SELECT EXISTS (
 		    SELECT FROM ` + pgx.Identifier{river.ClientFromContext[pgx.Tx](ctx).Schema(), "river_job"}.Sanitize() + `
-		    WHERE kind = @kind AND args ? 'time_zone' AND id < @id AND finalized_at IS NULL
+		    WHERE queue = @queue AND id < @id AND finalized_at IS NULL
 		)`
 	var older, alone bool
-	err := connection.QueryRow(ctx, query, pgx.NamedArgs{"kind": Args{}.Kind(), "id": job.ID}).Scan(&older)
+	err := connection.QueryRow(ctx, query, pgx.NamedArgs{"queue": rezoneQueue, "id": job.ID}).Scan(&older)
 	if err == nil && !older {
 		err = connection.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, rezoneLock).Scan(&alone)
 	}

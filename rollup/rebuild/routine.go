@@ -86,14 +86,14 @@ func (j *Jobs) isRoutineDue(ctx context.Context, every time.Duration) (due bool,
 	defer cancel()
 	query := `
 		SELECT NOT EXISTS (
-		    SELECT FROM ` + pgx.Identifier{j.client.Schema(), "river_job"}.Sanitize() + `
-		    WHERE kind = @kind AND args @> '{"routine": true}' AND (finalized_at IS NULL OR created_at > now() - @every::interval)
+		    SELECT FROM ` + j.table() + `
+		    WHERE queue = @queue AND (finalized_at IS NULL OR created_at > now() - @every::interval)
 		) AND NOT EXISTS (
 		    SELECT FROM learning_log_verifications
 		    WHERE verification = @routine AND began_at > now() - @every::interval
 		)`
 	err = j.pool.QueryRow(ctx, query, pgx.NamedArgs{
-		"kind": Args{}.Kind(), "routine": Routine, "every": every,
+		"queue": routineQueue, "routine": Routine, "every": every,
 	}).Scan(&due)
 	return due, err
 }
