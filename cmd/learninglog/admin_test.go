@@ -38,7 +38,7 @@ func TestJobPages(t *testing.T) {
 	driftedUsers(t, pgtest.Open(t, databaseURL), 1000)
 	s := serve(t, append(slowly(), "--database-url", databaseURL)...)
 	assert.Contains(t, s.greeted, s.base+"/admin")
-	id := s.beginRebuild()
+	id := s.beginRebuild(databaseURL)
 
 	page := s.browse(http.MethodGet, "/admin/jobs", "", "")
 	require.Equal(t, http.StatusOK, page.status)

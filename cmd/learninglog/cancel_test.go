@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"learninglog/internal/pgtest"
+	"learninglog/internal/postgres"
+	"learninglog/rollup/rebuild"
 )
 
 // rebuildState is the part of GET /v1/rebuilds/{id} that the tests use.
@@ -51,16 +53,18 @@ func driftedUsers(t testing.TB, pool *pgxpool.Pool, n int) {
 }
 
 // beginRebuild requests a slow rebuild, and returns its id when it has repaired
-// something.
-func (s *service) beginRebuild() int64 {
+// something. It has the pace that only earlier versions allowed.
+func (s *service) beginRebuild(databaseURL string) int64 {
 	s.t.Helper()
-	var asked rebuildState
-	s.mustCall(http.StatusAccepted, http.MethodPost, "/v1/rebuilds", `{"max_logs_per_second":1}`).decode(s.t, &asked)
+	jobs, err := rebuild.NewJobs(pgtest.Open(s.t, databaseURL), rebuild.Config{Schema: postgres.RiverSchema})
+	require.NoError(s.t, err)
+	requested, err := jobs.Request(context.Background(), rebuild.Args{Workers: 1, MaxLogsPerSecond: 1})
+	require.NoError(s.t, err)
 	require.Eventually(s.t, func() bool {
-		now := s.rebuild(asked.ID)
+		now := s.rebuild(requested.ID)
 		return now.State == "running" && now.Progress.RowsRepaired > 0
 	}, eventually, often, "it runs")
-	return asked.ID
+	return requested.ID
 }
 
 func assertCancelled(t testing.TB, s *service, pool *pgxpool.Pool, id int64, users int) {
@@ -88,7 +92,7 @@ func TestCancelARebuild(t *testing.T) {
 	driftedUsers(t, pool, users)
 	s := serve(t, append(slowly(), "--database-url", databaseURL)...)
 
-	id := s.beginRebuild()
+	id := s.beginRebuild(databaseURL)
 	var answered rebuildState
 	s.mustCall(http.StatusAccepted, http.MethodDelete, rebuildPath(id), "").decode(t, &answered)
 	assert.NotNil(t, answered.CancelRequestedAt)
@@ -107,7 +111,7 @@ func TestCancelARebuildThatAnotherProcessWorks(t *testing.T) {
 	pool := pgtest.Open(t, databaseURL)
 	driftedUsers(t, pool, users)
 	s := serve(t, append(slowly(), "--database-url", databaseURL)...)
-	id := s.beginRebuild()
+	id := s.beginRebuild(databaseURL)
 
 	stdout, stderr, status := run(t, "rebuild", "cancel", strconv.FormatInt(id, 10), "--database-url", databaseURL)
 
@@ -123,7 +127,7 @@ func TestCancelARebuildWhoseProcessIsGone(t *testing.T) {
 	pool := pgtest.Open(t, databaseURL)
 	driftedUsers(t, pool, users)
 	dying := serve(t, append(slowly(), "--database-url", databaseURL)...)
-	id := dying.beginRebuild()
+	id := dying.beginRebuild(databaseURL)
 	dying.kill()
 
 	stdout, stderr, status := run(t, "rebuild", "cancel", strconv.FormatInt(id, 10), "--database-url", databaseURL)

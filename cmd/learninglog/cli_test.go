@@ -401,6 +401,8 @@ func TestCommandsThatFail(t *testing.T) {
 		{[]string{"verify", "--users-file", "/none"}, "/none"},
 		{[]string{"rebuild", "--workers", "9"}, "--workers must be from 1 to 8"},
 		{[]string{"rebuild", "--max-logs-per-second", "-1"}, "learninglog rebuild start --help"},
+		{[]string{"rebuild", "--max-logs-per-second", "999"}, "--max-logs-per-second must be 0, which is as many as it can, or from 1000 to 2147483647"},
+		{[]string{"rezone", "--time-zone", "UTC", "--max-logs-per-second", "1"}, "or from 1000 to"},
 		{[]string{"rebuild", "watch"}, "learninglog rebuild watch --help"},
 		{[]string{"rebuild", "watch", "7", "--database-url", pgtest.URL(t)}, "there is no rebuild 7"},
 		{[]string{"rebuild", "cancel", "7", "--database-url", pgtest.URL(t)}, "there is no rebuild 7"},

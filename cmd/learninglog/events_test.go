@@ -60,7 +60,7 @@ func TestWatchARebuildByItsEvents(t *testing.T) {
 	databaseURL := pgtest.URL(t)
 	driftedUsers(t, pgtest.Open(t, databaseURL), 1000)
 	s := serve(t, append(slowly(), "--database-url", databaseURL)...)
-	id := s.beginRebuild()
+	id := s.beginRebuild(databaseURL)
 
 	w := s.watch(t.Context(), id, "")
 	assert.Equal(t, "text/event-stream", w.response.Header.Get("Content-Type"))
@@ -92,7 +92,7 @@ func TestWatchersAreBounded(t *testing.T) {
 	databaseURL := pgtest.URL(t)
 	driftedUsers(t, pgtest.Open(t, databaseURL), 1000)
 	s := serve(t, append(slowly(), "--database-url", databaseURL)...)
-	id := s.beginRebuild()
+	id := s.beginRebuild(databaseURL)
 	ctx, leave := context.WithCancel(t.Context())
 	for range 64 {
 		event, _ := s.watch(ctx, id, "").next()
@@ -114,7 +114,7 @@ func TestWatchersAreSentAwayWhenTheServiceStops(t *testing.T) {
 	databaseURL := pgtest.URL(t)
 	driftedUsers(t, pgtest.Open(t, databaseURL), 1000)
 	s := serve(t, append(slowly(), "--database-url", databaseURL)...)
-	w := s.watch(t.Context(), s.beginRebuild(), "")
+	w := s.watch(t.Context(), s.beginRebuild(databaseURL), "")
 	_, _ = w.next()
 
 	s.stop()
@@ -133,7 +133,7 @@ func TestWatchersOutliveAnOutage(t *testing.T) {
 	driftedUsers(t, pgtest.Open(t, databaseURL), 1000)
 	p := newProxy(t, databaseURL)
 	s := serve(t, append(slowly(), "--database-url", p.url())...)
-	w := s.watch(t.Context(), s.beginRebuild(), "")
+	w := s.watch(t.Context(), s.beginRebuild(databaseURL), "")
 	_, before := w.next()
 
 	require.Eventually(t, func() bool {

@@ -65,6 +65,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 		kong.Vars{
 			"data_dir":     defaultDataDir(),
 			"max_users":    strconv.Itoa(rebuild.MaxUsers),
+			"min_pace":     strconv.Itoa(rebuild.MinPace),
 			"max_workers":  strconv.Itoa(rebuild.MaxWorkers),
 			"rebuild_pace": strconv.Itoa(rebuild.DefaultPace),
 		},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"os"
 	"slices"
 	"strings"
@@ -28,16 +27,16 @@ type rebuildFlags struct {
 	To            string   `placeholder:"DATE" help:"Only periods through the one that contains this date; to re-zone, only logs of this date of UTC or earlier."`
 
 	Workers          int `default:"1" help:"On how many connections to work at the same time, at most ${max_workers}."`
-	MaxLogsPerSecond int `default:"${rebuild_pace}" help:"How many logs to read in a second, on average, so that a busy database is left to its writers. 0: as many as it can."`
+	MaxLogsPerSecond int `default:"${rebuild_pace}" help:"How many logs to read in a second, on average, so that a busy database is left to its writers: at least ${min_pace}, or 0, which is as many as it can."`
 }
 
 // Validate is called by kong.
 func (f *rebuildFlags) Validate() error {
-	switch {
-	case f.Workers < 1 || f.Workers > rebuild.MaxWorkers:
+	if f.Workers < 1 || f.Workers > rebuild.MaxWorkers {
 		return fmt.Errorf("--workers must be from 1 to %d", rebuild.MaxWorkers)
-	case f.MaxLogsPerSecond < 0 || f.MaxLogsPerSecond > math.MaxInt32:
-		return fmt.Errorf("--max-logs-per-second must be from 0, which is as many as it can, to %d", math.MaxInt32)
+	}
+	if err := rebuild.CheckPace(f.MaxLogsPerSecond); err != nil {
+		return fmt.Errorf("--max-logs-per-second %w", err)
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ func TestWatchingARebuildOnATerminal(t *testing.T) {
 	databaseURL := pgtest.URL(t)
 	driftedUsers(t, pgtest.Open(t, databaseURL), 1000)
 	s := serve(t, append(slowly(), "--database-url", databaseURL)...)
-	id := s.beginRebuild()
+	id := s.beginRebuild(databaseURL)
 	shown, terminal := openTerminal(t)
 	command := exec.Command(program, "rebuild", "watch", strconv.FormatInt(id, 10), "--database-url", databaseURL)
 	command.Env, command.Stderr = environment(), terminal

@@ -2,7 +2,7 @@ package api
 
 import (
 	"bytes"
-	"math"
+	"strconv"
 
 	"github.com/google/uuid"
 
@@ -117,10 +117,27 @@ func takeArgs(o *object, args rebuild.Args, others ...string) (rebuild.Args, err
 	args.Scope.RecordedSince = o.takeInstant("recorded_since")
 	args.Scope.From, args.Scope.To = o.takeDate("from"), o.takeDate("to")
 	args.Workers = o.takeNumber("workers", 1, rebuild.MaxWorkers, args.Workers)
-	args.MaxLogsPerSecond = o.takeNumber("max_logs_per_second", 0, math.MaxInt32, args.MaxLogsPerSecond)
+	args.MaxLogsPerSecond = o.takePace("max_logs_per_second", args.MaxLogsPerSecond)
 	known := append([]string{"user_id", "user_ids", "recorded_since", "from", "to", "workers", "max_logs_per_second"}, others...)
 	if wrong := o.finish(known...); wrong != nil {
 		return rebuild.Args{}, problem.Invalid.New("", wrong...)
 	}
 	return args, nil
+}
+
+// takePace returns a pace of rebuilds, or otherwise if it is absent or wrong.
+func (o *object) takePace(name string, otherwise int) int {
+	raw := o.take(name, false)
+	if raw == nil {
+		return otherwise
+	}
+	pace, err := strconv.Atoi(string(raw))
+	if err != nil {
+		pace = -1 // which is no pace either
+	}
+	if err := rebuild.CheckPace(pace); err != nil {
+		o.wrongLiteral(name, raw, err.Error())
+		return otherwise
+	}
+	return pace
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -42,4 +43,26 @@ func TestARezoneHasATimeZone(t *testing.T) {
 	}
 	_, err = decodeRezone([]byte(`{"time_zone":"UTC","dry_run":true}`), known)
 	assert.ErrorContains(t, err, "valid", "a re-zone can't be tried")
+}
+
+// With less, two rebuilds would keep all others waiting for days.
+func TestARebuildHasALeastPace(t *testing.T) {
+	t.Parallel()
+	known := newDecoder(t).zones
+	for _, pace := range []string{"0", "1000", "2147483647"} {
+		args, err := decodeRebuild([]byte(`{"max_logs_per_second":` + pace + `}`))
+		require.NoError(t, err, pace)
+		assert.Equal(t, pace, strconv.Itoa(args.MaxLogsPerSecond))
+	}
+	for _, pace := range []string{"1", "999", "-1", "2147483648", "1e4", `"1000"`} {
+		_, ofRebuild := decodeRebuild([]byte(`{"max_logs_per_second":` + pace + `}`))
+		_, ofRezone := decodeRezone([]byte(`{"time_zone":"UTC","max_logs_per_second":`+pace+`}`), known)
+		for _, err := range []error{ofRebuild, ofRezone} {
+			var wrong *problem.Problem
+			require.ErrorAs(t, err, &wrong, pace)
+			require.Len(t, wrong.Errors, 1, pace)
+			assert.Equal(t, "body.max_logs_per_second", wrong.Errors[0].Location, pace)
+			assert.Contains(t, wrong.Errors[0].Message, "must be 0, which is as many as it can, or from 1000 to 2147483647", pace)
+		}
+	}
 }

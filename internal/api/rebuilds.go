@@ -36,7 +36,7 @@ type NewRebuild struct {
 	To               *string    `json:"to,omitempty" example:"2026-11-30" doc:"Only periods through the one that contains this date."`
 	DryRun           bool       `json:"dry_run,omitempty" doc:"Report the drift and leave it: verify."`
 	Workers          int        `json:"workers,omitempty" minimum:"1" maximum:"8" default:"1" doc:"On how many connections to work at the same time."`
-	MaxLogsPerSecond *int       `json:"max_logs_per_second,omitempty" minimum:"0" default:"20000" doc:"How many logs to read in a second, on average. 0 is as many as it can, for when nobody else needs the database."`
+	MaxLogsPerSecond *int       `json:"max_logs_per_second,omitempty" minimum:"0" default:"20000" doc:"How many logs to read in a second, on average: at least 1000, or 0, which is as many as it can, for when nobody else needs the database."`
 }
 
 // Rebuild is a requested rebuild and its progress.

@@ -19,7 +19,7 @@ type NewRezone struct {
 	From             *string    `json:"from,omitempty" example:"2026-11-01" doc:"Only logs of this date of UTC or later, whatever zone they have. A date-time means the date that it shows."`
 	To               *string    `json:"to,omitempty" example:"2026-11-30" doc:"Only logs of this date of UTC or earlier."`
 	Workers          int        `json:"workers,omitempty" minimum:"1" maximum:"8" default:"1" doc:"On how many connections to work at the same time."`
-	MaxLogsPerSecond *int       `json:"max_logs_per_second,omitempty" minimum:"0" default:"20000" doc:"How many logs to go through in a second, on average. 0 is as many as it can, for when nobody else needs the database."`
+	MaxLogsPerSecond *int       `json:"max_logs_per_second,omitempty" minimum:"0" default:"20000" doc:"How many logs to go through in a second, on average: at least 1000, or 0, which is as many as it can, for when nobody else needs the database."`
 }
 
 func (s *server) documentRequestRezone() huma.Operation {

@@ -1,6 +1,9 @@
 package rebuild
 
 import (
+	"fmt"
+	"math"
+
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 )
@@ -9,6 +12,9 @@ const (
 	// DefaultPace is how many logs a rebuild reads per second by default. It is low
 	// enough to leave a busy database to its writers.
 	DefaultPace = 20_000
+	// MinPace is the least pace that can be requested. With less, a few rebuilds would keep
+	// all others waiting for days.
+	MinPace = 1000
 	// MaxWorkers is the largest number of connections that a rebuild may use.
 	MaxWorkers = 8
 )
@@ -34,8 +40,18 @@ type Args struct {
 	Workers int `json:"workers,omitempty"`
 	// MaxLogsPerSecond limits how many logs all workers together read per second, on
 	// average. Logs that are out of scope count too if they have to be read. 0 is no
-	// limit.
+	// limit; otherwise requests have at least MinPace, but jobs of earlier versions may
+	// have less.
 	MaxLogsPerSecond int `json:"max_logs_per_second,omitempty"`
+}
+
+// CheckPace returns nil if a pace may be requested. The text of its error completes a
+// sentence that begins with the name of the pace.
+func CheckPace(logsPerSecond int) error {
+	if logsPerSecond == 0 || (logsPerSecond >= MinPace && logsPerSecond <= math.MaxInt32) {
+		return nil
+	}
+	return fmt.Errorf("must be 0, which is as many as it can, or from %d to %d", MinPace, math.MaxInt32)
 }
 
 // IsRezone reports whether the job is a re-zone.
