@@ -1,4 +1,4 @@
-// Follows the jobs that are under way, and shows the page anew when one ends,
+// Follows jobs that are under way, and shows the page anew when one ends,
 // unless something is being typed or confirmed: then it only says so.
 "use strict";
 const format = new Intl.NumberFormat("en");
@@ -31,7 +31,15 @@ function isBusy() {
     Array.from(document.querySelectorAll("form input")).some((input) => input.value !== input.defaultValue);
 }
 
-for (const article of document.querySelectorAll("[data-events]")) {
+// A browser has six connections to a site, and each job that is followed holds one. So
+// some are left, even for another tab, to send the forms.
+const mostFollowed = 2;
+const isRunning = (article) => article.querySelector(".state").textContent === "running";
+const followed = Array.from(document.querySelectorAll("[data-events]"))
+  .sort((a, b) => isRunning(b) - isRunning(a))
+  .slice(0, mostFollowed);
+
+for (const article of followed) {
   const events = new EventSource(article.dataset.events);
   events.addEventListener("progress", (event) => show(article, JSON.parse(event.data)));
   events.addEventListener("end", (event) => {
