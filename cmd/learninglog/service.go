@@ -245,6 +245,7 @@ func (s *service) operations(known *zones.Database) *dashboard.Operations {
 
 func (s *service) startOperatorsPages(ctx context.Context, pages *dashboard.Pages) error {
 	s.pages.Operator, s.pages.CancelRebuild = pages.Operator, pages.CancelRebuild
+	s.pages.CancelWaiting = pages.CancelWaiting
 	s.pages.RequestRebuild, s.pages.RequestRezone = pages.RequestRebuild, pages.RequestRezone
 	jobPages, err := jobpages.New(s.jobs.Client(), api.JobsPath, onlyWarnings(s.logger))
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 type Jobs interface {
 	Request(ctx context.Context, args rebuild.Args) (rebuild.Requested, error)
 	Cancel(ctx context.Context, id int64) error
+	CancelWaiting(ctx context.Context) (cancelled int, err error)
 	Get(ctx context.Context, id int64) (rebuild.Job, error)
 	List(ctx context.Context, limit int) ([]rebuild.Job, error)
 	Verifications(ctx context.Context) ([]rebuild.Verification, error)

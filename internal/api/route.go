@@ -153,6 +153,7 @@ func (r route) document(s *server, documentation *huma.Operation) {
 type Pages struct {
 	Static, Start, FindUser, Learner, Void                 http.Handler
 	Operator, RequestRebuild, RequestRezone, CancelRebuild http.Handler
+	CancelWaiting                                          http.Handler
 	Jobs                                                   http.Handler
 }
 

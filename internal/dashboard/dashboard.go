@@ -41,7 +41,7 @@ type Pages struct {
 
 	Static, Start, FindUser, Learner, Void http.Handler
 	// These are for operators.
-	Operator, RequestRebuild, RequestRezone, CancelRebuild http.Handler
+	Operator, RequestRebuild, RequestRezone, CancelRebuild, CancelWaiting http.Handler
 
 	templates templates
 	assets    assets
@@ -81,6 +81,7 @@ func New(config Config) (*Pages, error) {
 	pages.Void = pages.page(pages.void)
 	pages.Operator, pages.CancelRebuild = pages.page(pages.operator), pages.page(pages.cancelRebuild)
 	pages.RequestRebuild, pages.RequestRezone = pages.page(pages.requestRebuild), pages.page(pages.requestRezone)
+	pages.CancelWaiting = pages.page(pages.cancelWaiting)
 	return pages, nil
 }
 

@@ -110,3 +110,12 @@ func (p *Pages) cancelRebuild(w http.ResponseWriter, r *http.Request) error {
 	http.Redirect(w, r, "/admin#rebuilds", http.StatusSeeOther)
 	return nil
 }
+
+// cancelWaiting cancels all rebuilds and re-zones that wait, and shows the page again.
+func (p *Pages) cancelWaiting(w http.ResponseWriter, r *http.Request) error {
+	if _, err := p.Jobs.CancelWaiting(r.Context()); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/admin#rebuilds", http.StatusSeeOther)
+	return nil
+}

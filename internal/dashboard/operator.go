@@ -14,6 +14,8 @@ import (
 type Jobs interface {
 	Request(ctx context.Context, args rebuild.Args) (rebuild.Requested, error)
 	Cancel(ctx context.Context, id int64) error
+	Waiting(ctx context.Context) (int, error)
+	CancelWaiting(ctx context.Context) (cancelled int, err error)
 	List(ctx context.Context, limit int) ([]rebuild.Job, error)
 	Verifications(ctx context.Context) ([]rebuild.Verification, error)
 }
@@ -49,6 +51,8 @@ type operatorPage struct {
 	Rates         []metrics.Rates
 	Verifications []rebuild.Verification
 	Rebuilds      []shownRebuild
+	// Waiting is how many rebuilds and re-zones wait, shown or not.
+	Waiting int
 	// Rebuild and Rezone are the forms, as they were submitted.
 	Rebuild, Rezone jobForm
 	TimeZones       []string
@@ -96,6 +100,9 @@ func (p *Pages) showOperator(w http.ResponseWriter, r *http.Request, wrong jobFo
 		return p.render(w, r, http.StatusServiceUnavailable, "operator", page)
 	}
 	if page.Verifications, err = p.Jobs.Verifications(r.Context()); err != nil {
+		return err
+	}
+	if page.Waiting, err = p.Jobs.Waiting(r.Context()); err != nil {
 		return err
 	}
 	rebuilds, err := p.Jobs.List(r.Context(), shownRebuilds)
