@@ -56,15 +56,21 @@ func driftedUsers(t testing.TB, pool *pgxpool.Pool, n int) {
 // something. It has the pace that only earlier versions allowed.
 func (s *service) beginRebuild(databaseURL string) int64 {
 	s.t.Helper()
-	jobs, err := rebuild.NewJobs(pgtest.Open(s.t, databaseURL), rebuild.Config{Schema: postgres.RiverSchema})
-	require.NoError(s.t, err)
-	requested, err := jobs.Request(context.Background(), rebuild.Args{Workers: 1, MaxLogsPerSecond: 1})
+	requested, err := openJobs(s.t, databaseURL).Request(context.Background(), rebuild.Args{Workers: 1, MaxLogsPerSecond: 1})
 	require.NoError(s.t, err)
 	require.Eventually(s.t, func() bool {
 		now := s.rebuild(requested.ID)
 		return now.State == "running" && now.Progress.RowsRepaired > 0
 	}, eventually, often, "it runs")
 	return requested.ID
+}
+
+// openJobs returns the queue of rebuilds in a database, without working on them.
+func openJobs(t testing.TB, databaseURL string) *rebuild.Jobs {
+	t.Helper()
+	jobs, err := rebuild.NewJobs(pgtest.Open(t, databaseURL), rebuild.Config{Schema: postgres.RiverSchema})
+	require.NoError(t, err)
+	return jobs
 }
 
 func assertCancelled(t testing.TB, s *service, pool *pgxpool.Pool, id int64, users int) {

@@ -43,8 +43,9 @@ func (*rebuildStartCommand) Help() string {
   learninglog rebuild --workers 4 --max-logs-per-second 0 --wait  as fast as it can
   learninglog rebuild watch 7                                     how far is it?
   learninglog rebuild cancel 7
+  learninglog rebuild cancel --waiting                            all that wait
 
-While a rebuild of the same scope waits or runs there is no second one: that one is meant, with its own workers and pace.`
+It waits behind no rebuild that was requested over HTTP, only behind those of operators: by this command, verify or the page /admin. While one of these with the same scope waits or runs there is no second one: that one is meant, with its own workers and pace.`
 }
 
 // Validate is called by kong.
@@ -76,7 +77,7 @@ func (f databaseFlags) request(
 ) error {
 	requested, err := jobs.Request(ctx, args)
 	if err != nil {
-		return err
+		return f.withRemedy(err)
 	}
 	what := "is queued"
 	if requested.Joined {
@@ -111,7 +112,7 @@ func (f databaseFlags) requestAndFollow(
 			return err
 		})
 		if err != nil {
-			return rebuild.Job{}, err
+			return rebuild.Job{}, f.withRemedy(err)
 		}
 		if requested.Joined {
 			_, err := fmt.Fprintf(stdout, "%s %d %s: waiting for it\n", requestedName(args), requested.ID, joined(requested))
@@ -128,6 +129,14 @@ func (f databaseFlags) requestAndFollow(
 			return rebuild.Job{}, err
 		}
 	}
+}
+
+// withRemedy adds to an error of a request what can be done about it.
+func (f databaseFlags) withRemedy(err error) error {
+	if !errors.Is(err, rebuild.ErrTooMany) {
+		return err
+	}
+	return fmt.Errorf("%w\n  %s   cancels them", err, f.paste("rebuild", "cancel", "--waiting"))
 }
 
 // requestedName names a job where it doesn't matter whether it repairs.

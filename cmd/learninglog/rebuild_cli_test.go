@@ -110,15 +110,15 @@ func TestRebuildSaysItsPaceAndScope(t *testing.T) {
 		flags []string
 		says  string
 	}{
-		{nil, `{"scope": {}, "workers": 1, "max_logs_per_second": 20000}`},
+		{nil, `{"scope": {}, "operator": true, "workers": 1, "max_logs_per_second": 20000}`},
 		{
 			[]string{"--dry-run", "--workers", "4", "--max-logs-per-second", "0", "--recorded-since", "2026-01-14"},
-			`{"scope": {"recorded_since": "2026-01-14T00:00:00Z"}, "dry_run": true, "workers": 4}`,
+			`{"scope": {"recorded_since": "2026-01-14T00:00:00Z"}, "dry_run": true, "operator": true, "workers": 4}`,
 		},
 		{
 			[]string{"--recorded-since", "2026-01-14T08:30:00+01:00", "--from", "2026-01-01", "--to", "2026-01-31T23:30:00-05:00"},
 			`{"scope": {"recorded_since": "2026-01-14T07:30:00Z", "from": "2026-01-01", "to": "2026-01-31"},
-			  "workers": 1, "max_logs_per_second": 20000}`,
+			  "operator": true, "workers": 1, "max_logs_per_second": 20000}`,
 		},
 	} {
 		_, stderr, status := run(t, append([]string{"rebuild", "--database-url", databaseURL}, test.flags...)...)

@@ -47,6 +47,7 @@ func (f *rebuildFlags) args(dryRun bool) (rebuild.Args, error) {
 	return rebuild.Args{
 		Scope:            scope,
 		DryRun:           dryRun,
+		Operator:         true,
 		Workers:          f.Workers,
 		MaxLogsPerSecond: f.MaxLogsPerSecond,
 	}, err

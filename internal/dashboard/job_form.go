@@ -84,7 +84,7 @@ func (p *Pages) requestRezone(w http.ResponseWriter, r *http.Request) error {
 
 // requestJob requests a job with the scope in the form.
 func (p *Pages) requestJob(w http.ResponseWriter, r *http.Request, form jobForm, args rebuild.Args) (err error) {
-	args.Workers, args.MaxLogsPerSecond = 1, rebuild.DefaultPace
+	args.Operator, args.Workers, args.MaxLogsPerSecond = true, 1, rebuild.DefaultPace
 	if args.Scope, err = form.scope(); err != nil {
 		form.Wrong = capital(err.Error()) + "."
 		return p.showOperator(w, r, form)

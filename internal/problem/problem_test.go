@@ -39,6 +39,7 @@ func TestErrorsBecomeProblems(t *testing.T) {
 		{rebuild.ErrTooManyUsers, problem.Invalid, "query.user_ids", "", false},
 		{command.ErrFull, problem.Unavailable, "", "7", true},
 		{command.ErrShareFull, problem.Unavailable, "", "7", true},
+		{rebuild.ErrTooMany, problem.Unavailable, "", "30", true},
 		{command.ErrStopped, problem.Unavailable, "", "2", false},
 		{query.ErrSumTooLarge, problem.SumTooLarge, "", "", true},
 		{&pgconn.PgError{Code: "22003", Message: "bigint out of range, secret"}, problem.Unavailable, "", "60", true},

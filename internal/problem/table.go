@@ -19,6 +19,10 @@ import (
 // the service is overloaded. It is about the time of a restart.
 const RetryAfter = 2 * time.Second
 
+// rebuildsRetryAfter is the wait that clients are told when too many rebuilds wait. They
+// take longer than a restart.
+const rebuildsRetryAfter = 30 * time.Second
+
 // Table converts errors to problems. Statuses of errors are decided nowhere else.
 type Table struct {
 	unavailable func(error) bool
@@ -55,6 +59,11 @@ func (t *Table) Of(ctx context.Context, err error, in string) *Problem {
 		return Unavailable.New("Too many logs wait to be written.").Later(t.backlog())
 	case errors.Is(err, command.ErrStopped):
 		return Unavailable.New("The service is stopping.").Later(RetryAfter)
+	case errors.Is(err, rebuild.ErrTooMany):
+		t.logTrouble(ctx, "too many rebuilds wait", err)
+		return Unavailable.New(fmt.Sprintf("%d rebuilds and re-zones wait or run, and there may be no more. "+
+			"Wait until some have ended, or cancel those that wait: by DELETE /v1/rebuilds, or at /admin.",
+			rebuild.MaxUnfinished)).Later(rebuildsRetryAfter)
 	case errors.Is(err, context.Canceled):
 		return Unavailable.New("The request was cancelled.") // the client is gone
 	case errors.Is(err, query.ErrSumTooLarge):

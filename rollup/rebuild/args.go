@@ -34,6 +34,10 @@ type Args struct {
 	// by its IANA name, if their clients didn't say one. Nothing else is compared or
 	// repaired. Empty is no re-zone.
 	TimeZone string `json:"time_zone,omitempty" river:"unique"`
+	// Operator says that an operator requests the job, at the command line or at /admin.
+	// So it doesn't wait behind rebuilds that others have requested, not even by joining
+	// one of the same scope.
+	Operator bool `json:"operator,omitempty" river:"unique"`
 	// Workers is the maximum number of connections that work on the users at the
 	// same time. There are fewer if the pool can't spare as many. Values below 1
 	// mean 1.
@@ -60,18 +64,20 @@ func (a Args) IsRezone() bool { return a.TimeZone != "" }
 // Kind returns the name of the job in River's tables.
 func (Args) Kind() string { return "rebuild" }
 
+// operatorQueue is separate from the default queue, so that an operator's rebuild doesn't
+// wait behind a hundred others.
+const operatorQueue = "operator"
+
+// operatorTag marks the jobs of operators in all queues. It can be read without the
+// arguments, which may be long.
+const operatorTag = "operator"
+
 // InsertOpts makes the job unique among the jobs that haven't ended. River's default
 // would also count completed jobs, and so refuse a second rebuild.
 func (a Args) InsertOpts() river.InsertOpts {
-	queue := river.QueueDefault
-	switch {
-	case a.Routine:
-		queue = routineQueue
-	case a.IsRezone():
-		queue = rezoneQueue
-	}
 	return river.InsertOpts{
-		Queue: queue,
+		Queue: a.queue(),
+		Tags:  a.tags(),
 		UniqueOpts: river.UniqueOpts{
 			ByArgs: true,
 			ByState: []rivertype.JobState{
@@ -83,4 +89,26 @@ func (a Args) InsertOpts() river.InsertOpts {
 			},
 		},
 	}
+}
+
+// queue returns the queue in which the job waits. All re-zones are in one, because they
+// are done one after the other.
+func (a Args) queue() string {
+	switch {
+	case a.Routine:
+		return routineQueue
+	case a.IsRezone():
+		return rezoneQueue
+	case a.Operator:
+		return operatorQueue
+	default:
+		return river.QueueDefault
+	}
+}
+
+func (a Args) tags() []string {
+	if a.Operator {
+		return []string{operatorTag}
+	}
+	return nil
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"golang.org/x/sync/semaphore"
 
 	"learninglog/internal/zones"
 )
@@ -62,6 +63,9 @@ type Jobs struct {
 	pool    *pgxpool.Pool
 	routine RoutineConfig
 	logger  *slog.Logger
+	// requesting lets one request at a time have a connection: others would only wait
+	// with theirs for a lock.
+	requesting *semaphore.Weighted
 
 	stopLooking context.CancelFunc
 	rescuing    sync.WaitGroup
@@ -95,13 +99,20 @@ func NewJobs(pool *pgxpool.Pool, config Config) (*Jobs, error) {
 			river.QueueDefault: {MaxWorkers: 2},
 			routineQueue:       {MaxWorkers: 1},
 			rezoneQueue:        {MaxWorkers: 1},
+			operatorQueue:      {MaxWorkers: 1},
 		},
 		ReindexerIndexNames: reindexed(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up the job queue: %w", err)
 	}
-	return &Jobs{client: client, pool: pool, routine: config.Routine, logger: config.Logger}, nil
+	return &Jobs{
+		client:     client,
+		pool:       pool,
+		routine:    config.Routine,
+		logger:     config.Logger,
+		requesting: semaphore.NewWeighted(1),
+	}, nil
 }
 
 // reindexed returns the indexes that River keeps small. There is none of arguments:

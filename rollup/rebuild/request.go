@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 )
 
@@ -28,18 +27,14 @@ type Requested struct {
 // of the same scope is already waiting or running, Request returns that one,
 // whatever its pace is.
 //
-// It fails in the same cases as [Scope.Check]. A user who is listed twice counts
+// It fails in the same cases as [Scope.Check], and with [ErrTooMany]. A user who is listed twice counts
 // once.
 func (j *Jobs) Request(ctx context.Context, args Args) (Requested, error) {
 	args.Scope = args.Scope.Normalized() // equal scopes must be written equally
 	if err := args.Scope.Check(); err != nil {
 		return Requested{}, err
 	}
-	metadata, err := args.metadata()
-	if err != nil {
-		return Requested{}, fmt.Errorf("summarizing a rebuild: %w", err)
-	}
-	inserted, err := j.client.Insert(ctx, args, &river.InsertOpts{Metadata: metadata})
+	inserted, err := j.insertBounded(ctx, args)
 	if err != nil {
 		return Requested{}, fmt.Errorf("asking for a rebuild: %w", err)
 	}

@@ -36,11 +36,11 @@ type Worker struct {
 	spare *semaphore.Weighted
 }
 
-// spareConnections returns half of the connections that aren't reserved. Five are
-// reserved: one for each of the four jobs that may run at the same time, and one for
+// spareConnections returns half of the connections that aren't reserved. Six are
+// reserved: one for each of the five jobs that may run at the same time, and one for
 // the queue.
 func spareConnections(pool *pgxpool.Pool) *semaphore.Weighted {
-	const countedOn = 5
+	const countedOn = 6
 	return semaphore.NewWeighted(max(0, int64(pool.Config().MaxConns)-countedOn) / 2)
 }
 
