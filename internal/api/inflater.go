@@ -33,7 +33,7 @@ func (i *inflater) Read(into []byte) (int, error) {
 	if i.gzip == nil {
 		reader, err := gzip.NewReader(&i.source)
 		if err != nil {
-			return 0, i.explain(err)
+			return 0, i.explain()
 		}
 		i.gzip = reader
 	}
@@ -42,13 +42,13 @@ func (i *inflater) Read(into []byte) (int, error) {
 		return 0, errExpanding
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = i.explain(err)
+		err = i.explain()
 	}
 	return n, err
 }
 
 // explain tells a body that is wrong from one that doesn't arrive.
-func (i *inflater) explain(err error) error {
+func (i *inflater) explain() error {
 	if i.source.err != nil && !errors.Is(i.source.err, io.EOF) {
 		return i.source.err
 	}

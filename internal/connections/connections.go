@@ -141,7 +141,7 @@ func (l *Limiter) closeOne(h *held) bool {
 	for at := h.all.Front(); at != nil; at = at.Next() {
 		if c, _ := at.Value.(*connection); c.idle {
 			l.forget(c)
-			_ = c.Conn.Close()
+			_ = c.Close()
 			return true
 		}
 	}

@@ -1,4 +1,4 @@
-package connections
+package connections_test
 
 import (
 	"bufio"
@@ -17,14 +17,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"learninglog/internal/caller"
+	"learninglog/internal/connections"
 	"learninglog/internal/problem"
 )
 
-const eventually, often = 20 * time.Second, 5 * time.Millisecond
+const (
+	eventually, often = 20 * time.Second, 5 * time.Millisecond
+	// progress is how long a client may take to read a piece.
+	progress = 500 * time.Millisecond
+)
 
 // startServer returns the address of a server of /, /caller, /large, /slow and /health.
 // /slow is answered when the returned function is called.
-func startServer(t *testing.T, limits Limits) (address string, limiter *Limiter, letGo func()) {
+func startServer(t *testing.T, limits connections.Limits) (address string, limiter *connections.Limiter, letGo func()) {
 	t.Helper()
 	wait := make(chan struct{})
 	routes := http.NewServeMux()
@@ -35,8 +40,8 @@ func startServer(t *testing.T, limits Limits) (address string, limiter *Limiter,
 	routes.HandleFunc("/large", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 64<<20)) })
 	server := httptest.NewUnstartedServer(routes)
 	limits.Always = []string{"/health"}
-	limiter = Limit(server.Config, server.Listener, limits)
-	limiter.progress = 500 * time.Millisecond
+	limiter = connections.Limit(server.Config, server.Listener, limits)
+	limiter.SetProgress(progress)
 	server.Listener = limiter
 	server.Start()
 	t.Cleanup(server.Close)
@@ -100,7 +105,7 @@ const one, other = "127.0.0.1", "127.0.0.2"
 
 func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
 	t.Parallel()
-	address, limiter, _ := startServer(t, Limits{Most: 6})
+	address, limiter, _ := startServer(t, connections.Limits{Most: 6})
 	honest := dial(t, one, address)
 	status, _ := honest.get("/")
 	require.Equal(t, http.StatusOK, status)
@@ -121,11 +126,11 @@ func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
 
 func TestOneCallerMayHaveHalfOfTheConnections(t *testing.T) {
 	t.Parallel()
-	address, limiter, letGo := startServer(t, Limits{Most: 4})
+	address, limiter, letGo := startServer(t, connections.Limits{Most: 4})
 	for range 2 {
 		dial(t, other, address).send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
 	}
-	require.Eventually(t, func() bool { return active(limiter) == 2 }, eventually, often)
+	require.Eventually(t, func() bool { return limiter.Active() == 2 }, eventually, often)
 
 	assert.True(t, dial(t, other, address).isClosed(), "a third one, while none is idle")
 	status, _ := dial(t, one, address).get("/")
@@ -135,24 +140,13 @@ func TestOneCallerMayHaveHalfOfTheConnections(t *testing.T) {
 	letGo()
 }
 
-// active returns how many connections have a request under way.
-func active(l *Limiter) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	active := l.open
-	for _, h := range l.callers {
-		active -= h.idle
-	}
-	return active
-}
-
 func TestHealthIsServedHoweverManyConnectionsThereAre(t *testing.T) {
 	t.Parallel()
-	address, limiter, letGo := startServer(t, Limits{Most: 2, Reserved: 2})
+	address, limiter, letGo := startServer(t, connections.Limits{Most: 2, Reserved: 2})
 	for _, from := range []string{one, other} {
 		dial(t, from, address).send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
 	}
-	require.Eventually(t, func() bool { return active(limiter) == 2 }, eventually, often)
+	require.Eventually(t, func() bool { return limiter.Active() == 2 }, eventually, often)
 	const another = "127.0.0.3"
 
 	status, _ := dial(t, another, address).get("/health")
@@ -172,29 +166,29 @@ func TestHealthIsServedHoweverManyConnectionsThereAre(t *testing.T) {
 
 func TestAClientThatReadsNothingIsCutOff(t *testing.T) {
 	t.Parallel()
-	address, limiter, _ := startServer(t, Limits{Most: 4})
+	address, limiter, _ := startServer(t, connections.Limits{Most: 4})
 	dial(t, one, address).send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
-	require.Eventually(t, func() bool { return active(limiter) == 1 }, eventually, often)
+	require.Eventually(t, func() bool { return limiter.Active() == 1 }, eventually, often)
 	assert.Eventually(t, func() bool { open, _ := limiter.Count(); return open == 0 }, eventually, often)
 }
 
 func TestAClientMayReadSlowly(t *testing.T) {
 	t.Parallel()
-	address, limiter, _ := startServer(t, Limits{Most: 4})
+	address, _, _ := startServer(t, connections.Limits{Most: 4})
 	slow := dial(t, one, address)
 	slow.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
 	begun, piece, read := time.Now(), make([]byte, 4<<20), 0
-	for time.Since(begun) < 3*limiter.progress {
+	for time.Since(begun) < 3*progress {
 		n, err := io.ReadFull(slow.answers, piece)
 		require.NoError(t, err, "after %d bytes", read)
 		read += n
-		time.Sleep(limiter.progress / 5) // this client is slow
+		time.Sleep(progress / 5) // this client is slow
 	}
 }
 
 func TestTheCallerIsInTheContext(t *testing.T) {
 	t.Parallel()
-	address, _, _ := startServer(t, Limits{Most: 4})
+	address, _, _ := startServer(t, connections.Limits{Most: 4})
 	for _, from := range []string{one, other} {
 		_, body := dial(t, from, address).get("/caller")
 		assert.Equal(t, from, body)
@@ -203,7 +197,7 @@ func TestTheCallerIsInTheContext(t *testing.T) {
 
 func TestARequestWithTwoLengthsIsRefused(t *testing.T) {
 	t.Parallel()
-	address, _, _ := startServer(t, Limits{Most: 100})
+	address, _, _ := startServer(t, connections.Limits{Most: 100})
 	const chunk = "2\r\nhi\r\n0\r\n\r\n"
 	for name, fields := range map[string]string{
 		"one after the other":  "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
@@ -238,7 +232,7 @@ func TestARequestWithTwoLengthsIsRefused(t *testing.T) {
 // What isn't HTTP never reaches a handler.
 func TestNetHTTPsOwnErrorsAreProblems(t *testing.T) {
 	t.Parallel()
-	address, _, _ := startServer(t, Limits{Most: 100})
+	address, _, _ := startServer(t, connections.Limits{Most: 100})
 	for request, expected := range map[string]struct {
 		status int
 		detail string
@@ -256,6 +250,7 @@ func TestNetHTTPsOwnErrorsAreProblems(t *testing.T) {
 		require.NoError(t, err, "%.60q", request)
 		text, err := io.ReadAll(answer.Body)
 		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
 		var wrong problem.Problem
 		require.NoError(t, json.NewDecoder(bytes.NewReader(text)).Decode(&wrong), "%.60q: %s", request, text)
 		assert.Equal(t, expected.status, answer.StatusCode, "%.60q", request)
