@@ -60,6 +60,25 @@ func TestJobPages(t *testing.T) {
 	require.Eventually(t, func() bool { return s.rebuild(id).State == "cancelled" }, eventually, often)
 }
 
+// What River UI would panic at, or fail at in the database, is refused before it.
+func TestJobPagesRefuseWhatTheyCannotDigest(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--database-url", pgtest.URL(t))
+	for path, status := range map[string]int{
+		"/admin/jobs/api/jobs?limit=0":      http.StatusUnprocessableEntity,
+		"/admin/jobs/api/jobs?kinds=%00":    http.StatusUnprocessableEntity,
+		"/admin/jobs/api/queues/%ff":        http.StatusNotFound,
+		"/admin/jobs/api/jobs/99":           http.StatusNotFound,
+		"/admin/jobs/%ff":                   http.StatusNotFound,
+		"/admin/jobs/api/workflows/nothing": http.StatusNotFound,
+	} {
+		assert.Equal(t, status, s.mustCall(status, http.MethodGet, path, "").problem(t).Status, path)
+	}
+	s.mustCall(http.StatusMethodNotAllowed, http.MethodPatch, "/admin/jobs/api/queues/routine", "{}").problem(t)
+	s.stop()
+	assertNever(t, s.log.String(), "level=ERROR")
+}
+
 func TestAdminPagesCanBeTurnedOff(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "--database-url", pgtest.URL(t), "--admin=false")

@@ -247,7 +247,13 @@ func (s *service) startOperatorsPages(ctx context.Context, pages *dashboard.Page
 	s.pages.Operator, s.pages.CancelRebuild = pages.Operator, pages.CancelRebuild
 	s.pages.CancelWaiting = pages.CancelWaiting
 	s.pages.RequestRebuild, s.pages.RequestRezone = pages.RequestRebuild, pages.RequestRezone
-	jobPages, err := jobpages.New(s.jobs.Client(), api.JobsPath, onlyWarnings(s.logger))
+	jobPages, err := jobpages.New(jobpages.Config{
+		Client:   s.jobs.Client(),
+		Path:     api.JobsPath,
+		Ready:    s.migrator.Check,
+		Problems: s.problems,
+		Logger:   onlyWarnings(s.logger),
+	})
 	if err != nil {
 		return err
 	}

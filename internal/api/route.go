@@ -57,6 +57,9 @@ func (s *server) isExpected(method, pattern string, status int) bool {
 	}
 	problems, ok := s.problems[method+" "+pattern]
 	if !ok {
+		problems, ok = s.problems[anyMethod+" "+pattern]
+	}
+	if !ok {
 		return true
 	}
 	return slices.ContainsFunc(append([]problem.Kind{problem.Invalid, problem.Internal}, problems...),

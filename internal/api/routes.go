@@ -33,6 +33,9 @@ func (s *server) routes() []route {
 		postingOne = append([]problem.Kind{
 			problem.AlreadyRecorded, problem.RequestIDReused, problem.Voided, problem.ReplacedUnknown,
 		}, posting...)
+		jobPages = []problem.Kind{
+			problem.NotFound, problem.MethodNotAllowed, problem.Unreadable, problem.TooLarge, problem.Conflict, problem.Unavailable,
+		}
 	)
 	return []route{
 		{post, RecordPath, open, rawOperation(s.documentRecord(), s.record), postingOne},
@@ -76,7 +79,7 @@ func (s *server) routes() []route {
 		{post, "/admin/rezones", open, page(s.Pages.RequestRezone), []problem.Kind{problem.Unreadable, problem.Unavailable}},
 		{post, "/admin/rebuilds/cancel", open, page(s.Pages.CancelWaiting), reading},
 		{post, "/admin/rebuilds/{id}/cancel", open, page(s.Pages.CancelRebuild), readingOne},
-		{anyMethod, JobsPath, open, page(s.Pages.Jobs), nil},
-		{anyMethod, JobsPath + "/*", open, page(s.Pages.Jobs), nil},
+		{anyMethod, JobsPath, open, page(s.Pages.Jobs), jobPages},
+		{anyMethod, JobsPath + "/*", open, page(s.Pages.Jobs), jobPages},
 	}
 }

@@ -114,6 +114,8 @@ func TestProblemsThatTheTableLacksAreUnexpected(t *testing.T) {
 		{http.MethodGet, "/v1/verifications", http.StatusNotFound, false},
 		{http.MethodPost, RecordPath, http.StatusConflict, true},
 		{http.MethodPost, RecordPath, http.StatusNotFound, false},
+		{http.MethodPut, JobsPath + "/*", http.StatusConflict, true},
+		{http.MethodPut, JobsPath + "/*", http.StatusBadGateway, false},
 		{http.MethodGet, unmatched, http.StatusNotFound, true},
 	} {
 		assert.Equal(t, test.want, s.isExpected(test.method, test.pattern, test.status), "%+v", test)

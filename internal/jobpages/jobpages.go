@@ -1,4 +1,5 @@
-// Package jobpages serves the pages about jobs, using River UI.
+// Package jobpages serves the pages about jobs, using River UI. Whatever River UI
+// can't digest is refused before it.
 package jobpages
 
 import (
@@ -10,38 +11,55 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"riverqueue.com/riverui"
+
+	"learninglog/internal/problem"
 )
 
-// contentPolicy prevents the pages from loading anything from other sites, and other
-// sites from embedding them in frames.
-const contentPolicy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
-	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+// Config has what the pages need. Every field must be set.
+type Config struct {
+	// Client is the client whose jobs are shown.
+	Client *river.Client[pgx.Tx]
+	// Path is where the pages are served, and below, because they contain links.
+	Path string
+	// Ready returns nil if the database can be reached and is migrated, or says why
+	// not.
+	Ready func(context.Context) error
+	// Problems turns errors into problems.
+	Problems *problem.Table
+	// Logger is for River UI.
+	Logger *slog.Logger
+}
 
 // Pages serves the pages. They have no login: whoever can reach them can cancel,
-// retry and delete jobs. The caller must prevent pages of other sites from making a
-// browser do that (CSRF).
+// retry and delete jobs, and pause queues. The caller must prevent pages of other
+// sites from making a browser do that (CSRF).
 type Pages struct {
 	jobs    *riverui.Handler
 	handler http.Handler
 	cancel  context.CancelFunc
 }
 
-// New returns the pages about the jobs of a client. They must be served at path and
-// below, because they contain links.
-func New(client *river.Client[pgx.Tx], path string, logger *slog.Logger) (*Pages, error) {
+// New returns the pages.
+func New(config Config) (*Pages, error) {
 	jobs, err := riverui.NewHandler(&riverui.HandlerOpts{
-		Endpoints: riverui.NewEndpoints(client, nil),
-		Logger:    logger,
-		Prefix:    path,
+		Endpoints: riverui.NewEndpoints(config.Client, nil),
+		Logger:    config.Logger,
+		Prefix:    config.Path,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up River UI: %w", err)
 	}
 	pages := http.NewServeMux()
-	pages.Handle(path, http.RedirectHandler(path+"/", http.StatusFound))
-	pages.Handle(path+"/", jobs)
-	return &Pages{jobs: jobs, handler: restrict(pages)}, nil
+	pages.Handle(config.Path, http.RedirectHandler(config.Path+"/", http.StatusFound))
+	pages.Handle(config.Path+"/", checked(onlyRead(jobs)))
+	pages.Handle(config.Path+"/api/", checked(endpoints(config.Path+"/api", jobs)))
+	return &Pages{jobs: jobs, handler: restrict(problem.Translate(pages, config.translate))}, nil
 }
+
+// contentPolicy prevents the pages from loading anything from other sites, and other
+// sites from embedding them in frames.
+const contentPolicy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 func restrict(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -68,6 +68,10 @@ var (
 		"The log that this one should replace does not exist, or was taken back or replaced before. " +
 			"This log was not recorded. Post it without replaces if it should count all the same.",
 	}
+	Conflict = Kind{
+		"conflict", http.StatusConflict, "That can't be done just now",
+		"What the request names is in a state in which this isn't possible. The detail says why.",
+	}
 	TooLarge = Kind{
 		"too-large", http.StatusRequestEntityTooLarge, "The body is too large",
 		"Split it into several requests.",
@@ -101,6 +105,6 @@ var (
 func Kinds() []Kind {
 	return []Kind{
 		NotHTTP, Unreadable, OtherHost, OtherSite, NotFound, MethodNotAllowed, TimedOut, AlreadyRecorded, RequestIDReused,
-		Voided, ReplacedUnknown, TooLarge, Unsupported, Invalid, SumTooLarge, Internal, Unavailable,
+		Voided, ReplacedUnknown, Conflict, TooLarge, Unsupported, Invalid, SumTooLarge, Internal, Unavailable,
 	}
 }

@@ -1,0 +1,57 @@
+package problem
+
+import (
+	"bytes"
+	"net/http"
+)
+
+// Answer is how a handler that isn't ours answered a request with an error.
+type Answer struct {
+	Status int
+	// Body is its text. What is beyond 64 KiB is cut off.
+	Body []byte
+}
+
+// Translate returns a handler that answers as next does, except that it answers with a
+// problem where next answers with an error, a status of 400 or above, that is none.
+func Translate(next http.Handler, translate func(*http.Request, Answer) *Problem) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		kept := &errorKeeper{ResponseWriter: w}
+		next.ServeHTTP(kept, r)
+		if kept.status == 0 {
+			return
+		}
+		w.Header().Del("Content-Length")
+		translate(r, Answer{Status: kept.status, Body: kept.body.Bytes()}).WriteJSON(w)
+	})
+}
+
+// errorKeeper passes a response on, unless it is an error that is no problem: that is
+// kept.
+type errorKeeper struct {
+	http.ResponseWriter
+
+	status int // of the error, or 0
+	body   bytes.Buffer
+}
+
+// WriteHeader passes the status on, or keeps it.
+func (k *errorKeeper) WriteHeader(status int) {
+	if status >= http.StatusBadRequest && k.Header().Get("Content-Type") != MediaType {
+		k.status = status
+		return
+	}
+	k.ResponseWriter.WriteHeader(status)
+}
+
+func (k *errorKeeper) Write(text []byte) (int, error) {
+	const most = 64 << 10
+	if k.status == 0 {
+		return k.ResponseWriter.Write(text)
+	}
+	k.body.Write(text[:min(len(text), most-k.body.Len())])
+	return len(text), nil
+}
+
+// Unwrap makes an [http.ResponseController] find the response.
+func (k *errorKeeper) Unwrap() http.ResponseWriter { return k.ResponseWriter }
