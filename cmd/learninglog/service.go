@@ -159,6 +159,7 @@ func (s *service) startJobs(ctx context.Context) (err error) {
 	}
 	metrics.RegisterJobs(s.metrics, s.database.pool, postgres.RiverSchema)
 	metrics.RegisterVerifications(s.metrics, s.jobs)
+	metrics.RegisterPauses(s.metrics, s.jobs)
 	metrics.RegisterAttempts(s.metrics, s.jobs.Client())
 	if err := s.jobs.Start(ctx); err != nil {
 		return err
@@ -246,6 +247,7 @@ func (s *service) operations(known *zones.Database) *dashboard.Operations {
 func (s *service) startOperatorsPages(ctx context.Context, pages *dashboard.Pages) error {
 	s.pages.Operator, s.pages.CancelRebuild = pages.Operator, pages.CancelRebuild
 	s.pages.CancelWaiting = pages.CancelWaiting
+	s.pages.ResumeQueue = pages.ResumeQueue
 	s.pages.RequestRebuild, s.pages.RequestRezone = pages.RequestRebuild, pages.RequestRezone
 	jobPages, err := jobpages.New(jobpages.Config{
 		Client:   s.jobs.Client(),

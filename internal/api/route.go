@@ -151,12 +151,13 @@ func (r route) document(s *server, documentation *huma.Operation) {
 }
 
 // Pages are the handlers of the web pages; nil means no page. A learner's page takes logs
-// back by Void. The operator's pages begin and cancel rebuilds and re-zones. Jobs serves
-// everything below [JobsPath].
+// back by Void. The operator's pages begin and cancel rebuilds and re-zones, and resume
+// queues. Jobs serves everything below [JobsPath].
 type Pages struct {
 	Static, Start, FindUser, Learner, Void                 http.Handler
 	Operator, RequestRebuild, RequestRezone, CancelRebuild http.Handler
 	CancelWaiting                                          http.Handler
+	ResumeQueue                                            http.Handler
 	Jobs                                                   http.Handler
 }
 

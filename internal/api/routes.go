@@ -79,6 +79,7 @@ func (s *server) routes() []route {
 		{post, "/admin/rezones", open, page(s.Pages.RequestRezone), []problem.Kind{problem.Unreadable, problem.Unavailable}},
 		{post, "/admin/rebuilds/cancel", open, page(s.Pages.CancelWaiting), reading},
 		{post, "/admin/rebuilds/{id}/cancel", open, page(s.Pages.CancelRebuild), readingOne},
+		{post, "/admin/queues/{queue}/resume", open, page(s.Pages.ResumeQueue), readingOne},
 		{anyMethod, JobsPath, open, page(s.Pages.Jobs), jobPages},
 		{anyMethod, JobsPath + "/*", open, page(s.Pages.Jobs), jobPages},
 	}

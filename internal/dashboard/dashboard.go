@@ -41,7 +41,8 @@ type Pages struct {
 
 	Static, Start, FindUser, Learner, Void http.Handler
 	// These are for operators.
-	Operator, RequestRebuild, RequestRezone, CancelRebuild, CancelWaiting http.Handler
+	Operator, RequestRebuild, RequestRezone   http.Handler
+	CancelRebuild, CancelWaiting, ResumeQueue http.Handler
 
 	templates templates
 	assets    assets
@@ -80,6 +81,7 @@ func New(config Config) (*Pages, error) {
 	pages.Start, pages.FindUser, pages.Learner = pages.page(pages.start), pages.page(pages.findUser), pages.page(pages.learner)
 	pages.Void = pages.page(pages.void)
 	pages.Operator, pages.CancelRebuild = pages.page(pages.operator), pages.page(pages.cancelRebuild)
+	pages.ResumeQueue = pages.page(pages.resumeQueue)
 	pages.RequestRebuild, pages.RequestRezone = pages.page(pages.requestRebuild), pages.page(pages.requestRezone)
 	pages.CancelWaiting = pages.page(pages.cancelWaiting)
 	return pages, nil

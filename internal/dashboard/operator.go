@@ -18,6 +18,8 @@ type Jobs interface {
 	CancelWaiting(ctx context.Context) (cancelled int, err error)
 	List(ctx context.Context, limit int) ([]rebuild.Job, error)
 	Verifications(ctx context.Context) ([]rebuild.Verification, error)
+	Queues(ctx context.Context) ([]rebuild.Queue, error)
+	Resume(ctx context.Context, queue string) error
 }
 
 // Operations is what the operators' page shows, besides the rollups. Every field must
@@ -46,7 +48,9 @@ type operatorPage struct {
 
 	Version string
 	// NotReady is why requests can't be served, or empty.
-	NotReady      string
+	NotReady string
+	// Paused are the queues that are paused.
+	Paused        []rebuild.Queue
 	Now           metrics.Gauges
 	Rates         []metrics.Rates
 	Verifications []rebuild.Verification
@@ -103,6 +107,9 @@ func (p *Pages) showOperator(w http.ResponseWriter, r *http.Request, wrong jobFo
 		return err
 	}
 	if page.Waiting, err = p.Jobs.Waiting(r.Context()); err != nil {
+		return err
+	}
+	if page.Paused, err = p.pausedQueues(r.Context()); err != nil {
 		return err
 	}
 	rebuilds, err := p.Jobs.List(r.Context(), shownRebuilds)

@@ -218,6 +218,20 @@ func TestVerificationsAreThoseInTheDatabase(t *testing.T) {
 	})
 }
 
+func TestPausedQueues(t *testing.T) {
+	t.Parallel()
+	registry, pool := prometheus.NewRegistry(), pgtest.Pool(t)
+	metrics.RegisterPauses(registry, newJobs(t, pool))
+	_, err := pool.Exec(t.Context(), `
+		INSERT INTO `+postgres.RiverSchema+`.river_queue (name, updated_at, paused_at)
+		VALUES ('default', now(), NULL), ('routine', now(), now())`)
+	require.NoError(t, err)
+	assertSeries(t, registry, map[string]float64{
+		`learninglog_job_queue_paused{queue="default"}`: 0,
+		`learninglog_job_queue_paused{queue="routine"}`: 1,
+	})
+}
+
 func newJobs(t *testing.T, pool *pgxpool.Pool) *rebuild.Jobs {
 	t.Helper()
 	jobs, err := rebuild.NewJobs(pool, rebuild.Config{Schema: postgres.RiverSchema, Logger: slog.New(slog.DiscardHandler)})
@@ -248,6 +262,15 @@ func (away) Verifications(context.Context) ([]rebuild.Verification, error) {
 	return nil, errors.New("reading what was verified: it is away")
 }
 
+func (away) Queues(context.Context) ([]rebuild.Queue, error) {
+	return nil, errors.New("listing the queues: it is away")
+}
+
+func (silent) Queues(ctx context.Context) ([]rebuild.Queue, error) {
+	<-ctx.Done()
+	return nil, fmt.Errorf("listing the queues: %w", ctx.Err())
+}
+
 func (silent) Verifications(ctx context.Context) ([]rebuild.Verification, error) {
 	<-ctx.Done()
 	return nil, fmt.Errorf("reading what was verified: %w", ctx.Err())
@@ -260,6 +283,7 @@ func TestJobsOfADatabaseThatIsAway(t *testing.T) {
 	for reason, db := range map[string]interface {
 		Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error)
 		Verifications(ctx context.Context) ([]rebuild.Verification, error)
+		Queues(ctx context.Context) ([]rebuild.Queue, error)
 	}{
 		"it is away":                away{},
 		"context deadline exceeded": silent{},
@@ -269,12 +293,14 @@ func TestJobsOfADatabaseThatIsAway(t *testing.T) {
 			registry := prometheus.NewRegistry()
 			metrics.RegisterJobs(registry, db, postgres.RiverSchema)
 			metrics.RegisterVerifications(registry, db)
+			metrics.RegisterPauses(registry, db)
 			metrics.NewWrites(registry)
 
 			series, missing := seriesOf(t, registry)
 
 			require.ErrorContains(t, missing, "counting jobs: "+reason, "whoever serves the scrape can log why")
 			require.ErrorContains(t, missing, "reading what was verified: "+reason)
+			require.ErrorContains(t, missing, "listing the queues: "+reason)
 			assert.Contains(t, series, "learninglog_jobs_up")
 			assert.Zero(t, series["learninglog_jobs_up"])
 			assert.Contains(t, series, `learninglog_logs_total{outcome="recorded"}`)
@@ -319,6 +345,7 @@ func TestNamesFollowTheConventions(t *testing.T) {
 	metrics.RegisterPool(registry, pool)
 	metrics.RegisterJobs(registry, pool, postgres.RiverSchema)
 	metrics.RegisterVerifications(registry, newJobs(t, pool))
+	metrics.RegisterPauses(registry, newJobs(t, pool))
 	metrics.RegisterQueue(registry, queue{})
 	metrics.NewWrites(registry)
 	metrics.NewRequests(registry).Ended("/", "GET", 200, 0)

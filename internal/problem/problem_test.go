@@ -36,6 +36,7 @@ func TestErrorsBecomeProblems(t *testing.T) {
 		{rollup.ErrEmptyRange, problem.Invalid, "query.from", "", false},
 		{rollup.ErrTooManyPeriods, problem.Invalid, "query.to", "", false},
 		{rebuild.ErrNotFound, problem.NotFound, "", "", false},
+		{rebuild.ErrNoQueue, problem.NotFound, "", "", false},
 		{rebuild.ErrTooManyUsers, problem.Invalid, "query.user_ids", "", false},
 		{command.ErrFull, problem.Unavailable, "", "7", true},
 		{command.ErrShareFull, problem.Unavailable, "", "7", true},

@@ -119,6 +119,7 @@ func mistakes() []mistake {
 			"There is no rebuild with this id, or none any more: those that have ended are kept for a day.",
 			Field{},
 		},
+		{rebuild.ErrNoQueue, NotFound, "There is no queue of jobs with this name.", Field{}},
 		{rebuild.ErrTooManyUsers, Invalid, "", Field{
 			Location: "user_ids",
 			Message:  fmt.Sprintf("must be a list of at most %d users, together with user_id", rebuild.MaxUsers),

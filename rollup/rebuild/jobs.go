@@ -163,6 +163,7 @@ func (j *Jobs) Rescue(ctx context.Context) (int, error) {
 func (j *Jobs) keepRescuing(ctx context.Context) {
 	tick := time.NewTicker(rescueEvery)
 	defer tick.Stop()
+	paused := make(map[string]bool)
 	for {
 		rescued, err := j.Rescue(ctx)
 		switch {
@@ -173,6 +174,7 @@ func (j *Jobs) keepRescuing(ctx context.Context) {
 		case rescued > 0:
 			j.logger.InfoContext(ctx, "rescued rebuilds whose process is gone", "rebuilds", rescued)
 		}
+		j.logPauses(ctx, paused)
 		select {
 		case <-ctx.Done():
 			return
