@@ -240,3 +240,15 @@ func TestASumThatIsTooLargeIsLeftOutOfTheStartPage(t *testing.T) {
 	assert.Equal(t, http.StatusUnprocessableEntity, corrupt.Code)
 	assert.Contains(t, corrupt.Body.String(), "learninglog rebuild")
 }
+
+// A client that has closed its half of the connection still reads.
+func TestAPageOfACancelledRequestSaysSo(t *testing.T) {
+	t.Parallel()
+	site := site(t, pgtest.Pool(t), time.UTC)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	answer := httptest.NewRecorder()
+	site.ServeHTTP(answer, httptest.NewRequestWithContext(ctx, http.MethodGet, "/users/"+uuid.NewString(), nil))
+	assert.Equal(t, http.StatusServiceUnavailable, answer.Code)
+	assert.Contains(t, answer.Body.String(), "The request was cancelled.")
+}

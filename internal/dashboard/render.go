@@ -64,9 +64,6 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name 
 
 // fail shows what went wrong, and tells the log what isn't the visitor's business.
 func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil {
-		return // nobody waits any more
-	}
 	wrong := p.Problems.Of(r.Context(), err, "")
 	maps.Copy(w.Header(), wrong.GetHeaders())
 	page := problemPage{layout: layout{Title: wrong.Title}, Problem: wrong}
