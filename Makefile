@@ -42,13 +42,14 @@ soak: ## Let faults happen at random while clients post, for five minutes or SOA
 	SOAK=$(SOAK) $(GO) test -count 1 -timeout 0 -v -run '^TestFaultsUnderLoad$$' ./cmd/learninglog
 
 .PHONY: fuzz
-fuzz: ## Run every fuzz target for half a minute
+fuzz: ## Run every fuzz target for half a minute, and send malformed requests for one
 	@for package in $$($(GO) list ./...); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "$$package $$target"; \
 			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime 30s $$package || exit 1; \
 		done; \
 	done
+	MALFORMED=1m $(GO) test -count 1 -v -run '^TestMalformedRequests$$' ./cmd/learninglog
 
 .PHONY: bench
 bench: build ## Measure posts against bare inserts, on a scratch PostgreSQL (minutes; BENCH="size --help")

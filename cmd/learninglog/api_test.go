@@ -22,6 +22,7 @@ import (
 
 type problem struct {
 	Type        string
+	Title       string
 	Status      int
 	Detail      string
 	Errors      []struct{ Location, Message string }
