@@ -252,3 +252,15 @@ func TestAPageOfACancelledRequestSaysSo(t *testing.T) {
 	assert.Equal(t, http.StatusServiceUnavailable, answer.Code)
 	assert.Contains(t, answer.Body.String(), "The request was cancelled.")
 }
+
+// What can't be read isn't left out, as if the address didn't have it.
+func TestAnAddressThatCannotBeReadIsWrong(t *testing.T) {
+	t.Parallel()
+	site := site(t, pgtest.Pool(t), time.UTC)
+	for _, parameters := range []string{"?from=%zz", "?from=2026-11-01;to=2026-11-30", "?%"} {
+		answer := httptest.NewRecorder()
+		site.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/users/"+uuid.NewString()+parameters, nil))
+		assert.Equal(t, http.StatusUnprocessableEntity, answer.Code, parameters)
+		assert.Contains(t, answer.Body.String(), "This address isn&#39;t right", parameters)
+	}
+}

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -28,11 +29,14 @@ func (p *Pages) parsePageRequest(r *http.Request) (request pageRequest, err erro
 	if request.userID, err = parseUserID(chi.URLParam(r, "user_id")); err != nil {
 		return pageRequest{}, err
 	}
+	parameters, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil { // url.Query would leave out what it can't read
+		return pageRequest{}, wrongAddress("the part after ? must be pairs of name=value, joined by &, with % and ; escaped")
+	}
 	if request.clock, err = p.Reader.Clock(r.Context(), request.userID, time.Now()); err != nil {
 		return pageRequest{}, err
 	}
 	request.year = request.clock.Now.In(request.clock.Zone).Year()
-	parameters := r.URL.Query()
 	if request.view, err = parseView(parameters, request.clock.Today()); err != nil {
 		return pageRequest{}, err
 	}
