@@ -241,6 +241,7 @@ func TestNetHTTPsOwnErrorsAreProblems(t *testing.T) {
 		"GET / HTTP/1.1\r\n\r\n":            {400, "missing required Host header."},
 		"GET / HTTP/3.1\r\nHost: x\r\n\r\n": {505, "unsupported protocol version."},
 		"GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 2<<20):                {431, ""},
+		"GET / HTTP/1.1\r\nHost: x\r\nExpect: miracles\r\n\r\n":                        {417, ""},
 		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n":                {501, ""},
 		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n": {400, ""},
 	} {

@@ -14,6 +14,9 @@ import (
 // handlers, to what is not HTTP. No handler's answer begins like that.
 const ownHeaders = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
 
+// expectationFailed is how it answers an Expect header that it doesn't know.
+const expectationFailed = "HTTP/1.1 417 Expectation Failed"
+
 // asProblem returns the problem that is sent instead of an answer of net/http's own, or
 // nil if the text is no such answer.
 func asProblem(text []byte) []byte {
@@ -22,6 +25,9 @@ func asProblem(text []byte) []byte {
 		return nil // not an error
 	}
 	first, body, found := bytes.Cut(text[:min(len(text), 512)], []byte(ownHeaders))
+	if bytes.HasPrefix(text, []byte(expectationFailed)) {
+		first, body, found = []byte(expectationFailed), nil, true
+	}
 	if !found || !bytes.HasPrefix(first, []byte(version)) {
 		return nil
 	}

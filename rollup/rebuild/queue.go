@@ -25,11 +25,13 @@ type Queue struct {
 func (q Queue) Has() string {
 	switch q.Name {
 	case river.QueueDefault:
-		return "rebuilds and verifications that were asked for"
+		return "rebuilds and verifications that were asked for over the API"
 	case routineQueue:
 		return "routine verifications"
 	case rezoneQueue:
 		return "re-zones"
+	case operatorQueue:
+		return "rebuilds and verifications that operators asked for"
 	default:
 		return "its jobs"
 	}
