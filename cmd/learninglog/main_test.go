@@ -33,6 +33,10 @@ import (
 var program string //nolint:gochecknoglobals // built once, by TestMain
 
 func TestMain(m *testing.M) {
+	if name := os.Getenv(attackVariable); name != "" {
+		attackUntilTold(name, os.Getenv(targetVariable))
+		return
+	}
 	runMoreAtATime()
 	dir, err := os.MkdirTemp("", "learninglog-bin-")
 	if err != nil {
@@ -99,9 +103,20 @@ func tryServe(t testing.TB, arguments ...string) (*service, error) {
 // service doesn't start.
 func tryServeIn(t testing.TB, environment []string, arguments ...string) (*service, error) {
 	t.Helper()
-	s := &service{t: t, done: make(chan struct{}), log: new(lockedBuffer), started: time.Now()}
-	s.command = exec.Command(program, append([]string{"serve", "--addr=127.0.0.1:0", "--log-level=debug", "--verify-every=0"}, arguments...)...)
-	s.command.Env = environment
+	command := exec.Command(program, serveArguments(arguments)...)
+	command.Env = environment
+	return startService(t, command)
+}
+
+// serveArguments returns the arguments of the program for a service in a test.
+func serveArguments(more []string) []string {
+	return append([]string{"serve", "--addr=127.0.0.1:0", "--log-level=debug", "--verify-every=0"}, more...)
+}
+
+// startService starts a command that becomes a service.
+func startService(t testing.TB, command *exec.Cmd) (*service, error) {
+	t.Helper()
+	s := &service{t: t, command: command, done: make(chan struct{}), log: new(lockedBuffer), started: time.Now()}
 	s.command.Stderr = s.log
 	stdout, err := s.command.StdoutPipe()
 	require.NoError(t, err)
