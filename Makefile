@@ -38,8 +38,8 @@ SKIPPED = awk '{ match($$0, /"Package":"[^"]*","Test":"[^"]*"/); test = substr($
 SOAK ?= 5m
 
 .PHONY: soak
-soak: ## Let faults happen at random while clients post, for five minutes or SOAK=15m
-	SOAK=$(SOAK) $(GO) test -count 1 -timeout 0 -v -run '^TestFaultsUnderLoad$$' ./cmd/learninglog
+soak: ## Let faults and attacks happen while clients post, for five minutes or SOAK=15m
+	SOAK=$(SOAK) $(GO) test -count 1 -timeout 0 -v -run '^(TestNobodysRequestHurtsTheOthers|TestFaultsUnderLoad)$$' ./cmd/learninglog
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for half a minute, and send malformed requests for one

@@ -122,11 +122,13 @@ func (i *installation) terminateSessions() {
 
 func (i *installation) shutPostgreSQLDown() { i.restart(syscall.SIGQUIT) }
 
-// restart ends the server by a signal. The service that runs it starts it again.
+// restart ends the server by a signal. The service that runs it starts it again, when it
+// has replayed what was written since the last checkpoint: much, after an attack.
 func (i *installation) restart(with syscall.Signal) {
+	const atMost = 5 * eventually
 	ended := i.server.PID()
 	require.NoError(i.t, syscall.Kill(ended, with))
-	require.Eventually(i.t, func() bool { return i.server.PID() != ended }, eventually, often, "PostgreSQL isn't started again")
+	require.Eventually(i.t, func() bool { return i.server.PID() != ended }, atMost, often, "PostgreSQL isn't started again")
 }
 
 // killBackend kills the process of one session. Then the server ends all other

@@ -40,8 +40,8 @@ func TestFaultsUnderLoad(t *testing.T) {
 	}
 }
 
-// soak lets faults happen at random, reports the outcomes of the logs every minute,
-// and checks at the end that nothing is wrong.
+// soak lets faults happen at random, while a hostile client attacks, reports the outcomes
+// of the logs every minute, and checks at the end that nothing is wrong.
 func (i *installation) soak(duration time.Duration) {
 	const between, reportEvery = 100, time.Minute
 	kinds := faults()
@@ -51,6 +51,7 @@ func (i *installation) soak(duration time.Duration) {
 		kinds = append(kinds, fault{"the disk is full", (*installation).fillDisk})
 	}
 	suffered := make(map[string]int)
+	hostile := i.attackAtRandom()
 	begun := time.Now()
 	reported := begun
 	i.load.start()
@@ -61,18 +62,20 @@ func (i *installation) soak(duration time.Duration) {
 		require.False(i.t, i.t.Failed(), "after: %s", f.name)
 		if time.Since(reported) >= reportEvery {
 			reported = time.Now()
-			i.report(time.Since(begun), suffered).assertNothingWrong(i.t)
+			i.report(time.Since(begun), suffered, hostile).assertNothingWrong(i.t)
 		}
 	}
+	hostile.end()
 	i.load.stop()
-	i.report(time.Since(begun), suffered).assertNothingWrong(i.t)
+	i.report(time.Since(begun), suffered, hostile).assertNothingWrong(i.t)
 	i.load.assertSummaries(i.services[0].Load(), i.server.URL())
-	out, problems, status := run(i.t, "verify", "--database-url", i.server.URL())
+	assertHostileLogsAreRecorded(i.t, i.server.URL(), hostile.acknowledged)
+	out, problems, status := run(i.t, "verify", "--max-logs-per-second=0", "--database-url", i.server.URL())
 	assert.Zero(i.t, status, "%s%s", out, problems)
 }
 
 // report prints the state of the soak, and returns what became of the logs.
-func (i *installation) report(after time.Duration, suffered map[string]int) findings {
+func (i *installation) report(after time.Duration, suffered map[string]int, hostile *attacksAtRandom) findings {
 	found := i.load.check(i.server.URL())
 	var text strings.Builder
 	fmt.Fprintf(&text, "after %s: %s\n", after.Round(time.Second), found)
@@ -84,6 +87,7 @@ func (i *installation) report(after time.Duration, suffered map[string]int) find
 		fmt.Fprintf(&text, "  service %d: %s of memory, running for %s\n",
 			n, s.memory(), time.Since(s.started).Round(time.Second))
 	}
+	hostile.report(&text)
 	i.t.Log(text.String())
 	return found
 }
