@@ -269,7 +269,24 @@ func TestDocsNeedNothingFromElsewhere(t *testing.T) {
 		answer := serve(handler, http.MethodGet, source[1], "", nil)
 		assert.Equal(t, http.StatusOK, answer.Code, "%s is served from the binary", source[1])
 	}
-	assert.Contains(t, page.Body.String(), `"/openapi.json"`)
+	assert.Contains(t, serve(handler, http.MethodGet, "/docs/start.js", "", nil).Body.String(), `"/openapi.json"`)
+}
+
+func TestDocsAreSentWholeOrNotFound(t *testing.T) {
+	t.Parallel()
+	handler := newHandler(t, nil)
+	for _, path := range []string{"/docs/", "/docs/start.js", "/docs/swagger-ui.css", "/docs/favicon-32x32.png"} {
+		request := httptest.NewRequest(http.MethodGet, path, nil)
+		request.Header.Set("Range", "bytes=99999999-")
+		request.Header.Set("If-Match", `"other"`)
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, request)
+		assert.Equal(t, http.StatusOK, answer.Code, path)
+		assert.Contains(t, answer.Header().Get("Content-Security-Policy"), "default-src 'none'; script-src 'self'", path)
+	}
+	for _, path := range []string{"/docs/nothing", "/docs/\xff", "/docs/index.html"} {
+		assert.Equal(t, problem.NotFound.Path(), problemOf(t, serve(handler, http.MethodGet, path, "", nil)).Type, path)
+	}
 }
 
 // A request is either valid and reaches the unavailable database, or it is refused

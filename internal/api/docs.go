@@ -1,7 +1,9 @@
 package api
 
 import (
+	"embed"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -13,8 +15,38 @@ import (
 	"learninglog/internal/problem"
 )
 
+// swaggerFiles are the page of Swagger UI and the script that starts it. Those that the
+// library has are within one page, which would have to allow whatever is within it.
+//
+//go:embed swagger
+var swaggerFiles embed.FS
+
+// docsPolicy lets the page load files, and call an API, of this service alone. Swagger UI
+// has small pictures within its styles.
+const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+	"connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+
 // docs serves Swagger UI from the binary, to read the document and to try the API.
-func docs() http.Handler { return v5emb.New("learninglog", "/openapi.json", "/docs/") }
+func docs() http.Handler {
+	ours, err := fs.Sub(swaggerFiles, "swagger")
+	if err != nil {
+		panic(err) // can't happen: the name is valid
+	}
+	files := http.NewServeMux()
+	files.Handle("/docs/{$}", http.StripPrefix("/docs", http.FileServerFS(ours)))
+	files.Handle("/docs/start.js", http.StripPrefix("/docs", http.FileServerFS(ours)))
+	files.Handle("/docs/", v5emb.New("learninglog", "/openapi.json", "/docs/"))
+	restricted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", docsPolicy)
+		whole := r.Clone(r.Context())
+		whole.Header.Del("Range") // files are small, and the only error is that there is none
+		whole.Header.Del("If-Match")
+		files.ServeHTTP(w, whole)
+	})
+	return problem.Translate(restricted, func(*http.Request, problem.Answer) *problem.Problem {
+		return problem.NotFound.New("")
+	})
+}
 
 // openAPI serves the document. The pointer is needed because the document is written
 // after all routes have been added.

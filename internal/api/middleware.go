@@ -19,6 +19,7 @@ import (
 // The first is the outermost.
 func (s *server) middleware() chi.Middlewares {
 	return chi.Chain(
+		forbidSniffing,
 		identify,
 		s.observe,
 		discardRest,
@@ -37,6 +38,15 @@ func refuseOtherSites(next http.Handler) http.Handler {
 		problem.OtherSite.New("The Sec-Fetch-Site or the Origin header says so.").WriteJSON(w)
 	}))
 	return protection.Handler(next)
+}
+
+// forbidSniffing makes browsers take every response for what its Content-Type says, so
+// that none which has text of a client is run as a script or shown as a page.
+func forbidSniffing(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r)
+	})
 }
 
 const requestIDHeader = "X-Request-Id"

@@ -62,7 +62,6 @@ func (a assets) path(name string) (string, error) {
 }
 
 func (a assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	content, ok := a.files[r.URL.Path]
 	if !ok { // of another version, perhaps
 		problem.NotFound.New("").WriteJSON(w)

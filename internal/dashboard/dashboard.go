@@ -98,7 +98,6 @@ func (p *Pages) page(handle func(http.ResponseWriter, *http.Request) error) http
 		ctx, cancel := context.WithTimeout(r.Context(), p.RequestTimeout)
 		defer cancel()
 		w.Header().Set("Content-Security-Policy", contentPolicy)
-		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Referrer-Policy", "same-origin")
 		if err := handle(w, r.WithContext(ctx)); err != nil {
 			p.fail(w, r, err)
