@@ -141,7 +141,7 @@ const minRead = 512
 // beyond what is free, whatever length the client declares.
 func (p *payload) expected(limit int) int {
 	const forEnd = 1 // so that the end is found without more room
-	return int(min(max(p.length, minRead)+forEnd, int64(limit)+forEnd, freeBytes))
+	return int(min(max(min(p.length, freeBytes), minRead)+forEnd, int64(limit)+forEnd, freeBytes))
 }
 
 // extendDeadline gives a large body the time that its rate allows, instead of the time of

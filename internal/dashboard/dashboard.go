@@ -92,10 +92,15 @@ func New(config Config) (*Pages, error) {
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// page is a handler that may fail: then what went wrong is shown as a page.
+// page is a handler that may fail: then what went wrong is shown as a page. What changes
+// something is finished, even if the browser seems to be gone.
 func (p *Pages) page(handle func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return p.compress(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), p.RequestTimeout)
+		ctx := r.Context()
+		if r.Method == http.MethodPost {
+			ctx = context.WithoutCancel(ctx)
+		}
+		ctx, cancel := context.WithTimeout(ctx, p.RequestTimeout)
 		defer cancel()
 		w.Header().Set("Content-Security-Policy", contentPolicy)
 		w.Header().Set("Referrer-Policy", "same-origin")
