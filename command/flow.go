@@ -12,9 +12,10 @@ const (
 	// ten thousand logs doesn't delay calls with a single log.
 	maxTurn = 2000
 	// sharedTurn is the largest number of logs of one flow in a batch while there are
-	// others. A batch with as many takes a few milliseconds, which is what one flow
-	// delays another by, whatever it submits.
-	sharedTurn = 100
+	// others. A batch with as many takes hardly longer than one with a single log, so that
+	// whatever one flow submits doesn't delay another. With two lanes, it is still tens of
+	// thousands of logs a second.
+	sharedTurn = 20
 	// flowLife is how long a flow without logs is still taken into account, because more
 	// of its logs may be on their way.
 	flowLife = time.Second

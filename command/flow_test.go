@@ -11,7 +11,7 @@ import (
 )
 
 // While callers take turns, each has at most this many logs in a batch.
-const sharedTurn = 100
+const sharedTurn = 20
 
 func TestCallersTakeTurnsInALane(t *testing.T) {
 	t.Parallel()

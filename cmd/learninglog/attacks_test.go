@@ -22,6 +22,9 @@ type attack struct {
 	prepare func(*hostileClient) (begin func(ctx context.Context))
 	// files is how many file descriptors the service may have open; 0 doesn't limit them.
 	files int
+	// saturates says that the attack takes all processor time, by mere requests. Nothing
+	// shares that out by caller, so what others may wait is bounded by whenSaturated.
+	saturates bool
 	// always says that `make test` has it too: one attack of each sort.
 	always bool
 }
@@ -31,7 +34,7 @@ func attacks() []attack {
 	return []attack{
 		{name: "arrays over 4 connections", prepare: postArrays(4)},
 		{name: "arrays over 64 connections", prepare: postArrays(64), always: true},
-		{name: "1000 single posters", prepare: postSingly(1000)},
+		{name: "1000 single posters", prepare: postSingly(1000), saturates: true},
 		{name: "arrays whose answers are large", prepare: postForLargeAnswers(22, ofArrays), always: true},
 		{name: "NDJSON whose answers are large", prepare: postForLargeAnswers(22, ofLines)},
 		{name: "arrays of which only headers arrive", prepare: sendHeadersAlone(128)},

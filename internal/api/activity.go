@@ -58,9 +58,11 @@ func (s *server) getActivity(ctx context.Context, input *activityInput) (*huma.S
 		}
 	}
 	const daysOfAYear = 64 << 10 // bytes in memory, roughly
-	if err := takeRoom(ctx, daysOfAYear); err != nil {
+	done, err := s.takeRoom(ctx, daysOfAYear)
+	if err != nil {
 		return nil, err
 	}
+	defer done()
 	summary, err := s.Reader.Summary(ctx, query.YearRequest(userID, year))
 	if err != nil {
 		return nil, err

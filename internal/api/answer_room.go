@@ -7,17 +7,14 @@ import (
 
 // answerRoom is the places of the answer to a request. They are held until the answer is
 // sent, because a client may read it slowly.
-type answerRoom struct {
-	places   *places
-	releases []func()
-}
+type answerRoom struct{ releases []func() }
 
 type answerRoomKey struct{}
 
 // holdRoom frees the room of an answer when it is sent.
-func (s *server) holdRoom(next http.Handler) http.Handler {
+func holdRoom(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		room := &answerRoom{places: s.answers}
+		room := new(answerRoom)
 		defer room.free()
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), answerRoomKey{}, room)))
 	})
@@ -29,27 +26,36 @@ func (a *answerRoom) free() {
 	}
 }
 
-// takeRoom waits for the room of an answer of about that many bytes, before it is made.
-// Small answers need none.
-func takeRoom(ctx context.Context, bytes int) error {
-	const small = 16 << 10
+// takeRoom waits for the room of an answer of about that many bytes in memory, and for the
+// turn of a large read. Small answers need neither. The returned function must be called
+// when the database has been read.
+func (s *server) takeRoom(ctx context.Context, bytes int) (done func(), err error) {
+	const small, large = 16 << 10, 256 << 10
 	room, ok := ctx.Value(answerRoomKey{}).(*answerRoom)
 	if !ok || bytes <= small {
-		return nil
+		return func() {}, nil
 	}
-	release, err := room.places.acquire(ctx, bytes)
+	release, err := s.answers.acquire(ctx, bytes)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	room.releases = append(room.releases, release)
-	return nil
+	if bytes <= large {
+		return func() {}, nil
+	}
+	return s.largeReads.acquire(ctx, 1)
 }
 
-// takeRoomForPage is takeRoom for a page, which has no huma operation.
-func (s *server) takeRoomForPage(next http.Handler) http.Handler {
-	const page = 256 << 10 // bytes, roughly, at most
-	return s.holdRoom(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := takeRoom(r.Context(), page); err != nil {
+// boundPage limits how many pages are being made at the same time.
+func (s *server) boundPage(next http.Handler) http.Handler {
+	const page = 200 << 10 // bytes, roughly, at most
+	return holdRoom(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		done, err := s.reads.acquire(r.Context(), 1)
+		if err == nil {
+			defer done()
+			_, err = s.takeRoom(r.Context(), page)
+		}
+		if err != nil {
 			s.answerProblem(r.Context(), w, err)
 			return
 		}

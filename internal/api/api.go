@@ -58,8 +58,9 @@ type server struct {
 
 	api huma.API
 	// What requests may hold at the same time: see places.go.
-	bodies, arrays, recording, watching, answers *places
-	streams                                      *streams
+	bodies, arrays, recording, watching, reads, largeReads, answers *places
+
+	streams *streams
 	// decoding limits how many logs are decoded at the same time, so that arrays and
 	// streams leave processors to others.
 	decoding chan struct{}
@@ -104,6 +105,8 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		arrays:        newPlaces(maxArrays, maxArraysEach, "Too many arrays are being answered."),
 		recording:     newPlaces(maxRecording, maxRecordingEach, "Too many batches are being recorded."),
 		watching:      newPlaces(maxWatching, maxWatchingEach, "Too many rebuilds are being watched."),
+		reads:         newPlaces(maxReads, maxReadsEach, "Too much is being read."),
+		largeReads:    newPlaces(maxLargeReads, maxLargeReadsEach, "Too many thousands of rows are being read."),
 		answers:       newPlaces(maxAnswers, maxAnswersEach, "Too many large answers are being sent."),
 		streams:       newStreams(),
 		decoding:      make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
@@ -114,7 +117,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 	}
 	router := chi.NewMux()
 	router.Use(s.middleware()...)
-	s.api = humachi.New(router.With(checkQuery, s.holdRoom), s.humaConfig())
+	s.api = humachi.New(router.With(checkQuery, holdRoom), s.humaConfig())
 	s.addRoutes(router)
 	router.NotFound(s.notFound)
 	router.MethodNotAllowed(s.methodNotAllowed(router))

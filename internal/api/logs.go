@@ -78,9 +78,11 @@ func (s *server) listLogs(ctx context.Context, input *logsInput) (*logsOutput, e
 		return nil, err
 	}
 	const oneLog = 1000 // bytes in memory, roughly
-	if err := takeRoom(ctx, request.Limit*oneLog); err != nil {
+	done, err := s.takeRoom(ctx, request.Limit*oneLog)
+	if err != nil {
 		return nil, err
 	}
+	defer done()
 	page, err := s.Reader.Logs(ctx, request)
 	if err != nil {
 		return nil, err

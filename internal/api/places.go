@@ -22,6 +22,10 @@ const (
 	maxStreams, maxStreamsEach = 64, 16
 	// Watchers of rebuilds, each of which reads a row of the database every watchEvery.
 	maxWatching, maxWatchingEach = 64, 32
+	// Reads of the database, which leave some of its connections to writes; and those of
+	// them that read thousands of rows.
+	maxReads, maxReadsEach           = 12, 6
+	maxLargeReads, maxLargeReadsEach = 2, 1
 	// Bytes of large answers until they are sent, besides the first freeBytes of each.
 	maxAnswers, maxAnswersEach = 64 << 20, 32 << 20
 )

@@ -193,9 +193,11 @@ func (s *server) requestJob(ctx context.Context, args rebuild.Args) (*newRebuild
 
 func (s *server) listRebuilds(ctx context.Context, input *rebuildsInput) (*rebuildsOutput, error) {
 	const oneRebuild = 2 << 10 // bytes in memory, roughly
-	if err := takeRoom(ctx, input.Limit*oneRebuild); err != nil {
+	done, err := s.takeRoom(ctx, input.Limit*oneRebuild)
+	if err != nil {
 		return nil, err
 	}
+	defer done()
 	rebuilds, err := s.Jobs.List(ctx, input.Limit)
 	if err != nil {
 		return nil, err
@@ -210,9 +212,11 @@ func (s *server) listRebuilds(ctx context.Context, input *rebuildsInput) (*rebui
 
 func (s *server) getRebuild(ctx context.Context, input *rebuildInput) (*rebuildOutput, error) {
 	const usersInMemory = 2 << 20 // bytes, roughly, of the longest list
-	if err := takeRoom(ctx, usersInMemory); err != nil {
+	done, err := s.takeRoom(ctx, usersInMemory)
+	if err != nil {
 		return nil, err
 	}
+	defer done()
 	job, err := s.Jobs.Get(ctx, input.ID)
 	if err != nil {
 		return nil, err

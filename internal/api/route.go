@@ -79,11 +79,11 @@ func operation[I, O any](documentation huma.Operation, handle func(context.Conte
 			in = "body"
 		}
 		huma.Register(s.api, documentation, func(ctx context.Context, input *I) (*O, error) {
-			if r.method == http.MethodGet {
-				var cancel context.CancelFunc
-				ctx, cancel = s.limitTime(ctx)
-				defer cancel()
+			ctx, done, err := s.begin(ctx, r)
+			if err != nil {
+				return nil, err
 			}
+			defer done()
 			output, err := handle(ctx, input)
 			if err != nil {
 				return nil, s.Problems.Of(ctx, err, in)
@@ -94,6 +94,24 @@ func operation[I, O any](documentation huma.Operation, handle func(context.Conte
 			s.api.OpenAPI().Paths[r.path].Post.RequestBody = body
 		}
 	}
+}
+
+// begin limits the time of a request that only reads, and waits for its turn to read the
+// database. Health checks have none to wait for.
+func (s *server) begin(ctx context.Context, r route) (_ context.Context, done func(), err error) {
+	if r.method != http.MethodGet {
+		return ctx, func() {}, nil
+	}
+	ctx, cancel := s.limitTime(ctx)
+	if r.path == ReadyPath || !slices.Contains(r.problems, problem.Unavailable) {
+		return ctx, cancel, nil
+	}
+	release, err := s.reads.acquire(ctx, 1)
+	if err != nil {
+		cancel()
+		return nil, nil, err
+	}
+	return ctx, func() { release(); cancel() }, nil
 }
 
 // rawOperation is handled by handle; huma only documents it.
@@ -119,7 +137,7 @@ func page(handler http.Handler) endpoint {
 		return nil
 	}
 	return func(s *server, router chi.Router, r route) {
-		router = router.With(s.takeRoomForPage)
+		router = router.With(s.boundPage)
 		if r.method == anyMethod {
 			router.Handle(r.path, handler)
 		} else {

@@ -115,9 +115,11 @@ func (s *server) getSummary(ctx context.Context, input *summaryInput) (*huma.Str
 		return nil, err
 	}
 	const onePeriod = 200 // bytes in memory, roughly
-	if err := takeRoom(ctx, min(request.AboutPeriods(), query.MaxPeriods)*onePeriod); err != nil {
+	done, err := s.takeRoom(ctx, min(request.AboutPeriods(), query.MaxPeriods)*onePeriod)
+	if err != nil {
 		return nil, err
 	}
+	defer done()
 	summary, err := s.Reader.Summary(ctx, request)
 	if err != nil {
 		return nil, err

@@ -29,6 +29,7 @@ type connection struct {
 
 	// These are guarded by the limiter.
 	place           *list.Element
+	since           time.Time // when its state changed last
 	idle, forgotten bool
 
 	mu       sync.Mutex

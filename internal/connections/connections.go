@@ -29,6 +29,10 @@ type Limits struct {
 	Always []string
 }
 
+// settled is how long a connection must have been idle to make way for another of the same
+// caller. One who opens them faster only gets fewer.
+const settled = time.Second
+
 // Limiter is a listener that limits its connections. If there are too many, it closes
 // those that have no request under way, of whoever has most of them, the longest idle
 // first. So idle connections keep nobody out.
@@ -37,6 +41,7 @@ type Limiter struct {
 
 	limits   Limits
 	progress time.Duration
+	settled  time.Duration
 
 	mu      sync.Mutex
 	open    int
@@ -55,7 +60,7 @@ type held struct {
 // Limit makes a server serve the connections of a listener within limits. It returns the
 // listener that must be served, and must be called before.
 func Limit(server *http.Server, listener net.Listener, limits Limits) *Limiter {
-	l := &Limiter{Listener: listener, limits: limits, progress: progress, callers: make(map[caller.Caller]*held)}
+	l := &Limiter{Listener: listener, limits: limits, progress: progress, settled: settled, callers: make(map[caller.Caller]*held)}
 	server.ConnState = l.changed
 	server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		own, _ := c.(*connection)
@@ -87,11 +92,11 @@ func (l *Limiter) admit(accepted net.Conn) *connection {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	own := l.callers[c.caller]
-	if own != nil && own.all.Len() >= max(1, l.limits.Most/2) && !l.closeOne(own) {
+	if own != nil && own.all.Len() >= max(1, l.limits.Most/2) && !l.closeOne(own, l.settled) {
 		l.refused++
 		return nil
 	}
-	if l.open >= l.limits.Most && !l.closeOne(l.mostIdle()) {
+	if l.open >= l.limits.Most && !l.closeOne(l.mostIdle(), 0) {
 		c.crowded = true
 		if l.open >= l.limits.Most+l.limits.Reserved {
 			l.refused++
@@ -118,6 +123,7 @@ func (h *held) setIdle(c *connection, idle bool) {
 			h.idle--
 		}
 	}
+	c.since = time.Now()
 	h.all.MoveToBack(c.place)
 }
 
@@ -132,14 +138,17 @@ func (l *Limiter) mostIdle() (most *held) {
 	return most
 }
 
-// closeOne closes the connection of a caller that has been idle for longest, and reports
-// whether there is one. It must be called with l.mu held.
-func (l *Limiter) closeOne(h *held) bool {
+// closeOne closes the connection of a caller that has been idle for longest, if that is
+// long enough, and reports whether it did. It must be called with l.mu held.
+func (l *Limiter) closeOne(h *held, least time.Duration) bool {
 	if h == nil || h.idle == 0 {
 		return false
 	}
 	for at := h.all.Front(); at != nil; at = at.Next() {
 		if c, _ := at.Value.(*connection); c.idle {
+			if time.Since(c.since) < least {
+				return false
+			}
 			l.forget(c)
 			_ = c.Close()
 			return true

@@ -29,7 +29,7 @@ const (
 
 // startServer returns the address of a server of /, /caller, /large, /slow and /health.
 // /slow is answered when the returned function is called.
-func startServer(t *testing.T, limits connections.Limits) (address string, limiter *connections.Limiter, letGo func()) {
+func startServer(t *testing.T, limits connections.Limits, settled ...time.Duration) (address string, limiter *connections.Limiter, letGo func()) {
 	t.Helper()
 	wait := make(chan struct{})
 	routes := http.NewServeMux()
@@ -42,6 +42,9 @@ func startServer(t *testing.T, limits connections.Limits) (address string, limit
 	limits.Always = []string{"/health"}
 	limiter = connections.Limit(server.Config, server.Listener, limits)
 	limiter.SetProgress(progress)
+	for _, d := range settled {
+		limiter.SetSettled(d)
+	}
 	server.Listener = limiter
 	server.Start()
 	t.Cleanup(server.Close)
@@ -105,7 +108,7 @@ const one, other = "127.0.0.1", "127.0.0.2"
 
 func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
 	t.Parallel()
-	address, limiter, _ := startServer(t, connections.Limits{Most: 6})
+	address, limiter, _ := startServer(t, connections.Limits{Most: 6}, 0)
 	honest := dial(t, one, address)
 	status, _ := honest.get("/")
 	require.Equal(t, http.StatusOK, status)
@@ -122,6 +125,23 @@ func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
 	open, refused := limiter.Count()
 	assert.LessOrEqual(t, open, 6)
 	assert.Zero(t, refused)
+}
+
+// One who opens connections faster than that only gets fewer.
+func TestAConnectionThatWasJustOpenedMakesNoWay(t *testing.T) {
+	t.Parallel()
+	address, limiter, _ := startServer(t, connections.Limits{Most: 6}, time.Hour)
+	var idle []client
+	for range 3 {
+		idle = append(idle, dial(t, other, address))
+	}
+
+	assert.True(t, dial(t, other, address).isClosed())
+
+	status, _ := idle[0].get("/")
+	assert.Equal(t, http.StatusOK, status)
+	_, refused := limiter.Count()
+	assert.Equal(t, 1, refused)
 }
 
 func TestOneCallerMayHaveHalfOfTheConnections(t *testing.T) {
@@ -142,7 +162,7 @@ func TestOneCallerMayHaveHalfOfTheConnections(t *testing.T) {
 
 func TestHealthIsServedHoweverManyConnectionsThereAre(t *testing.T) {
 	t.Parallel()
-	address, limiter, letGo := startServer(t, connections.Limits{Most: 2, Reserved: 2})
+	address, limiter, letGo := startServer(t, connections.Limits{Most: 2, Reserved: 2}, 0)
 	for _, from := range []string{one, other} {
 		dial(t, from, address).send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
 	}

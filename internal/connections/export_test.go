@@ -16,3 +16,7 @@ func (l *Limiter) Active() int {
 	}
 	return active
 }
+
+// SetSettled sets how long a connection must have been idle to make way for another of the
+// same caller. Call it before the first connection.
+func (l *Limiter) SetSettled(d time.Duration) { l.settled = d }
