@@ -35,7 +35,7 @@ const probe = "/readyz"
 
 func honestCalls() []honestCall {
 	return []honestCall{
-		{"posts", 4, 10 * time.Millisecond, (*honestCallers).postOne},
+		{"posts", 16, 40 * time.Millisecond, (*honestCallers).postOne},
 		{"arrays of ten", 1, 50 * time.Millisecond, (*honestCallers).postTen},
 		{"NDJSON of ten", 1, 50 * time.Millisecond, (*honestCallers).streamTen},
 		{"reads", 2, 20 * time.Millisecond, (*honestCallers).read},

@@ -56,7 +56,8 @@ func (s *server) documentRecordMany() huma.Operation {
 			"read them while you send, as there is room for only those of about %d logs that are not read. "+
 			"A log without an outcome line is not known to be recorded: send it again. "+
 			"The outcomes end early, after some that have failed or when the service stops, without another sign. "+
-			"A client that sends or reads nothing for %d seconds is cut off.",
+			"A client that sends no log for %d seconds, or reads nothing, is cut off. "+
+			"Bodies may be compressed with gzip.",
 			maxArray, maxArray, int(streamTimeout.Seconds())),
 		Tags:        []string{tagLogs},
 		RequestBody: manyLogs(schemaOf[NewLearningLog](s)),
