@@ -67,9 +67,6 @@ func (a *asides) take(s *submission, admission *admission, written []*submittedL
 	defer a.mu.Unlock()
 	for _, log := range stalled {
 		log.stalled = false
-		if a.lanes[log.UserID] == nil {
-			a.open(log.UserID)
-		}
 	}
 	a.push(s, stalled)
 	return settled
@@ -95,11 +92,15 @@ func split(logs []*submittedLog, holds func(*submittedLog) bool) (others, those 
 	return others, those
 }
 
-// push queues logs in the lanes of their users. It must be called with a.mu held.
+// push queues logs in the lanes of their users, and opens those that are missing. It must
+// be called with a.mu held.
 func (a *asides) push(s *submission, logs []*submittedLog) {
 	for len(logs) > 0 {
 		user := logs[0].UserID
 		others, theirs := split(logs, func(log *submittedLog) bool { return log.UserID == user })
+		if a.lanes[user] == nil {
+			a.open(user)
+		}
 		a.lanes[user].push(&share{submission: s, logs: theirs})
 		logs = others
 	}

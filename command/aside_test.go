@@ -103,3 +103,36 @@ func TestEverybodyWaitsForALockOfEverything(t *testing.T) {
 	require.NoError(t, recorder.Close(t.Context()))
 	assertNoDrift(t, pool)
 }
+
+// A lane whose logs have failed is kept while it is idle, until others need its place.
+func TestAnotherUserMayBeSetAsideInsteadOfOneWhoseLogsFailed(t *testing.T) {
+	t.Parallel()
+	for range 4 { // which of the lanes makes way is chance
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			pool := pgtest.Pool(t)
+			recorder := command.NewRecorder(pool, command.Config{Lanes: 1, Timeout: 4 * time.Second})
+			other := begin(t, pool)
+			logs := newLogs(3)
+			record(t, recorder, logs...)
+			next := func(i int) command.Log {
+				log := newLog(1, today)
+				log.UserID = logs[i].UserID
+				return log
+			}
+			for i := range logs {
+				lockRollups(t, other, logs[i].UserID)
+			}
+			require.Equal(t, command.Failed, submit(recorder, next(0)).only(t).Status)
+
+			for _, outcome := range submit(recorder, next(1), next(2)).wait(t) {
+				assert.Equal(t, command.Failed, outcome.Status)
+			}
+
+			assert.Equal(t, command.Recorded, submit(recorder, newLog(1, today)).only(t).Status)
+			require.NoError(t, other.Rollback(t.Context()))
+			require.NoError(t, recorder.Close(t.Context()))
+			assertNoDrift(t, pool)
+		})
+	}
+}
