@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -55,15 +56,16 @@ func newPlaces(most, mostEach int, detail string) *places {
 	return &places{most: most, mostEach: mostEach, detail: detail, callers: make(map[caller.Caller]int)}
 }
 
-// acquire waits for places, for at most ten seconds, and returns the function that frees
-// them, which must be called once.
+// acquire waits for places, for about ten seconds at most, and returns the function that
+// frees them, which must be called once. Those who came together aren't refused together,
+// because then they would come back together.
 func (p *places) acquire(ctx context.Context, number int) (release func(), err error) {
-	const atMost = 10 * time.Second
+	const least, spread = 8 * time.Second, 4 * time.Second
 	c := p.claim(ctx, number)
 	if c == nil {
 		return p.release(caller.Of(ctx), number), nil
 	}
-	patience := time.NewTimer(atMost)
+	patience := time.NewTimer(least + rand.N(spread)) //nolint:gosec // only to spread them
 	defer patience.Stop()
 	select {
 	case <-c.granted:
