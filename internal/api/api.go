@@ -66,6 +66,8 @@ type server struct {
 	decoding chan struct{}
 	// streamTimeout is how long a stream waits for a client that makes no progress.
 	streamTimeout time.Duration
+	// restPatience is how long the rest of a body that was refused is read.
+	restPatience time.Duration
 	// pictures caches the pictures of summaries: drawing one takes about as long as
 	// reading its summary.
 	pictures *cache.Cache[query.Summary, representation]
@@ -111,6 +113,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		streams:       newStreams(),
 		decoding:      make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		streamTimeout: streamTimeout,
+		restPatience:  restPatience,
 		zones:         known,
 		problems:      make(map[string][]problem.Kind),
 		pictures:      cache.New[query.Summary, representation](maxPicturesBytes, maxPictureBytes),

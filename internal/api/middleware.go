@@ -22,7 +22,7 @@ func (s *server) middleware() chi.Middlewares {
 		forbidSniffing,
 		identify,
 		s.observe,
-		discardRest,
+		s.discardRest,
 		s.recoverPanics,
 		s.refuseOtherHosts,
 		refuseOtherSites,

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -186,4 +188,37 @@ func TestTheErrorsOfManyLogsAreNoLongerThanTheLogs(t *testing.T) {
 		assert.Equal(t, maxArray, strings.Count(answer.Body.String(), `"outcome":"invalid"`), contentType)
 		assert.Equal(t, maxArray, strings.Count(answer.Body.String(), `"errors":[`), "each says something")
 	}
+}
+
+// The rest of the body of a request that was refused must not be taken for a request, however
+// late it arrives.
+func TestTheRestOfARefusedBodyIsNoRequest(t *testing.T) {
+	t.Parallel()
+	log := new(logBuffer)
+	server := newStreamServer(t, time.Minute, func(server *http.Server) {
+		server.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(log, nil), slog.LevelError)
+	})
+	server.api.restPatience = 200 * time.Millisecond
+	const hidden = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+	for _, path := range []string{"/nothing", batchPath + "?nothing=1"} {
+		connection := server.dial(t)
+		_, err := fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s",
+			path, netHTTPReads+10_000+len(hidden), strings.Repeat("x", 20_000))
+		require.NoError(t, err)
+		answers := bufio.NewReader(connection)
+		refusal, err := http.ReadResponse(answers, nil)
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, refusal.StatusCode, 400, path)
+		assert.True(t, refusal.Close, path)
+		_, err = io.Copy(io.Discard, refusal.Body)
+		require.NoError(t, err)
+		require.NoError(t, refusal.Body.Close())
+
+		time.Sleep(2 * server.api.restPatience) // this client is late
+		_, _ = connection.Write([]byte(strings.Repeat("x", netHTTPReads-10_000) + hidden))
+
+		_, err = answers.ReadByte()
+		assert.Error(t, err, "nothing more is answered")
+	}
+	assert.Empty(t, log.String())
 }

@@ -19,20 +19,36 @@ const (
 // discardRest reads the rest of the body of a request that was refused before it was read.
 // Many clients send everything before they read the answer. If the connection were closed
 // before, they would be told that it was reset, and try again.
-func discardRest(next http.Handler) http.Handler {
+func (s *server) discardRest(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r)
-		short := r.ContentLength >= 0 && r.ContentLength <= netHTTPReads
+		isShort := r.ContentLength >= 0 && r.ContentLength <= netHTTPReads
 		answer, ok := w.(middleware.WrapResponseWriter) // from observe
-		if short || !ok || r.ProtoMajor != 1 || !isRefusal(answer.Status()) {
+		if isShort || !ok || r.ProtoMajor != 1 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(lastAnswer{answer}, r)
+		if !isRefusal(answer.Status()) {
 			return
 		}
 		control := http.NewResponseController(w)
-		if control.EnableFullDuplex() != nil || control.Flush() != nil || control.SetReadDeadline(time.Now().Add(restPatience)) != nil {
+		if control.EnableFullDuplex() != nil || control.Flush() != nil || control.SetReadDeadline(time.Now().Add(s.restPatience)) != nil {
 			return
 		}
 		_, _ = io.CopyN(io.Discard, r.Body, maxRest) // whatever ends it, nothing more can be done
 	})
+}
+
+// lastAnswer closes the connection after a refusal. The rest of the body may arrive too
+// late, and must not be taken for the next request.
+type lastAnswer struct{ middleware.WrapResponseWriter }
+
+// WriteHeader implements [http.ResponseWriter].
+func (a lastAnswer) WriteHeader(status int) {
+	if isRefusal(status) {
+		a.Header().Set("Connection", "close")
+	}
+	a.WrapResponseWriter.WriteHeader(status)
 }
 
 // isRefusal reports whether a status means that a request was refused. One whose body
