@@ -18,6 +18,7 @@ import (
 	"learninglog/internal/demo"
 	"learninglog/internal/jobpages"
 	"learninglog/internal/metrics"
+	"learninglog/internal/panics"
 	"learninglog/internal/postgres"
 	"learninglog/internal/problem"
 	"learninglog/internal/zones"
@@ -272,7 +273,11 @@ func (s *service) watchMetrics() *metrics.Recent {
 	recent := metrics.NewRecent(metrics.Sources{
 		Requests: s.requests, PostRoute: api.RecordPath, Writes: s.writes, Queue: s.recorder, Pool: s.database.pool,
 	})
-	go recent.Run(s.stopping, s.logger)
+	go func() {
+		if err := panics.Caught(func() { recent.Run(s.stopping, s.logger) }); err != nil {
+			s.fail(fmt.Errorf("watching the metrics: %w", err))
+		}
+	}()
 	return recent
 }
 

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"learninglog/command"
 	"learninglog/internal/lines"
+	"learninglog/internal/panics"
 )
 
 // maxBlock is the largest number of logs in a block. A block contains what arrived
@@ -52,13 +52,10 @@ func (r *lineReader) start(body io.Reader) {
 func (r *lineReader) run() {
 	defer close(r.done)
 	var end error
-	defer func() {
-		if cause := recover(); cause != nil {
-			end = fmt.Errorf("%w: %v\n%s", errPanicked, cause, debug.Stack())
-		}
-		r.finish(end)
-	}()
-	end = r.readAll()
+	if err := panics.Caught(func() { end = r.readAll() }); err != nil {
+		end = fmt.Errorf("%w: %w", errPanicked, err)
+	}
+	r.finish(end)
 }
 
 // errPanicked means that there is a bug in the program. It is answered and logged

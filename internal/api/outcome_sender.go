@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"learninglog/internal/panics"
 )
 
 const (
@@ -26,6 +28,7 @@ type outcomeSender struct {
 	deadlines *deadlines
 	all       *atomic.Int64 // bytes that are buffered for all streams
 	done      chan struct{} // closed when everything is sent, or the client doesn't read
+	panicked  error         // may be read when done is closed
 
 	mu      sync.Mutex
 	changed *sync.Cond
@@ -50,10 +53,13 @@ func (s *outcomeSender) send(text []byte) bool {
 	for s.isFull() && !s.failed {
 		s.changed.Wait()
 	}
+	if s.failed {
+		return false
+	}
 	s.unread = append(s.unread, text)
 	s.count(len(text))
 	s.changed.Broadcast()
-	return !s.failed
+	return true
 }
 
 func (s *outcomeSender) isFull() bool {
@@ -65,24 +71,30 @@ func (s *outcomeSender) count(bytes int) {
 	s.all.Add(int64(bytes))
 }
 
-// close returns when everything has been sent, or when the client doesn't read.
-func (s *outcomeSender) close() {
+// close returns when everything has been sent, or when the client doesn't read. The error
+// is that of a bug in the program.
+func (s *outcomeSender) close() error {
 	s.mu.Lock()
 	s.closed = true
 	s.changed.Broadcast()
 	s.mu.Unlock()
 	<-s.done
+	return s.panicked
 }
 
 func (s *outcomeSender) run() {
 	defer close(s.done)
-	defer func() { s.sent(s.buffered()) }() // what the client will never read
+	s.panicked = panics.Caught(s.sendAll)
+	s.fail()
+	s.sent(s.buffered()) // what the client will never read
+}
+
+func (s *outcomeSender) sendAll() {
 	control := http.NewResponseController(s.writer)
 	for text := s.next(); text != nil; text = s.next() {
 		for piece := range slices.Chunk(text, maxWrite) {
 			s.deadlines.beforeWrite()
 			if _, err := s.writer.Write(piece); err != nil {
-				s.fail()
 				return
 			}
 		}

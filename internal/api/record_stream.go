@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -160,7 +161,9 @@ func (st *stream) stop() {
 
 // close returns when the outcomes are sent and the body is no longer being read.
 func (st *stream) close() {
-	st.sender.close()
+	if err := st.sender.close(); err != nil {
+		st.server.Logger.Error("sending outcomes panicked", slog.Any("error", err))
+	}
 	if !st.reader.complete() {
 		st.reader.stop()
 		st.deadlines.stopReading()

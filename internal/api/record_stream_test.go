@@ -351,6 +351,24 @@ func TestOutcomesThatAreNotReadHaveRoom(t *testing.T) {
 	assert.LessOrEqual(t, maxArray*len(outcome)+int(taken.Load()), maxUnread+len(outcome), "with what is being sent")
 	close(client.released)
 	<-all
-	sender.close()
+	require.NoError(t, sender.close())
 	assert.Equal(t, maxArray+tooMany, strings.Count(client.Body.String(), "\n"))
+}
+
+// exploding is a response that can't be written.
+type exploding struct{ *httptest.ResponseRecorder }
+
+func (exploding) Write([]byte) (int, error) { panic("bang") }
+
+func TestAPanicWhileOutcomesAreSentEndsTheStream(t *testing.T) {
+	t.Parallel()
+	client := exploding{httptest.NewRecorder()}
+	var buffered atomic.Int64
+	sender := newOutcomeSender(client, newDeadlines(http.NewResponseController(client), time.Minute), &buffered)
+	sender.send([]byte("an outcome\n"))
+
+	assert.ErrorContains(t, sender.close(), "bang")
+
+	assert.False(t, sender.send([]byte("another\n")))
+	assert.Zero(t, buffered.Load(), "it takes no room from others")
 }

@@ -26,3 +26,11 @@ func Caught(f func()) (err error) {
 	f()
 	return nil
 }
+
+// Returned calls f, and returns its error, or its panic as an [*Error].
+func Returned(f func() error) (err error) {
+	if caught := Caught(func() { err = f() }); caught != nil {
+		return caught
+	}
+	return err
+}

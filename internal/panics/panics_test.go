@@ -2,6 +2,7 @@ package panics_test
 
 import (
 	"errors"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -21,6 +22,13 @@ func TestCaught(t *testing.T) {
 	assert.Equal(t, "bang", caught.Cause)
 	assert.Contains(t, err.Error(), "bang")
 	assert.Contains(t, err.Error(), "panics_test.explode", "the stack says where")
+}
+
+func TestReturned(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, panics.Returned(func() error { return nil }))
+	assert.Equal(t, io.EOF, panics.Returned(func() error { return io.EOF }))
+	assert.ErrorContains(t, panics.Returned(func() error { explode(); return nil }), "bang")
 }
 
 func explode() { panic("bang") }

@@ -13,6 +13,8 @@ import (
 	"github.com/riverqueue/river"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
+
+	"learninglog/internal/panics"
 )
 
 // attempt is one attempt at a rebuild. Each of its workers takes a part, and takes
@@ -66,7 +68,10 @@ func (a *attempt) run(ctx context.Context, first *pgx.Conn) error {
 	parts := len(a.reached.Parts)
 	a.taken = make([]bool, parts)
 	workers, ctx := errgroup.WithContext(ctx)
-	workers.Go(func() error { return a.work(ctx, first) })
+	work := func(connection *pgx.Conn) error {
+		return panics.Returned(func() error { return a.work(ctx, connection) }) // River recovers only from its own
+	}
+	workers.Go(func() error { return work(first) })
 	for range min(a.job.Args.Workers, parts) - 1 {
 		if !a.worker.spare.TryAcquire(1) {
 			break // the service needs the remaining connections
@@ -78,7 +83,7 @@ func (a *attempt) run(ctx context.Context, first *pgx.Conn) error {
 				return fmt.Errorf("connecting another worker: %w", err)
 			}
 			defer connection.Release()
-			return a.work(ctx, connection.Conn())
+			return work(connection.Conn())
 		})
 	}
 	if err := workers.Wait(); err != nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"golang.org/x/sync/semaphore"
 
+	"learninglog/internal/panics"
 	"learninglog/internal/zones"
 )
 
@@ -165,20 +166,28 @@ func (j *Jobs) keepRescuing(ctx context.Context) {
 	defer tick.Stop()
 	paused := make(map[string]bool)
 	for {
-		rescued, err := j.Rescue(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			j.logger.WarnContext(ctx, "rescuing rebuilds failed", "error", err)
-		case rescued > 0:
-			j.logger.InfoContext(ctx, "rescued rebuilds whose process is gone", "rebuilds", rescued)
+		if err := panics.Caught(func() { j.lookAfterJobs(ctx, paused) }); err != nil {
+			j.logger.ErrorContext(ctx, "looking after jobs panicked", "error", err)
 		}
-		j.logPauses(ctx, paused)
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 	}
+}
+
+// lookAfterJobs rescues rebuilds, and logs which queues are paused; paused has those that
+// it has logged.
+func (j *Jobs) lookAfterJobs(ctx context.Context, paused map[string]bool) {
+	rescued, err := j.Rescue(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return
+	case err != nil:
+		j.logger.WarnContext(ctx, "rescuing rebuilds failed", "error", err)
+	case rescued > 0:
+		j.logger.InfoContext(ctx, "rescued rebuilds whose process is gone", "rebuilds", rescued)
+	}
+	j.logPauses(ctx, paused)
 }
