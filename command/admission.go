@@ -57,7 +57,7 @@ type waiter struct {
 
 	context context.Context //nolint:containedctx // of the call that waits
 	done    chan struct{}   // closed when it is accepted or refused
-	err     error           // why it is refused
+	err     error           // why it is refused, or waits
 }
 
 func newAdmission(maxWaiting int) *admission {
@@ -82,7 +82,7 @@ func (a *admission) room(who applicant) error {
 		return ErrShareFull
 	case who.large():
 		return nil
-	case a.waiting.small+a.waiting.large >= a.maxWaiting && a.waiting.small > 0:
+	case a.waiting.small > 0 && a.waiting.small+min(a.waiting.large, a.maxWaiting/2) >= a.maxWaiting:
 		return ErrFull
 	case !fits(own.small, a.maxPerCaller()):
 		return ErrShareFull
@@ -120,7 +120,7 @@ func (a *admission) tryAccept(ctx context.Context, who applicant) error {
 // acceptPatiently waits for room, in turn. If there is none until ctx ends, it fails as
 // acceptNow.
 func (a *admission) acceptPatiently(ctx context.Context, logs int) error {
-	w := &waiter{applicant: applicant{caller.Of(ctx), logs}, context: ctx, done: make(chan struct{})}
+	w := &waiter{applicant: applicant{caller.Of(ctx), logs}, context: ctx, done: make(chan struct{}), err: ErrFull}
 	a.mu.Lock()
 	a.patient = append(a.patient, w)
 	a.acceptPatient()
@@ -139,21 +139,38 @@ func (a *admission) giveUp(w *waiter) error {
 	defer a.mu.Unlock()
 	if i := slices.Index(a.patient, w); i >= 0 {
 		a.patient = slices.Delete(a.patient, i, i+1)
-		return a.room(w.applicant)
+		a.acceptPatient() // those behind
 	}
 	return w.err
 }
 
-// acceptPatient accepts those who wait and find room now, the oldest first. One who waits
-// for room of their own caller keeps no others waiting. It must be called with a.mu held.
+// acceptPatient accepts those who wait and find room now, the oldest first. Behind one who
+// finds none, those of the same size wait too, so that its turn comes: all of them, or only
+// those of the same caller, if only their share is taken. It must be called with a.mu held.
 func (a *admission) acceptPatient() {
+	type queue struct {
+		own    bool // of one caller
+		caller caller.Caller
+		large  bool
+	}
+	blocked := make(map[queue]bool)
 	a.patient = slices.DeleteFunc(a.patient, func(w *waiter) bool {
-		w.err = a.tryAccept(w.context, w.applicant)
-		if errors.Is(w.err, ErrFull) {
+		all, own := queue{large: w.large()}, queue{own: true, caller: w.caller, large: w.large()}
+		if blocked[all] || blocked[own] {
 			return false
 		}
-		close(w.done)
-		return true
+		w.err = a.tryAccept(w.context, w.applicant)
+		switch {
+		case errors.Is(w.err, ErrShareFull):
+			blocked[own] = true
+			return false
+		case errors.Is(w.err, ErrFull):
+			blocked[all] = true
+			return false
+		default:
+			close(w.done)
+			return true
+		}
 	})
 }
 

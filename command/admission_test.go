@@ -3,6 +3,7 @@ package command_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -127,6 +128,60 @@ func TestPatientCallersAreAcceptedInTurn(t *testing.T) {
 		require.Equal(t, 500, recorder.Waiting(), "its own half of the room of large calls is full")
 		patiently(other, 500)
 		require.Equal(t, 1000, recorder.Waiting())
+		require.NoError(t, recorder.Close(t.Context()))
+	})
+}
+
+// Otherwise a large call would wait for ever, as there is hardly a moment when no other one
+// waits.
+func TestAPatientCallIsNotOvertakenBySmallerOnes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &slowStore{takes: time.Second}
+		recorder := command.NewRecorderOf(store, command.Config{Lanes: 1, MaxWaiting: 2000, Timeout: time.Hour})
+		stop := make(chan struct{})
+		var streams sync.WaitGroup
+		for i := range 3 { // blocks one after the other
+			streams.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+						recorder.RecordPatiently(from(t.Context(), i), undated(500))
+					}
+				}
+			})
+		}
+		time.Sleep(10 * time.Second)
+		begun := time.Now()
+
+		recorder.RecordPatiently(from(t.Context(), 4), undated(1000))
+
+		assert.Less(t, time.Since(begun), 10*time.Minute)
+		close(stop)
+		streams.Wait()
+		require.NoError(t, recorder.Close(t.Context()))
+	})
+}
+
+// The room of small calls doesn't shrink by a large call that was accepted whatever its
+// size.
+func TestOneLargeCallLeavesRoomToSmallOnesHoweverLargeItIs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		recorder := command.NewRecorderOf(&slowStore{takes: time.Hour}, command.Config{Lanes: 1, MaxWaiting: 100, Timeout: time.Hour})
+		submit(recorder, undated(10_000)...)
+		synctest.Wait()
+		var singles []*call
+		for i := range 50 {
+			singles = append(singles, submitWith(from(t.Context(), i), recorder, undated(1)...))
+			synctest.Wait()
+		}
+		for _, single := range singles {
+			assert.False(t, single.ended(), "it was accepted")
+		}
+		assert.ErrorIs(t, recorder.Record(t.Context(), undated(1))[0].Err, command.ErrFull)
 		require.NoError(t, recorder.Close(t.Context()))
 	})
 }

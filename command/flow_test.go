@@ -10,7 +10,7 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// While callers take turns, each has at most this many logs in a batch.
+// While callers take turns, each has this many logs in a batch, as batches take no time.
 const sharedTurn = 20
 
 func TestCallersTakeTurnsInALane(t *testing.T) {

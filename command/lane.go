@@ -108,6 +108,7 @@ func (l *lane) write(b *batch) {
 			log.outcome = Outcome{Status: Failed, Err: errPanicked}
 		}
 	}
+	l.observer.Wrote(toBatch(b, time.Since(b.taken), 0))
 }
 
 // errPanicked means that there is a bug in the program, and that it is unknown whether
@@ -135,12 +136,10 @@ func (l *lane) take() *batch {
 
 // fill adds a turn of the flow to the batch.
 func (l *lane) fill(next *batch, f *flow) {
-	ofShare, ofFlow := l.flows.turn(l.maxBatch)
+	ofShare, ofFlow := l.flows.turn(l.maxBatch, l.batchTime)
 	var later []*share // whose first log must wait for the next batch
 	for taken := 0; len(f.shares) > 0 && taken < ofFlow && len(next.logs) < l.maxBatch; {
-		s := f.shares[0]
-		f.shares[0] = nil
-		f.shares = f.shares[1:]
+		s := f.pop()
 		if s.submission.abandoned.Load() {
 			l.queued -= len(s.logs)
 			l.drop(s)
@@ -157,9 +156,7 @@ func (l *lane) fill(next *batch, f *flow) {
 			later = append(later, s)
 		}
 	}
-	if later != nil {
-		f.shares = append(later, f.shares...)
-	}
+	f.pushFront(later)
 }
 
 // drop discards a share whose caller has gone. Its logs get no outcome.
@@ -217,15 +214,7 @@ func (b *batch) admit(log *submittedLog) bool {
 // settle hands out the outcomes. What is left of shares goes to the end of the queue,
 // behind calls that came meanwhile.
 func (l *lane) settle(written *batch) {
-	l.mu.Lock()
-	l.updateBatchTime(time.Since(written.taken))
-	l.failed = slices.ContainsFunc(written.logs, func(log *submittedLog) bool { return log.outcome.Status == Failed })
-	for _, t := range written.turns {
-		if len(t.share.logs) > 0 {
-			l.flows.push(t.share)
-		}
-	}
-	l.mu.Unlock()
+	l.putBack(written)
 	for _, t := range written.turns {
 		settled := t.logs
 		if written.stalled {
@@ -233,6 +222,19 @@ func (l *lane) settle(written *batch) {
 		}
 		if len(settled) > 0 && t.share.submission.settle(settled) {
 			l.admission.callDone()
+		}
+	}
+}
+
+// putBack queues what is left of the shares of a batch.
+func (l *lane) putBack(written *batch) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.updateBatchTime(time.Since(written.taken))
+	l.failed = slices.ContainsFunc(written.logs, func(log *submittedLog) bool { return log.outcome.Status == Failed })
+	for _, t := range written.turns {
+		if len(t.share.logs) > 0 {
+			l.flows.push(t.share)
 		}
 	}
 }
@@ -248,6 +250,5 @@ func (l *lane) updateBatchTime(took time.Duration) {
 func (l *lane) backlog() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	batches := (l.queued + l.maxBatch - 1) / l.maxBatch
-	return l.batchTime * time.Duration(batches)
+	return l.batchTime * time.Duration(l.flows.batches(l.maxBatch, l.batchTime, l.queued))
 }

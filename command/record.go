@@ -129,6 +129,20 @@ func (r *Recorder) CountInvalid(logs int) {
 	}
 }
 
+// CountFailed reports a number of Failed logs to the observer, which were not submitted.
+func (r *Recorder) CountFailed(logs int) {
+	if logs > 0 {
+		r.observer.Refused(Failed, logs)
+	}
+}
+
+// CountFailedVoids is CountFailed for logs that were to be voided.
+func (r *Recorder) CountFailedVoids(logs int) {
+	if logs > 0 {
+		r.observer.RefusedVoids(logs)
+	}
+}
+
 // Close stops accepting logs, and waits until all accepted logs are written. If ctx
 // ends first, it returns an error, and the remaining logs have Failed.
 func (r *Recorder) Close(ctx context.Context) error { return r.group.close(ctx) }

@@ -55,8 +55,8 @@ func (w *writer) write(ctx context.Context, b *batch, asideRoom int) {
 	defer cancel()
 	begun := time.Now()
 	s := &stall{room: asideRoom}
+	defer func() { b.stalled = s.happened }() // after a panic too
 	retries := w.record(ctx, b.logs, s)
-	b.stalled = s.happened
 	w.observer.Wrote(toBatch(b, time.Since(begun), retries))
 }
 

@@ -240,7 +240,10 @@ func TestAPanicFailsABatchAndNothingElse(t *testing.T) {
 	pool := pgtest.Pool(t)
 	store := &explodingStore{Store: command.NewStore(pool)}
 	var log bytes.Buffer
-	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	heard := new(tally)
+	recorder := command.NewRecorderOf(store, command.Config{
+		Lanes: 1, Logger: slog.New(slog.NewTextHandler(&log, nil)), Observer: heard,
+	})
 	store.armed.Store(true)
 
 	outcome := submit(recorder, newLog(1, today)).only(t)
@@ -249,6 +252,7 @@ func TestAPanicFailsABatchAndNothingElse(t *testing.T) {
 	assert.Error(t, outcome.Err)
 	assert.Equal(t, command.Recorded, record(t, recorder, newLog(1, today))[0].Status, "the lane goes on")
 	require.NoError(t, recorder.Close(t.Context()))
+	assert.Equal(t, map[command.Status]int{command.Failed: 1, command.Recorded: 1}, heard.soFar(), "each log is counted once")
 	assert.Contains(t, log.String(), "bang")
 	assert.Contains(t, log.String(), "explodingStore", "the stack says where")
 	assertNoDrift(t, pool)

@@ -18,12 +18,11 @@ import (
 
 // httpServer returns a server that is to serve the listener that it returns too. Every
 // phase of a request has a timeout, so that no slow or malicious client can hold a
-// connection for ever. Large bodies and answers have further ones, by their progress.
+// connection for ever. Large bodies and answers have theirs by their progress.
 func (s *service) httpServer() (*http.Server, *connections.Limiter) {
 	const (
 		readHeader = 5 * time.Second
 		read       = 30 * time.Second
-		write      = 10 * time.Minute
 		idle       = 2 * time.Minute
 		maxHeader  = 16 << 10
 	)
@@ -31,7 +30,6 @@ func (s *service) httpServer() (*http.Server, *connections.Limiter) {
 		Handler:           s.handler,
 		ReadHeaderTimeout: readHeader,
 		ReadTimeout:       read,
-		WriteTimeout:      write,
 		IdleTimeout:       idle,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
@@ -46,7 +44,7 @@ func connectionLimits(most int) connections.Limits {
 	const reserved, otherFiles, least = 16, 64, 16
 	var files syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil && files.Cur < math.MaxInt32 {
-		most = max(least, min(most, int(files.Cur)-reserved-otherFiles))
+		most = min(most, max(least, int(files.Cur)-reserved-otherFiles))
 	}
 	return connections.Limits{Most: most, Reserved: reserved, Always: []string{api.HealthPath, api.ReadyPath}}
 }

@@ -231,6 +231,7 @@ func (s *service) startPages(ctx context.Context) error {
 		return err
 	}
 	s.pages = api.Pages{
+		Fail:   pages.Fail,
 		Static: pages.Static, Start: pages.Start, FindUser: pages.FindUser, Learner: pages.Learner, Void: pages.Void,
 	}
 	if !s.flags.Admin {
@@ -290,6 +291,7 @@ func (s *service) makeHandler(context.Context) (err error) {
 		Ready:          s.migrator.Check,
 		Problems:       s.problems,
 		RequestTimeout: s.flags.RequestTimeout,
+		Connections:    int(s.database.pool.Config().MaxConns),
 		AllowedHosts:   s.flags.AllowedHosts,
 		Requests:       s.requests,
 		Metrics:        s.metrics,

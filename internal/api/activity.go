@@ -51,18 +51,18 @@ func (s *server) getActivity(ctx context.Context, input *activityInput) (*huma.S
 	if err != nil {
 		return nil, err
 	}
+	const daysOfAYear = 64 << 10 // bytes in memory, roughly
+	done, err := s.beginRead(ctx, daysOfAYear)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	year := input.Year
 	if year == 0 {
 		if year, err = s.thisYear(ctx, userID, clock); err != nil {
 			return nil, err
 		}
 	}
-	const daysOfAYear = 64 << 10 // bytes in memory, roughly
-	done, err := s.takeRoom(ctx, daysOfAYear)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
 	summary, err := s.Reader.Summary(ctx, query.YearRequest(userID, year))
 	if err != nil {
 		return nil, err

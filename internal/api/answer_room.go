@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 )
@@ -26,39 +27,51 @@ func (a *answerRoom) free() {
 	}
 }
 
-// takeRoom waits for the room of an answer of about that many bytes in memory, and for the
-// turn of a large read. Small answers need neither. The returned function must be called
+// newReads returns the places of reads. They leave connections to writes.
+func newReads(connections int) *places {
+	const usual = 16
+	most := max(2, cmp.Or(connections, usual)*3/4)
+	return newPlaces(most, most/2, "Too much is being read.")
+}
+
+// beginRead waits for the room of an answer of about that many bytes in memory, if it isn't
+// small, and then for a turn to read the database. The returned function must be called
 // when the database has been read.
-func (s *server) takeRoom(ctx context.Context, bytes int) (done func(), err error) {
-	const small, large = 16 << 10, 256 << 10
+func (s *server) beginRead(ctx context.Context, bytes int) (done func(), err error) {
+	const small, large = 16 << 10, 512 << 10
 	room, ok := ctx.Value(answerRoomKey{}).(*answerRoom)
-	if !ok || bytes <= small {
-		return func() {}, nil
+	if ok && bytes > small {
+		release, err := s.answers.acquire(ctx, bytes)
+		if err != nil {
+			return nil, err
+		}
+		room.releases = append(room.releases, release)
 	}
-	release, err := s.answers.acquire(ctx, bytes)
+	if bytes <= large {
+		return s.reads.acquire(ctx, 1)
+	}
+	endLarge, err := s.largeReads.acquire(ctx, 1)
 	if err != nil {
 		return nil, err
 	}
-	room.releases = append(room.releases, release)
-	if bytes <= large {
-		return func() {}, nil
+	end, err := s.reads.acquire(ctx, 1)
+	if err != nil {
+		endLarge()
+		return nil, err
 	}
-	return s.largeReads.acquire(ctx, 1)
+	return func() { end(); endLarge() }, nil
 }
 
 // boundPage limits how many pages are being made at the same time.
 func (s *server) boundPage(next http.Handler) http.Handler {
 	const page = 200 << 10 // bytes, roughly, at most
 	return holdRoom(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		done, err := s.reads.acquire(r.Context(), 1)
-		if err == nil {
-			defer done()
-			_, err = s.takeRoom(r.Context(), page)
-		}
+		done, err := s.beginRead(r.Context(), page)
 		if err != nil {
-			s.answerProblem(r.Context(), w, err)
+			s.Pages.Fail(w, r, err)
 			return
 		}
+		defer done()
 		next.ServeHTTP(w, r)
 	}))
 }

@@ -35,6 +35,9 @@ type Config struct {
 	Problems *problem.Table
 	// RequestTimeout limits how long a request may wait, mostly for the database.
 	RequestTimeout time.Duration
+	// Connections is how many connections to the database there may be. Three quarters of
+	// them are for reads. Default: 16.
+	Connections int
 	// AllowedHosts are the host names by which the service may be asked for, besides
 	// localhost and addresses: see [CheckHost]. Default: none.
 	AllowedHosts []string
@@ -107,7 +110,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		arrays:        newPlaces(maxArrays, maxArraysEach, "Too many arrays are being answered."),
 		recording:     newPlaces(maxRecording, maxRecordingEach, "Too many batches are being recorded."),
 		watching:      newPlaces(maxWatching, maxWatchingEach, "Too many rebuilds are being watched."),
-		reads:         newPlaces(maxReads, maxReadsEach, "Too much is being read."),
+		reads:         newReads(config.Connections),
 		largeReads:    newPlaces(maxLargeReads, maxLargeReadsEach, "Too many thousands of rows are being read."),
 		answers:       newPlaces(maxAnswers, maxAnswersEach, "Too many large answers are being sent."),
 		streams:       newStreams(),

@@ -25,7 +25,7 @@ func documentCancelWaiting() huma.Operation {
 }
 
 func (s *server) cancelWaiting(ctx context.Context, _ *struct{}) (*cancelWaitingOutput, error) {
-	ctx, cancel := s.limitTime(ctx)
+	ctx, cancel := s.finish(ctx)
 	defer cancel()
 	cancelled, err := s.Jobs.CancelWaiting(ctx)
 	if err != nil {

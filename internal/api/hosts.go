@@ -13,7 +13,8 @@ import (
 
 // CheckHost returns an error that says what a name in Config.AllowedHosts must be.
 func CheckHost(name string) error {
-	if name == "" || strings.ContainsAny(name, "/:@ ") {
+	below := strings.TrimPrefix(strings.TrimPrefix(name, "*"), ".")
+	if name != "*" && (below == "" || strings.ContainsAny(below, "/:@* ") || strings.HasPrefix(name, "*") && !strings.HasPrefix(name, "*.")) {
 		return errors.New("must be a host name without scheme and port, such as learn.example.com, *.example.com for all below it, or * for any")
 	}
 	return nil
@@ -46,7 +47,7 @@ func isAllowed(host string, names []string) bool {
 	host = strings.ToLower(host)
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") ||
 		slices.ContainsFunc(names, func(name string) bool {
-			name = strings.ToLower(name)
+			name = strings.TrimSuffix(strings.ToLower(name), ".")
 			below, ok := strings.CutPrefix(name, "*")
 			return host == name || ok && strings.HasSuffix(host, below)
 		})

@@ -67,7 +67,7 @@ func TestCheckHost(t *testing.T) {
 	for _, name := range []string{"learn.example.com", "*.example.com", "*", "learninglog"} {
 		assert.NoError(t, CheckHost(name), name)
 	}
-	for _, name := range []string{"", "https://learn.example.com", "learn.example.com:443", "a b"} {
+	for _, name := range []string{"", "https://learn.example.com", "learn.example.com:443", "a b", "*example.com", "*.", "a.*.com"} {
 		assert.Error(t, CheckHost(name), name)
 	}
 }

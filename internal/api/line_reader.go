@@ -19,26 +19,26 @@ const maxBlock = 1000
 // lineReader reads and decodes the next block of a stream while the previous one is
 // being recorded.
 type lineReader struct {
-	lines  *lines.Reader
-	read   func(index int, text []byte) postedLog
-	opened time.Time
+	lines *lines.Reader
+	read  func(index int, text []byte) postedLog
 	// done is closed when the body is no longer being read.
 	done chan struct{}
 
 	mu      sync.Mutex
 	changed *sync.Cond
 	next    []postedLog
-	arrived int       // all logs so far
+	arrived int       // logs since then:
+	since   time.Time // when the stream was opened, or the service was slow last
 	last    time.Time // when the last log arrived, or could be taken in
 	waiting bool      // for the client; next has everything that has arrived
-	stopped bool      // no more logs are wanted
+	stopped error     // why no more logs are wanted, or nil
 	end     error     // why there are no more logs: io.EOF at the end of the body
 }
 
 // newLineReader returns a reader of body. read decodes the text of a line.
 func newLineReader(read func(index int, text []byte) postedLog) *lineReader {
 	now := time.Now()
-	r := &lineReader{read: read, opened: now, last: now, done: make(chan struct{})}
+	r := &lineReader{read: read, since: now, last: now, done: make(chan struct{})}
 	r.changed = sync.NewCond(&r.mu)
 	return r
 }
@@ -101,14 +101,18 @@ func (r *lineReader) put(log postedLog) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiting = false
-	for r.full() && !r.stopped {
+	waited := r.full()
+	for r.full() && r.stopped == nil {
 		r.changed.Wait()
 	}
-	if r.stopped {
+	if r.stopped != nil {
 		return false
 	}
 	r.arrived++
 	r.last = time.Now()
+	if waited {
+		r.arrived, r.since = 0, r.last
+	}
 	r.next = append(r.next, log)
 	if r.full() {
 		r.changed.Broadcast()
@@ -143,8 +147,8 @@ func (r *lineReader) take() ([]postedLog, error) {
 		r.changed.Wait()
 	}
 	switch {
-	case r.stopped && !errors.Is(r.end, io.EOF):
-		return nil, command.ErrStopped
+	case r.stopped != nil && !errors.Is(r.end, io.EOF):
+		return nil, r.stopped
 	case len(r.next) == 0:
 		return nil, r.end
 	}
@@ -155,15 +159,17 @@ func (r *lineReader) take() ([]postedLog, error) {
 }
 
 func (r *lineReader) worthTaking() bool {
-	return r.end != nil || r.stopped || r.full() || r.waiting && len(r.next) > 0
+	return r.end != nil || r.stopped != nil || r.full() || r.waiting && len(r.next) > 0
 }
 
 // stop makes the reader stop after its current read. If the whole body has arrived
 // already, its logs can still be taken.
-func (r *lineReader) stop() {
+func (r *lineReader) stop(cause error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.stopped = true
+	if r.stopped == nil {
+		r.stopped = cause
+	}
 	r.changed.Broadcast()
 }
 

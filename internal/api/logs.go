@@ -65,6 +65,11 @@ func (s *server) getLog(ctx context.Context, input *logInput) (*logOutput, error
 	if err != nil {
 		return nil, err
 	}
+	done, err := s.beginRead(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	log, err := s.Reader.Log(ctx, userID, requestID)
 	if err != nil {
 		return nil, err
@@ -78,7 +83,7 @@ func (s *server) listLogs(ctx context.Context, input *logsInput) (*logsOutput, e
 		return nil, err
 	}
 	const oneLog = 1000 // bytes in memory, roughly
-	done, err := s.takeRoom(ctx, request.Limit*oneLog)
+	done, err := s.beginRead(ctx, request.Limit*oneLog)
 	if err != nil {
 		return nil, err
 	}

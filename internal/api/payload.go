@@ -83,7 +83,7 @@ func (p *payload) mediaType(supported ...string) (string, error) {
 }
 
 const (
-	// freeBytes is how much of a body, and of an answer, needs no place.
+	// freeBytes is how much of a body needs no place.
 	freeBytes = 64 << 10
 	// leastRate is how many bytes of a large body must arrive in a second, on average.
 	leastRate = 32 << 10
@@ -91,33 +91,24 @@ const (
 	bodyPatience = 30 * time.Second
 )
 
-// read returns the whole body, which may have at most limit bytes. What is larger than
-// freeBytes takes places for what has arrived; call release when the body isn't used any
-// more. Without places, such a body needs none.
+// read returns the whole body, which may have at most limit bytes. One that turns out to be
+// larger than freeBytes takes places for all of it, at once: bodies that waited for more
+// and more places would wait for each other. Call release when the body isn't used any
+// more. Without places, a body needs none.
 func (p *payload) read(ctx context.Context, limit int, bodies *places) (body []byte, release func(), err error) {
-	var releases []func()
-	release = func() {
-		for _, each := range releases {
-			each()
-		}
-	}
+	release = func() {}
 	begun := time.Now()
 	body = make([]byte, 0, p.expected(limit))
 	for {
 		if len(body) == cap(body) {
-			more := min(max(cap(body), minRead), limit+1-cap(body))
-			if cap(body)+more > freeBytes {
-				p.extendDeadline(begun, len(body))
-				if bodies != nil {
-					done, err := bodies.acquire(ctx, more)
-					if err != nil {
-						release()
-						return nil, nil, err
-					}
-					releases = append(releases, done)
+			if cap(body) == freeBytes && bodies != nil {
+				waiting := time.Now()
+				if release, err = bodies.acquire(ctx, p.size(limit)); err != nil {
+					return nil, nil, err
 				}
+				begun = begun.Add(time.Since(waiting))
 			}
-			body = append(make([]byte, 0, cap(body)+more), body...)
+			body = p.grow(body, limit, begun)
 		}
 		n, err := p.reader.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
@@ -144,13 +135,23 @@ func (p *payload) expected(limit int) int {
 	return int(min(max(min(p.length, freeBytes), minRead)+forEnd, int64(limit)+forEnd, freeBytes))
 }
 
-// extendDeadline gives a large body the time that its rate allows, instead of the time of
-// a whole request.
-func (p *payload) extendDeadline(begun time.Time, received int) {
-	if p.control != nil {
-		allowed := bodyPatience + time.Duration(received+freeBytes)*time.Second/leastRate
+// size returns how long the body may be, by what the client declares.
+func (p *payload) size(limit int) int {
+	if p.length < 0 {
+		return limit
+	}
+	return int(min(p.length, int64(limit)))
+}
+
+// grow returns the body with twice the room. It gives a large body the time that its rate
+// allows to fill it, instead of the time of a whole request.
+func (p *payload) grow(body []byte, limit int, begun time.Time) []byte {
+	size := min(2*max(cap(body), minRead), limit+1)
+	if size > freeBytes && p.control != nil {
+		allowed := bodyPatience + time.Duration(size)*time.Second/leastRate
 		_ = p.control.SetReadDeadline(begun.Add(allowed)) // fails only with a test's recorder
 	}
+	return append(make([]byte, 0, size), body...)
 }
 
 // bodyProblem returns the problem for an error of reading a body.

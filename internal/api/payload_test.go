@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/uuid"
@@ -116,7 +118,7 @@ func TestABodyThatDoesNotArriveTakesNoRoom(t *testing.T) {
 	assert.Zero(t, taken(server.api.bodies))
 }
 
-func TestLargeBodiesTakePlacesByWhatHasArrived(t *testing.T) {
+func TestALargeBodyTakesItsPlacesOnceItHasBegunToArrive(t *testing.T) {
 	t.Parallel()
 	bodies := newPlaces(maxBodies, maxBodiesEach, "")
 	arriving, rest := io.Pipe()
@@ -135,21 +137,38 @@ func TestLargeBodiesTakePlacesByWhatHasArrived(t *testing.T) {
 		_, err := rest.Write(make([]byte, bytes))
 		require.NoError(t, err)
 	}
-	send(freeBytes)
-	for arrived := freeBytes; arrived < 4<<20; {
-		send(arrived)
-		arrived *= 2
-		assert.Less(t, taken(bodies), 2*arrived+freeBytes)
-	}
-	assert.Positive(t, taken(bodies))
+	send(freeBytes - 1)
+	assert.Zero(t, taken(bodies))
+	send(2)
+	assert.Equal(t, 8<<20, taken(bodies), "all of them at once")
 	require.NoError(t, rest.Close())
 
 	read := <-done
 	require.NoError(t, read.err)
-	assert.Len(t, read.text, 4<<20)
+	assert.Len(t, read.text, freeBytes+1)
 	assert.Positive(t, taken(bodies), "until it isn't used any more")
 	read.release()
 	assert.Zero(t, taken(bodies))
+}
+
+// Bodies that wait for places must not keep some meanwhile.
+func TestLargeBodiesDontWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	bodies := newPlaces(maxBodies, maxBodiesEach, "")
+	var all sync.WaitGroup
+	begun := time.Now()
+	for range 12 {
+		all.Go(func() {
+			const length = 5 << 20
+			body := payload{reader: iotest.HalfReader(strings.NewReader(strings.Repeat("x", length))), length: length}
+			_, release, err := body.read(t.Context(), maxArrayBytes, bodies)
+			if assert.NoError(t, err) {
+				release()
+			}
+		})
+	}
+	all.Wait()
+	assert.Less(t, time.Since(begun), 7*time.Second, "nobody's patience had to end")
 }
 
 // Python's urllib, for one, sends everything before it reads.

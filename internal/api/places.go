@@ -13,7 +13,7 @@ import (
 
 // What all requests together, and those of one caller, may hold at the same time.
 const (
-	// Bytes of large bodies that are being read, besides the first freeBytes of each.
+	// Bytes of bodies with more than freeBytes.
 	maxBodies, maxBodiesEach = 32 << 20, 16 << 20
 	// Arrays from when they have arrived until they are answered.
 	maxArrays, maxArraysEach = 16, 8
@@ -23,11 +23,9 @@ const (
 	maxStreams, maxStreamsEach = 64, 16
 	// Watchers of rebuilds, each of which reads a row of the database every watchEvery.
 	maxWatching, maxWatchingEach = 64, 32
-	// Reads of the database, which leave some of its connections to writes; and those of
-	// them that read thousands of rows.
-	maxReads, maxReadsEach           = 12, 6
+	// Reads of thousands of rows. The others are limited by the connections to the database.
 	maxLargeReads, maxLargeReadsEach = 2, 1
-	// Bytes of large answers until they are sent, besides the first freeBytes of each.
+	// Bytes of large answers until they are sent.
 	maxAnswers, maxAnswersEach = 64 << 20, 32 << 20
 )
 
@@ -120,7 +118,7 @@ func (p *places) giveUp(c *claim) error {
 	return p.full()
 }
 
-func (p *places) full() error { return problem.Unavailable.New(p.detail).Later(problem.RetryAfter) }
+func (p *places) full() error { return problem.Busy{Detail: p.detail} }
 
 func (p *places) release(who caller.Caller, number int) func() {
 	return func() {
@@ -140,13 +138,18 @@ func (p *places) isShareTaken(who caller.Caller) bool {
 
 // The other methods must be called with p.mu held.
 
-// grant gives places to those who wait. One for whom there aren't enough in all keeps
-// those behind waiting, so that their turn comes.
+// grant gives places to those who wait. One for whom there aren't enough keeps those behind
+// waiting, so that their turn comes: all of them, or only those of the same caller, if it
+// is only their share that is taken.
 func (p *places) grant() {
-	blocked := false
+	blocked, blockedCallers := false, make(map[caller.Caller]bool)
 	p.waiting = slices.DeleteFunc(p.waiting, func(c *claim) bool {
-		if blocked || !p.fits(c.caller, c.number) {
-			blocked = blocked || p.fitsShare(c.caller, c.number)
+		if blocked || blockedCallers[c.caller] {
+			return false
+		}
+		if !p.fits(c.caller, c.number) {
+			blocked = p.fitsShare(c.caller, c.number)
+			blockedCallers[c.caller] = true
 			return false
 		}
 		p.take(c.caller, c.number)

@@ -29,6 +29,8 @@ type action struct {
 	write func(context.Context, []command.Log) []command.Outcome
 	// countInvalid counts logs that couldn't be decoded.
 	countInvalid func(logs int)
+	// countFailed counts logs that failed before they were submitted.
+	countFailed func(logs int)
 	// summarize returns the answer to an array, without its outcomes, of which there are
 	// so many.
 	summarize func(map[command.Status]int) any
@@ -40,6 +42,7 @@ func (s *server) toRecord() action {
 		decode:       s.decoder().decode,
 		write:        s.Recorder.RecordPatiently,
 		countInvalid: s.Recorder.CountInvalid,
+		countFailed:  s.Recorder.CountFailed,
 		summarize:    countRecorded,
 	}
 }
@@ -56,6 +59,7 @@ func (s *server) toVoid() action {
 			return s.Recorder.VoidPatiently(ctx, targets)
 		},
 		countInvalid: func(int) {},
+		countFailed:  s.Recorder.CountFailedVoids,
 		summarize:    countVoided,
 	}
 }
@@ -155,6 +159,19 @@ func (t action) apply(ctx context.Context, posted []postedLog) error {
 		recorded = recorded[1:]
 	}
 	return failure
+}
+
+// refuse settles logs for which there is no place.
+func (t action) refuse(posted []postedLog, err error) {
+	failed := 0
+	for i := range posted {
+		if posted[i].readable {
+			posted[i].settle(command.Outcome{Status: command.Failed, Err: err})
+			failed++
+		}
+	}
+	t.countFailed(failed)
+	t.countInvalid(len(posted) - failed)
 }
 
 func (p *postedLog) settle(became command.Outcome) {

@@ -61,6 +61,11 @@ func documentWatchRebuild() huma.Operation {
 }
 
 func (s *server) watchRebuild(ctx context.Context, input *watchInput) (*huma.StreamResponse, error) {
+	endRead, err := s.beginRead(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer endRead()
 	job, err := s.Jobs.Get(ctx, input.ID)
 	if err != nil {
 		return nil, err

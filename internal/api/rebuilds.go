@@ -193,7 +193,7 @@ func (s *server) requestJob(ctx context.Context, args rebuild.Args) (*newRebuild
 
 func (s *server) listRebuilds(ctx context.Context, input *rebuildsInput) (*rebuildsOutput, error) {
 	const oneRebuild = 2 << 10 // bytes in memory, roughly
-	done, err := s.takeRoom(ctx, input.Limit*oneRebuild)
+	done, err := s.beginRead(ctx, input.Limit*oneRebuild)
 	if err != nil {
 		return nil, err
 	}
@@ -211,8 +211,8 @@ func (s *server) listRebuilds(ctx context.Context, input *rebuildsInput) (*rebui
 }
 
 func (s *server) getRebuild(ctx context.Context, input *rebuildInput) (*rebuildOutput, error) {
-	const usersInMemory = 2 << 20 // bytes, roughly, of the longest list
-	done, err := s.takeRoom(ctx, usersInMemory)
+	const oneRebuild = 256 << 10 // bytes in memory, roughly, with a list of users
+	done, err := s.beginRead(ctx, oneRebuild)
 	if err != nil {
 		return nil, err
 	}

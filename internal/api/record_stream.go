@@ -76,7 +76,7 @@ func (st *stream) run(ctx context.Context) error {
 	for answered := false; ; answered = true {
 		block, err := st.reader.take()
 		if err != nil {
-			return st.end(ctx, err, answered)
+			return st.finish(ctx, err, answered)
 		}
 		failure := st.record(ctx, block)
 		if failure != nil && !answered && noneRecorded(block) {
@@ -94,8 +94,8 @@ func (st *stream) run(ctx context.Context) error {
 	}
 }
 
-// end ends the stream. err says why there are no more logs to record.
-func (st *stream) end(ctx context.Context, err error, answered bool) error {
+// finish ends the answer. err says why there are no more logs to record.
+func (st *stream) finish(ctx context.Context, err error, answered bool) error {
 	complete := errors.Is(err, io.EOF)
 	switch {
 	case complete && !answered:
@@ -115,11 +115,7 @@ func (st *stream) record(ctx context.Context, block []postedLog) error {
 	defer cancel()
 	done, err := st.server.recording.acquire(ctx, 1)
 	if err != nil {
-		for i := range block {
-			if block[i].readable {
-				block[i].settle(command.Outcome{Status: command.Failed, Err: err})
-			}
-		}
+		st.action.refuse(block, err)
 		return err
 	}
 	defer done()
@@ -152,10 +148,13 @@ func (st *stream) answer(block []postedLog) bool {
 	return true
 }
 
-// stop ends the stream after the block that is being recorded, and gives the client
-// only a short time to receive the outcomes.
-func (st *stream) stop() {
-	st.reader.stop()
+// stop ends the stream because the service stops.
+func (st *stream) stop() { st.end(command.ErrStopped) }
+
+// end ends the stream after the block that is being recorded, and gives the client only a
+// short time to receive the outcomes.
+func (st *stream) end(cause error) {
+	st.reader.stop(cause)
 	st.deadlines.hurry()
 }
 
@@ -165,7 +164,7 @@ func (st *stream) close() {
 		st.server.Logger.Error("sending outcomes panicked", slog.Any("error", err))
 	}
 	if !st.reader.complete() {
-		st.reader.stop()
+		st.reader.stop(io.ErrClosedPipe)
 		st.deadlines.stopReading()
 		<-st.reader.done
 	}
@@ -175,7 +174,7 @@ func (st *stream) close() {
 // readingProblem returns the problem for an error of reading the body.
 func readingProblem(err error) error {
 	switch {
-	case errors.Is(err, command.ErrStopped), errors.Is(err, errPanicked):
+	case errors.Is(err, command.ErrStopped), errors.Is(err, errMadeWay), errors.Is(err, errPanicked):
 		return err
 	default:
 		return bodyProblem(err)

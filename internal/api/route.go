@@ -79,11 +79,11 @@ func operation[I, O any](documentation huma.Operation, handle func(context.Conte
 			in = "body"
 		}
 		huma.Register(s.api, documentation, func(ctx context.Context, input *I) (*O, error) {
-			ctx, done, err := s.begin(ctx, r)
-			if err != nil {
-				return nil, err
+			if r.method == http.MethodGet {
+				var cancel context.CancelFunc
+				ctx, cancel = s.limitTime(ctx)
+				defer cancel()
 			}
-			defer done()
 			output, err := handle(ctx, input)
 			if err != nil {
 				return nil, s.Problems.Of(ctx, err, in)
@@ -94,24 +94,6 @@ func operation[I, O any](documentation huma.Operation, handle func(context.Conte
 			s.api.OpenAPI().Paths[r.path].Post.RequestBody = body
 		}
 	}
-}
-
-// begin limits the time of a request that only reads, and waits for its turn to read the
-// database. Health checks have none to wait for.
-func (s *server) begin(ctx context.Context, r route) (_ context.Context, done func(), err error) {
-	if r.method != http.MethodGet {
-		return ctx, func() {}, nil
-	}
-	ctx, cancel := s.limitTime(ctx)
-	if r.path == ReadyPath || !slices.Contains(r.problems, problem.Unavailable) {
-		return ctx, cancel, nil
-	}
-	release, err := s.reads.acquire(ctx, 1)
-	if err != nil {
-		cancel()
-		return nil, nil, err
-	}
-	return ctx, func() { release(); cancel() }, nil
 }
 
 // rawOperation is handled by handle; huma only documents it.
@@ -137,7 +119,9 @@ func page(handler http.Handler) endpoint {
 		return nil
 	}
 	return func(s *server, router chi.Router, r route) {
-		router = router.With(s.boundPage)
+		if r.method != anyMethod && slices.Contains(r.problems, problem.Unavailable) { // it reads the database
+			router = router.With(s.boundPage)
+		}
 		if r.method == anyMethod {
 			router.Handle(r.path, handler)
 		} else {
@@ -177,6 +161,8 @@ type Pages struct {
 	CancelWaiting                                          http.Handler
 	ResumeQueue                                            http.Handler
 	Jobs                                                   http.Handler
+	// Fail shows why there is no page. It must be set if there are pages.
+	Fail func(http.ResponseWriter, *http.Request, error)
 }
 
 // startOrDocs returns the start page, or a redirect to the docs if there is none.

@@ -51,6 +51,11 @@ func (s *server) getStreak(ctx context.Context, input *streakInput) (*huma.Strea
 	if err != nil {
 		return nil, err
 	}
+	done, err := s.beginRead(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	streaks, err := s.Reader.Streaks(ctx, userID, clock, input.AllowGaps)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"learninglog/internal/caller"
+	"learninglog/internal/problem"
 )
 
 const (
@@ -34,6 +35,9 @@ func newStreams() *streams {
 		open:   make(map[*stream]caller.Caller),
 	}
 }
+
+// errMadeWay is why a stream ends that gives up its place.
+var errMadeWay = problem.Busy{Detail: "Fewer than ten logs a second arrived, and another stream waited for the place."}
 
 // enter takes a place for a stream, and returns the function that frees it. If there is
 // none, the slowest stream is ended for it, if one is slow: of the same caller, if it has
@@ -71,7 +75,7 @@ func (s *streams) endSlowest(newcomer caller.Caller) {
 	}
 	if slowest != nil {
 		delete(s.open, slowest) // so that the next one ends another
-		slowest.stop()
+		slowest.end(errMadeWay)
 	}
 }
 
@@ -85,6 +89,6 @@ func (r *lineReader) pace() (silence time.Duration, slow bool) {
 	if r.full() { // the service is slow, not the client
 		return silence, false
 	}
-	age := now.Sub(r.opened)
+	age := now.Sub(r.since)
 	return silence, silence > slowAfter || age > slowAfter && float64(r.arrived) < leastLogs*age.Seconds()
 }

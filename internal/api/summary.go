@@ -115,7 +115,7 @@ func (s *server) getSummary(ctx context.Context, input *summaryInput) (*huma.Str
 		return nil, err
 	}
 	const onePeriod = 200 // bytes in memory, roughly
-	done, err := s.takeRoom(ctx, min(request.AboutPeriods(), query.MaxPeriods)*onePeriod)
+	done, err := s.beginRead(ctx, min(request.AboutPeriods(), query.MaxPeriods)*onePeriod)
 	if err != nil {
 		return nil, err
 	}

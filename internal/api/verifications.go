@@ -38,6 +38,11 @@ func documentListVerifications() huma.Operation {
 }
 
 func (s *server) listVerifications(ctx context.Context, _ *struct{}) (*verificationsOutput, error) {
+	done, err := s.beginRead(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	verifications, err := s.Jobs.Verifications(ctx)
 	if err != nil {
 		return nil, err

@@ -33,7 +33,15 @@ type connection struct {
 	idle, forgotten bool
 
 	mu       sync.Mutex
-	deadline time.Time // as the server wants it; zero is none
+	deadline time.Time // as a handler wants it; zero is none
+}
+
+// begin begins a new request.
+func (c *connection) begin() {
+	c.head.begin()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deadline = time.Time{}
 }
 
 func (c *connection) Read(into []byte) (int, error) {
@@ -66,14 +74,15 @@ func (c *connection) write(text []byte) (sent int, err error) {
 func (c *connection) extendDeadline() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	deadline := time.Now().Add(c.progress)
-	if !c.deadline.IsZero() && c.deadline.Before(deadline) {
-		deadline = c.deadline
+	deadline := c.deadline
+	if deadline.IsZero() {
+		deadline = time.Now().Add(c.progress)
 	}
 	_ = c.Conn.SetWriteDeadline(deadline) // fails only if it is closed, as the write then does
 }
 
-// SetWriteDeadline sets a deadline that no write passes.
+// SetWriteDeadline sets the deadline of the writes of the current request, instead of one
+// for each piece.
 func (c *connection) SetWriteDeadline(deadline time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -21,8 +21,8 @@ type Limits struct {
 	// Most is how many connections may be open, at least 1. One caller may have half of
 	// them.
 	Most int
-	// Reserved is how many more may be open, whose requests are refused, unless they are
-	// for the paths in Always.
+	// Reserved is how many more may be open, half of them of one caller. They are closed
+	// after a request, which is refused unless it is for one of the paths in Always.
 	Reserved int
 	// Always has the paths that are served however many connections there are, such as
 	// health checks.
@@ -44,7 +44,8 @@ type Limiter struct {
 	settled  time.Duration
 
 	mu      sync.Mutex
-	open    int
+	open    int // without those that are crowded
+	crowded int
 	callers map[caller.Caller]*held
 	refused int
 }
@@ -53,8 +54,8 @@ type Limiter struct {
 type held struct {
 	// all has them in the order in which their states changed, the oldest first.
 	all list.List // of *connection
-	// idle is how many have no request under way.
-	idle int
+	// idle is how many have no request under way, and crowded how many are beyond the limit.
+	idle, crowded int
 }
 
 // Limit makes a server serve the connections of a listener within limits. It returns the
@@ -92,29 +93,40 @@ func (l *Limiter) admit(accepted net.Conn) *connection {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	own := l.callers[c.caller]
-	if own != nil && own.all.Len() >= max(1, l.limits.Most/2) && !l.closeOne(own, l.settled) {
+	if own == nil {
+		own = new(held)
+	}
+	if own.all.Len()-own.crowded >= max(1, l.limits.Most/2) && !l.closeOne(own, l.settled) {
 		l.refused++
 		return nil
 	}
 	if l.open >= l.limits.Most && !l.closeOne(l.mostIdle(), 0) {
-		c.crowded = true
-		if l.open >= l.limits.Most+l.limits.Reserved {
+		if l.crowded >= l.limits.Reserved || own.crowded >= max(1, l.limits.Reserved/2) {
 			l.refused++
 			return nil
 		}
+		c.crowded = true
 	}
-	if own = l.callers[c.caller]; own == nil {
-		own = new(held)
-		l.callers[c.caller] = own
-	}
+	l.callers[c.caller] = own // closing may have removed it
 	c.place = own.all.PushBack(c)
 	own.setIdle(c, true)
-	l.open++
+	l.count(c, 1)
 	return c
 }
 
-// setIdle takes note of the state of a connection.
+// count must be called with l.mu held.
+func (l *Limiter) count(c *connection, number int) {
+	if c.crowded {
+		l.crowded += number
+		l.callers[c.caller].crowded += number
+	} else {
+		l.open += number
+	}
+}
+
+// setIdle takes note of the state of a connection. One that is crowded makes way for none.
 func (h *held) setIdle(c *connection, idle bool) {
+	idle = idle && !c.crowded
 	if c.idle != idle {
 		c.idle = idle
 		if idle {
@@ -163,7 +175,7 @@ func (l *Limiter) forget(c *connection) {
 		return
 	}
 	c.forgotten = true
-	l.open--
+	l.count(c, -1)
 	own := l.callers[c.caller]
 	own.setIdle(c, false)
 	if own.all.Remove(c.place); own.all.Len() == 0 {
@@ -181,7 +193,7 @@ func (l *Limiter) changed(served net.Conn, state http.ConnState) {
 	case state == http.StateActive:
 		own.setIdle(c, false)
 	case state == http.StateIdle:
-		c.head.begin()
+		c.begin()
 		own.setIdle(c, true)
 	default: // it is closed
 		l.forget(c)
@@ -193,7 +205,7 @@ func (l *Limiter) changed(served net.Conn, state http.ConnState) {
 func (l *Limiter) Count() (open, refused int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.open, l.refused
+	return l.open + l.crowded, l.refused
 }
 
 // refuse refuses the requests of connections beyond the limit, and requests with two
@@ -207,6 +219,9 @@ func (l *Limiter) refuse(next http.Handler) http.Handler {
 		case r.ProtoMajor == 1 && c.head.hasTwoLengths():
 			hangUp(w, problem.NotHTTP.New("It has both a Content-Length and a Transfer-Encoding: proxies may disagree on where it ends."))
 		default:
+			if c.crowded {
+				w.Header().Set("Connection", "close")
+			}
 			next.ServeHTTP(w, r)
 		}
 	})
@@ -215,6 +230,7 @@ func (l *Limiter) refuse(next http.Handler) http.Handler {
 // hangUp answers with a problem, and waits for no more of the request.
 func hangUp(w http.ResponseWriter, wrong *problem.Problem) {
 	w.Header().Set("Connection", "close")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	stopReading(w)
 	wrong.WriteJSON(w)
 }

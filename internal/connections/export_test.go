@@ -10,7 +10,7 @@ func (l *Limiter) SetProgress(d time.Duration) { l.progress = d }
 func (l *Limiter) Active() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	active := l.open
+	active := l.open + l.crowded
 	for _, h := range l.callers {
 		active -= h.idle
 	}

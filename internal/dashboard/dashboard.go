@@ -105,7 +105,7 @@ func (p *Pages) page(handle func(http.ResponseWriter, *http.Request) error) http
 		w.Header().Set("Content-Security-Policy", contentPolicy)
 		w.Header().Set("Referrer-Policy", "same-origin")
 		if err := handle(w, r.WithContext(ctx)); err != nil {
-			p.fail(w, r, err)
+			p.Fail(w, r, err)
 		}
 	}))
 }

@@ -62,8 +62,8 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name 
 	return nil
 }
 
-// fail shows what went wrong, and tells the log what isn't the visitor's business.
-func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
+// Fail shows what went wrong, and tells the log what isn't the visitor's business.
+func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	wrong := p.Problems.Of(r.Context(), err, "")
 	maps.Copy(w.Header(), wrong.GetHeaders())
 	page := problemPage{layout: layout{Title: wrong.Title}, Problem: wrong}

@@ -39,6 +39,7 @@ func TestErrorsBecomeProblems(t *testing.T) {
 		{rebuild.ErrNoQueue, problem.NotFound, "", "", false},
 		{rebuild.ErrTooManyUsers, problem.Invalid, "query.user_ids", "", false},
 		{command.ErrFull, problem.Unavailable, "", "7", true},
+		{problem.Busy{Detail: "Too many are here."}, problem.Unavailable, "", "2", true},
 		{command.ErrShareFull, problem.Unavailable, "", "7", true},
 		{rebuild.ErrTooMany, problem.Unavailable, "", "30", true},
 		{command.ErrStopped, problem.Unavailable, "", "2", false},

@@ -23,6 +23,12 @@ const RetryAfter = 2 * time.Second
 // take longer than a restart.
 const rebuildsRetryAfter = 30 * time.Second
 
+// Busy means that there is no room for the request now.
+type Busy struct{ Detail string }
+
+// Error returns what there is too much of.
+func (b Busy) Error() string { return b.Detail }
+
 // Table converts errors to problems. Statuses of errors are decided nowhere else.
 type Table struct {
 	unavailable func(error) bool
@@ -49,6 +55,10 @@ func (t *Table) IsTemporary(err error) bool { return t.unavailable(err) }
 func (t *Table) Of(ctx context.Context, err error, in string) *Problem {
 	if problem, ok := errors.AsType[*Problem](err); ok {
 		return problem
+	}
+	if busy, ok := errors.AsType[Busy](err); ok {
+		t.logTrouble(ctx, "too much is being done at the same time", err)
+		return Unavailable.New(busy.Detail).Later(RetryAfter)
 	}
 	switch { // conditions of the service, not of the request
 	case errors.Is(err, command.ErrShareFull):
