@@ -67,8 +67,8 @@ type stall struct {
 }
 
 // patience returns how long to wait for a lock. It is long enough for batches of other
-// replicas, for most chunks of a rebuild, and for PostgreSQL to detect a deadlock. Once it was too short, the logs that don't
-// need the lock have waited enough.
+// replicas, for most chunks of a rebuild, and for PostgreSQL to detect a deadlock. Once it
+// was too short, the logs that don't need the lock have waited enough.
 func (s *stall) patience() time.Duration {
 	const first, later = 1500 * time.Millisecond, 250 * time.Millisecond
 	switch {
