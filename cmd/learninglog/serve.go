@@ -20,7 +20,7 @@ type serveCommand struct {
 	databaseFlags
 
 	Addr              string        `env:"LEARNINGLOG_ADDR" default:"127.0.0.1:8080" help:"Where to listen: host:port. Port 0 takes a free one."`
-	AllowedHosts      []string      `env:"LEARNINGLOG_ALLOWED_HOSTS" placeholder:"NAME,…" help:"The host names by which the service is known, such as learn.example.com, or *.example.com. It answers requests for addresses, for localhost and for these, so that no page of another site can pass for one of its own."`
+	AllowedHosts      []string      `env:"LEARNINGLOG_ALLOWED_HOSTS" placeholder:"NAME" help:"The host names by which the service is known, joined by commas: learn.example.com, *.example.com for all below it, or * for any. It answers requests for addresses, for localhost and for these, so that no page of another site can pass for one of its own."`
 	MaxConnections    int           `env:"LEARNINGLOG_MAX_CONNECTIONS" default:"2048" help:"How many connections may be open, of which one caller (an address) may have half. There are fewer where the system allows fewer open files."`
 	Admin             bool          `env:"LEARNINGLOG_ADMIN" default:"true" negatable:"" help:"Serve the pages for operators, under /admin. They have no login: let nobody but operators reach them."`
 	Demo              bool          `help:"First fill an empty database with a year of made-up logs of some learners, to look at. Refuses where there are logs."`
@@ -30,7 +30,7 @@ type serveCommand struct {
 	ShutdownTimeout   time.Duration `env:"LEARNINGLOG_SHUTDOWN_TIMEOUT" default:"20s" help:"How long requests, writes and rebuilds may take to finish when the service stops, all together. Each of them has at least a second."`
 	WriteBatch        int           `env:"LEARNINGLOG_WRITE_BATCH" default:"1000" help:"About how many logs of different requests may share a commit. 1: every post has a commit of its own."`
 	WriteLanes        int           `env:"LEARNINGLOG_WRITE_LANES" default:"2" help:"How many commits may be under way at the same time, each on a connection of its own. The users are divided among them."`
-	WriteQueue        int           `env:"LEARNINGLOG_WRITE_QUEUE" default:"20000" help:"How many logs may wait to be written, before requests are answered 503."`
+	WriteQueue        int           `env:"LEARNINGLOG_WRITE_QUEUE" default:"20000" help:"How many logs may wait to be written, before requests are answered 503. Those of small posts of one caller may fill half."`
 	TimeZone          timeZone      `env:"LEARNINGLOG_TIME_ZONE" default:"UTC" placeholder:"ZONE" help:"Where the clocks of learners are whose logs have no zone: an IANA name such as Asia/Tokyo. It changes nothing that is recorded already: see rezone."`
 	MaxWordCount      int           `env:"LEARNINGLOG_MAX_WORD_COUNT" default:"1000000" help:"The most words that a log may have."`
 	EarliestTimestamp instant       `env:"LEARNINGLOG_EARLIEST_TIMESTAMP" default:"2000-01-01T00:00:00Z" help:"The first timestamp that a log may have."`

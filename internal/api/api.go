@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 
 	"learninglog/command"
 	"learninglog/internal/cache"
@@ -75,6 +76,8 @@ type server struct {
 	// reading its summary.
 	pictures *cache.Cache[query.Summary, representation]
 	zones    *zones.Database
+	// hosts limits how often the log says that a host name isn't allowed.
+	hosts rate.Sometimes
 	// problems are those of each route of the table, by its method and path.
 	problems map[string][]problem.Kind
 	// openAPIJSON and openAPIYAML are the encoded OpenAPI document.
@@ -118,6 +121,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		streamTimeout: streamTimeout,
 		restPatience:  restPatience,
 		zones:         known,
+		hosts:         rate.Sometimes{Interval: time.Minute},
 		problems:      make(map[string][]problem.Kind),
 		pictures:      cache.New[query.Summary, representation](maxPicturesBytes, maxPictureBytes),
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -25,8 +26,14 @@ func CheckHost(name string) error {
 // browser, it comes from here then. An address can't be pointed anywhere else.
 func (s *server) refuseOtherHosts(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !isAllowed(r.Host, s.AllowedHosts) {
-			problem.OtherHost.New("The Host is " + short(r.Host) + ".").WriteJSON(w)
+		isHealth := r.URL.Path == HealthPath || r.URL.Path == ReadyPath // which tell nobody anything
+		if !isHealth && !isAllowed(r.Host, s.AllowedHosts) {
+			s.hosts.Do(func() {
+				s.Logger.WarnContext(r.Context(), "a request for a host name that isn't allowed was refused: see --allowed-hosts",
+					slog.String("host", short(r.Host)), problem.LogID(r.Context()))
+			})
+			problem.OtherHost.New("The Host is " + short(r.Host) + ": ask for an address or for localhost, or let the operator of the service " +
+				"allow this name by --allowed-hosts.").WriteJSON(w)
 			return
 		}
 		next.ServeHTTP(w, r)

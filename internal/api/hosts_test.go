@@ -47,7 +47,7 @@ func TestAPageOfAnotherSiteThatPointsItsNameHereGetsNothing(t *testing.T) {
 	config := newConfig(errAway)
 	handler, err := New(config)
 	require.NoError(t, err)
-	for _, path := range []string{"/", "/v1/rebuilds", RecordPath, "/admin", "/docs/", "/healthz", "/nothing"} {
+	for _, path := range []string{"/", "/v1/rebuilds", RecordPath, "/admin", "/docs/", "/nothing"} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			request := httptest.NewRequest(method, path, nil)
 			request.Host = "evil.example"

@@ -82,11 +82,25 @@ func (s *server) documentRecord() *huma.Operation {
 			Description: "How to answer a log that is already recorded with the same fields: 409, or 200 and the recorded log.",
 			Schema:      &huma.Schema{Type: huma.TypeString, Enum: []any{conflictOnDuplicate, returnOnDuplicate}, Default: conflictOnDuplicate},
 		}},
-		RequestBody: requestBody(true, "The log.", map[string]*huma.MediaType{mediaJSON: {Schema: s.newLogSchema()}}),
+		RequestBody: requestBody(true, "The log.", map[string]*huma.MediaType{
+			mediaJSON: {Schema: s.newLogSchema(), Example: exampleLog()},
+		}),
 		Responses: map[string]*huma.Response{
 			"201": s.documentLog("It is recorded"),
 			"200": s.documentLog("It was recorded before, and on_duplicate=return was asked for"),
 		},
+	}
+}
+
+// exampleLog is a log with the fields that most have. Without it, readers of the document
+// would take all fields for one log, which exclude each other.
+func exampleLog() map[string]any {
+	return map[string]any{
+		"request_id": "6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11",
+		"user_id":    "0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22",
+		"word_count": 12,
+		"timestamp":  "2026-11-22T08:30:00Z",
+		"time_zone":  "Asia/Tokyo",
 	}
 }
 

@@ -60,17 +60,17 @@ func (s *server) documentRecordMany() huma.Operation {
 			"Bodies may be compressed with gzip.",
 			maxArray, maxArray, int(streamTimeout.Seconds())),
 		Tags:        []string{tagLogs},
-		RequestBody: manyLogs(schemaOf[NewLearningLog](s)),
+		RequestBody: manyLogs(schemaOf[NewLearningLog](s), exampleLog()),
 		Responses:   manyOutcomes[BatchOutcomes](s),
 	}
 }
 
-// manyLogs documents a body of many logs.
-func manyLogs(log *huma.Schema) *huma.RequestBody {
+// manyLogs documents a body of many logs, such as the example.
+func manyLogs(log *huma.Schema, example any) *huma.RequestBody {
 	most := maxArray
 	return requestBody(true, "The logs.", map[string]*huma.MediaType{
-		mediaJSON:   {Schema: &huma.Schema{Type: huma.TypeArray, Items: log, MaxItems: &most}},
-		mediaNDJSON: {Schema: log},
+		mediaJSON:   {Schema: &huma.Schema{Type: huma.TypeArray, Items: log, MaxItems: &most}, Example: []any{example}},
+		mediaNDJSON: {Schema: log, Example: example},
 	})
 }
 

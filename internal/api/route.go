@@ -49,7 +49,7 @@ func (s *server) addRoutes(router chi.Router) {
 // isExpected reports whether the line of a route, by its pattern, allows the status of
 // an error. Of requests without a line nothing is known.
 func (s *server) isExpected(method, pattern string, status int) bool {
-	if status < http.StatusBadRequest || status == problem.OtherHost.Status {
+	if status < http.StatusBadRequest {
 		return true
 	}
 	if method == http.MethodHead {
@@ -62,8 +62,13 @@ func (s *server) isExpected(method, pattern string, status int) bool {
 	if !ok {
 		return true
 	}
-	return slices.ContainsFunc(append([]problem.Kind{problem.Invalid, problem.Internal}, problems...),
+	return slices.ContainsFunc(append(always(), problems...),
 		func(kind problem.Kind) bool { return kind.Status == status })
+}
+
+// always returns the kinds of problems that every request may have.
+func always() []problem.Kind {
+	return []problem.Kind{problem.Invalid, problem.OtherHost, problem.Internal}
 }
 
 // operation is handled by huma. All errors are answered as problems.
@@ -137,7 +142,7 @@ func (r route) document(s *server, documentation *huma.Operation) {
 	if documentation.Responses == nil {
 		documentation.Responses = make(map[string]*huma.Response)
 	}
-	for _, kind := range append([]problem.Kind{problem.Invalid, problem.Internal}, r.problems...) {
+	for _, kind := range append(always(), r.problems...) {
 		response := &huma.Response{
 			Description: http.StatusText(kind.Status),
 			Content:     map[string]*huma.MediaType{problem.MediaType: {Schema: s.problemSchema()}},

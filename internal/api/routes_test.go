@@ -62,7 +62,7 @@ func TestTheDocumentIsMadeFromTheTable(t *testing.T) {
 		if !ok && !strings.HasPrefix(r.path, "/v1/") {
 			continue // pages and the like aren't documented
 		}
-		want := []int{http.StatusUnprocessableEntity, http.StatusInternalServerError}
+		want := []int{http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusInternalServerError}
 		for _, kind := range r.problems {
 			want = append(want, kind.Status)
 		}

@@ -68,9 +68,11 @@ func (s *server) documentVoidMany() huma.Operation {
 		Summary:     "Take many learning logs back",
 		Description: fmt.Sprintf("Up to %d logs as a JSON array, or any number of them as NDJSON, one log a line, each with an outcome of its own. "+
 			"Everything else is as when many logs are recorded.", maxArray),
-		Tags:        []string{tagLogs},
-		RequestBody: manyLogs(schemaOf[VoidTarget](s)),
-		Responses:   manyOutcomes[VoidOutcomes](s),
+		Tags: []string{tagLogs},
+		RequestBody: manyLogs(schemaOf[VoidTarget](s), map[string]any{
+			"request_id": exampleLog()["request_id"], "user_id": exampleLog()["user_id"],
+		}),
+		Responses: manyOutcomes[VoidOutcomes](s),
 	}
 }
 

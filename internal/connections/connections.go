@@ -96,11 +96,8 @@ func (l *Limiter) admit(accepted net.Conn) *connection {
 	if own == nil {
 		own = new(held)
 	}
-	if own.all.Len()-own.crowded >= max(1, l.limits.Most/2) && !l.closeOne(own, l.settled) {
-		l.refused++
-		return nil
-	}
-	if l.open >= l.limits.Most && !l.closeOne(l.mostIdle(), 0) {
+	isShareTaken := own.all.Len()-own.crowded >= max(1, l.limits.Most/2) && !l.closeOne(own, l.settled)
+	if isShareTaken || l.open >= l.limits.Most && !l.closeOne(l.mostIdle(), 0) {
 		if l.crowded >= l.limits.Reserved || own.crowded >= max(1, l.limits.Reserved/2) {
 			l.refused++
 			return nil

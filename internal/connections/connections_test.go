@@ -184,6 +184,22 @@ func TestHealthIsServedHoweverManyConnectionsThereAre(t *testing.T) {
 	}, eventually, often, "there is room again")
 }
 
+func TestHealthIsServedToACallerWhoHasItsShareOfConnections(t *testing.T) {
+	t.Parallel()
+	address, limiter, letGo := startServer(t, connections.Limits{Most: 100, Reserved: 2}, time.Hour)
+	for range 50 {
+		dial(t, one, address).send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+	}
+	require.Eventually(t, func() bool { return limiter.Active() == 50 }, eventually, often)
+
+	status, _ := dial(t, one, address).get("/health")
+	assert.Equal(t, http.StatusOK, status)
+	require.Eventually(t, func() bool { open, _ := limiter.Count(); return open == 50 }, eventually, often)
+	status, _ = dial(t, one, address).get("/")
+	assert.Equal(t, http.StatusServiceUnavailable, status)
+	letGo()
+}
+
 func TestAClientThatReadsNothingIsCutOff(t *testing.T) {
 	t.Parallel()
 	address, limiter, _ := startServer(t, connections.Limits{Most: 4})

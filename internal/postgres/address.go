@@ -69,7 +69,7 @@ func parse(databaseURL string) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(databaseURL)
 	if err != nil || hasStrayAt(databaseURL) {
 		return nil, errors.New("the database URL can't be read: expected postgres://user:password@host:5432/database, " +
-			"with %40 for @, %2F for / and so on within the password")
+			"with %40 for @, %2F for / and so on within the password; files that it names must be readable")
 	}
 	return config, nil
 }

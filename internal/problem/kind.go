@@ -77,8 +77,9 @@ var (
 		"Split it into several requests.",
 	}
 	Unsupported = Kind{
-		"unsupported-media-type", http.StatusUnsupportedMediaType, "The content type is not supported",
-		"Send the body in a supported format, and say so in the Content-Type header.",
+		"unsupported-media-type", http.StatusUnsupportedMediaType, "The content type or encoding is not supported",
+		"Send the body in a supported format, and say so in the Content-Type header. It may be compressed with gzip " +
+			"(Content-Encoding), and not otherwise.",
 	}
 	Invalid = Kind{
 		"invalid-request", http.StatusUnprocessableEntity, "The request is not valid",
