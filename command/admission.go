@@ -71,6 +71,8 @@ func (a *admission) maxPerCaller() int { return (a.maxWaiting + 1) / 2 }
 // called with a.mu held.
 func (a *admission) room(who applicant) error {
 	fits := func(waiting, most int) bool { return waiting == 0 || waiting+who.logs <= most }
+	// No fewer may be left than the caller has: so one may have half, two three quarters.
+	left := a.maxWaiting - a.waiting.small
 	var own tally
 	if waiting := a.callers[who.caller]; waiting != nil {
 		own = *waiting
@@ -84,7 +86,7 @@ func (a *admission) room(who applicant) error {
 		return nil
 	case a.waiting.small > 0 && a.waiting.small+min(a.waiting.large, a.maxWaiting/2) >= a.maxWaiting:
 		return ErrFull
-	case !fits(own.small, a.maxPerCaller()):
+	case !fits(own.small, min(a.maxPerCaller(), left)):
 		return ErrShareFull
 	default:
 		return nil

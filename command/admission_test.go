@@ -23,13 +23,13 @@ func TestMaxWaitingTurnsFurtherCallsAway(t *testing.T) {
 	accepted := []*call{submit(recorder, newLog(1, today))}
 	store.waitForExecutions(t, 1)
 	for i := range 10 {
-		accepted = append(accepted, submitWith(from(t.Context(), i%2), recorder, newLog(i, today)))
+		accepted = append(accepted, submitWith(from(t.Context(), i), recorder, newLog(i, today)))
 	}
 	waitUntilWaiting(t, recorder, 10)
 
 	late := newLogs(2)
 	for range 100 {
-		for _, outcome := range recorder.Record(from(t.Context(), 2), late) {
+		for _, outcome := range recorder.Record(from(t.Context(), 11), late) {
 			require.Equal(t, command.Failed, outcome.Status)
 			require.ErrorIs(t, outcome.Err, command.ErrFull)
 			require.NotErrorIs(t, outcome.Err, command.ErrShareFull)

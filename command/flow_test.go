@@ -10,18 +10,18 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// While callers take turns, each has this many logs in a batch, as batches take no time.
-const sharedTurn = 20
+// While two callers take turns, each has from 20 logs to half of MaxBatch in a batch.
+const maxBatch, leastTurn, mostTurn = 60, 20, 30
 
 func TestCallersTakeTurnsInALane(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
 	store := holdAt(pool)
-	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
+	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1, MaxBatch: maxBatch})
 	first := submitWith(from(t.Context(), 1), recorder, newLog(1, today))
 	store.waitForExecutions(t, 1)
 	var flood []*call
-	for range 5 * sharedTurn {
+	for range 5 * leastTurn {
 		flood = append(flood, submitWith(from(t.Context(), 1), recorder, newLog(1, today)))
 	}
 	waitUntilWaiting(t, recorder, len(flood))
@@ -31,7 +31,8 @@ func TestCallersTakeTurnsInALane(t *testing.T) {
 	store.let(1)
 	first.allRecorded(t)
 	store.waitForExecutions(t, 2)
-	assert.Equal(t, sharedTurn+1, store.executions()[1], "a turn of each")
+	assert.GreaterOrEqual(t, store.executions()[1], leastTurn+1, "a turn of each")
+	assert.LessOrEqual(t, store.executions()[1], mostTurn+1, "a turn of each")
 	store.let(1)
 
 	other.allRecorded(t)
@@ -48,7 +49,7 @@ func TestLargeCallsTakeSmallTurnsBesideSmallOnes(t *testing.T) {
 	const size = 1000
 	pool := pgtest.Pool(t)
 	store := holdAt(pool)
-	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
+	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1, MaxBatch: maxBatch})
 	first := submit(recorder, newLog(1, today))
 	store.waitForExecutions(t, 1)
 	large := submit(recorder, newLogs(size)...)
@@ -60,7 +61,7 @@ func TestLargeCallsTakeSmallTurnsBesideSmallOnes(t *testing.T) {
 	store.release()
 	large.allRecorded(t)
 
-	assert.Equal(t, sharedTurn, store.executions()[1], "small calls were there a moment ago, and may come back")
+	assert.LessOrEqual(t, store.executions()[1], mostTurn, "small calls were there a moment ago, and may come back")
 	assertNoDrift(t, pool)
 }
 

@@ -126,11 +126,11 @@ func TestWithAMaxBatchOfOneTheLanesSayHowManyCallsAreUnderWay(t *testing.T) {
 	recorder := command.NewRecorderOf(store, command.Config{MaxBatch: 1, Lanes: lanes, MaxWaiting: callers})
 	var calls []*call
 	for i := range callers {
-		calls = append(calls, submitWith(from(t.Context(), i%2), recorder, newLog(1, today)))
+		calls = append(calls, submitWith(from(t.Context(), i), recorder, newLog(1, today)))
 	}
 	store.waitForExecutions(t, lanes)
 	waitUntilWaiting(t, recorder, callers-lanes)
-	calls = append(calls, submitWith(from(t.Context(), 2), recorder, newLogs(lanes)...))
+	calls = append(calls, submitWith(from(t.Context(), callers), recorder, newLogs(lanes)...))
 	waitUntilWaiting(t, recorder, callers)
 
 	outcome := recorder.Record(t.Context(), newLogs(1))[0]

@@ -473,7 +473,7 @@ func TestMethods(t *testing.T) {
 		"/v1/users/" + user + "/summary":               "GET, HEAD",
 		"/v1/users/" + user + "/learning-logs":         "GET, HEAD",
 		"/v1/users/" + user + "/learning-logs/" + user: "GET, HEAD, DELETE",
-		"/v1/rebuilds":                                 "GET, HEAD, POST",
+		"/v1/rebuilds":                                 "GET, HEAD, POST, DELETE",
 		"/v1/rezones":                                  "POST",
 		"/v1/rebuilds/1":                               "GET, HEAD, DELETE",
 		"/v1/rebuilds/1/events":                        "GET, HEAD",
@@ -518,7 +518,7 @@ func TestStopFinishesWhatIsUnderWay(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { _ = connection.Close() }()
 	log := newLog(uuid.New(), 12)
-	_, err = fmt.Fprintf(connection, "POST /v1/learning-logs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+
+	_, err = fmt.Fprintf(connection, "POST /v1/learning-logs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
 		"Content-Length: %d\r\n\r\n%s", len(log), log[:10])
 	require.NoError(t, err)
 	// A request on another connection shows that the service has read this one.

@@ -32,7 +32,9 @@ func (s *service) httpServer() (*http.Server, *connections.Limiter) {
 		ReadTimeout:       read,
 		IdleTimeout:       idle,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
+		// Otherwise net/http answers OPTIONS * by itself.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
 	}
 	limiter := connections.Limit(server, s.listener, connectionLimits(s.flags.MaxConnections))
 	metrics.RegisterConnections(s.metrics, limiter)

@@ -269,7 +269,7 @@ func TestAClientThatReadsOnlyAtTheEnd(t *testing.T) {
 		connection, err := net.Dial("tcp", strings.TrimPrefix(s.base, "http://"))
 		require.NoError(t, err)
 		require.NoError(t, connection.SetDeadline(time.Now().Add(eventually)))
-		_, err = fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
+		_, err = fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
 			batchPath, ndjson, len(body), body)
 		require.NoError(t, err, "everything can be sent")
 

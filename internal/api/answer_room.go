@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"sync"
 )
 
 // answerRoom is the places of the answer to a request. They are held until the answer is
@@ -62,7 +63,8 @@ func (s *server) beginRead(ctx context.Context, bytes int) (done func(), err err
 	return func() { end(); endLarge() }, nil
 }
 
-// boundPage limits how many pages are being made at the same time.
+// boundPage limits how many pages are being made at the same time. A page is made before it
+// is written.
 func (s *server) boundPage(next http.Handler) http.Handler {
 	const page = 200 << 10 // bytes, roughly, at most
 	return holdRoom(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -71,7 +73,24 @@ func (s *server) boundPage(next http.Handler) http.Handler {
 			s.Pages.Fail(w, r, err)
 			return
 		}
-		defer done()
-		next.ServeHTTP(w, r)
+		end := sync.OnceFunc(done)
+		defer end()
+		next.ServeHTTP(beforeWrite{w, end}, r)
 	}))
 }
+
+// beforeWrite is a response that calls a function before it is written.
+type beforeWrite struct {
+	http.ResponseWriter
+
+	call func()
+}
+
+// Write implements [http.ResponseWriter].
+func (b beforeWrite) Write(text []byte) (int, error) {
+	b.call()
+	return b.ResponseWriter.Write(text)
+}
+
+// Unwrap is for [http.ResponseController].
+func (b beforeWrite) Unwrap() http.ResponseWriter { return b.ResponseWriter }

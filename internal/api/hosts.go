@@ -48,8 +48,8 @@ func isAllowed(host string, names []string) bool {
 	if host == "" { // HTTP/1.0, which no browser speaks
 		return true
 	}
-	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
-		return true
+	if address, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")); err == nil {
+		return address.Zone() == ""
 	}
 	host = strings.ToLower(host)
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") ||

@@ -36,6 +36,8 @@ func TestOnlyKnownHostsAreServed(t *testing.T) {
 		"evil.example:8080":        false,
 		"evil.example@127.0.0.1":   false,
 		"127.0.0.1:8080:127.0.0.1": false,
+		"[fe80::1%evil.example]":   false,
+		"[[[127.0.0.1":             false,
 	} {
 		assert.Equal(t, allowed, isAllowed(host, []string{"Learn.example.com", "*.apps.example.org"}), "%q", host)
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -26,6 +27,7 @@ func (s *server) middleware() chi.Middlewares {
 		s.recoverPanics,
 		s.refuseOtherHosts,
 		refuseOtherSites,
+		refuseLongQueries,
 		middleware.GetHead,
 	)
 }
@@ -91,6 +93,21 @@ func (s *server) recoverPanics(next http.Handler) http.Handler {
 			}
 			problem.Internal.New("").WriteJSON(w)
 		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// refuseLongQueries refuses a query with more parameters than any path has. Otherwise each
+// of thousands would be told to be none.
+func refuseLongQueries(next http.Handler) http.Handler {
+	const most = 50
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Count(r.URL.RawQuery, "&") >= most {
+			problem.Invalid.New("", problem.Field{
+				Location: "query", Message: fmt.Sprintf("must have at most %d parameters", most), Value: short(r.URL.RawQuery),
+			}).WriteJSON(w)
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
 }

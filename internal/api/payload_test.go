@@ -171,6 +171,17 @@ func TestLargeBodiesDontWaitForEachOther(t *testing.T) {
 	assert.Less(t, time.Since(begun), 7*time.Second, "nobody's patience had to end")
 }
 
+// Each unknown parameter would be told, with a kilobyte in memory.
+func TestAQueryOfThousandsOfParametersIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	handler := newHandler(t, errAway)
+	for _, path := range []string{batchPath, "/v1/rebuilds", "/v1/users/" + aUser + "/summary", "/nothing"} {
+		answer := serve(handler, http.MethodPost, path+"?a"+strings.Repeat("&b", 5000), mediaJSON, strings.NewReader("[]"))
+		assert.Equal(t, http.StatusUnprocessableEntity, answer.Code, path)
+		assert.Less(t, answer.Body.Len(), 1000, path)
+	}
+}
+
 // Python's urllib, for one, sends everything before it reads.
 func TestAClientThatSendsEverythingFirstCanReadThatItIsTooMuch(t *testing.T) {
 	t.Parallel()

@@ -162,8 +162,12 @@ func (p *places) fits(who caller.Caller, number int) bool {
 	return p.fitsShare(who, number) && (p.taken == 0 || p.taken+number <= p.most)
 }
 
+// fitsShare reports whether a caller may have that many more: while no fewer would be left
+// than it has then. So one may have half of them, two three quarters, and there are some for
+// others.
 func (p *places) fitsShare(who caller.Caller, number int) bool {
-	return p.callers[who] == 0 || p.callers[who]+number <= p.mostEach
+	has := p.callers[who]
+	return has == 0 || has+number <= min(p.mostEach, p.most-p.taken)
 }
 
 func (p *places) take(who caller.Caller, number int) {

@@ -124,7 +124,7 @@ func page(handler http.Handler) endpoint {
 		return nil
 	}
 	return func(s *server, router chi.Router, r route) {
-		if r.method != anyMethod && slices.Contains(r.problems, problem.Unavailable) { // it reads the database
+		if r.method == http.MethodGet && slices.Contains(r.problems, problem.Unavailable) { // it reads the database
 			router = router.With(s.boundPage)
 		}
 		if r.method == anyMethod {

@@ -2,6 +2,7 @@ package connections
 
 import (
 	"container/list"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -17,6 +18,9 @@ const (
 	progress  = 10 * time.Second
 	pieceSize = 16 << 10
 )
+
+// errTooManyFields makes net/http refuse the request.
+var errTooManyFields = errors.New("the header has too many fields")
 
 // connection is a connection whose client must read what is sent to it.
 type connection struct {
@@ -47,6 +51,9 @@ func (c *connection) begin() {
 func (c *connection) Read(into []byte) (int, error) {
 	n, err := c.Conn.Read(into)
 	c.head.read(into[:n])
+	if c.head.fields > maxFields {
+		return 0, errTooManyFields
+	}
 	return n, err
 }
 

@@ -19,7 +19,7 @@ import (
 // Limits are the limits of connections.
 type Limits struct {
 	// Most is how many connections may be open, at least 1. One caller may have half of
-	// them.
+	// them, two may have three quarters, and so on.
 	Most int
 	// Reserved is how many more may be open, half of them of one caller. They are closed
 	// after a request, which is refused unless it is for one of the paths in Always.
@@ -96,8 +96,8 @@ func (l *Limiter) admit(accepted net.Conn) *connection {
 	if own == nil {
 		own = new(held)
 	}
-	isShareTaken := own.all.Len()-own.crowded >= max(1, l.limits.Most/2) && !l.closeOne(own, l.settled)
-	if isShareTaken || l.open >= l.limits.Most && !l.closeOne(l.mostIdle(), 0) {
+	isShareTaken := !l.fitsShare(own) && !l.closeOne(own, l.settled)
+	if isShareTaken || l.open >= l.limits.Most && !l.closeOne(l.mostIdle(), l.settled) {
 		if l.crowded >= l.limits.Reserved || own.crowded >= max(1, l.limits.Reserved/2) {
 			l.refused++
 			return nil
@@ -134,6 +134,14 @@ func (h *held) setIdle(c *connection, idle bool) {
 	}
 	c.since = time.Now()
 	h.all.MoveToBack(c.place)
+}
+
+// fitsShare reports whether a caller may have one connection more: while no fewer would be
+// left than it has. So one may have half of them, two three quarters, and there are some for
+// others. It must be called with l.mu held.
+func (l *Limiter) fitsShare(own *held) bool {
+	has := own.all.Len() - own.crowded
+	return has == 0 || has+1 <= l.limits.Most-l.open
 }
 
 // mostIdle returns the caller with the most idle connections, or nil. It must be called

@@ -184,6 +184,23 @@ func TestHealthIsServedHoweverManyConnectionsThereAre(t *testing.T) {
 	}, eventually, often, "there is room again")
 }
 
+// Otherwise those who come together would close each other's connections.
+func TestANewConnectionMakesNoWayForAnother(t *testing.T) {
+	t.Parallel()
+	address, limiter, letGo := startServer(t, connections.Limits{Most: 3}, time.Hour)
+	dial(t, other, address).send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+	dial(t, "127.0.0.3", address).send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+	require.Eventually(t, func() bool { return limiter.Active() == 2 }, eventually, often)
+	honest := dial(t, one, address)
+	require.Eventually(t, func() bool { open, _ := limiter.Count(); return open == 3 }, eventually, often)
+
+	assert.True(t, dial(t, "127.0.0.4", address).isClosed())
+
+	status, _ := honest.get("/")
+	assert.Equal(t, http.StatusOK, status)
+	letGo()
+}
+
 func TestHealthIsServedToACallerWhoHasItsShareOfConnections(t *testing.T) {
 	t.Parallel()
 	address, limiter, letGo := startServer(t, connections.Limits{Most: 100, Reserved: 2}, time.Hour)
@@ -238,6 +255,7 @@ func TestARequestWithTwoLengthsIsRefused(t *testing.T) {
 	for name, fields := range map[string]string{
 		"one after the other":  "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
 		"the other way around": "transfer-encoding: chunked\r\nCONTENT-LENGTH: 2\r\n",
+		"after an empty line":  "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
 		"far apart":            "Content-Length: 2\r\nX-Long: " + strings.Repeat("x", 5000) + "\r\nTransfer-Encoding: chunked\r\n",
 	} {
 		for _, again := range []bool{false, true} {
@@ -245,6 +263,9 @@ func TestARequestWithTwoLengthsIsRefused(t *testing.T) {
 			if again {
 				status, _ := c.get("/")
 				require.Equal(t, http.StatusOK, status)
+			}
+			if name == "after an empty line" {
+				c.send("\r\n")
 			}
 			c.send("POST / HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n" + chunk)
 			status, body := c.answer()
@@ -278,6 +299,7 @@ func TestNetHTTPsOwnErrorsAreProblems(t *testing.T) {
 		"GET / HTTP/3.1\r\nHost: x\r\n\r\n": {505, "unsupported protocol version."},
 		"GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 2<<20):                {431, ""},
 		"GET / HTTP/1.1\r\nHost: x\r\nExpect: miracles\r\n\r\n":                        {417, ""},
+		"GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("a:\r\n", 1000) + "\r\n":      {400, ""},
 		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n":                {501, ""},
 		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n": {400, ""},
 	} {

@@ -7,9 +7,14 @@ import "bytes"
 // answered (pipelining) aren't looked at.
 type head struct {
 	line            []byte // the beginning of the current line
+	fields          int    // lines so far, with the first
 	length, chunked bool   // whether there is such a field
 	over            bool   // the body has begun
 }
+
+// maxFields is how many lines a header may have. Each takes more memory than bytes on the
+// wire; browsers and proxies send some twenty.
+const maxFields = 100
 
 // longestName is the length of the longest name that is looked for.
 const longestName = len("transfer-encoding:")
@@ -33,9 +38,13 @@ func (h *head) read(text []byte) {
 
 func (h *head) endLine() {
 	name, _, _ := bytes.Cut(h.line, []byte{':'})
+	isEmpty := len(h.line) == 0 || string(h.line) == "\r"
+	if !isEmpty {
+		h.fields++
+	}
 	switch {
-	case len(h.line) == 0, string(h.line) == "\r":
-		h.over = true
+	case isEmpty:
+		h.over = h.fields > 0 // net/http skips empty lines before a request
 	case bytes.EqualFold(name, []byte("content-length")):
 		h.length = true
 	case bytes.EqualFold(name, []byte("transfer-encoding")):
