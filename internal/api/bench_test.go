@@ -43,6 +43,7 @@ func BenchmarkPost(b *testing.B) {
 		Recorder:       command.NewRecorder(instant{}, command.Config{Limits: limits}),
 		Limits:         limits,
 		RequestTimeout: time.Second,
+		AllowedHosts:   []string{"example.com"},
 		Requests:       nobody{},
 		Stopping:       context.Background(),
 		Metrics:        prometheus.NewRegistry(),

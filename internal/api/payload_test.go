@@ -104,7 +104,7 @@ func TestWhatABodyExpandsToIsBounded(t *testing.T) {
 func TestABodyThatDoesNotArriveTakesNoRoom(t *testing.T) {
 	t.Parallel()
 	server := newStreamServer(t, time.Minute, asItIs)
-	for range 2 * maxArrays {
+	for range 32 {
 		silent := server.dial(t)
 		_, err := fmt.Fprintf(silent, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: 8000000\r\n\r\n", batchPath, mediaJSON)
 		require.NoError(t, err)

@@ -15,10 +15,13 @@ import (
 const (
 	// Bytes of bodies with more than freeBytes.
 	maxBodies, maxBodiesEach = 32 << 20, 16 << 20
-	// Arrays from when they have arrived until they are answered.
-	maxArrays, maxArraysEach = 16, 8
-	// Arrays and blocks of streams that are being recorded.
-	maxRecording, maxRecordingEach = 8, 4
+	// Logs of arrays, from when these have arrived until they are answered; and logs of
+	// arrays and streams that are being recorded. A log takes about a kilobyte.
+	maxArrays, maxArraysEach       = 16 * maxArray, 8 * maxArray
+	maxRecording, maxRecordingEach = 8 * maxArray, 4 * maxArray
+	// leastRecording is what an array or a block takes at least: eight of a caller are recorded
+	// at the same time, however small. More are slower, not faster.
+	leastRecording = maxArray / 2
 	// Open NDJSON streams.
 	maxStreams, maxStreamsEach = 64, 16
 	// Watchers of rebuilds, each of which reads a row of the database every watchEvery.

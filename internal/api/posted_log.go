@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/google/uuid"
 
@@ -114,8 +115,21 @@ func sizeOf(errors []problem.Field) (size int) {
 	return size
 }
 
-// appendOutcome appends the outcome as JSON.
+// appendOutcome appends the outcome as JSON. Most outcomes are short, and are encoded as
+// encoding/json would, in a fraction of the time.
 func (p *postedLog) appendOutcome(to []byte) []byte {
+	if o := &p.outcome; o.LearningLog == nil && o.Errors == nil {
+		to = append(to, `{"index":`...)
+		to = strconv.AppendInt(to, int64(o.Index), 10)
+		if o.RequestID != nil {
+			to = append(to, `,"request_id":"`...)
+			to = append(append(to, *o.RequestID...), '"')
+		}
+		to = append(to, `,"outcome":"`...)
+		to = append(to, o.Outcome...)
+		to = append(to, `","retryable":`...)
+		return append(strconv.AppendBool(to, o.Retryable), '}')
+	}
 	text := bytes.NewBuffer(to)
 	encoder := json.NewEncoder(text)
 	encoder.SetEscapeHTML(false)

@@ -30,13 +30,19 @@ func (s *server) writeArray(ctx context.Context, input *manyInput, t action) *hu
 		}
 		free := sync.OnceFunc(release)
 		defer free()
-		done, err := s.arrays.acquire(ctx, 1)
+		var texts [][]byte
+		s.whileDecoding(func() { texts, err = splitArray(body) })
+		if err != nil {
+			s.answerProblem(ctx, writer, err)
+			return
+		}
+		done, err := s.arrays.acquire(ctx, max(1, len(texts)))
 		if err != nil {
 			s.answerProblem(ctx, writer, err)
 			return
 		}
 		defer done()
-		logs, err := s.writeElements(ctx, body, t)
+		logs, err := s.writeElements(ctx, texts, t)
 		free()
 		if err != nil {
 			s.answerProblem(ctx, writer, err)
@@ -48,18 +54,15 @@ func (s *server) writeArray(ctx context.Context, input *manyInput, t action) *hu
 }
 
 // writeElements writes the logs of an array, and returns them with their outcomes.
-func (s *server) writeElements(ctx context.Context, body []byte, t action) ([]postedLog, error) {
+func (s *server) writeElements(ctx context.Context, texts [][]byte, t action) ([]postedLog, error) {
 	ctx, cancel := s.finish(ctx)
 	defer cancel()
-	done, err := s.recording.acquire(ctx, 1)
+	done, err := s.recording.acquire(ctx, max(leastRecording, len(texts)))
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	logs, err := s.readElements(body, t)
-	if err != nil {
-		return nil, err
-	}
+	logs := s.readElements(texts, t)
 	failure := t.apply(ctx, logs)
 	if failure != nil && noneRecorded(logs) {
 		return nil, failure
@@ -72,14 +75,9 @@ func (s *server) writeElements(ctx context.Context, body []byte, t action) ([]po
 
 // readElements decodes the logs of an array, in pieces, so that others have their turns
 // at a processor.
-func (s *server) readElements(body []byte, t action) (logs []postedLog, err error) {
-	var texts [][]byte
-	s.whileDecoding(func() { texts, err = splitArray(body) })
-	if err != nil {
-		return nil, err
-	}
+func (s *server) readElements(texts [][]byte, t action) []postedLog {
 	const piece = 200
-	logs = make([]postedLog, 0, len(texts))
+	logs := make([]postedLog, 0, len(texts))
 	read := t.reader()
 	for some := range slices.Chunk(texts, piece) {
 		s.whileDecoding(func() {
@@ -88,7 +86,7 @@ func (s *server) readElements(body []byte, t action) (logs []postedLog, err erro
 			}
 		})
 	}
-	return logs, nil
+	return logs
 }
 
 // whileDecoding calls decode when it is its turn.
@@ -106,13 +104,16 @@ func answerElements(w io.Writer, logs []postedLog, summarize func(map[command.St
 	}
 	const end = "]}"
 	summary, _ := json.Marshal(summarize(counts)) // can't fail: only numbers
-	text := bufio.NewWriterSize(w, maxWrite)
+	const oneOutcome = 128                        // bytes, usually
+	text := bufio.NewWriterSize(w, min(len(summary)+len(logs)*oneOutcome, maxWrite))
+	var one []byte
 	_, _ = text.Write(bytes.TrimSuffix(summary, []byte(end))) // of a client that is gone, which can ask again
 	for i := range logs {
 		if i > 0 {
 			_ = text.WriteByte(',')
 		}
-		_, _ = text.Write(logs[i].appendOutcome(nil))
+		one = logs[i].appendOutcome(one[:0])
+		_, _ = text.Write(one)
 	}
 	_, _ = text.WriteString(end + "\n")
 	_ = text.Flush()

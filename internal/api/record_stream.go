@@ -113,7 +113,7 @@ func (st *stream) finish(ctx context.Context, err error, answered bool) error {
 func (st *stream) record(ctx context.Context, block []postedLog) error {
 	ctx, cancel := st.server.finish(ctx)
 	defer cancel()
-	done, err := st.server.recording.acquire(ctx, 1)
+	done, err := st.server.recording.acquire(ctx, max(leastRecording, len(block)))
 	if err != nil {
 		st.action.refuse(block, err)
 		return err

@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// progress is how long a client may take to read a piece of an answer, of at most
-	// pieceSize bytes. So an answer of any length may be read slowly, but not less than
-	// 1.6 kB a second.
-	progress  = 10 * time.Second
+	// progress is how long a client may take at least, and twice that at most, to read a
+	// piece of an answer, of at most pieceSize bytes. So an answer of any length may be read
+	// slowly, but not less than 1.6 kB a second.
+	progress  = 5 * time.Second
 	pieceSize = 16 << 10
 )
 
@@ -38,6 +38,7 @@ type connection struct {
 
 	mu       sync.Mutex
 	deadline time.Time // as a handler wants it; zero is none
+	extended time.Time // otherwise
 }
 
 // begin begins a new request.
@@ -81,11 +82,14 @@ func (c *connection) write(text []byte) (sent int, err error) {
 func (c *connection) extendDeadline() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	deadline := c.deadline
-	if deadline.IsZero() {
-		deadline = time.Now().Add(c.progress)
+	if !c.deadline.IsZero() {
+		return // the handler has set it
 	}
-	_ = c.Conn.SetWriteDeadline(deadline) // fails only if it is closed, as the write then does
+	// Setting a deadline costs as much as a small write, so one serves for some writes.
+	if now := time.Now(); c.extended.Sub(now) < c.progress {
+		c.extended = now.Add(2 * c.progress)
+		_ = c.Conn.SetWriteDeadline(c.extended) // fails only if it is closed, as the write then does
+	}
 }
 
 // SetWriteDeadline sets the deadline of the writes of the current request, instead of one
@@ -93,7 +97,7 @@ func (c *connection) extendDeadline() {
 func (c *connection) SetWriteDeadline(deadline time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.deadline = deadline
+	c.deadline, c.extended = deadline, time.Time{}
 	return c.Conn.SetWriteDeadline(deadline)
 }
 
