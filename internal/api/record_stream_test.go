@@ -222,7 +222,7 @@ func TestAStreamWaitsWhileTooManyLogsWaitToBeWritten(t *testing.T) {
 	require.Eventually(t, func() bool { return recorder.Waiting() == 1 }, time.Minute, time.Millisecond)
 
 	sendLine(t, begun, aLog)
-	require.Eventually(t, func() bool { return taken(server.api.recording) == 1 }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return taken(server.api.recording) > 0 }, time.Minute, time.Millisecond)
 	database.answers <- struct{}{}
 	<-database.queries
 	database.answers <- struct{}{}
