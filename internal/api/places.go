@@ -19,8 +19,8 @@ const (
 	// arrays and streams that are being recorded. A log takes about a kilobyte.
 	maxArrays, maxArraysEach       = 16 * maxArray, 8 * maxArray
 	maxRecording, maxRecordingEach = 8 * maxArray, 4 * maxArray
-	// leastRecording is what an array or a block takes at least: eight of a caller are recorded
-	// at the same time, however small. More are slower, not faster.
+	// leastRecording is what an array or a block takes at least. So eight of a caller are
+	// recorded at the same time, however small they are.
 	leastRecording = maxArray / 2
 	// Open NDJSON streams.
 	maxStreams, maxStreamsEach = 64, 16
