@@ -99,18 +99,22 @@ func (p *payload) read(ctx context.Context, limit int, bodies *places) (body []b
 	release = func() {}
 	begun := time.Now()
 	body = make([]byte, 0, p.expected(limit))
-	for {
-		if len(body) == cap(body) {
-			if cap(body) == freeBytes && bodies != nil {
+	for next := cap(body); ; { // up to where is read next
+		if len(body) == next {
+			if next == freeBytes && bodies != nil {
 				waiting := time.Now()
 				if release, err = bodies.acquire(ctx, p.size(limit)); err != nil {
 					return nil, nil, err
 				}
 				begun = begun.Add(time.Since(waiting))
 			}
-			body = p.grow(body, limit, begun)
+			next = min(2*max(next, minRead), p.most(next, limit))
+			p.allowTime(next, begun)
+			if cap(body) < next {
+				body = append(make([]byte, 0, p.room(next, limit)), body...)
+			}
 		}
-		n, err := p.reader.Read(body[len(body):cap(body)])
+		n, err := p.reader.Read(body[len(body):next])
 		body = body[:len(body)+n]
 		switch {
 		case len(body) > limit:
@@ -125,13 +129,16 @@ func (p *payload) read(ctx context.Context, limit int, bodies *places) (body []b
 	}
 }
 
-// minRead is the least room for a read.
-const minRead = 512
+const (
+	// minRead is the least room for a read.
+	minRead = 512
+	// forEnd is room in which the end of a body is found without more room.
+	forEnd = 1
+)
 
 // expected returns how much room a body gets at once. What isn't there yet gets none
 // beyond what is free, whatever length the client declares.
 func (p *payload) expected(limit int) int {
-	const forEnd = 1 // so that the end is found without more room
 	return int(min(max(min(p.length, freeBytes), minRead)+forEnd, int64(limit)+forEnd, freeBytes))
 }
 
@@ -143,15 +150,31 @@ func (p *payload) size(limit int) int {
 	return int(min(p.length, int64(limit)))
 }
 
-// grow returns the body with twice the room. It gives a large body the time that its rate
-// allows to fill it, instead of the time of a whole request.
-func (p *payload) grow(body []byte, limit int, begun time.Time) []byte {
-	size := min(2*max(cap(body), minRead), limit+1)
+// most returns up to where a body is read at most: to the end that the client announces,
+// unless so much has been read already, or to the limit.
+func (p *payload) most(read, limit int) int {
+	if int64(read) <= p.length {
+		return p.size(limit) + forEnd
+	}
+	return limit + forEnd
+}
+
+// room returns how much room a body gets to be read up to next: all that the client
+// announces once it has places, so that it isn't copied again and again.
+func (p *payload) room(next, limit int) int {
+	if next > freeBytes && int64(next) <= p.length {
+		return p.size(limit) + forEnd
+	}
+	return next
+}
+
+// allowTime gives a large body the time that its rate allows until so much has arrived,
+// instead of the time of a whole request.
+func (p *payload) allowTime(size int, begun time.Time) {
 	if size > freeBytes && p.control != nil {
 		allowed := bodyPatience + time.Duration(size)*time.Second/leastRate
 		_ = p.control.SetReadDeadline(begun.Add(allowed)) // fails only with a test's recorder
 	}
-	return append(make([]byte, 0, size), body...)
 }
 
 // bodyProblem returns the problem for an error of reading a body.

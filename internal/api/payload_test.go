@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -149,6 +150,59 @@ func TestALargeBodyTakesItsPlacesOnceItHasBegunToArrive(t *testing.T) {
 	assert.Positive(t, taken(bodies), "until it isn't used any more")
 	read.release()
 	assert.Zero(t, taken(bodies))
+}
+
+// withReadDeadline is a response that notes until when the body must be read.
+type withReadDeadline struct {
+	http.ResponseWriter
+
+	deadline time.Time
+}
+
+func (w *withReadDeadline) SetReadDeadline(at time.Time) error {
+	w.deadline = at
+	return nil
+}
+
+// That all of a body has room doesn't give what comes next more time.
+func TestALargeBodyMustArriveAtALeastRate(t *testing.T) {
+	t.Parallel()
+	const announced = 8 << 20
+	for arrived, allowed := range map[int]time.Duration{
+		freeBytes - 1: 0,
+		freeBytes:     bodyPatience + 2*freeBytes*time.Second/leastRate,
+		1<<20 - 1:     bodyPatience + (1<<20)*time.Second/leastRate,
+		1 << 20:       bodyPatience + (2<<20)*time.Second/leastRate,
+	} {
+		writer := new(withReadDeadline)
+		body := payload{
+			reader:  io.MultiReader(strings.NewReader(strings.Repeat("x", arrived)), iotest.ErrReader(os.ErrDeadlineExceeded)),
+			length:  announced,
+			control: http.NewResponseController(writer),
+		}
+		begun := time.Now()
+		_, _, err := body.read(t.Context(), announced, newPlaces(maxBodies, maxBodiesEach, ""))
+		require.ErrorContains(t, err, "took too long to arrive")
+		if allowed == 0 {
+			assert.Zero(t, writer.deadline, "a small body has the time of any request")
+			continue
+		}
+		assert.WithinDuration(t, begun.Add(allowed), writer.deadline, time.Second, "%d bytes have arrived", arrived)
+	}
+}
+
+func TestSmallBodiesDontWaitForLargeOnesToBeDecoded(t *testing.T) {
+	t.Parallel()
+	server := newStreamServer(t, time.Minute, asItIs)
+	for range cap(server.api.decoding) { // as if large ones were being decoded
+		server.api.decoding <- struct{}{}
+	}
+	for mediaType, body := range map[string]string{mediaJSON: "[1]", mediaNDJSON: "1"} {
+		answer, err := http.Post(server.URL+batchPath, mediaType, strings.NewReader(body))
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		assert.Equal(t, http.StatusOK, answer.StatusCode, mediaType)
+	}
 }
 
 // Bodies that wait for places must not keep some meanwhile.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -31,7 +32,7 @@ func (s *server) writeArray(ctx context.Context, input *manyInput, t action) *hu
 		free := sync.OnceFunc(release)
 		defer free()
 		var texts [][]byte
-		s.whileDecoding(func() { texts, err = splitArray(body) })
+		s.whileDecoding(len(body), func() { texts, err = splitArray(body) })
 		if err != nil {
 			s.answerProblem(ctx, writer, err)
 			return
@@ -42,7 +43,7 @@ func (s *server) writeArray(ctx context.Context, input *manyInput, t action) *hu
 			return
 		}
 		defer done()
-		logs, err := s.writeElements(ctx, texts, t)
+		logs, err := s.writeElements(ctx, texts, len(body), t)
 		free()
 		if err != nil {
 			s.answerProblem(ctx, writer, err)
@@ -53,8 +54,9 @@ func (s *server) writeArray(ctx context.Context, input *manyInput, t action) *hu
 	}}
 }
 
-// writeElements writes the logs of an array, and returns them with their outcomes.
-func (s *server) writeElements(ctx context.Context, texts [][]byte, t action) ([]postedLog, error) {
+// writeElements writes the logs of an array of that many bytes, and returns them with their
+// outcomes.
+func (s *server) writeElements(ctx context.Context, texts [][]byte, size int, t action) ([]postedLog, error) {
 	ctx, cancel := s.finish(ctx)
 	defer cancel()
 	done, err := s.recording.acquire(ctx, max(leastRecording, len(texts)))
@@ -62,7 +64,7 @@ func (s *server) writeElements(ctx context.Context, texts [][]byte, t action) ([
 		return nil, err
 	}
 	defer done()
-	logs := s.readElements(texts, t)
+	logs := s.readElements(texts, size, t)
 	failure := t.apply(ctx, logs)
 	if failure != nil && noneRecorded(logs) {
 		return nil, failure
@@ -73,14 +75,16 @@ func (s *server) writeElements(ctx context.Context, texts [][]byte, t action) ([
 	return logs, nil
 }
 
-// readElements decodes the logs of an array, in pieces, so that others have their turns
-// at a processor.
-func (s *server) readElements(texts [][]byte, t action) []postedLog {
-	const piece = 200
+// yieldEvery is after how many logs of an array others have a turn at the processor. Else
+// they would have it after 10 ms, which is much longer than it takes to record a log.
+const yieldEvery = 20
+
+// readElements decodes the logs of an array of that many bytes.
+func (s *server) readElements(texts [][]byte, size int, t action) []postedLog {
 	logs := make([]postedLog, 0, len(texts))
 	read := t.reader()
-	for some := range slices.Chunk(texts, piece) {
-		s.whileDecoding(func() {
+	for some := range slices.Chunk(texts, yieldEvery) {
+		s.whileDecoding(size, func() {
 			for _, text := range some {
 				logs = append(logs, read(len(logs), text))
 			}
@@ -89,10 +93,18 @@ func (s *server) readElements(texts [][]byte, t action) []postedLog {
 	return logs
 }
 
-// whileDecoding calls decode when it is its turn.
-func (s *server) whileDecoding(decode func()) {
+// whileDecoding calls decode: when it is its turn, unless the body is so small that it
+// needed no place either. So small bodies don't wait for large ones.
+func (s *server) whileDecoding(size int, decode func()) {
+	if size <= freeBytes {
+		decode()
+		return
+	}
 	s.decoding <- struct{}{}
-	defer func() { <-s.decoding }()
+	defer func() {
+		<-s.decoding
+		runtime.Gosched()
+	}()
 	decode()
 }
 
@@ -111,6 +123,9 @@ func answerElements(w io.Writer, logs []postedLog, summarize func(map[command.St
 	for i := range logs {
 		if i > 0 {
 			_ = text.WriteByte(',')
+		}
+		if i%yieldEvery == 0 {
+			runtime.Gosched()
 		}
 		one = logs[i].appendOutcome(one[:0])
 		_, _ = text.Write(one)
@@ -152,6 +167,9 @@ func splitArray(body []byte) ([][]byte, error) {
 			break
 		}
 		texts = append(texts, element)
+		if len(texts)%yieldEvery == 0 {
+			runtime.Gosched()
+		}
 		if len(texts) > maxArray {
 			return nil, tooMany()
 		}

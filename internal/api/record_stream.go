@@ -51,8 +51,10 @@ func (s *server) openStream(writer http.ResponseWriter, body io.Reader, t action
 	// Otherwise an unread rest of the body could be mistaken for the next request.
 	writer.Header().Set("Connection", "close")
 	read := t.reader()
+	size := 0
 	reader := newLineReader(func(index int, text []byte) (log postedLog) {
-		s.whileDecoding(func() { log = read(index, text) })
+		size += len(text)
+		s.whileDecoding(size, func() { log = read(index, text) })
 		return log
 	})
 	reader.start(deadlineReader{body, deadlines, reader.lastArrival})

@@ -8,6 +8,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -73,9 +74,11 @@ func Limit(server *http.Server, listener net.Listener, limits Limits) *Limiter {
 
 type key struct{}
 
-// Accept returns the next connection that may be served.
+// Accept returns the next connection that may be served. Whoever can go on with those
+// that there are does so first: thousands may be opened at once.
 func (l *Limiter) Accept() (net.Conn, error) {
 	for {
+		runtime.Gosched()
 		accepted, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
