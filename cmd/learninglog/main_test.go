@@ -276,13 +276,16 @@ func logWithID(id, user uuid.UUID, words int, more ...string) string {
 }
 
 // total returns the words and entries of a user's last 30 days.
-func (s *service) total(user uuid.UUID) (words, entries int) {
+func (s *service) total(user uuid.UUID) (words, entries int) { return s.sums(user, "") }
+
+// sums returns the words and entries of the summary that a query asks for.
+func (s *service) sums(user uuid.UUID, query string) (words, entries int) {
 	s.t.Helper()
 	var summary struct {
 		Words   int `json:"total_word_count"`
 		Entries int `json:"entry_count"`
 	}
-	s.mustCall(http.StatusOK, http.MethodGet, "/v1/users/"+user.String()+"/summary", "").decode(s.t, &summary)
+	s.mustCall(http.StatusOK, http.MethodGet, "/v1/users/"+user.String()+"/summary"+query, "").decode(s.t, &summary)
 	return summary.Words, summary.Entries
 }
 
