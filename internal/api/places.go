@@ -32,9 +32,9 @@ const (
 	maxAnswers, maxAnswersEach = 64 << 20, 32 << 20
 )
 
-// places limits what requests hold at the same time, in all and of each caller. Those who
-// wait have their turns in order, but one who waits for their own share keeps no others
-// waiting.
+// places limits what requests hold at the same time, in all and of each caller. Callers who
+// wait take turns, however many of their requests do. One who waits for their own share
+// keeps no others waiting.
 type places struct {
 	most, mostEach int
 	// detail says what there is too much of.
@@ -43,7 +43,13 @@ type places struct {
 	mu      sync.Mutex
 	taken   int
 	callers map[caller.Caller]int
-	waiting []*claim // the oldest first
+	waiting []*line // whose turn is next first
+}
+
+// line is the claims of a caller who waits, the oldest first. It is never empty.
+type line struct {
+	caller caller.Caller
+	claims []*claim
 }
 
 // claim is places that somebody waits for.
@@ -103,7 +109,11 @@ func (p *places) claim(ctx context.Context, number int) *claim {
 		return nil
 	}
 	c := &claim{who, number, make(chan struct{})}
-	p.waiting = append(p.waiting, c)
+	if at := p.lineOf(who); at >= 0 {
+		p.waiting[at].claims = append(p.waiting[at].claims, c) // behind one that wasn't granted
+		return c
+	}
+	p.waiting = append(p.waiting, &line{who, []*claim{c}})
 	p.grant()
 	return c
 }
@@ -112,11 +122,15 @@ func (p *places) claim(ctx context.Context, number int) *claim {
 func (p *places) giveUp(c *claim) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	i := slices.Index(p.waiting, c)
+	at := p.lineOf(c.caller)
+	if at < 0 {
+		return nil
+	}
+	i := slices.Index(p.waiting[at].claims, c)
 	if i < 0 {
 		return nil
 	}
-	p.waiting = slices.Delete(p.waiting, i, i+1)
+	p.leave(at, i)
 	p.grant() // to those behind
 	return p.full()
 }
@@ -141,24 +155,37 @@ func (p *places) isShareTaken(who caller.Caller) bool {
 
 // The other methods must be called with p.mu held.
 
+// lineOf returns where the line of a caller is, or -1.
+func (p *places) lineOf(who caller.Caller) int {
+	return slices.IndexFunc(p.waiting, func(l *line) bool { return l.caller == who })
+}
+
+// leave removes a claim from a line, and the line if that was all.
+func (p *places) leave(at, claim int) {
+	l := p.waiting[at]
+	if l.claims = slices.Delete(l.claims, claim, claim+1); len(l.claims) == 0 {
+		p.waiting = slices.Delete(p.waiting, at, at+1)
+	}
+}
+
 // grant gives places to those who wait. One for whom there aren't enough keeps those behind
-// waiting, so that their turn comes: all of them, or only those of the same caller, if it
-// is only their share that is taken.
+// waiting, so that their turn comes, unless it is only their share that is taken.
 func (p *places) grant() {
-	blocked, blockedCallers := false, make(map[caller.Caller]bool)
-	p.waiting = slices.DeleteFunc(p.waiting, func(c *claim) bool {
-		if blocked || blockedCallers[c.caller] {
-			return false
+	for at := 0; at < len(p.waiting); {
+		l := p.waiting[at]
+		next := l.claims[0]
+		switch {
+		case !p.fitsShare(l.caller, next.number):
+			at++
+		case !p.fits(l.caller, next.number):
+			return
+		default:
+			p.take(l.caller, next.number)
+			close(next.granted)
+			p.waiting = append(slices.Delete(p.waiting, at, at+1), l) // its next turn is after the others'
+			p.leave(len(p.waiting)-1, 0)
 		}
-		if !p.fits(c.caller, c.number) {
-			blocked = p.fitsShare(c.caller, c.number)
-			blockedCallers[c.caller] = true
-			return false
-		}
-		p.take(c.caller, c.number)
-		close(c.granted)
-		return true
-	})
+	}
 }
 
 func (p *places) fits(who caller.Caller, number int) bool {

@@ -81,6 +81,38 @@ func TestPlacesAreGrantedInTurn(t *testing.T) {
 	})
 }
 
+// However many requests of one caller wait, another's is next.
+func TestCallersTakeTurnsAtPlaces(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlaces(2, 2, "")
+		const hold = time.Second
+		granted := make(chan byte, 20)
+		ask := func(who byte) {
+			go func() {
+				release, err := p.acquire(from(t.Context(), who), 2)
+				if assert.NoError(t, err) {
+					granted <- who
+					time.Sleep(hold)
+					release()
+				}
+			}()
+			synctest.Wait()
+		}
+		for range 4 {
+			ask(1)
+		}
+		ask(2)
+		ask(3)
+		ask(2)
+		time.Sleep(8 * hold)
+		synctest.Wait()
+		assert.Equal(t, []byte{1, 1, 2, 3, 1, 2, 1}, drain(granted))
+		assert.Empty(t, p.waiting)
+		assert.Zero(t, p.taken)
+	})
+}
+
 func drain(from chan byte) (all []byte) {
 	for len(from) > 0 {
 		all = append(all, <-from)
