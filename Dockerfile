@@ -13,7 +13,8 @@ FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /learninglog /learninglog
 USER 65532:65532
-ENV LEARNINGLOG_ADDR=0.0.0.0:8080 LEARNINGLOG_LOG_FORMAT=json
+# Others can reach it, so they need keys: docker exec … /learninglog key create --help
+ENV LEARNINGLOG_ADDR=0.0.0.0:8080 LEARNINGLOG_AUTH=keys LEARNINGLOG_LOG_FORMAT=json
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=6s --start-period=30s CMD ["/learninglog", "health"]
 ENTRYPOINT ["/learninglog"]

@@ -32,6 +32,21 @@ Record a log, and read it back:
 `, base, database.where, uuid.NewString(), user, operations)
 }
 
+// greetClosed prints how whoever runs the service gets a key for it.
+func greetClosed(stdout io.Writer, address net.Addr, database databaseFlags) {
+	_, _ = fmt.Fprintf(stdout, `learninglog is ready, for whoever has a key.
+
+  address  http://%[1]s
+  docs     http://%[1]s/docs
+
+Create a key, and record a log with it:
+
+  export LEARNINGLOG_KEY=$(%[2]s)
+  curl -i http://%[1]s/v1/learning-logs -H "Authorization: Bearer $LEARNINGLOG_KEY" -H 'Content-Type: application/json' -d '{"request_id":"%[3]s","user_id":"%[4]s","word_count":12}'
+
+`, reachable(address), database.paste("key", "create", "--name", "backend", "--scopes", "logs:write,logs:read"), uuid.NewString(), uuid.NewString())
+}
+
 // printDemoLearners prints the addresses of the demo learners.
 func printDemoLearners(stdout io.Writer, address net.Addr) {
 	_, _ = fmt.Fprint(stdout, "The made-up learners:\n\n")

@@ -39,9 +39,11 @@ type service struct {
 	jobs     *rebuild.Jobs
 	recorder *command.Recorder
 	problems *problem.Table
-	reader   *query.Reader
-	pages    api.Pages
-	handler  http.Handler
+	// access is nil where everybody may do everything.
+	access  api.Access
+	reader  *query.Reader
+	pages   api.Pages
+	handler http.Handler
 
 	// metrics is the registry of all metrics; writes and requests are also read
 	// directly.
@@ -90,6 +92,7 @@ func (s *service) run(ctx context.Context) (err error) {
 		s.listen, // first, because it is the quickest step and the likeliest to fail
 		s.openDatabase,
 		s.migrate,
+		s.startAccess,
 		s.startJobs,
 		s.startRecorder,
 		s.fillWithDemo,
@@ -293,6 +296,7 @@ func (s *service) makeHandler(context.Context) (err error) {
 		RequestTimeout: s.flags.RequestTimeout,
 		Connections:    int(s.database.pool.Config().MaxConns),
 		AllowedHosts:   s.flags.AllowedHosts,
+		Access:         s.access,
 		Requests:       s.requests,
 		Metrics:        s.metrics,
 		Stopping:       s.stopping,
@@ -325,7 +329,11 @@ func (s *service) announce(ctx context.Context) {
 	if s.flags.LogFormat != "text" {
 		return
 	}
-	greet(s.stdout, s.listener.Addr(), s.database, s.flags.Admin)
+	if s.flags.isOpen() {
+		greet(s.stdout, s.listener.Addr(), s.database, s.flags.Admin)
+	} else {
+		greetClosed(s.stdout, s.listener.Addr(), s.flags.databaseFlags)
+	}
 	if s.flags.Demo {
 		printDemoLearners(s.stdout, s.listener.Addr())
 	}

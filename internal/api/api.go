@@ -16,6 +16,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"learninglog/command"
+	"learninglog/internal/access"
 	"learninglog/internal/cache"
 	"learninglog/internal/problem"
 	"learninglog/internal/zones"
@@ -42,6 +43,9 @@ type Config struct {
 	// AllowedHosts are the host names by which the service may be asked for, besides
 	// localhost and addresses: see [CheckHost]. Default: none.
 	AllowedHosts []string
+	// Access finds out who requests are from, or is nil where nobody is asked: then
+	// everybody may do everything.
+	Access Access
 	// Requests is notified of every request.
 	Requests RequestObserver
 	// Metrics is what /metrics serves.
@@ -61,6 +65,8 @@ type server struct {
 	Config
 
 	api huma.API
+	// everybody is who requests are from where nobody is asked.
+	everybody *access.Identity
 	// What requests may hold at the same time: see places.go.
 	bodies, arrays, recording, watching, reads, largeReads, answers *places
 
@@ -109,6 +115,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 	}
 	s := &server{
 		Config:        config,
+		everybody:     access.Everybody(),
 		bodies:        newPlaces(maxBodies, maxBodiesEach, "Too many large bodies are arriving."),
 		arrays:        newPlaces(maxArrays, maxArraysEach, "Too many arrays are being answered."),
 		recording:     newPlaces(maxRecording, maxRecordingEach, "Too many batches are being recorded."),
@@ -128,7 +135,9 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 	router := chi.NewMux()
 	router.Use(s.middleware()...)
 	s.api = humachi.New(router.With(checkQuery, holdRoom), s.humaConfig())
-	s.addRoutes(router)
+	if err := s.addRoutes(router); err != nil {
+		return nil, nil, err
+	}
 	router.NotFound(s.notFound)
 	router.MethodNotAllowed(s.methodNotAllowed(router))
 	if err := s.writeOpenAPI(); err != nil {

@@ -21,6 +21,9 @@ const (
 	tagOperations = "Operations"
 )
 
+// securityBearer is how the document names keys and tokens.
+const securityBearer = "bearer"
+
 func (s *server) humaConfig() huma.Config {
 	config := huma.DefaultConfig("learninglog", version)
 	config.Info.Description = "Records what people learn and shows it back to them: " +
@@ -32,6 +35,9 @@ func (s *server) humaConfig() huma.Config {
 		{Name: tagRebuilds, Description: "Verify and repair the rollups while everybody goes on writing."},
 		{Name: tagOperations, Description: "Is it alive, is it ready?"},
 	}
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{securityBearer: {
+		Type: "http", Scheme: "bearer", Description: "A key (learninglog key create), or a token of the OpenID provider. Needed where the service runs with --auth.",
+	}}
 	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	config.OpenAPIPath = "" // huma encodes the document during the first requests, without synchronization
 	config.DocsPath = ""    // huma's page loads from a CDN

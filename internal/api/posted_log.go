@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"learninglog/command"
+	"learninglog/internal/access"
 	"learninglog/internal/problem"
 )
 
@@ -18,12 +19,18 @@ import (
 type postedLog struct {
 	outcome BatchOutcome
 	log     command.Log
-	// readable says that the log could be decoded. If not, the outcome says why.
+	// readable says that the log could be decoded and isn't forbidden. If not, the outcome
+	// says why.
 	readable bool
 }
 
+// forbidden is the outcome of a log of a learner whom the caller doesn't know.
+const forbidden command.Status = "forbidden"
+
 // action is what becomes of the logs of an array or a stream.
 type action struct {
+	// identity is whose request it is. Logs of learners whom they don't know are refused.
+	identity *access.Identity
 	// decode reads a log. If it is to be voided, only its key is needed.
 	decode func(location string, text []byte) (command.Log, []problem.Field, error)
 	// write records or voids logs. It waits while too many wait to be written.
@@ -38,8 +45,9 @@ type action struct {
 }
 
 // toRecord is the action of logs that are to be recorded.
-func (s *server) toRecord() action {
+func (s *server) toRecord(ctx context.Context) action {
 	return action{
+		identity:     s.identity(ctx),
 		decode:       s.decoder().decode,
 		write:        s.Recorder.RecordPatiently,
 		countInvalid: s.Recorder.CountInvalid,
@@ -49,9 +57,10 @@ func (s *server) toRecord() action {
 }
 
 // toVoid is the action of logs that are to be voided.
-func (s *server) toVoid() action {
+func (s *server) toVoid(ctx context.Context) action {
 	return action{
-		decode: decodeTarget,
+		identity: s.identity(ctx),
+		decode:   decodeTarget,
 		write: func(ctx context.Context, logs []command.Log) []command.Outcome {
 			targets := make([]command.Target, len(logs))
 			for i, log := range logs {
@@ -75,8 +84,12 @@ func (t action) read(index int, text []byte) postedLog {
 		wrong = []problem.Field{{Location: logLocation(index), Message: broken.Detail, Value: short(string(text))}}
 	}
 	posted := unreadableLog(index, wrong...)
-	if posted.readable = wrong == nil; posted.readable {
-		posted.log = log
+	switch {
+	case wrong != nil:
+	case !t.identity.Knows(log.UserID):
+		posted.outcome.Outcome = forbidden
+	default:
+		posted.log, posted.readable = log, true
 	}
 	if log.RequestID != uuid.Nil {
 		posted.outcome.RequestID = new(log.RequestID.String())
@@ -203,7 +216,7 @@ func (p *postedLog) settle(became command.Outcome) {
 // before.
 func noneRecorded(posted []postedLog) bool {
 	for i := range posted {
-		if outcome := posted[i].outcome.Outcome; outcome != command.Failed && outcome != command.Invalid {
+		if outcome := posted[i].outcome.Outcome; outcome != command.Failed && outcome != command.Invalid && outcome != forbidden {
 			return false
 		}
 	}

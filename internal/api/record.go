@@ -139,6 +139,11 @@ func (s *server) recordOne(w http.ResponseWriter, r *http.Request) (*LearningLog
 	if err != nil {
 		return nil, 0, err
 	}
+	if !s.identity(r.Context()).Knows(log.UserID) {
+		s.Recorder.CountInvalid(1)
+		return nil, 0, problem.Forbidden.New("The log is of another learner than the key or the token.",
+			problem.Field{Location: "body.user_id", Message: "must be the learner of the key or the token", Value: log.UserID.String()})
+	}
 	ctx, cancel := s.finish(r.Context())
 	defer cancel()
 	outcome := s.Recorder.Record(ctx, []command.Log{log})[0]

@@ -142,6 +142,7 @@ func countRecorded(counts map[command.Status]int) any {
 		Voided:          counts[command.Voided],
 		ReplacedUnknown: counts[command.ReplacedUnknown],
 		Invalid:         counts[command.Invalid],
+		Forbidden:       counts[forbidden],
 		Failed:          counts[command.Failed],
 		Outcomes:        []BatchOutcome{},
 	}

@@ -22,7 +22,7 @@ const (
 type BatchOutcome struct {
 	Index     int            `json:"index" doc:"The log's place in the batch, from 0."`
 	RequestID *string        `json:"request_id,omitempty" format:"uuid" doc:"The log's request id, if it could be read."`
-	Outcome   command.Status `json:"outcome" enum:"recorded,already_recorded,request_id_reused,voided,already_voided,unknown,replaced_unknown,invalid,failed" doc:"Treat recorded and already_recorded as done, and voided too: the log was recorded, and taken back since. request_id_reused, replaced_unknown and invalid are mistakes that sending again doesn't mend. failed is none of yours: send the log again, later. Of logs to be taken back, voided and already_voided are done, and unknown is a log that the user doesn't have."`
+	Outcome   command.Status `json:"outcome" enum:"recorded,already_recorded,request_id_reused,voided,already_voided,unknown,replaced_unknown,invalid,forbidden,failed" doc:"Treat recorded and already_recorded as done, and voided too: the log was recorded, and taken back since. request_id_reused, replaced_unknown and invalid are mistakes that sending again doesn't mend, and forbidden is a log of somebody else. failed is none of yours: send the log again, later. Of logs to be taken back, voided and already_voided are done, and unknown is a log that the user doesn't have."`
 	Retryable bool           `json:"retryable" doc:"Whether sending the same log again, later, can end differently."`
 	// LearningLog is the log that is already recorded under the request id.
 	LearningLog *LearningLog    `json:"learning_log,omitempty" doc:"For already_recorded, request_id_reused, voided and already_voided: the log that is recorded under this request id, if it is this user's."`
@@ -37,6 +37,7 @@ type BatchOutcomes struct {
 	Voided          int            `json:"voided"`
 	ReplacedUnknown int            `json:"replaced_unknown"`
 	Invalid         int            `json:"invalid"`
+	Forbidden       int            `json:"forbidden"`
 	Failed          int            `json:"failed"`
 	Outcomes        []BatchOutcome `json:"outcomes" nullable:"false" doc:"One for each log, in their order."`
 }
@@ -88,7 +89,7 @@ func manyOutcomes[Outcomes any](s *server) map[string]*huma.Response {
 }
 
 func (s *server) recordMany(ctx context.Context, input *manyInput) (*huma.StreamResponse, error) {
-	return s.writeMany(ctx, input, s.toRecord())
+	return s.writeMany(ctx, input, s.toRecord(ctx))
 }
 
 // writeMany writes the logs of a JSON array or of NDJSON. What has arrived is written even

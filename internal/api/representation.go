@@ -40,7 +40,7 @@ func (r representation) answer(ifNoneMatch string) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(answer huma.Context) {
 		answer.SetHeader("ETag", r.tag)
 		answer.SetHeader("Cache-Control", "private, no-cache")
-		answer.SetHeader("Vary", "Accept")
+		answer.AppendHeader("Vary", "Accept")
 		if etag.Matches(ifNoneMatch, r.tag) {
 			answer.SetStatus(http.StatusNotModified)
 			return

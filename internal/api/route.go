@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
 
+	"learninglog/internal/access"
 	"learninglog/internal/problem"
 )
 
@@ -16,34 +18,45 @@ import (
 type route struct {
 	method string // or anyMethod
 	path   string
-	needs  scope
+	needs  access.Scope
 	// serve adds the handler of the route. If it is nil, the route doesn't exist.
 	serve endpoint
-	// problems are the kinds of problems that it can be answered with, besides the
-	// ones that can always happen.
+	// problems are the kinds of problems that it can be answered with, besides those
+	// that all can, or all that need a scope: see kinds.
 	problems []problem.Kind
 }
 
 const anyMethod = ""
 
-// scope is the permission that a caller needs.
-type scope string
-
-// open needs no permission.
-const open scope = "open"
-
 // endpoint adds the handler of a route to the router. If clients are meant to use
 // the route, it also adds it to the OpenAPI document.
 type endpoint func(s *server, router chi.Router, r route)
 
-// addRoutes adds every route of the table.
-func (s *server) addRoutes(router chi.Router) {
+// addRoutes adds every route of the table. It fails if one doesn't say what it needs.
+func (s *server) addRoutes(router chi.Router) error {
 	for _, r := range s.routes() {
+		if r.needs != access.Open && !slices.Contains(access.Scopes(), r.needs) {
+			return fmt.Errorf("the route %s %s needs %q, which is no scope", r.method, r.path, r.needs)
+		}
 		if r.serve != nil {
 			r.serve(s, router, r)
-			s.problems[r.method+" "+r.path] = r.problems
+			s.problems[r.method+" "+r.path] = r.kinds()
 		}
 	}
+	return nil
+}
+
+// kinds returns all kinds of problems that the route can be answered with.
+func (r route) kinds() []problem.Kind {
+	kinds := append([]problem.Kind{problem.Invalid, problem.OtherHost, problem.Internal}, r.problems...)
+	if r.needs == access.Open {
+		return kinds
+	}
+	kinds = append(kinds, problem.Unauthenticated, problem.Forbidden)
+	if strings.Contains(r.path, learnerInPath) {
+		kinds = append(kinds, problem.NotFound)
+	}
+	return append(kinds, problem.Unavailable) // while nobody can tell whose the key is
 }
 
 // isExpected reports whether the line of a route, by its pattern, allows the status of
@@ -62,13 +75,8 @@ func (s *server) isExpected(method, pattern string, status int) bool {
 	if !ok {
 		return true
 	}
-	return slices.ContainsFunc(append(always(), problems...),
+	return slices.ContainsFunc(problems,
 		func(kind problem.Kind) bool { return kind.Status == status })
-}
-
-// always returns the kinds of problems that every request may have.
-func always() []problem.Kind {
-	return []problem.Kind{problem.Invalid, problem.OtherHost, problem.Internal}
 }
 
 // operation is handled by huma. All errors are answered as problems.
@@ -76,6 +84,9 @@ func operation[I, O any](documentation huma.Operation, handle func(context.Conte
 	return func(s *server, _ chi.Router, r route) {
 		documentation := documentation
 		r.document(s, &documentation)
+		if r.needs != access.Open {
+			documentation.Middlewares = append(documentation.Middlewares, s.requireOperation(r))
+		}
 		in := "query"
 		// huma reads the body if it is documented before the operation is registered.
 		body := documentation.RequestBody
@@ -106,14 +117,14 @@ func rawOperation(documentation *huma.Operation, handle http.HandlerFunc) endpoi
 	return func(s *server, router chi.Router, r route) {
 		r.document(s, documentation)
 		s.api.OpenAPI().AddOperation(documentation)
-		router.With(checkQuery).Method(r.method, r.path, handle)
+		router.With(checkQuery, s.require(r, s.turnAway)).Method(r.method, r.path, handle)
 	}
 }
 
 // plain is handled by handler, and isn't in the OpenAPI document.
 func plain(handler http.Handler) endpoint {
-	return func(_ *server, router chi.Router, r route) {
-		router.With(checkQuery).Method(r.method, r.path, handler)
+	return func(s *server, router chi.Router, r route) {
+		router.With(checkQuery, s.require(r, s.turnAway)).Method(r.method, r.path, handler)
 	}
 }
 
@@ -124,6 +135,7 @@ func page(handler http.Handler) endpoint {
 		return nil
 	}
 	return func(s *server, router chi.Router, r route) {
+		router = router.With(s.require(r, s.turnAwayFromPage))
 		if r.method == http.MethodGet && slices.Contains(r.problems, problem.Unavailable) { // it reads the database
 			router = router.With(s.boundPage)
 		}
@@ -139,10 +151,14 @@ func page(handler http.Handler) endpoint {
 // happen, to the documentation of an operation.
 func (r route) document(s *server, documentation *huma.Operation) {
 	documentation.Method, documentation.Path = r.method, r.path
+	if r.needs != access.Open {
+		// Without --auth, nothing is needed.
+		documentation.Security = []map[string][]string{{securityBearer: {string(r.needs)}}, {}}
+	}
 	if documentation.Responses == nil {
 		documentation.Responses = make(map[string]*huma.Response)
 	}
-	for _, kind := range append(always(), r.problems...) {
+	for _, kind := range r.kinds() {
 		response := &huma.Response{
 			Description: http.StatusText(kind.Status),
 			Content:     map[string]*huma.MediaType{problem.MediaType: {Schema: s.problemSchema()}},

@@ -11,6 +11,8 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/access"
 )
 
 // withAllPages returns a server that has all possible pages.
@@ -63,6 +65,12 @@ func TestTheDocumentIsMadeFromTheTable(t *testing.T) {
 			continue // pages and the like aren't documented
 		}
 		want := []int{http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusInternalServerError}
+		if r.needs != access.Open {
+			want = append(want, http.StatusUnauthorized, http.StatusServiceUnavailable)
+		}
+		if strings.Contains(r.path, "{user_id}") {
+			want = append(want, http.StatusNotFound) // as somebody else's
+		}
 		for _, kind := range r.problems {
 			want = append(want, kind.Status)
 		}

@@ -24,6 +24,7 @@ type VoidOutcomes struct {
 	AlreadyVoided int            `json:"already_voided"`
 	Unknown       int            `json:"unknown"`
 	Invalid       int            `json:"invalid"`
+	Forbidden     int            `json:"forbidden"`
 	Failed        int            `json:"failed"`
 	Outcomes      []BatchOutcome `json:"outcomes" nullable:"false" doc:"One for each log, in their order."`
 }
@@ -77,7 +78,7 @@ func (s *server) documentVoidMany() huma.Operation {
 }
 
 func (s *server) voidMany(ctx context.Context, input *manyInput) (*huma.StreamResponse, error) {
-	return s.writeMany(ctx, input, s.toVoid())
+	return s.writeMany(ctx, input, s.toVoid(ctx))
 }
 
 func countVoided(counts map[command.Status]int) any {
@@ -86,6 +87,7 @@ func countVoided(counts map[command.Status]int) any {
 		AlreadyVoided: counts[command.AlreadyVoided],
 		Unknown:       counts[command.Unknown],
 		Invalid:       counts[command.Invalid],
+		Forbidden:     counts[forbidden],
 		Failed:        counts[command.Failed],
 		Outcomes:      []BatchOutcome{},
 	}

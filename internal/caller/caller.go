@@ -1,6 +1,6 @@
 // Package caller tells apart whoever requests are from, so that each has a fair share of
-// what the service can do and hold at a time. Callers have no names yet: a caller is an
-// address.
+// what the service can do and hold at a time. A caller is an address, or the name of
+// whoever is known by a key or a login.
 package caller
 
 import (
@@ -11,7 +11,13 @@ import (
 
 // Caller is whoever a request is from. The zero value is the service itself, and whoever
 // comes through a Unix socket.
-type Caller struct{ network netip.Prefix }
+type Caller struct {
+	network netip.Prefix
+	name    string // if it is known
+}
+
+// Named returns the caller with a name, from whatever address.
+func Named(name string) Caller { return Caller{name: name} }
 
 // At returns the caller at the remote address of a connection. One who has an IPv6
 // address usually has 2⁶⁴ of them, so these are one caller.
@@ -27,12 +33,14 @@ func At(address net.Addr) Caller {
 		bits = network
 	}
 	prefix, _ := ip.Prefix(bits) // fails only for an invalid address
-	return Caller{prefix}
+	return Caller{network: prefix}
 }
 
-// String returns the address, or the network of addresses.
+// String returns the name, the address, or the network of addresses.
 func (c Caller) String() string {
 	switch {
+	case c.name != "":
+		return c.name
 	case !c.network.IsValid():
 		return "local"
 	case c.network.IsSingleIP():

@@ -27,6 +27,16 @@ var (
 		"unreadable-body", http.StatusBadRequest, "The body can't be read",
 		"The body is not what its content type says, or it broke off. Don't send it again unchanged.",
 	}
+	Unauthenticated = Kind{
+		"unauthenticated", http.StatusUnauthorized, "Who are you?",
+		"The request needs a key or a token that is known: Authorization: Bearer. One that was sent may have expired, or " +
+			"was revoked. Operators create keys: learninglog key create.",
+	}
+	Forbidden = Kind{
+		"forbidden", http.StatusForbidden, "That is not yours to do",
+		"Whoever the request is from may not do this. A key has scopes, and may be of one learner; a learner who is logged in " +
+			"has their own logs alone.",
+	}
 	OtherHost = Kind{
 		"host-not-allowed", http.StatusForbidden, "The service is not known by this host name",
 		"A name that isn't known may be of another site, whose page points it here to act in a visitor's name. " +
@@ -105,7 +115,7 @@ var (
 // Kinds returns all kinds, ordered by status.
 func Kinds() []Kind {
 	return []Kind{
-		NotHTTP, Unreadable, OtherHost, OtherSite, NotFound, MethodNotAllowed, TimedOut, AlreadyRecorded, RequestIDReused,
+		NotHTTP, Unreadable, Unauthenticated, Forbidden, OtherHost, OtherSite, NotFound, MethodNotAllowed, TimedOut, AlreadyRecorded, RequestIDReused,
 		Voided, ReplacedUnknown, Conflict, TooLarge, Unsupported, Invalid, SumTooLarge, Internal, Unavailable,
 	}
 }

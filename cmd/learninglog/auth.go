@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+
+	"learninglog/internal/access"
+	"learninglog/internal/panics"
+)
+
+// authFlags say who may do what.
+type authFlags struct {
+	Auth []authMode `env:"LEARNINGLOG_AUTH" placeholder:"HOW" help:"How callers say who they are: keys (see learninglog key), or none if everybody who reaches the service may do everything, as behind a proxy that asks them. Without it, the service can only be reached from this machine."`
+}
+
+// authMode is a way in which callers say who they are.
+type authMode string
+
+const (
+	withKeys  authMode = "keys"
+	openToAll authMode = "none"
+)
+
+// UnmarshalText is called by kong.
+func (m *authMode) UnmarshalText(text []byte) error {
+	*m = authMode(text)
+	if modes := []authMode{withKeys, openToAll}; !slices.Contains(modes, *m) {
+		return fmt.Errorf("must be keys or none, not %.100q", text)
+	}
+	return nil
+}
+
+// check returns an error if others can reach the address and it isn't said what they may do.
+func (f *authFlags) check(address string) error {
+	switch {
+	case slices.Contains(f.Auth, openToAll) && len(f.Auth) > 1:
+		return errors.New("--auth=none can't be combined with others")
+	case len(f.Auth) == 0 && !isLoopback(address):
+		return fmt.Errorf("others can reach --addr %s, so say who may do what: --auth=keys (then see learninglog key create --help), "+
+			"or --auth=none if a proxy before it asks them", address)
+	default:
+		return nil
+	}
+}
+
+// isOpen reports whether everybody may do everything.
+func (f *authFlags) isOpen() bool { return len(f.Auth) == 0 || slices.Contains(f.Auth, openToAll) }
+
+// isLoopback reports whether only processes of this machine can reach an address.
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// startAccess reads who may do what, and follows it.
+func (s *service) startAccess(ctx context.Context) error {
+	if s.flags.isOpen() {
+		return nil
+	}
+	keyring := access.NewKeyring(s.database.pool, 0, s.logger)
+	if err := keyring.Load(ctx); err != nil {
+		return err
+	}
+	following, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := panics.Caught(func() { keyring.Run(following) }); err != nil {
+			s.fail(fmt.Errorf("following the keys: %w", err))
+		}
+	}()
+	s.stops.add("keys", func(context.Context) error {
+		stop()
+		<-done
+		return nil
+	})
+	s.access = &access.Gate{Keys: keyring}
+	if keyring.IsEmpty() {
+		s.logger.WarnContext(ctx, "nobody has a key yet", "create", s.flags.paste("key", "create", "--name", "backend", "--scopes", "logs:write,logs:read"))
+	}
+	return nil
+}

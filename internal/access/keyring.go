@@ -1,0 +1,250 @@
+package access
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/time/rate"
+
+	"learninglog/internal/caller"
+)
+
+const (
+	// readEvery is how often a keyring reads what has changed. Twice this, and a slow
+	// database, is within the ten seconds in which a key that was revoked is refused.
+	readEvery = 4 * time.Second
+	// lateCommits is how long a transaction that changes a key may have taken.
+	lateCommits = time.Minute
+	// noteUseEvery is how often it is noted that a key was used.
+	noteUseEvery = 5 * time.Minute
+	// Keys that aren't known are looked up at most so often, because whoever makes them up
+	// must not keep the database busy. Those that were just created are found by it.
+	lookUpsPerSecond, lookUpsAtOnce = 20, 50
+)
+
+// Keyring knows all keys by heart, so that finding one takes a microsecond, and goes on
+// knowing them while the database is away. Between [Keyring.Load] and the end of
+// [Keyring.Run] it follows what is changed in the database.
+type Keyring struct {
+	database Database
+	logger   *slog.Logger
+	// pace limits the logs of a key that has no limit of its own; 0 doesn't.
+	pace    int
+	lookUps *rate.Limiter
+
+	known atomic.Pointer[map[hash]*entry]
+	// changing is held by whoever changes known, which is replaced as a whole.
+	changing sync.Mutex
+	// readUpTo is when it was read last, by the clock of the database.
+	readUpTo time.Time
+}
+
+// entry is what is known of a key.
+type entry struct {
+	key      Key
+	identity *Identity
+	used     atomic.Int64 // seconds since 1970, or 0
+}
+
+// NewKeyring returns a keyring that knows no keys yet. logsPerSecond limits a key that has
+// no limit of its own; 0 doesn't.
+func NewKeyring(database Database, logsPerSecond int, logger *slog.Logger) *Keyring {
+	r := &Keyring{database: database, logger: logger, pace: logsPerSecond, lookUps: rate.NewLimiter(lookUpsPerSecond, lookUpsAtOnce)}
+	r.known.Store(&map[hash]*entry{})
+	return r
+}
+
+// Find returns whose key a text is. It fails with [ErrUnknown]. A key that isn't known yet
+// is looked up in the database.
+func (r *Keyring) Find(ctx context.Context, text string) (*Identity, error) {
+	made := secret(text)
+	if !made.isWellFormed() {
+		return nil, ErrUnknown
+	}
+	hash := made.hash()
+	if _, ok := (*r.known.Load())[hash]; !ok && r.lookUps.Allow() {
+		if err := r.lookUp(ctx, hash); err != nil {
+			return nil, err
+		}
+	}
+	return r.byHash(hash)
+}
+
+// byHash returns whose key has a hash, for sessions that were begun with it. It fails with
+// [ErrUnknown].
+func (r *Keyring) byHash(of hash) (*Identity, error) {
+	found, now := (*r.known.Load())[of], time.Now()
+	if found == nil || found.key.State(now) != "active" {
+		return nil, ErrUnknown
+	}
+	found.use(now)
+	return found.identity, nil
+}
+
+func (e *entry) use(now time.Time) {
+	const exact = 60 // seconds; so processors seldom write what others read
+	if seconds := now.Unix(); seconds-e.used.Load() >= exact {
+		e.used.Store(seconds)
+	}
+}
+
+// IsEmpty reports whether it knows of no key.
+func (r *Keyring) IsEmpty() bool { return len(*r.known.Load()) == 0 }
+
+// Load reads all keys.
+func (r *Keyring) Load(ctx context.Context) error { return r.read(ctx, time.Time{}) }
+
+// Run reads what has changed and notes which keys are used, until ctx ends.
+func (r *Keyring) Run(ctx context.Context) {
+	reading, noting := time.NewTicker(readEvery), time.NewTicker(noteUseEvery)
+	defer reading.Stop()
+	defer noting.Stop()
+	failed := false
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			r.noteUse(context.WithoutCancel(ctx)) // of the last minutes
+			return
+		case <-reading.C:
+			err = r.Follow(ctx)
+		case <-noting.C:
+			r.noteUse(ctx)
+			continue
+		}
+		if err != nil && !failed && ctx.Err() == nil {
+			r.logger.WarnContext(ctx, "keys can't be read; those that are known go on being known", slog.Any("error", err))
+		}
+		failed = err != nil
+	}
+}
+
+// Follow reads what has changed since it was read last.
+func (r *Keyring) Follow(ctx context.Context) error {
+	r.changing.Lock()
+	since := r.readUpTo
+	r.changing.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, readEvery)
+	defer cancel()
+	return r.read(ctx, since.Add(-lateCommits))
+}
+
+func (r *Keyring) read(ctx context.Context, since time.Time) error {
+	now, err := r.now(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.add(ctx, `changed_at >= $1`, since); err != nil {
+		return err
+	}
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	r.readUpTo = now
+	return nil
+}
+
+func (r *Keyring) now(ctx context.Context) (time.Time, error) {
+	rows, err := r.database.Query(ctx, `SELECT now()`)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("reading keys: %w", err)
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[time.Time])
+}
+
+func (r *Keyring) lookUp(ctx context.Context, hash hash) error {
+	return r.add(ctx, `hash = $1`, hash[:])
+}
+
+type readKey struct {
+	Key
+
+	hash []byte
+}
+
+// add takes in the keys for which a condition holds.
+func (r *Keyring) add(ctx context.Context, condition string, argument any) error {
+	rows, err := r.database.Query(ctx, `SELECT hash, `+keyColumns+` FROM learninglog_keys WHERE `+condition, argument)
+	if err != nil {
+		return fmt.Errorf("reading keys: %w", err)
+	}
+	read, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (k readKey, err error) {
+		err = row.Scan(append([]any{&k.hash}, k.columns()...)...)
+		return k, err
+	})
+	if err != nil {
+		return fmt.Errorf("reading keys: %w", err)
+	}
+	if len(read) == 0 {
+		return nil
+	}
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	known := maps.Clone(*r.known.Load())
+	for _, k := range read {
+		of := hash(k.hash)
+		known[of] = r.newEntry(k.Key, known[of])
+	}
+	r.known.Store(&known)
+	return nil
+}
+
+// newEntry returns what is known of a key, from what was known before. What it has used of
+// its pace stays used.
+func (r *Keyring) newEntry(key Key, before *entry) *entry {
+	e := &entry{key: key, identity: &Identity{
+		Name:    fmt.Sprintf("key %d (%s)", key.ID, key.Name),
+		Scopes:  key.Scopes,
+		Learner: key.UserID,
+		Caller:  caller.Named(fmt.Sprintf("key %d", key.ID)),
+		Pace:    newPace(key.LogsPerSecond, r.pace),
+	}}
+	if before != nil {
+		e.used.Store(before.used.Load())
+		if before.key.LogsPerSecond == key.LogsPerSecond {
+			e.identity.Pace = before.identity.Pace
+		}
+	}
+	return e
+}
+
+// newPace returns a limit of logs a second. A device that was offline for a day may send
+// what it has at once: what ten seconds allow, and no less than an array has.
+func newPace(own, otherwise int) *rate.Limiter {
+	const seconds, array = 10, 10_000
+	if own == 0 {
+		own = otherwise
+	}
+	if own == 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(own), max(own*seconds, array))
+}
+
+// noteUse notes in the database which keys were used since it was noted last.
+func (r *Keyring) noteUse(ctx context.Context) {
+	const patience = 5 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var ids, times []int64
+	for _, e := range *r.known.Load() {
+		if used := e.used.Load(); used != 0 {
+			ids, times = append(ids, e.key.ID), append(times, used)
+		}
+	}
+	if ids == nil {
+		return
+	}
+	_, err := r.database.Exec(ctx, `
+		UPDATE learninglog_keys SET last_used_at = to_timestamp(used)
+		FROM unnest($1::bigint[], $2::bigint[]) AS noted (id, used)
+		WHERE key_id = id AND (last_used_at IS NULL OR last_used_at < to_timestamp(used))`, ids, times)
+	if err != nil && ctx.Err() == nil {
+		r.logger.WarnContext(ctx, "it can't be noted when keys were used", slog.Any("error", err))
+	}
+}

@@ -1,0 +1,238 @@
+package access_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/access"
+	"learninglog/internal/pgtest"
+)
+
+func newKeyring(t *testing.T, database access.Database) *access.Keyring {
+	t.Helper()
+	ring := access.NewKeyring(database, 0, slog.New(slog.DiscardHandler))
+	require.NoError(t, ring.Load(t.Context()))
+	return ring
+}
+
+func backend() access.NewKey {
+	return access.NewKey{Name: "backend", Scopes: []access.Scope{access.WriteLogs}}
+}
+
+func create(t *testing.T, pool *pgxpool.Pool, wanted access.NewKey) (access.Key, string) {
+	t.Helper()
+	require.NoError(t, wanted.Check(time.Now()))
+	key, secret, err := access.NewKeys(pool).Create(t.Context(), wanted)
+	require.NoError(t, err)
+	return key, secret
+}
+
+func TestAKeyIsWhatItWasCreatedTo(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	ring := newKeyring(t, pool)
+	learner := uuid.New()
+
+	key, secret := create(t, pool, access.NewKey{
+		Name: "phone", Scopes: []access.Scope{access.WriteLogs, access.ReadLogs}, UserID: &learner, LogsPerSecond: 5,
+	})
+
+	assert.Regexp(t, `^llk_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$`, secret)
+	assert.Equal(t, secret[:8], key.Beginning)
+	identity, err := ring.Find(t.Context(), secret)
+	require.NoError(t, err, "at once, though it was created after the keyring was read")
+	assert.Equal(t, "key 1 (phone)", identity.Name)
+	assert.Equal(t, "key 1", identity.Caller.String())
+	assert.Equal(t, key.Scopes, identity.Scopes)
+	assert.True(t, identity.Knows(learner))
+	assert.False(t, identity.Knows(uuid.New()))
+	assert.InEpsilon(t, 5, float64(identity.Pace.Limit()), 0)
+	again, err := ring.Find(t.Context(), secret)
+	require.NoError(t, err)
+	assert.Same(t, identity, again)
+}
+
+// The database must not be asked about what can't be a key, and not without bounds about
+// what can.
+func TestWhatIsNoKeyIsUnknown(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	_, secret := create(t, pool, backend())
+	database := &countingDatabase{Database: pool}
+	ring := newKeyring(t, database)
+	before := database.queries
+	for _, text := range []string{
+		"", "llk_", strings.ToLower(secret), secret + "0", secret[:len(secret)-1], secret[:len(secret)-1] + "é",
+		"llk_" + strings.Repeat("0", 43) + "_000000", strings.Repeat("x", 1<<20),
+	} {
+		_, err := ring.Find(t.Context(), text)
+		require.ErrorIs(t, err, access.ErrUnknown, "%.60s", text)
+	}
+	assert.Equal(t, before, database.queries)
+
+	others := pgtest.Pool(t)
+	_, unknown := create(t, others, backend())
+	for range 1000 {
+		_, err := ring.Find(t.Context(), unknown)
+		require.ErrorIs(t, err, access.ErrUnknown)
+	}
+	assert.Less(t, database.queries-before, 200)
+}
+
+func TestKeysThatEndAreUnknown(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	here, elsewhere := newKeyring(t, pool), newKeyring(t, pool)
+	keys := access.NewKeys(pool)
+	soon := backend()
+	soon.ExpiresAt = time.Now().Add(500 * time.Millisecond)
+	_, expiring := create(t, pool, soon)
+	key, secret := create(t, pool, backend())
+	for _, ring := range []*access.Keyring{here, elsewhere} {
+		_, err := ring.Find(t.Context(), secret)
+		require.NoError(t, err)
+		_, err = ring.Find(t.Context(), expiring)
+		require.NoError(t, err)
+	}
+
+	revoked, err := keys.Revoke(t.Context(), key.ID)
+	require.NoError(t, err)
+	assert.Equal(t, "revoked", revoked.State(time.Now()))
+	require.NoError(t, elsewhere.Follow(t.Context()))
+	_, err = elsewhere.Find(t.Context(), secret)
+	require.ErrorIs(t, err, access.ErrUnknown)
+	require.Eventually(t, func() bool {
+		_, err := here.Find(t.Context(), expiring)
+		return errors.Is(err, access.ErrUnknown)
+	}, 5*time.Second, 10*time.Millisecond, "nothing needs to be read for it to expire")
+
+	_, err = keys.Revoke(t.Context(), key.ID+100)
+	assert.ErrorIs(t, err, access.ErrNotFound)
+}
+
+func TestRotatedKeysOverlap(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	ring, keys := newKeyring(t, pool), access.NewKeys(pool)
+	wanted := backend()
+	wanted.ExpiresAt = time.Now().Add(48 * time.Hour)
+	old, oldSecret := create(t, pool, wanted)
+
+	made, newSecret, err := keys.Rotate(t.Context(), old.ID, time.Hour)
+
+	require.NoError(t, err)
+	assert.Equal(t, old.Name, made.Name)
+	assert.Equal(t, old.Scopes, made.Scopes)
+	assert.WithinDuration(t, time.Now().Add(48*time.Hour), *made.ExpiresAt, time.Minute, "for as long as the old one was")
+	for _, secret := range []string{oldSecret, newSecret} {
+		_, err := ring.Find(t.Context(), secret)
+		assert.NoError(t, err)
+	}
+	listed, err := keys.List(t.Context())
+	require.NoError(t, err)
+	require.Len(t, listed, 2)
+	assert.WithinDuration(t, time.Now().Add(time.Hour), *listed[1].ExpiresAt, time.Minute)
+
+	_, err = keys.Revoke(t.Context(), old.ID)
+	require.NoError(t, err)
+	_, _, err = keys.Rotate(t.Context(), old.ID, time.Hour)
+	assert.ErrorIs(t, err, access.ErrNotFound, "what is revoked stays so")
+}
+
+func TestKnownKeysStayKnownWithoutTheDatabase(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	_, secret := create(t, pool, backend())
+	database := &countingDatabase{Database: pool}
+	ring := newKeyring(t, database)
+	database.away = true
+
+	require.Error(t, ring.Follow(t.Context()))
+
+	_, err := ring.Find(t.Context(), secret)
+	require.NoError(t, err)
+	_, other := create(t, pool, backend())
+	_, err = ring.Find(t.Context(), other)
+	assert.NotErrorIs(t, err, access.ErrUnknown, "nobody can say that it is no key")
+}
+
+func TestItIsNotedWhenAKeyWasUsed(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	ring := newKeyring(t, pool)
+	_, secret := create(t, pool, backend())
+	_, _ = create(t, pool, backend())
+	_, err := ring.Find(t.Context(), secret)
+	require.NoError(t, err)
+	ctx, end := context.WithCancel(t.Context())
+	end()
+
+	ring.Run(ctx)
+
+	listed, err := access.NewKeys(pool).List(t.Context())
+	require.NoError(t, err)
+	require.Len(t, listed, 2)
+	assert.Nil(t, listed[0].LastUsedAt)
+	require.NotNil(t, listed[1].LastUsedAt)
+	assert.WithinDuration(t, time.Now(), *listed[1].LastUsedAt, time.Minute)
+}
+
+func TestWhatAKeyMustBe(t *testing.T) {
+	t.Parallel()
+	learner := uuid.New()
+	for _, test := range []struct {
+		wrong  string
+		change func(*access.NewKey)
+	}{
+		{"name", func(k *access.NewKey) { k.Name = " " }},
+		{"name", func(k *access.NewKey) { k.Name = strings.Repeat("x", 101) }},
+		{"name", func(k *access.NewKey) { k.Name = "a\nb" }},
+		{"scopes", func(k *access.NewKey) { k.Scopes = nil }},
+		{"scopes", func(k *access.NewKey) { k.Scopes = []access.Scope{access.Open} }},
+		{"scopes", func(k *access.NewKey) { k.UserID, k.Scopes = &learner, []access.Scope{access.ManageKeys} }},
+		{"logs_per_second", func(k *access.NewKey) { k.LogsPerSecond = -1 }},
+		{"expires_at", func(k *access.NewKey) { k.ExpiresAt = time.Now() }},
+	} {
+		wanted := backend()
+		test.change(&wanted)
+		assert.ErrorContains(t, wanted.Check(time.Now()), test.wrong+" must be")
+	}
+}
+
+// countingDatabase counts queries, and can be away.
+type countingDatabase struct {
+	access.Database
+
+	queries int
+	away    bool
+}
+
+func (d *countingDatabase) Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error) {
+	d.queries++
+	if d.away {
+		return nil, errors.New("the database is away")
+	}
+	return d.Database.Query(ctx, sql, arguments...)
+}
+
+func BenchmarkFind(b *testing.B) {
+	pool := pgtest.Pool(b)
+	_, secret, err := access.NewKeys(pool).Create(b.Context(), backend())
+	require.NoError(b, err)
+	ring := access.NewKeyring(pool, 0, slog.New(slog.DiscardHandler))
+	require.NoError(b, ring.Load(b.Context()))
+	for b.Loop() {
+		_, err := ring.Find(b.Context(), secret)
+		require.NoError(b, err)
+	}
+}

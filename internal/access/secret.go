@@ -1,0 +1,67 @@
+package access
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"hash/crc32"
+	"math/big"
+	"strings"
+)
+
+// A key is "llk_", 43 characters of 256 random bits, "_" and 6 characters of their CRC-32.
+// So programs that look for leaked secrets recognise it without asking.
+const (
+	keyPrefix      = "llk_"
+	randomLength   = 43
+	checkLength    = 6
+	keyLength      = len(keyPrefix) + randomLength + 1 + checkLength
+	randomBytes    = 32
+	beginningShown = len(keyPrefix) + 4
+	digits         = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+
+// secret is a key as its owner has it. It is never stored, logged or shown but once.
+type secret string
+
+func newSecret() secret {
+	random := make([]byte, randomBytes)
+	_, _ = rand.Read(random) // never fails
+	text := inDigits(random, randomLength)
+	return secret(keyPrefix + text + "_" + checkOf(text))
+}
+
+// inDigits writes bytes as a number in base 62, with leading zeros.
+func inDigits(bytes []byte, length int) string {
+	number := new(big.Int).SetBytes(bytes)
+	base, digit := big.NewInt(int64(len(digits))), new(big.Int)
+	text := make([]byte, length)
+	for at := range text {
+		number.DivMod(number, base, digit)
+		text[length-1-at] = digits[digit.Int64()]
+	}
+	return string(text)
+}
+
+func checkOf(random string) string {
+	return inDigits(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(random))), checkLength)
+}
+
+// isWellFormed reports whether a text can be a key.
+func (s secret) isWellFormed() bool {
+	if len(s) != keyLength || !strings.HasPrefix(string(s), keyPrefix) {
+		return false
+	}
+	random, check, _ := strings.Cut(string(s[len(keyPrefix):]), "_")
+	return check == checkOf(random)
+}
+
+// IsKey reports whether a text is meant to be a key.
+func IsKey(text string) bool { return strings.HasPrefix(text, keyPrefix) }
+
+type hash [sha256.Size]byte
+
+func (s secret) hash() hash { return sha256.Sum256([]byte(s)) }
+
+// beginning is how people recognise the key.
+func (s secret) beginning() string { return string(s[:beginningShown]) }

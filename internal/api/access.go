@@ -1,0 +1,129 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
+
+	"learninglog/internal/access"
+	"learninglog/internal/caller"
+	"learninglog/internal/problem"
+)
+
+// Access finds out who requests are from.
+type Access interface {
+	// Identify returns nil for a request that says nothing of whom it is from. It fails
+	// with [access.ErrUnknown] for credentials that are worth nothing.
+	Identify(r *http.Request) (*access.Identity, error)
+	// LoginPath is where people log in, or empty if they can't.
+	LoginPath() string
+}
+
+const (
+	userInPath = "user_id"
+	// learnerInPath is in the path of a route that is about a learner.
+	learnerInPath = "{" + userInPath + "}"
+)
+
+// require lets through whoever may use the route, and others be turned away. What isn't
+// theirs looks as if it weren't there.
+func (s *server) require(r route, turnAway func(http.ResponseWriter, *http.Request, error)) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		if s.Access == nil || r.needs == access.Open {
+			return next
+		}
+		return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+			keepPrivate(w.Header())
+			ctx, err := s.admit(r, request, chi.URLParam(request, userInPath))
+			if err != nil {
+				turnAway(w, request, err)
+				return
+			}
+			next.ServeHTTP(w, request.WithContext(ctx))
+		})
+	}
+}
+
+// requireOperation is require for an operation of huma.
+func (s *server) requireOperation(r route) func(huma.Context, func(huma.Context)) {
+	return func(operation huma.Context, next func(huma.Context)) {
+		if s.Access == nil {
+			next(operation)
+			return
+		}
+		request, w := humachi.Unwrap(operation)
+		keepPrivate(w.Header())
+		ctx, err := s.admit(r, request, operation.Param(userInPath))
+		if err != nil {
+			s.turnAway(w, request, err)
+			return
+		}
+		next(huma.WithContext(operation, ctx))
+	}
+}
+
+// keepPrivate keeps answers from being shown to somebody else, whatever is between.
+func keepPrivate(header http.Header) {
+	header.Add("Vary", "Authorization, Cookie")
+	header.Set("Cache-Control", "private, no-cache")
+}
+
+// admit returns the context of a request of somebody who may use the route. learner is the
+// one in its path, or empty.
+func (s *server) admit(r route, request *http.Request, learner string) (context.Context, error) {
+	identity, err := s.Access.Identify(request)
+	switch {
+	case errors.Is(err, access.ErrUnknown):
+		return nil, problem.Unauthenticated.New("The key, the token or the session is not known, has expired or was revoked.")
+	case err != nil:
+		return nil, err
+	case identity == nil:
+		return nil, problem.Unauthenticated.New("The request has no key and no token.")
+	case !identity.May(r.needs):
+		return nil, problem.Forbidden.New("This needs the scope " + string(r.needs) + ".")
+	case learner != "" && identity.Learner != nil && !isKnown(identity, learner):
+		return nil, problem.NotFound.New("")
+	}
+	return caller.With(access.With(request.Context(), identity), identity.Caller), nil
+}
+
+func isKnown(identity *access.Identity, learner string) bool {
+	id, err := uuid.Parse(learner)
+	return err == nil && identity.Knows(id)
+}
+
+// turnAway answers with why somebody may not use a route.
+func (s *server) turnAway(w http.ResponseWriter, request *http.Request, err error) {
+	wrong := s.Problems.Of(request.Context(), err, "")
+	if wrong.Kind() == problem.Unauthenticated {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="learninglog"`)
+	}
+	wrong.WriteJSON(w)
+}
+
+// turnAwayFromPage is turnAway for people. Those who aren't logged in are led to where they
+// can be.
+func (s *server) turnAwayFromPage(w http.ResponseWriter, request *http.Request, err error) {
+	wrong := s.Problems.Of(request.Context(), err, "")
+	login := s.Access.LoginPath()
+	if wrong.Kind() == problem.Unauthenticated && login != "" && request.Method == http.MethodGet {
+		next := url.Values{"next": {request.URL.RequestURI()}}
+		http.Redirect(w, request, login+"?"+next.Encode(), http.StatusSeeOther)
+		return
+	}
+	s.Pages.Fail(w, request, wrong)
+}
+
+// identity returns who a request is from.
+func (s *server) identity(ctx context.Context) *access.Identity {
+	if s.Access == nil {
+		return s.everybody
+	}
+	return access.Of(ctx)
+}
