@@ -41,6 +41,7 @@ type service struct {
 	problems *problem.Table
 	// access is nil where everybody may do everything.
 	access  api.Access
+	keys    api.Keys
 	reader  *query.Reader
 	pages   api.Pages
 	handler http.Handler
@@ -297,6 +298,7 @@ func (s *service) makeHandler(context.Context) (err error) {
 		Connections:    int(s.database.pool.Config().MaxConns),
 		AllowedHosts:   s.flags.AllowedHosts,
 		Access:         s.access,
+		Keys:           s.keys,
 		Requests:       s.requests,
 		Metrics:        s.metrics,
 		Stopping:       s.stopping,

@@ -32,6 +32,8 @@ const (
 // knowing them while the database is away. Between [Keyring.Load] and the end of
 // [Keyring.Run] it follows what is changed in the database.
 type Keyring struct {
+	*Keys
+
 	database Database
 	logger   *slog.Logger
 	// pace limits the logs of a key that has no limit of its own; 0 doesn't.
@@ -55,9 +57,18 @@ type entry struct {
 // NewKeyring returns a keyring that knows no keys yet. logsPerSecond limits a key that has
 // no limit of its own; 0 doesn't.
 func NewKeyring(database Database, logsPerSecond int, logger *slog.Logger) *Keyring {
-	r := &Keyring{database: database, logger: logger, pace: logsPerSecond, lookUps: rate.NewLimiter(lookUpsPerSecond, lookUpsAtOnce)}
+	r := &Keyring{Keys: NewKeys(database), database: database, logger: logger, pace: logsPerSecond, lookUps: rate.NewLimiter(lookUpsPerSecond, lookUpsAtOnce)}
 	r.known.Store(&map[hash]*entry{})
 	return r
+}
+
+// Revoke is [Keys.Revoke]. The keyring knows of it when it returns.
+func (r *Keyring) Revoke(ctx context.Context, id int64) (Key, error) {
+	key, err := r.Keys.Revoke(ctx, id)
+	if err != nil {
+		return Key{}, err
+	}
+	return key, r.Follow(ctx)
 }
 
 // Find returns whose key a text is. It fails with [ErrUnknown]. A key that isn't known yet

@@ -46,6 +46,8 @@ type Config struct {
 	// Access finds out who requests are from, or is nil where nobody is asked: then
 	// everybody may do everything.
 	Access Access
+	// Keys are the keys that Access knows, or nil if it knows none.
+	Keys Keys
 	// Requests is notified of every request.
 	Requests RequestObserver
 	// Metrics is what /metrics serves.

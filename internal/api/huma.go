@@ -18,6 +18,7 @@ const (
 	tagLogs       = "Learning logs"
 	tagSummaries  = "Summaries"
 	tagRebuilds   = "Rebuilds"
+	tagKeys       = "Keys"
 	tagOperations = "Operations"
 )
 
@@ -33,6 +34,7 @@ func (s *server) humaConfig() huma.Config {
 		{Name: tagLogs, Description: "Post learning logs, one or many, as often as the network makes you."},
 		{Name: tagSummaries, Description: "Totals and averages per day, week, month and year, by the learner's own clock."},
 		{Name: tagRebuilds, Description: "Verify and repair the rollups while everybody goes on writing."},
+		{Name: tagKeys, Description: "Who may do what."},
 		{Name: tagOperations, Description: "Is it alive, is it ready?"},
 	}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{securityBearer: {

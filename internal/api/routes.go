@@ -24,7 +24,7 @@ const (
 // document is made from this table.
 func (s *server) routes() []route {
 	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
-	const open, write, read, rebuilds = access.Open, access.WriteLogs, access.ReadLogs, access.Rebuilds
+	const open, write, read, rebuilds, keys = access.Open, access.WriteLogs, access.ReadLogs, access.Rebuilds, access.ManageKeys
 	var (
 		reading    = []problem.Kind{problem.Unavailable}
 		summing    = []problem.Kind{problem.SumTooLarge, problem.Unavailable}
@@ -59,6 +59,11 @@ func (s *server) routes() []route {
 		{del, "/v1/rebuilds/{id}", rebuilds, operation(s.documentCancelRebuild(), s.cancelRebuild), readingOne},
 		{get, "/v1/rebuilds/{id}/events", rebuilds, operation(documentWatchRebuild(), s.watchRebuild), readingOne},
 		{get, "/v1/verifications", rebuilds, operation(documentListVerifications(), s.listVerifications), reading},
+
+		{get, "/v1/keys", keys, operation(documentListKeys(), s.listKeys), readingOne},
+		{post, "/v1/keys", keys, operation(s.documentCreateKey(), s.createKey), append([]problem.Kind{problem.NotFound}, posting...)},
+		{post, "/v1/keys/{id}/rotate", keys, operation(documentRotateKey(), s.rotateKey), readingOne},
+		{del, "/v1/keys/{id}", keys, operation(documentRevokeKey(), s.revokeKey), readingOne},
 
 		{get, HealthPath, open, operation(documentAlive(), s.alive), nil},
 		{get, ReadyPath, open, operation(documentReady(), s.ready), reading},
