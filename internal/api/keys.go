@@ -72,9 +72,8 @@ type (
 		Body         CreatedKey
 	}
 	rotateInput struct {
-		keyInput
-
-		OverlapSeconds int `query:"overlap_seconds" minimum:"0" maximum:"31536000" default:"86400" doc:"How long the old key goes on being known."`
+		ID             int64 `path:"id" minimum:"1" doc:"The key's id."`
+		OverlapSeconds int   `query:"overlap_seconds" minimum:"0" maximum:"31536000" default:"86400" doc:"How long the old key goes on being known."`
 	}
 )
 

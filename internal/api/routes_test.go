@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -165,4 +166,28 @@ func TestAValueThatIsOutOfBoundsIsShown(t *testing.T) {
 		answer := serve(handler, http.MethodPost, RecordPath, mediaJSON, strings.NewReader(early))
 		assert.Contains(t, answer.Body.String(), `"value":"`+timestamp+`"`)
 	}
+}
+
+// The cells themselves are checked with a whole service: TestWhoMayDoWhat.
+func TestEveryRouteHasCellsForEverybody(t *testing.T) {
+	t.Parallel()
+	s, _ := withAllPages(t)
+	written, err := os.ReadFile("testdata/access.txt")
+	require.NoError(t, err)
+	lines := strings.Split(strings.TrimSpace(string(written)), "\n")
+	columns := len(strings.Fields(lines[0]))
+	var rows, table []string
+	for _, line := range lines[1:] {
+		fields := strings.Fields(line)
+		assert.Len(t, fields, 2+columns, line)
+		rows = append(rows, fields[0]+" "+fields[1])
+	}
+	for _, r := range s.routes() {
+		method := r.method
+		if method == anyMethod {
+			method = "ANY"
+		}
+		table = append(table, method+" "+r.path)
+	}
+	assert.Equal(t, table, rows, "a row for each line of the table of routes, in its order")
 }
