@@ -84,7 +84,7 @@ func (m *matrix) question(method, path string) asked {
 	}
 	q := asked{path: path, contentType: "application/json", body: bodies[method+" "+path]}
 	if method == http.MethodPost && !strings.HasPrefix(path, "/v1/") {
-		q.contentType, q.body = "application/x-www-form-urlencoded", url.Values{"time_zone": {"Asia/Tokyo"}, "action": {"verify"}}.Encode()
+		q.contentType, q.body = "application/x-www-form-urlencoded", url.Values{"time_zone": {"Asia/Tokyo"}, "action": {"verify"}, "name": {"of a cell"}, "scope": {"logs:read"}}.Encode()
 	}
 	if strings.Contains(path, "/keys/{id}") {
 		key, _, err := access.NewKeys(m.pool).Create(m.t.Context(), access.NewKey{Name: "of a cell", Scopes: []access.Scope{access.ReadLogs}})

@@ -218,6 +218,7 @@ func (s *service) startPages(ctx context.Context) error {
 		Reader:         s.reader,
 		Recorder:       s.recorder,
 		Jobs:           s.jobs,
+		Keys:           s.keys,
 		Zone:           s.flags.TimeZone.location,
 		Problems:       s.problems,
 		RequestTimeout: s.flags.RequestTimeout,
@@ -254,6 +255,10 @@ func (s *service) startOperatorsPages(ctx context.Context, pages *dashboard.Page
 	s.pages.Operator, s.pages.CancelRebuild = pages.Operator, pages.CancelRebuild
 	s.pages.CancelWaiting = pages.CancelWaiting
 	s.pages.ResumeQueue = pages.ResumeQueue
+	if s.keys != nil {
+		s.pages.ListKeys, s.pages.CreateKey = pages.ListKeys, pages.CreateKey
+		s.pages.RotateKey, s.pages.RevokeKey = pages.RotateKey, pages.RevokeKey
+	}
 	s.pages.RequestRebuild, s.pages.RequestRezone = pages.RequestRebuild, pages.RequestRezone
 	jobPages, err := jobpages.New(jobpages.Config{
 		Client:   s.jobs.Client(),

@@ -181,6 +181,7 @@ type Pages struct {
 	Operator, RequestRebuild, RequestRezone, CancelRebuild http.Handler
 	CancelWaiting                                          http.Handler
 	ResumeQueue                                            http.Handler
+	ListKeys, CreateKey, RotateKey, RevokeKey              http.Handler
 	Jobs                                                   http.Handler
 	// Fail shows why there is no page. It must be set if there are pages.
 	Fail func(http.ResponseWriter, *http.Request, error)

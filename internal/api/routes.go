@@ -87,6 +87,10 @@ func (s *server) routes() []route {
 		{post, "/admin/rebuilds/cancel", rebuilds, page(s.Pages.CancelWaiting), reading},
 		{post, "/admin/rebuilds/{id}/cancel", rebuilds, page(s.Pages.CancelRebuild), readingOne},
 		{post, "/admin/queues/{queue}/resume", rebuilds, page(s.Pages.ResumeQueue), readingOne},
+		{get, "/admin/keys", keys, page(s.Pages.ListKeys), reading},
+		{post, "/admin/keys", keys, page(s.Pages.CreateKey), []problem.Kind{problem.Unreadable, problem.Unavailable}},
+		{post, "/admin/keys/{id}/rotate", keys, page(s.Pages.RotateKey), readingOne},
+		{post, "/admin/keys/{id}/revoke", keys, page(s.Pages.RevokeKey), readingOne},
 		{anyMethod, JobsPath, rebuilds, page(s.Pages.Jobs), jobPages},
 		{anyMethod, JobsPath + "/*", rebuilds, page(s.Pages.Jobs), jobPages},
 	}

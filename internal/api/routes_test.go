@@ -24,6 +24,7 @@ func withAllPages(t *testing.T) (*server, *chi.Mux) {
 	config.Pages = Pages{
 		Static: handler, Start: handler, FindUser: handler, Learner: handler, Void: handler,
 		Operator: handler, RequestRebuild: handler, RequestRezone: handler, CancelRebuild: handler, CancelWaiting: handler, ResumeQueue: handler, Jobs: handler,
+		ListKeys: handler, CreateKey: handler, RotateKey: handler, RevokeKey: handler,
 	}
 	s, router, err := newServer(config)
 	require.NoError(t, err)

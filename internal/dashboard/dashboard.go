@@ -26,6 +26,8 @@ type Config struct {
 	Zone *time.Location
 	// Operations is what the operators' page shows. Nil leaves that page out.
 	Operations *Operations
+	// Keys are the keys of callers. Nil leaves their page out.
+	Keys Keys
 	// JobsPath is where the pages about jobs are, for links. Empty is nowhere.
 	JobsPath string
 	// Problems turns errors into problems.
@@ -43,6 +45,7 @@ type Pages struct {
 	// These are for operators.
 	Operator, RequestRebuild, RequestRezone   http.Handler
 	CancelRebuild, CancelWaiting, ResumeQueue http.Handler
+	ListKeys, CreateKey, RotateKey, RevokeKey http.Handler
 
 	templates templates
 	assets    assets
@@ -84,6 +87,8 @@ func New(config Config) (*Pages, error) {
 	pages.ResumeQueue = pages.page(pages.resumeQueue)
 	pages.RequestRebuild, pages.RequestRezone = pages.page(pages.requestRebuild), pages.page(pages.requestRezone)
 	pages.CancelWaiting = pages.page(pages.cancelWaiting)
+	pages.ListKeys, pages.CreateKey = pages.page(pages.keys), pages.page(pages.createKey)
+	pages.RotateKey, pages.RevokeKey = pages.page(pages.rotateKey), pages.page(pages.revokeKey)
 	return pages, nil
 }
 

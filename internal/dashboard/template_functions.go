@@ -18,6 +18,7 @@ func (p *Pages) templateFunctions() template.FuncMap {
 	return template.FuncMap{
 		"asset":         p.assets.path,
 		"hasOperations": func() bool { return p.Operations != nil },
+		"hasKeys":       func() bool { return p.Keys != nil },
 		"jobsPath":      func() string { return p.JobsPath },
 		"rate":          tenths,
 		"within":        within,
