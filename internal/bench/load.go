@@ -25,9 +25,9 @@ type load struct {
 	users    []uuid.UUID
 	newID    func() uuid.UUID
 	duration time.Duration
-	// path returns what is read, if it is set; then nothing is posted. headers may
-	// be empty.
-	path    func(*rand.Rand) string
+	// path returns what is read, if it is set; then nothing is posted.
+	path func(*rand.Rand) string
+	// headers are further lines of each request, or empty.
 	headers string
 }
 
@@ -230,7 +230,9 @@ func (c *client) next() []byte {
 	c.head = append(c.head, path...)
 	c.head = append(c.head, " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "...)
 	c.head = strconv.AppendInt(c.head, int64(len(c.body)), 10)
-	c.head = append(c.head, "\r\n\r\n"...)
+	c.head = append(c.head, "\r\n"...)
+	c.head = append(c.head, c.headers...)
+	c.head = append(c.head, "\r\n"...)
 	return append(c.head, c.body...)
 }
 

@@ -131,6 +131,9 @@ func (s *service) callRebuild(ctx context.Context, method, path, body string) (a
 		return rebuildAnswer{}, err
 	}
 	request.Header.Set("Content-Type", "application/json")
+	if s.key != "" {
+		request.Header.Set("Authorization", "Bearer "+s.key)
+	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return rebuildAnswer{}, err

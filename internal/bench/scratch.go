@@ -91,6 +91,16 @@ func execute(ctx context.Context, address string, statements ...string) error {
 type service struct {
 	address string
 	command *exec.Cmd
+	// key is what its callers send, or empty.
+	key string
+}
+
+// authorization is a line of the header of a request, or empty.
+func (s *service) authorization() string {
+	if s.key == "" {
+		return ""
+	}
+	return "Authorization: Bearer " + s.key + "\r\n"
 }
 
 // serve starts a service on a database, and returns when it is ready.

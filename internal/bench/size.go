@@ -74,12 +74,12 @@ func (c *sizeCommand) Run(ctx context.Context, f *flags) (err error) {
 
 // newService starts a service on a new database, and returns the database's address
 // too.
-func (s *scratch) newService(ctx context.Context, binary, name string) (*service, string, error) {
+func (s *scratch) newService(ctx context.Context, binary, name string, arguments ...string) (*service, string, error) {
 	url, err := s.database(ctx, name)
 	if err != nil {
 		return nil, "", err
 	}
-	running, err := s.serve(ctx, binary, url)
+	running, err := s.serve(ctx, binary, url, arguments...)
 	return running, url, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"strings"
 
 	"github.com/google/uuid"
@@ -13,6 +14,7 @@ import (
 // versusCommand compares the service with another build of it.
 type versusCommand struct {
 	Other string `required:"" type:"existingfile" help:"The other build, of an earlier revision for example."`
+	Keys  bool   `help:"This build asks for keys, and its callers send one."`
 	Only  string `help:"Only what has this in its name."`
 	Logs  int    `default:"500000" help:"How many logs are read of, and rebuilt; of the last year."`
 }
@@ -35,8 +37,18 @@ func (c *versusCommand) Run(ctx context.Context, f *flags) (err error) {
 	var builds [2]build
 	for i, binary := range []string{f.Binary, c.Other} {
 		name := []string{"this", "other"}[i]
-		if builds[i].service, builds[i].url, err = scratch.newService(ctx, binary, name); err != nil {
+		var arguments []string
+		withKeys := c.Keys && i == 0
+		if withKeys {
+			arguments = append(arguments, "--auth=keys")
+		}
+		if builds[i].service, builds[i].url, err = scratch.newService(ctx, binary, name, arguments...); err != nil {
 			return err
+		}
+		if withKeys {
+			if builds[i].service.key, err = createKey(ctx, binary, builds[i].url); err != nil {
+				return err
+			}
 		}
 		fmt.Fprintf(os.Stderr, "filling a table with %d logs …\n", c.Logs)
 		if err := fill(ctx, builds[i].url, c.Logs, users, randomIDSQL); err != nil {
@@ -65,6 +77,16 @@ func (c *versusCommand) Run(ctx context.Context, f *flags) (err error) {
 		}
 	}
 	return table(os.Stdout, rows)
+}
+
+// createKey creates a key that may do everything that is measured.
+func createKey(ctx context.Context, binary, url string) (string, error) {
+	key, err := exec.CommandContext(ctx, binary, "key", "create", "--name", "bench",
+		"--scopes", "logs:write,logs:read,rebuilds", "--database-url", url).Output()
+	if err != nil {
+		return "", fmt.Errorf("creating a key: %w", err)
+	}
+	return strings.TrimSpace(string(key)), nil
 }
 
 // inTurns runs a measurement with both builds, round by round. The builds alternate
@@ -98,7 +120,7 @@ func (c *versusCommand) ways(f *flags, users []uuid.UUID) []way {
 	read := func(name, path, headers string) way {
 		return way{name: name, run: func(ctx context.Context, b build, clients int) (result, error) {
 			return load{
-				address: b.service.address, clients: clients, batch: 1, duration: f.Duration, headers: headers,
+				address: b.service.address, clients: clients, batch: 1, duration: f.Duration, headers: headers + b.service.authorization(),
 				path: func(random *rand.Rand) string { return fmt.Sprintf(path, users[random.IntN(len(users))]) },
 			}.run(ctx)
 		}}
@@ -116,6 +138,7 @@ func (c *versusCommand) ways(f *flags, users []uuid.UUID) []way {
 			}
 			return load{
 				address: b.service.address, clients: clients, batch: batch, users: users, newID: randomID, duration: f.Duration,
+				headers: b.service.authorization(),
 			}.run(ctx)
 		}}
 	}
