@@ -75,11 +75,11 @@ func (r *Keyring) Revoke(ctx context.Context, id int64) (Key, error) {
 // is looked up in the database.
 func (r *Keyring) Find(ctx context.Context, text string) (*Identity, error) {
 	made := secret(text)
-	if !made.isWellFormed() {
+	if len(made) != keyLength {
 		return nil, ErrUnknown
 	}
 	hash := made.hash()
-	if _, ok := (*r.known.Load())[hash]; !ok && r.lookUps.Allow() {
+	if _, ok := (*r.known.Load())[hash]; !ok && made.isWellFormed() && r.lookUps.Allow() {
 		if err := r.lookUp(ctx, hash); err != nil {
 			return nil, err
 		}
