@@ -1,4 +1,15 @@
--- Older versions ask nobody who they are, so nothing of this is any use to them.
+-- Older versions ask nobody who they are. So this refuses to go back while there are keys
+-- that are not revoked: what they keep from others would be open to everybody.
+DO $$
+BEGIN
+    IF to_regclass('learninglog_keys') IS NOT NULL THEN
+        IF EXISTS (SELECT FROM learninglog_keys WHERE revoked_at IS NULL) THEN
+            RAISE EXCEPTION 'there are keys that are not revoked (%), and the older version would serve whoever has none',
+                (SELECT count(*) FROM learninglog_keys WHERE revoked_at IS NULL)
+                USING ERRCODE = 'object_not_in_prerequisite_state';
+        END IF;
+    END IF;
+END $$;
 DROP TABLE IF EXISTS learninglog_sessions;
 DROP TABLE IF EXISTS learninglog_keys;
 DROP TABLE IF EXISTS learninglog_audit;

@@ -44,6 +44,9 @@ func databaseOfVersion(t testing.TB, version uint) string {
 	return url
 }
 
+// newest is the version of the newest migration.
+const newest = 5
+
 // newMigrator returns a migrator of this version.
 func newMigrator(t testing.TB, pool *pgxpool.Pool) *postgres.Migrator {
 	t.Helper()

@@ -116,7 +116,7 @@ func TestMigratingToOwnDaysIsSafeToRepeat(t *testing.T) {
 			require.NoError(t, migrator.Up(t.Context()), "again")
 
 			assert.Equal(t, before, contentOf(t, pool))
-			assert.Equal(t, schemaOf(t, pgtest.Open(t, databaseOfVersion(t, 4))), schemaOf(t, pool))
+			assert.Equal(t, schemaOf(t, pgtest.Open(t, databaseOfVersion(t, newest))), schemaOf(t, pool))
 			assert.NoError(t, migrator.Check(t.Context()))
 		})
 	}
@@ -170,7 +170,7 @@ func TestTheMigrationMakesAnInvalidIndexAgain(t *testing.T) {
 
 	require.NoError(t, newMigrator(t, pool).Up(t.Context()))
 
-	assert.Equal(t, schemaOf(t, pgtest.Open(t, databaseOfVersion(t, 4))), schemaOf(t, pool))
+	assert.Equal(t, schemaOf(t, pgtest.Open(t, databaseOfVersion(t, newest))), schemaOf(t, pool))
 }
 
 // A process of version 3 that is still running knows neither offsets nor voided logs.

@@ -89,7 +89,7 @@ func TestTheMigrationTakesOverWhatWasPrepared(t *testing.T) {
 	assert.Equal(t, prepared, lines(t, pool, `SELECT 'learning_log_aggregates'::regclass::oid::text`), "it is that table")
 	assert.Equal(t, before, contentOf(t, pool))
 	assert.Empty(t, pgtest.Drift(t, pool))
-	assert.Equal(t, schemaOf(t, pgtest.Open(t, databaseOfVersion(t, 4))), schemaOf(t, pool), "nothing else is left")
+	assert.Equal(t, schemaOf(t, pgtest.Open(t, databaseOfVersion(t, newest))), schemaOf(t, pool), "nothing else is left")
 }
 
 func TestPreparingFromAnyOlderVersion(t *testing.T) {
@@ -106,7 +106,7 @@ func TestPreparingFromAnyOlderVersion(t *testing.T) {
 			require.NoError(t, newMigrator(t, pool).Up(t.Context()))
 
 			assert.Equal(t, before, contentOf(t, pool))
-			assert.Equal(t, schemaOf(t, pgtest.Open(t, databaseOfVersion(t, 4))), schemaOf(t, pool))
+			assert.Equal(t, schemaOf(t, pgtest.Open(t, databaseOfVersion(t, newest))), schemaOf(t, pool))
 		})
 	}
 }
@@ -329,7 +329,7 @@ func TestPreparingWhileOthersWrite(t *testing.T) {
 	assert.Equal(t, []int64{w.recorded.Load()},
 		integers(t, pool, `SELECT count(*) FROM learning_log WHERE word_count = 1`), "acknowledged, and nothing else")
 	assert.Empty(t, pgtest.Drift(t, pool))
-	assert.Equal(t, schemaOf(t, pgtest.Open(t, databaseOfVersion(t, 4))), schemaOf(t, pool))
+	assert.Equal(t, schemaOf(t, pgtest.Open(t, databaseOfVersion(t, newest))), schemaOf(t, pool))
 }
 
 func TestMigratingWhileOthersWrite(t *testing.T) {

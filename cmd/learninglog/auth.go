@@ -14,7 +14,7 @@ import (
 
 // authFlags say who may do what.
 type authFlags struct {
-	Auth []authMode `env:"LEARNINGLOG_AUTH" placeholder:"HOW" help:"How callers say who they are: keys (see learninglog key), or none if everybody who reaches the service may do everything, as behind a proxy that asks them. Without it, the service can only be reached from this machine."`
+	Auth []authMode `env:"LEARNINGLOG_AUTH" placeholder:"HOW" help:"How callers say who they are: keys, which the command key creates; or none if everybody who reaches the service may do everything, as behind a proxy that asks them. Without it, the service can only be reached from this machine."`
 }
 
 // authMode is a way in which callers say who they are.

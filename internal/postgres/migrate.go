@@ -1,9 +1,11 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"time"
@@ -153,11 +155,12 @@ func (m *Migrator) down(ctx context.Context) error {
 	})
 }
 
-// emptySQL deletes all logs and their rollups, if there are such tables.
+// emptySQL deletes all logs, their rollups and keys, if there are such tables.
 const emptySQL = `
 	DO $$ BEGIN
 	    IF to_regclass('learning_log') IS NOT NULL THEN TRUNCATE learning_log; END IF;
 	    IF to_regclass('learning_log_aggregates') IS NOT NULL THEN TRUNCATE learning_log_aggregates; END IF;
+	    IF to_regclass('learninglog_keys') IS NOT NULL THEN TRUNCATE learninglog_keys CASCADE; END IF;
 	END $$`
 
 // DownTo migrates the schema down to a version, from [OldestVersion] to the database's
@@ -179,13 +182,52 @@ func (m *Migrator) downTo(ctx context.Context, version int) error {
 		case version < OldestVersion:
 			return fmt.Errorf("going down to a version before %d would lose the results of verifications", OldestVersion)
 		}
-		down := func(migrator *migrate.Migrate) error { return migrator.Migrate(uint(version)) }
-		if err := m.migrateSchema(down, versionAfter); err != nil {
+		down := func(migrator *migrate.Migrate) error { return m.runDown(migrator, versions, version) }
+		before := versionAfter
+		if !versions.Interrupted {
+			before = func(source.Driver, int) int { return versions.Schema }
+		}
+		if err := m.migrateSchema(down, before); err != nil {
 			return fmt.Errorf("going down to version %d: %w", version, err)
 		}
 		m.analyze(ctx)
 		return nil
 	})
+}
+
+// runDown runs all down migrations to a version in one transaction, because each of them
+// may refuse. After an interruption it is not known which of them have run; those that have
+// find nothing to do.
+func (m *Migrator) runDown(migrator *migrate.Migrate, from Versions, to int) error {
+	latest := from.Schema
+	if from.Interrupted {
+		latest = m.latest
+	}
+	if latest == to {
+		return migrate.ErrNoChange
+	}
+	files, err := iofs.New(migrations.FS, ".")
+	if err != nil {
+		return err
+	}
+	var all bytes.Buffer
+	for version := latest; version > to; version-- {
+		one, _, err := files.ReadDown(uint(version))
+		if err != nil {
+			return err
+		}
+		if _, err := all.ReadFrom(one); err != nil {
+			return errors.Join(err, one.Close())
+		}
+		if err := one.Close(); err != nil {
+			return err
+		}
+	}
+	down, err := migrate.NewMigration(io.NopCloser(&all), "down", uint(latest), to)
+	if err != nil {
+		return err
+	}
+	return migrator.Run(down)
 }
 
 // analyze renews PostgreSQL's statistics of the tables. A new column has none, nor has
