@@ -209,7 +209,7 @@ func (m *matrix) send(method string, q asked, key string) answer {
 // with sends requests with a key.
 func (s *service) with(key, method, path, contentType, body string) answer {
 	s.t.Helper()
-	m := &matrix{t: s.t.(*testing.T), service: s} //nolint:forcetypeassert,errcheck // it is one
+	m := &matrix{t: s.t.(*testing.T), service: s} //nolint:forcetypeassert // it is one
 	return m.send(method, asked{path, contentType, body}, key)
 }
 
@@ -342,8 +342,11 @@ func TestTheCommandsOfKeys(t *testing.T) {
 	assert.NotContains(t, out, secret)
 
 	for _, wrong := range [][]string{
-		{"rotate", "1"}, {"rotate", "77"}, {"revoke", "77"},
-		{"create", "--name=x", "--scopes=all"}, {"create", "--name=x", "--scopes=keys", "--user", uuid.NewString()},
+		{"rotate", "1"},
+		{"rotate", "77"},
+		{"revoke", "77"},
+		{"create", "--name=x", "--scopes=all"},
+		{"create", "--name=x", "--scopes=keys", "--user", uuid.NewString()},
 		{"create", "--name=x", "--scopes=keys", "--expires=-1d"},
 	} {
 		_, problems, status := run(t, append(append([]string{"key"}, wrong...), "--database-url", databaseURL)...)
