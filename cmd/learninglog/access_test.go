@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"text/tabwriter"
 	"time"
@@ -20,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"learninglog/internal/access"
+	"learninglog/internal/embeddedpg"
 	"learninglog/internal/pgtest"
 )
 
@@ -353,4 +356,25 @@ func TestTheCommandsOfKeys(t *testing.T) {
 		assert.Equal(t, 2, status, wrong)
 		assert.NotEmpty(t, problems, wrong)
 	}
+}
+
+func TestKnownKeysStayKnownWhileTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	server, err := embeddedpg.Start(t.Context(), embeddedpg.Config{DataDir: dataDir(t), Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	stop := sync.OnceValue(server.Stop)
+	t.Cleanup(func() { _ = stop() })
+	s := serve(t, "--auth=keys", "--database-url", server.URL(), "--request-timeout=2s")
+	key := newKey(t, server.URL(), "--scopes=logs:read")
+	unused := newKey(t, server.URL(), "--scopes=logs:read")
+	path := "/v1/users/" + uuid.NewString() + "/summary"
+	require.Equal(t, http.StatusOK, s.with(key, http.MethodGet, path, "", "").status)
+
+	require.NoError(t, stop())
+
+	assert.Equal(t, http.StatusServiceUnavailable, s.with(key, http.MethodGet, path, "", "").status, "it is the database that is missed")
+	assert.Equal(t, http.StatusForbidden, s.with(key, http.MethodGet, "/metrics", "", "").status, "what it may not is known too")
+	assert.Equal(t, http.StatusUnauthorized, s.with("llk_made_up", http.MethodGet, path, "", "").status)
+	assert.Equal(t, http.StatusServiceUnavailable, s.with(unused, http.MethodGet, path, "", "").status,
+		"nobody can say that it is no key")
 }
