@@ -65,7 +65,7 @@ func (s *service) startAccess(ctx context.Context) error {
 	if s.flags.isOpen() {
 		return nil
 	}
-	keyring := access.NewKeyring(s.database.pool, 0, s.logger)
+	keyring := access.NewKeyring(s.database.pool, s.flags.LogsPerSecond, s.logger)
 	if err := keyring.Load(ctx); err != nil {
 		return err
 	}

@@ -297,6 +297,7 @@ func (s *service) makeHandler(context.Context) (err error) {
 		Connections:    int(s.database.pool.Config().MaxConns),
 		AllowedHosts:   s.flags.AllowedHosts,
 		Access:         s.access,
+		LogsPerSecond:  s.flags.LogsPerSecond,
 		Requests:       s.requests,
 		Metrics:        s.metrics,
 		Stopping:       s.stopping,

@@ -19,6 +19,7 @@ import (
 	"learninglog/internal/access"
 	"learninglog/internal/cache"
 	"learninglog/internal/problem"
+	"learninglog/internal/quota"
 	"learninglog/internal/zones"
 	"learninglog/query"
 )
@@ -46,6 +47,9 @@ type Config struct {
 	// Access finds out who requests are from, or is nil where nobody is asked: then
 	// everybody may do everything.
 	Access Access
+	// LogsPerSecond is how many logs a caller may write who has no limit of their own, on
+	// average. 0 is no limit.
+	LogsPerSecond int
 	// Requests is notified of every request.
 	Requests RequestObserver
 	// Metrics is what /metrics serves.
@@ -71,6 +75,8 @@ type server struct {
 	bodies, arrays, recording, watching, reads, largeReads, answers *places
 
 	streams *streams
+	// paces limit the logs of those who have no limit of their own.
+	paces *quota.Limiters
 	// decoding limits how many logs are decoded at the same time, so that arrays and
 	// streams leave processors to others.
 	decoding chan struct{}
@@ -124,6 +130,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		largeReads:    newPlaces(maxLargeReads, maxLargeReadsEach, "Too many thousands of rows are being read."),
 		answers:       newPlaces(maxAnswers, maxAnswersEach, "Too many large answers are being sent."),
 		streams:       newStreams(),
+		paces:         quota.NewLimiters(func() *rate.Limiter { return access.NewPace(config.LogsPerSecond) }),
 		decoding:      make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		streamTimeout: streamTimeout,
 		restPatience:  restPatience,

@@ -163,7 +163,7 @@ func (r route) document(s *server, documentation *huma.Operation) {
 			Description: http.StatusText(kind.Status),
 			Content:     map[string]*huma.MediaType{problem.MediaType: {Schema: s.problemSchema()}},
 		}
-		if kind == problem.Unavailable {
+		if kind == problem.Unavailable || kind.Status == http.StatusTooManyRequests {
 			response.Headers = map[string]*huma.Param{"Retry-After": {
 				Description: "Seconds to wait before the same request is sent again.",
 				Schema:      &huma.Schema{Type: huma.TypeInteger},
