@@ -82,7 +82,7 @@ func (s *service) startAccess(ctx context.Context) error {
 		<-done
 		return nil
 	})
-	s.access = &access.Gate{Keys: keyring}
+	s.access = access.NewGate(keyring)
 	if keyring.IsEmpty() {
 		s.logger.WarnContext(ctx, "nobody has a key yet", "create", s.flags.paste("key", "create", "--name", "backend", "--scopes", "logs:write,logs:read"))
 	}

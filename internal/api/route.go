@@ -52,7 +52,7 @@ func (r route) kinds() []problem.Kind {
 	if r.needs == access.Open {
 		return kinds
 	}
-	kinds = append(kinds, problem.Unauthenticated, problem.Forbidden)
+	kinds = append(kinds, problem.Unauthenticated, problem.Forbidden, problem.TooManyFailures)
 	if strings.Contains(r.path, learnerInPath) {
 		kinds = append(kinds, problem.NotFound)
 	}
