@@ -234,6 +234,10 @@ func (s *service) send(method, path, contentType, body string) (answer, error) {
 	if body != "" {
 		request.Header.Set("Content-Type", contentType)
 	}
+	return do(request)
+}
+
+func do(request *http.Request) (answer, error) {
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return answer{}, err

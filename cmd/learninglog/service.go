@@ -296,6 +296,7 @@ func (s *service) makeHandler(context.Context) (err error) {
 		RequestTimeout: s.flags.RequestTimeout,
 		Connections:    int(s.database.pool.Config().MaxConns),
 		AllowedHosts:   s.flags.AllowedHosts,
+		TrustedProxies: s.flags.trustedProxies(),
 		Access:         s.access,
 		LogsPerSecond:  s.flags.LogsPerSecond,
 		Requests:       s.requests,

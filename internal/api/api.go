@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"time"
 
@@ -44,6 +45,9 @@ type Config struct {
 	// AllowedHosts are the host names by which the service may be asked for, besides
 	// localhost and addresses: see [CheckHost]. Default: none.
 	AllowedHosts []string
+	// TrustedProxies are the addresses whose X-Forwarded-For says who a request is from.
+	// Default: none.
+	TrustedProxies []netip.Prefix
 	// Access finds out who requests are from, or is nil where nobody is asked: then
 	// everybody may do everything.
 	Access Access
