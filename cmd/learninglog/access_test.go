@@ -113,6 +113,7 @@ type matrix struct {
 	request uuid.UUID
 	rebuild int64
 	asset   string // the path of a static file
+	asked   int
 }
 
 // Each cell of the matrix is the status that somebody gets of a route.
@@ -121,7 +122,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	databaseURL := pgtest.URL(t)
 	m := &matrix{t: t, pool: pgtest.Open(t, databaseURL), learner: uuid.New(), request: uuid.New()}
 	everybody := strangers(t, m.pool, m.learner)
-	m.service = serve(t, "--auth=keys", "--database-url", databaseURL)
+	m.service = serve(t, "--auth=keys", "--trusted-proxies=127.0.0.1", "--database-url", databaseURL)
 	operator := everybody[len(everybody)-1]
 	m.prepare(operator.key)
 
@@ -197,6 +198,8 @@ func (m *matrix) send(method string, q asked, key string) answer {
 	if key != "" {
 		request.Header.Set("Authorization", "Bearer "+key)
 	}
+	m.asked++ // each time from another address: one that fails often would be kept waiting
+	request.Header.Set("X-Forwarded-For", fmt.Sprintf("10.0.%d.%d", m.asked/250, 1+m.asked%250))
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(request)
 	require.NoError(m.t, err)
@@ -216,11 +219,12 @@ func (s *service) with(key, method, path, contentType, body string) answer {
 	return m.send(method, asked{path, contentType, body}, key)
 }
 
-func newKey(t *testing.T, databaseURL string, arguments ...string) string {
+// newKey creates a key.
+func newKey(t testing.TB, databaseURL string, arguments ...string) string {
 	t.Helper()
-	out, problems, status := run(t, append([]string{"key", "create", "--name", "of a test", "--database-url", databaseURL}, arguments...)...)
+	printed, problems, status := run(t, append([]string{"key", "create", "--name=of a test", "--database-url", databaseURL}, arguments...)...)
 	require.Zero(t, status, problems)
-	return strings.TrimSpace(out)
+	return strings.TrimSpace(printed)
 }
 
 func TestAKeyOfALearnerWritesTheirLogsAlone(t *testing.T) {

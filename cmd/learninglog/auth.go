@@ -65,7 +65,7 @@ func (s *service) startAccess(ctx context.Context) error {
 	if s.flags.isOpen() {
 		return nil
 	}
-	keyring := access.NewKeyring(s.database.pool, 0, s.logger)
+	keyring := access.NewKeyring(s.database.pool, s.flags.LogsPerSecond, s.logger)
 	if err := keyring.Load(ctx); err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (s *service) startAccess(ctx context.Context) error {
 		<-done
 		return nil
 	})
-	s.access, s.keys = &access.Gate{Keys: keyring}, keyring
+	s.access, s.keys = access.NewGate(keyring), keyring
 	if keyring.IsEmpty() {
 		s.logger.WarnContext(ctx, "nobody has a key yet", "create", s.flags.paste("key", "create", "--name", "backend", "--scopes", "logs:write,logs:read"))
 	}

@@ -466,7 +466,7 @@ func TestServeChecksItsFlagsBeforeItListens(t *testing.T) {
 // What the help shows to be typed is a command that there is, with flags that it has.
 func TestHelpShowsCommandsThatThereAre(t *testing.T) {
 	t.Parallel()
-	shown := regexp.MustCompile(`(?m)^ +learninglog (.+?)(?:  .*)?$`)
+	shown := regexp.MustCompile(`(?m)^ {1,8}learninglog (.+?)(?:  .*)?$`)
 	found := 0
 	for _, command := range []string{
 		"serve", "migrate", "migrate down", "import", "rebuild", "rebuild start", "rebuild watch", "rebuild cancel",

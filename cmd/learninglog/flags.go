@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -50,6 +51,23 @@ func (z *timeZone) UnmarshalText(text []byte) error {
 	}
 	if z.location, err = known.Load(string(text)); err != nil {
 		return fmt.Errorf("%w, not %.100q", err, text)
+	}
+	return nil
+}
+
+// network is a range of addresses, or one.
+type network struct{ prefix netip.Prefix }
+
+// UnmarshalText is called by kong.
+func (n *network) UnmarshalText(text []byte) (err error) {
+	if n.prefix, err = netip.ParsePrefix(string(text)); err != nil {
+		var only netip.Addr
+		if only, err = netip.ParseAddr(string(text)); err == nil {
+			n.prefix, err = only.WithZone("").Prefix(only.BitLen())
+		}
+	}
+	if err != nil || n.prefix.Addr().Is4In6() {
+		return fmt.Errorf("must be an address or a network, such as 192.0.2.7 or 10.0.0.0/8, not %.100q", text)
 	}
 	return nil
 }

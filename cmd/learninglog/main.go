@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,11 +94,11 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 	return 0
 }
 
-// withoutSecrets returns the text of err without arguments that look like the URL of a
-// database, or like a part of one in the form key=value. kong repeats an argument that
-// it doesn't expect, such as a URL whose flag was forgotten.
+// withoutSecrets returns the text of err without keys, and without arguments that look like
+// the URL of a database, or like a part of one in the form key=value. kong repeats an
+// argument that it doesn't expect, such as a URL whose flag was forgotten.
 func withoutSecrets(err error, arguments []string) string {
-	text := err.Error()
+	text := regexp.MustCompile(`llk_\w+`).ReplaceAllString(err.Error(), "llk_…")
 	for _, argument := range arguments {
 		if !strings.HasPrefix(argument, "-") && strings.ContainsAny(argument, "@=") {
 			text = strings.ReplaceAll(text, argument, "…")

@@ -129,7 +129,7 @@ func startService(t testing.TB, command *exec.Cmd) (*service, error) {
 		lines := bufio.NewScanner(stdout)
 		for lines.Scan() {
 			text.WriteString(lines.Text() + "\n")
-			if strings.Contains(lines.Text(), "/summary?") {
+			if strings.Contains(lines.Text(), "/summary?") || strings.Contains(lines.Text(), "Authorization: Bearer") {
 				ready <- text.String()
 			}
 		}
@@ -234,6 +234,10 @@ func (s *service) send(method, path, contentType, body string) (answer, error) {
 	if body != "" {
 		request.Header.Set("Content-Type", contentType)
 	}
+	return do(request)
+}
+
+func do(request *http.Request) (answer, error) {
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return answer{}, err
@@ -292,11 +296,17 @@ func (s *service) sums(user uuid.UUID, query string) (words, entries int) {
 // run runs a command of the program until it ends.
 func run(t testing.TB, arguments ...string) (stdout, stderr string, status int) {
 	t.Helper()
+	return runIn(t, environment(), arguments...)
+}
+
+// runIn is like run, but has its own environment.
+func runIn(t testing.TB, environment []string, arguments ...string) (stdout, stderr string, status int) {
+	t.Helper()
 	const hangs = 5 * time.Minute // no command takes so long, even on a slow machine
 	ctx, cancel := context.WithTimeout(context.Background(), hangs)
 	defer cancel()
 	command := exec.CommandContext(ctx, program, arguments...)
-	command.Env = environment()
+	command.Env = environment
 	var out, problems bytes.Buffer
 	command.Stdout, command.Stderr = &out, &problems
 	err := command.Run()

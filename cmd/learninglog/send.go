@@ -15,6 +15,8 @@ import (
 
 // sendFlags are the flags of the commands that send a file of logs to a service.
 type sendFlags struct {
+	keyFlags
+
 	URL           serviceURL    `name:"url" env:"LEARNINGLOG_URL" default:"http://127.0.0.1:8080" help:"Where the service is."`
 	Rejects       string        `type:"path" placeholder:"FILE" help:"Where to write the logs that are rejected: by default, beside the file. If there are none, a file that is there from an earlier time is removed."`
 	RetryFor      time.Duration `default:"1m" help:"How long to go on trying while the service acknowledges nothing."`
@@ -57,6 +59,10 @@ func (f *sendFlags) sendFile(
 	ctx context.Context, stdout io.Writer, name string, words wording,
 	open func(stored io.Reader, name string) (*importer.Input, error),
 ) error {
+	key, err := f.read()
+	if err != nil {
+		return err
+	}
 	file, size, err := openLogs(name)
 	if err != nil {
 		return err
@@ -74,7 +80,7 @@ func (f *sendFlags) sendFile(
 		return err
 	}
 	rejects := importer.NewRejectFile(path)
-	progress, err := f.send(ctx, input, size, rejects.Write)
+	progress, err := f.send(ctx, input, size, key, rejects.Write)
 	err = errors.Join(err, rejects.Close())
 	if err == nil {
 		err = rejects.RemoveEarlier()
@@ -82,12 +88,13 @@ func (f *sendFlags) sendFile(
 	return words.report(ctx, stdout, progress, err, path)
 }
 
-// send sends an input, whose size is in bytes or -1, and shows the progress.
+// send sends an input, whose size is in bytes or -1, with a key, and shows the progress.
 func (f *sendFlags) send(
-	ctx context.Context, input *importer.Input, size int64, reject func(importer.Reject) error,
+	ctx context.Context, input *importer.Input, size int64, key string, reject func(importer.Reject) error,
 ) (importer.Progress, error) {
 	sender := importer.NewSender(importer.Config{
 		Service:       f.URL.url,
+		Key:           key,
 		Input:         input,
 		Reject:        reject,
 		RetryFor:      f.RetryFor,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -27,11 +28,23 @@ func (w wording) report(ctx context.Context, stdout io.Writer, progress importer
 	case ctx.Err() != nil:
 		return fmt.Errorf("stopped before the end: %s", w.again)
 	case err != nil:
-		return fmt.Errorf("not everything is %s: %w; %s", w.done, err, w.again)
+		return fmt.Errorf("not everything is %s: %w; %s", w.done, withKeyHint(err), w.again)
 	case progress.Rejected() > 0:
 		return errRejects
 	}
 	return nil
+}
+
+// withKeyHint adds to an error what to do about a key.
+func withKeyHint(err error) error {
+	switch {
+	case errors.Is(err, importer.ErrKeyNeeded):
+		return fmt.Errorf("%w Set %s to a key with the scope logs:write, or name a file that has one with --key-file: see learninglog key create --help", err, keyVariable)
+	case errors.Is(err, importer.ErrScopeNeeded):
+		return fmt.Errorf("%w Use a key with that scope: see learninglog key create --help", err)
+	default:
+		return err
+	}
 }
 
 func (w wording) print(stdout io.Writer, progress importer.Progress, finished bool, rejects string) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -22,7 +23,9 @@ type serveCommand struct {
 
 	Addr              string        `env:"LEARNINGLOG_ADDR" default:"127.0.0.1:8080" help:"Where to listen: host:port. Port 0 takes a free one."`
 	AllowedHosts      []string      `env:"LEARNINGLOG_ALLOWED_HOSTS" placeholder:"NAME" help:"The host names by which the service is known, joined by commas: learn.example.com, *.example.com for all below it, or * for any. It answers requests for addresses, for localhost and for these, so that no page of another site can pass for one of its own."`
+	TrustedProxies    []network     `env:"LEARNINGLOG_TRUSTED_PROXIES" placeholder:"NETWORK" help:"The addresses of the proxies before the service, joined by commas, such as 10.0.0.0/8 or 192.0.2.7. Who a request is from is then the last address in its X-Forwarded-For that isn't one of these, for the shares of callers without keys and for wrong keys. Only name proxies that add to that header. Connections are still counted by where they come from, so a proxy may have half of --max-connections."`
 	MaxConnections    int           `env:"LEARNINGLOG_MAX_CONNECTIONS" default:"2048" help:"How many connections may be open, of which one caller (an address) may have half. There are fewer where the system allows fewer open files."`
+	LogsPerSecond     int           `env:"LEARNINGLOG_LOGS_PER_SECOND" default:"0" help:"How many logs a second a caller without a limit of their own may write, on average: a key, or an address where there are none. What ten seconds allow, or 10000 logs, may come at once. Beyond that, posts are answered 429, and NDJSON is read more slowly. 0: no limit."`
 	Admin             bool          `env:"LEARNINGLOG_ADMIN" default:"true" negatable:"" help:"Serve the pages for operators, under /admin. Without --auth they have no login."`
 	Demo              bool          `help:"First fill an empty database with a year of made-up logs of some learners, to look at. Refuses where there are logs."`
 	LogLevel          logLevel      `env:"LEARNINGLOG_LOG_LEVEL" default:"info" help:"What to log: debug, info, warn or error."`
@@ -44,7 +47,7 @@ type serveCommand struct {
 
 // Validate is called by kong.
 func (c *serveCommand) Validate() error {
-	const maxInt32 = 1<<31 - 1
+	const maxInt32, maxLogsPerSecond = 1<<31 - 1, 1_000_000_000
 	switch {
 	case c.MaxWordCount < 1 || c.MaxWordCount > maxInt32:
 		return fmt.Errorf("--max-word-count must be from 1 to %d", maxInt32)
@@ -52,6 +55,8 @@ func (c *serveCommand) Validate() error {
 		return errors.New("--earliest-timestamp must be in the years 2 to 9000")
 	case c.MaxAhead < 0 || c.MaxAhead > 24*366*100*time.Hour:
 		return errors.New("--max-ahead must be from 0 to 100 years")
+	case c.LogsPerSecond < 0 || c.LogsPerSecond > maxLogsPerSecond:
+		return fmt.Errorf("--logs-per-second must be from 1 to %d, or 0 for no limit", maxLogsPerSecond)
 	case c.MaxConnections < 2:
 		return errors.New("--max-connections must be at least 2")
 	case c.RebuildChunkLogs < 1:
@@ -102,6 +107,13 @@ func tuneGarbageCollection() {
 
 func (c *serveCommand) limits() command.Limits {
 	return command.Limits{MaxWordCount: c.MaxWordCount, Earliest: c.EarliestTimestamp.at, MaxAhead: c.MaxAhead}
+}
+
+func (c *serveCommand) trustedProxies() (networks []netip.Prefix) {
+	for _, n := range c.TrustedProxies {
+		networks = append(networks, n.prefix)
+	}
+	return networks
 }
 
 func (c *serveCommand) logger() *slog.Logger {

@@ -37,7 +37,7 @@ Besides user_id and request_id, whatever a file has is ignored. So a file that w
 
 Voiding again is safe: what is voided stays so. If the service restarts meanwhile, the command goes on by itself.
 
-Logs of a file that are unknown or invalid are written to FILE.void.rejects.ndjson (void.rejects.ndjson for standard input), each with its line number, what is wrong and its text.
+Logs of a file that are unknown, invalid or of another learner than the key are written to FILE.void.rejects.ndjson (void.rejects.ndjson for standard input), each with its line number, what is wrong and its text.
 
 Exits with 0 if every log is voided, now or before, 1 if some were unknown or invalid, 2 if it could not be finished.`
 }
@@ -70,6 +70,10 @@ func (c *voidCommand) Run(ctx context.Context, stdout io.Writer) error {
 	if c.File != "" {
 		return c.sendFile(ctx, stdout, c.File, voiding(), c.open)
 	}
+	key, err := c.read()
+	if err != nil {
+		return err
+	}
 	var list strings.Builder
 	for _, id := range c.RequestID {
 		_, _ = fmt.Fprintln(&list, id)
@@ -79,7 +83,7 @@ func (c *voidCommand) Run(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	var rejects []importer.Reject
-	progress, err := c.send(ctx, input, int64(list.Len()), func(reject importer.Reject) error {
+	progress, err := c.send(ctx, input, int64(list.Len()), key, func(reject importer.Reject) error {
 		rejects = append(rejects, reject)
 		return nil
 	})
@@ -116,6 +120,7 @@ func voiding() wording {
 			{outcome: importer.Voided, label: "voided", always: true},
 			{outcome: importer.AlreadyVoided, label: "already voided", always: true},
 			{outcome: importer.Unknown, label: "unknown", always: true},
+			{outcome: importer.Forbidden, label: "forbidden"},
 			{outcome: importer.Invalid, label: "invalid", always: true},
 		},
 	}

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -85,6 +86,15 @@ func (r *Keyring) Find(ctx context.Context, text string) (*Identity, error) {
 		}
 	}
 	return r.byHash(hash)
+}
+
+// byHeart is Find without the database.
+func (r *Keyring) byHeart(text string) (*Identity, error) {
+	made := secret(text)
+	if !made.isWellFormed() {
+		return nil, ErrUnknown
+	}
+	return r.byHash(made.hash())
 }
 
 // byHash returns whose key has a hash, for sessions that were begun with it. It fails with
@@ -213,7 +223,7 @@ func (r *Keyring) newEntry(key Key, before *entry) *entry {
 		Scopes:  key.Scopes,
 		Learner: key.UserID,
 		Caller:  caller.Named(fmt.Sprintf("key %d", key.ID)),
-		Pace:    newPace(key.LogsPerSecond, r.pace),
+		Pace:    NewPace(cmp.Or(key.LogsPerSecond, r.pace)),
 	}}
 	if before != nil {
 		e.used.Store(before.used.Load())
@@ -224,17 +234,14 @@ func (r *Keyring) newEntry(key Key, before *entry) *entry {
 	return e
 }
 
-// newPace returns a limit of logs a second. A device that was offline for a day may send
-// what it has at once: what ten seconds allow, and no less than an array has.
-func newPace(own, otherwise int) *rate.Limiter {
+// NewPace returns a limit of logs a second, or nil for 0. A device that was offline for a
+// day may send what it has at once: what ten seconds allow, and no less than an array has.
+func NewPace(logsPerSecond int) *rate.Limiter {
 	const seconds, array = 10, 10_000
-	if own == 0 {
-		own = otherwise
-	}
-	if own == 0 {
+	if logsPerSecond == 0 {
 		return nil
 	}
-	return rate.NewLimiter(rate.Limit(own), max(own*seconds, array))
+	return rate.NewLimiter(rate.Limit(logsPerSecond), max(logsPerSecond*seconds, array))
 }
 
 // noteUse notes in the database which keys were used since it was noted last.

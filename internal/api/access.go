@@ -19,7 +19,8 @@ import (
 // Access finds out who requests are from.
 type Access interface {
 	// Identify returns nil for a request that says nothing of whom it is from. It fails
-	// with [access.ErrUnknown] for credentials that are worth nothing.
+	// with [access.ErrUnknown] for credentials that are worth nothing, and with an
+	// [*access.TooManyFailuresError] if too many were.
 	Identify(r *http.Request) (*access.Identity, error)
 	// LoginPath is where people log in, or empty if they can't.
 	LoginPath() string
@@ -78,7 +79,10 @@ func keepPrivate(header http.Header) {
 // one in its path, or empty.
 func (s *server) admit(r route, request *http.Request, learner string) (context.Context, error) {
 	identity, err := s.Access.Identify(request)
+	failures, isLimited := errors.AsType[*access.TooManyFailuresError](err)
 	switch {
+	case isLimited:
+		return nil, problem.TooManyFailures.New("").Later(failures.After)
 	case errors.Is(err, access.ErrUnknown):
 		return nil, problem.Unauthenticated.New("The key, the token or the session is not known, has expired or was revoked.")
 	case err != nil:

@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"learninglog/internal/access"
 	"learninglog/internal/cache"
 	"learninglog/internal/problem"
+	"learninglog/internal/quota"
 	"learninglog/internal/zones"
 	"learninglog/query"
 )
@@ -43,11 +45,17 @@ type Config struct {
 	// AllowedHosts are the host names by which the service may be asked for, besides
 	// localhost and addresses: see [CheckHost]. Default: none.
 	AllowedHosts []string
+	// TrustedProxies are the addresses whose X-Forwarded-For says who a request is from.
+	// Default: none.
+	TrustedProxies []netip.Prefix
 	// Access finds out who requests are from, or is nil where nobody is asked: then
 	// everybody may do everything.
 	Access Access
 	// Keys are the keys that Access knows, or nil if it knows none.
 	Keys Keys
+	// LogsPerSecond is how many logs a caller may write who has no limit of their own, on
+	// average. 0 is no limit.
+	LogsPerSecond int
 	// Requests is notified of every request.
 	Requests RequestObserver
 	// Metrics is what /metrics serves.
@@ -73,6 +81,8 @@ type server struct {
 	bodies, arrays, recording, watching, reads, largeReads, answers *places
 
 	streams *streams
+	// paces limit the logs of those who have no limit of their own.
+	paces *quota.Limiters
 	// decoding limits how many logs are decoded at the same time, so that arrays and
 	// streams leave processors to others.
 	decoding chan struct{}
@@ -126,6 +136,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		largeReads:    newPlaces(maxLargeReads, maxLargeReadsEach, "Too many thousands of rows are being read."),
 		answers:       newPlaces(maxAnswers, maxAnswersEach, "Too many large answers are being sent."),
 		streams:       newStreams(),
+		paces:         quota.NewLimiters(func() *rate.Limiter { return access.NewPace(config.LogsPerSecond) }),
 		decoding:      make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		streamTimeout: streamTimeout,
 		restPatience:  restPatience,

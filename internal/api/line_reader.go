@@ -7,9 +7,12 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"learninglog/command"
 	"learninglog/internal/lines"
 	"learninglog/internal/panics"
+	"learninglog/internal/quota"
 )
 
 // maxBlock is the largest number of logs in a block. A block contains what arrived
@@ -21,24 +24,30 @@ const maxBlock = 1000
 type lineReader struct {
 	lines *lines.Reader
 	read  func(index int, text []byte) postedLog
+	// pace limits how many logs are taken in, or is nil.
+	pace *rate.Limiter
 	// done is closed when the body is no longer being read.
 	done chan struct{}
+	// stopping is closed when no more logs are wanted.
+	stopping chan struct{}
 
 	mu      sync.Mutex
 	changed *sync.Cond
 	next    []postedLog
 	arrived int       // logs since then:
-	since   time.Time // when the stream was opened, or the service was slow last
+	since   time.Time // when the stream was opened, or the client was kept waiting last
 	last    time.Time // when the last log arrived, or could be taken in
 	waiting bool      // for the client; next has everything that has arrived
+	paced   bool      // the next log waits until the client may send it
 	stopped error     // why no more logs are wanted, or nil
 	end     error     // why there are no more logs: io.EOF at the end of the body
 }
 
-// newLineReader returns a reader of body. read decodes the text of a line.
-func newLineReader(read func(index int, text []byte) postedLog) *lineReader {
+// newLineReader returns a reader of body. pace limits the logs, unless it is nil. read
+// decodes the text of a line.
+func newLineReader(pace *rate.Limiter, read func(index int, text []byte) postedLog) *lineReader {
 	now := time.Now()
-	r := &lineReader{read: read, since: now, last: now, done: make(chan struct{})}
+	r := &lineReader{pace: pace, read: read, since: now, last: now, done: make(chan struct{}), stopping: make(chan struct{})}
 	r.changed = sync.NewCond(&r.mu)
 	return r
 }
@@ -80,7 +89,7 @@ func (r *lineReader) readAll() error {
 			log = r.read(index, text)
 		}
 		index++
-		if !r.put(log) {
+		if !r.keepPace() || !r.put(log) {
 			return command.ErrStopped
 		}
 	}
@@ -95,13 +104,36 @@ func (r *lineReader) wait() {
 	r.changed.Broadcast()
 }
 
+// keepPace waits until the client may send one more log. It returns false if no more logs
+// are wanted.
+func (r *lineReader) keepPace() bool {
+	// With some logs at a time, they share a commit.
+	const leastWait = 100 * time.Millisecond
+	for {
+		wait := quota.Take(r.pace, 1)
+		if wait == 0 {
+			return true
+		}
+		r.mu.Lock()
+		r.paced, r.waiting = true, true
+		r.changed.Broadcast()
+		r.mu.Unlock()
+		select {
+		case <-time.After(max(wait, leastWait)):
+		case <-r.stopping:
+			return false
+		}
+	}
+}
+
 // put adds a log when there is room for it. It returns false if no more logs are
 // wanted.
 func (r *lineReader) put(log postedLog) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiting = false
-	waited := r.full()
+	waited := r.full() || r.paced
+	r.paced = false
 	for r.full() && r.stopped == nil {
 		r.changed.Wait()
 	}
@@ -169,6 +201,7 @@ func (r *lineReader) stop(cause error) {
 	defer r.mu.Unlock()
 	if r.stopped == nil {
 		r.stopped = cause
+		close(r.stopping)
 	}
 	r.changed.Broadcast()
 }

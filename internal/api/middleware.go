@@ -20,6 +20,7 @@ import (
 // The first is the outermost.
 func (s *server) middleware() chi.Middlewares {
 	return chi.Chain(
+		s.lookBehindProxies,
 		forbidSniffing,
 		identify,
 		s.observe,

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/google/uuid"
+	"golang.org/x/time/rate"
 
 	"learninglog/command"
 	"learninglog/internal/access"
@@ -31,6 +32,8 @@ const forbidden command.Status = "forbidden"
 type action struct {
 	// identity is whose request it is. Logs of learners whom they don't know are refused.
 	identity *access.Identity
+	// pace limits how many there may be, or is nil.
+	pace *rate.Limiter
 	// decode reads a log. If it is to be voided, only its key is needed.
 	decode func(location string, text []byte) (command.Log, []problem.Field, error)
 	// write records or voids logs. It waits while too many wait to be written.
@@ -48,6 +51,7 @@ type action struct {
 func (s *server) toRecord(ctx context.Context) action {
 	return action{
 		identity:     s.identity(ctx),
+		pace:         s.paceOf(ctx),
 		decode:       s.decoder().decode,
 		write:        s.Recorder.RecordPatiently,
 		countInvalid: s.Recorder.CountInvalid,
@@ -60,6 +64,7 @@ func (s *server) toRecord(ctx context.Context) action {
 func (s *server) toVoid(ctx context.Context) action {
 	return action{
 		identity: s.identity(ctx),
+		pace:     s.paceOf(ctx),
 		decode:   decodeTarget,
 		write: func(ctx context.Context, logs []command.Log) []command.Outcome {
 			targets := make([]command.Target, len(logs))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"learninglog/internal/caller"
 	"learninglog/rollup"
 	"learninglog/rollup/rebuild"
 )
@@ -177,6 +178,9 @@ func (s *server) requestRebuild(ctx context.Context, input *newRebuildInput) (*n
 func (s *server) requestJob(ctx context.Context, args rebuild.Args) (*newRebuildOutput, error) {
 	ctx, cancel := s.finish(ctx)
 	defer cancel()
+	if s.Access != nil { // an address may be that of a proxy, and so of everybody
+		args.Requester = caller.Of(ctx).String()
+	}
 	requested, err := s.Jobs.Request(ctx, args)
 	if err != nil {
 		return nil, err

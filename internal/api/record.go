@@ -135,6 +135,9 @@ func (s *server) recordOne(w http.ResponseWriter, r *http.Request) (*LearningLog
 	if err != nil {
 		return nil, 0, err
 	}
+	if err := charge(s.paceOf(r.Context()), 1); err != nil {
+		return nil, 0, err
+	}
 	log, err := s.readLog(w, r)
 	if err != nil {
 		return nil, 0, err

@@ -37,6 +37,10 @@ func (s *server) writeArray(ctx context.Context, input *manyInput, t action) *hu
 			s.answerProblem(ctx, writer, err)
 			return
 		}
+		if err := charge(t.pace, len(texts)); err != nil {
+			s.answerProblem(ctx, writer, err)
+			return
+		}
 		done, err := s.arrays.acquire(ctx, max(1, len(texts)))
 		if err != nil {
 			s.answerProblem(ctx, writer, err)

@@ -52,7 +52,7 @@ func (s *server) openStream(writer http.ResponseWriter, body io.Reader, t action
 	writer.Header().Set("Connection", "close")
 	read := t.reader()
 	size := 0
-	reader := newLineReader(func(index int, text []byte) (log postedLog) {
+	reader := newLineReader(t.pace, func(index int, text []byte) (log postedLog) {
 		size += len(text)
 		s.whileDecoding(size, func() { log = read(index, text) })
 		return log

@@ -276,7 +276,7 @@ func TestAProblemEndsTheConnection(t *testing.T) {
 }
 
 func startReader(body io.Reader, read func(int, []byte) postedLog) *lineReader {
-	reader := newLineReader(read)
+	reader := newLineReader(nil, read)
 	reader.start(body)
 	return reader
 }

@@ -52,7 +52,7 @@ func (r route) kinds() []problem.Kind {
 	if r.needs == access.Open {
 		return kinds
 	}
-	kinds = append(kinds, problem.Unauthenticated, problem.Forbidden)
+	kinds = append(kinds, problem.Unauthenticated, problem.Forbidden, problem.TooManyFailures)
 	if strings.Contains(r.path, learnerInPath) {
 		kinds = append(kinds, problem.NotFound)
 	}
@@ -163,7 +163,7 @@ func (r route) document(s *server, documentation *huma.Operation) {
 			Description: http.StatusText(kind.Status),
 			Content:     map[string]*huma.MediaType{problem.MediaType: {Schema: s.problemSchema()}},
 		}
-		if kind == problem.Unavailable {
+		if kind == problem.Unavailable || kind.Status == http.StatusTooManyRequests {
 			response.Headers = map[string]*huma.Param{"Retry-After": {
 				Description: "Seconds to wait before the same request is sent again.",
 				Schema:      &huma.Schema{Type: huma.TypeInteger},

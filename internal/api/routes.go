@@ -32,21 +32,23 @@ func (s *server) routes() []route {
 		posting    = []problem.Kind{
 			problem.Unreadable, problem.TimedOut, problem.TooLarge, problem.Unsupported, problem.Unavailable,
 		}
+		writing    = append([]problem.Kind{problem.QuotaExceeded}, posting...)
+		voiding    = append([]problem.Kind{problem.QuotaExceeded}, readingOne...)
 		postingOne = append([]problem.Kind{
 			problem.AlreadyRecorded, problem.RequestIDReused, problem.Voided, problem.ReplacedUnknown,
-		}, posting...)
+		}, writing...)
 		jobPages = []problem.Kind{
 			problem.NotFound, problem.MethodNotAllowed, problem.Unreadable, problem.TooLarge, problem.Conflict, problem.Unavailable,
 		}
 	)
 	return []route{
 		{post, RecordPath, write, rawOperation(s.documentRecord(), s.record), postingOne},
-		{post, RecordPath + "/batch", write, operation(s.documentRecordMany(), s.recordMany), posting},
-		{post, RecordPath + "/void", write, operation(s.documentVoidMany(), s.voidMany), posting},
+		{post, RecordPath + "/batch", write, operation(s.documentRecordMany(), s.recordMany), writing},
+		{post, RecordPath + "/void", write, operation(s.documentVoidMany(), s.voidMany), writing},
 
 		{get, "/v1/users/{user_id}/learning-logs", read, operation(documentListLogs(), s.listLogs), reading},
 		{get, "/v1/users/{user_id}/learning-logs/{request_id}", read, operation(documentGetLog(), s.getLog), readingOne},
-		{del, "/v1/users/{user_id}/learning-logs/{request_id}", write, operation(documentVoid(), s.void), readingOne},
+		{del, "/v1/users/{user_id}/learning-logs/{request_id}", write, operation(documentVoid(), s.void), voiding},
 		{get, "/v1/users/{user_id}/summary", read, operation(s.documentGetSummary(), s.getSummary), summing},
 		{get, "/v1/users/{user_id}/streak", read, operation(s.documentGetStreak(), s.getStreak), reading},
 		{get, "/v1/users/{user_id}/activity", read, operation(s.documentGetActivity(), s.getActivity), summing},
@@ -78,7 +80,7 @@ func (s *server) routes() []route {
 		{get, "/", read, page(s.Pages.startOrDocs()), reading},
 		{get, "/users", read, page(s.Pages.FindUser), reading},
 		{get, "/users/{user_id}", read, page(s.Pages.Learner), append(summing, readingOne...)},
-		{post, "/users/{user_id}/learning-logs/{request_id}/void", write, page(s.Pages.Void), readingOne},
+		{post, "/users/{user_id}/learning-logs/{request_id}/void", write, page(s.charged(s.Pages.Void)), voiding},
 		{get, "/static/*", open, page(s.Pages.Static), []problem.Kind{problem.NotFound}},
 		{get, "/admin", rebuilds, page(s.Pages.Operator), reading},
 		{get, "/admin/", rebuilds, page(s.Pages.redirectToOperator()), nil},

@@ -68,7 +68,7 @@ func TestTheDocumentIsMadeFromTheTable(t *testing.T) {
 		}
 		want := []int{http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusInternalServerError}
 		if r.needs != access.Open {
-			want = append(want, http.StatusUnauthorized, http.StatusServiceUnavailable)
+			want = append(want, http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable)
 		}
 		if strings.Contains(r.path, "{user_id}") {
 			want = append(want, http.StatusNotFound) // as somebody else's

@@ -69,7 +69,7 @@ func (s *streams) endSlowest(newcomer caller.Caller) {
 	var slowest *stream
 	var silence time.Duration
 	for st, who := range s.open {
-		if since, slow := st.reader.pace(); slow && (who == newcomer || !ownOnly) && since >= silence {
+		if since, slow := st.reader.speed(); slow && (who == newcomer || !ownOnly) && since >= silence {
 			slowest, silence = st, since
 		}
 	}
@@ -79,14 +79,14 @@ func (s *streams) endSlowest(newcomer caller.Caller) {
 	}
 }
 
-// pace returns how long ago the last log arrived, and whether logs arrive so slowly that
+// speed returns how long ago the last log arrived, and whether logs arrive so slowly that
 // the stream must give up its place to another.
-func (r *lineReader) pace() (silence time.Duration, slow bool) {
+func (r *lineReader) speed() (silence time.Duration, slow bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
 	silence = now.Sub(r.last)
-	if r.full() { // the service is slow, not the client
+	if r.full() || r.paced { // the client is kept waiting
 		return silence, false
 	}
 	age := now.Sub(r.since)

@@ -28,7 +28,7 @@ func TestASlowStreamGivesItsPlaceToOneThatWaits(t *testing.T) {
 		server.api.streams.mu.Lock()
 		defer server.api.streams.mu.Unlock()
 		for st := range server.api.streams.open {
-			if _, slow := st.reader.pace(); !slow {
+			if _, slow := st.reader.speed(); !slow {
 				return false
 			}
 		}

@@ -48,6 +48,9 @@ func (s *server) void(ctx context.Context, input *logInput) (*logOutput, error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := charge(s.paceOf(ctx), 1); err != nil {
+		return nil, err
+	}
 	ctx, cancel := s.finish(ctx)
 	defer cancel()
 	outcome := s.Recorder.Void(ctx, []command.Target{{UserID: userID, RequestID: requestID}})[0]

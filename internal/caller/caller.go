@@ -19,15 +19,20 @@ type Caller struct {
 // Named returns the caller with a name, from whatever address.
 func Named(name string) Caller { return Caller{name: name} }
 
-// At returns the caller at the remote address of a connection. One who has an IPv6
-// address usually has 2⁶⁴ of them, so these are one caller.
+// At returns the caller at the remote address of a connection.
 func At(address net.Addr) Caller {
-	const network = 64 // bits
 	tcp, ok := address.(*net.TCPAddr)
 	if !ok {
 		return Caller{}
 	}
-	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
+	return AtIP(tcp.AddrPort().Addr())
+}
+
+// AtIP returns the caller at an address. One who has an IPv6 address usually has 2⁶⁴ of
+// them, so these are one caller.
+func AtIP(ip netip.Addr) Caller {
+	const network = 64 // bits
+	ip = ip.Unmap().WithZone("")
 	bits := ip.BitLen()
 	if ip.Is6() {
 		bits = network

@@ -59,6 +59,8 @@ const (
 	// Unknown means that there is no such log to be voided.
 	Unknown Outcome = "unknown"
 	Invalid Outcome = "invalid"
+	// Forbidden means that the log is of another learner than the key.
+	Forbidden Outcome = "forbidden"
 )
 
 // isReject reports whether the outcome is a mistake. After all others, nothing is left

@@ -22,7 +22,9 @@ import (
 type Config struct {
 	// Service is the base URL of the service.
 	Service *url.URL
-	Input   *Input
+	// Key is shown to the service with every request. Empty is no key.
+	Key   string
+	Input *Input
 	// Reject is called with each log that can't be recorded or voided, such as an invalid
 	// one. If it returns an error, Run fails.
 	Reject func(Reject) error
@@ -94,7 +96,7 @@ func NewSender(config Config) *Sender {
 }
 
 // Run sends the whole input. It fails if the input can't be read, if the service
-// refuses it as a whole, if the service acknowledges nothing for too long, or if ctx
+// refuses it as a whole, with [ErrKeyNeeded] or [ErrScopeNeeded] for lack of a key, if the service acknowledges nothing for too long, or if ctx
 // ends.
 func (s *Sender) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)

@@ -30,9 +30,16 @@ var (
 	errFailed     = errors.New("the service failed with some logs")
 )
 
+// Errors of a service that serves those alone who have a key.
+var (
+	ErrKeyNeeded   = errors.New("the key is missing or isn't known")
+	ErrScopeNeeded = errors.New("the key may not do this")
+)
+
 // refusal is a response without outcomes.
 type refusal struct {
 	status     int
+	kind       error // one of the above, or nil
 	detail     string
 	retryAfter time.Duration
 }
@@ -40,6 +47,9 @@ type refusal struct {
 func (r *refusal) Error() string {
 	return strings.TrimSuffix(fmt.Sprintf("the service answered %d %s: %s", r.status, http.StatusText(r.status), r.detail), ": ")
 }
+
+// Unwrap returns what the service lacks, or nil.
+func (r *refusal) Unwrap() error { return r.kind }
 
 // isRetryable reports whether the same request may succeed later.
 func (r *refusal) isRetryable() bool {
@@ -118,6 +128,9 @@ func (s *Sender) post(ctx context.Context, logs []inputLog) (*http.Response, err
 	}
 	request.ContentLength = length
 	request.Header.Set("Content-Type", mediaType)
+	if s.config.Key != "" {
+		request.Header.Set("Authorization", "Bearer "+s.config.Key)
+	}
 	return s.client.Do(request)
 }
 
@@ -131,13 +144,26 @@ func check(response *http.Response) error {
 	}
 	const mostDetail = 4 << 10
 	text, _ := io.ReadAll(io.LimitReader(response.Body, mostDetail))
-	var problem struct{ Title, Detail string }
-	_ = json.Unmarshal(text, &problem) // a response of a proxy has neither field
+	var problem struct{ Type, Title, Detail string }
+	_ = json.Unmarshal(text, &problem) // a response of a proxy has none of these
 	seconds, _ := strconv.Atoi(response.Header.Get("Retry-After"))
 	return &refusal{
 		status:     response.StatusCode,
-		detail:     strings.TrimSpace(problem.Title + ". " + problem.Detail),
+		kind:       kindOf(problem.Type),
+		detail:     strings.TrimSpace(strings.Replace(problem.Title+". ", "?.", "?", 1) + problem.Detail),
 		retryAfter: time.Duration(seconds) * time.Second,
+	}
+}
+
+// kindOf returns the error for a problem of a type, or nil if it isn't about a key.
+func kindOf(problemType string) error {
+	switch problemType {
+	case "/problems/unauthenticated":
+		return ErrKeyNeeded
+	case "/problems/forbidden":
+		return ErrScopeNeeded
+	default:
+		return nil
 	}
 }
 

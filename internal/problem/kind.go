@@ -101,6 +101,16 @@ var (
 			"No log is lost: learninglog verify finds those rows, and learninglog rebuild repairs them from the logs. " +
 			"A range without them is answered already.",
 	}
+	TooManyFailures = Kind{
+		"too-many-failures", http.StatusTooManyRequests, "Too many keys were wrong",
+		"Many requests from this address had keys, tokens or sessions that are not known. Until the time in the Retry-After " +
+			"header has passed, no other is looked at that isn't known by heart.",
+	}
+	QuotaExceeded = Kind{
+		"quota-exceeded", http.StatusTooManyRequests, "You write more logs than you may",
+		"Send the same request again after the time in the Retry-After header: nothing of it was recorded. Whoever has a key may " +
+			"write so many logs a second, on average. NDJSON is never refused, but read more slowly.",
+	}
 	Unavailable = Kind{
 		"unavailable", http.StatusServiceUnavailable, "The service can't do that just now",
 		"Send the same request again after the time in the Retry-After header. A log that was being posted may or may " +
@@ -116,6 +126,6 @@ var (
 func Kinds() []Kind {
 	return []Kind{
 		NotHTTP, Unreadable, Unauthenticated, Forbidden, OtherHost, OtherSite, NotFound, MethodNotAllowed, TimedOut, AlreadyRecorded, RequestIDReused,
-		Voided, ReplacedUnknown, Conflict, TooLarge, Unsupported, Invalid, SumTooLarge, Internal, Unavailable,
+		Voided, ReplacedUnknown, Conflict, TooLarge, Unsupported, Invalid, SumTooLarge, TooManyFailures, QuotaExceeded, Internal, Unavailable,
 	}
 }

@@ -42,6 +42,7 @@ func TestErrorsBecomeProblems(t *testing.T) {
 		{problem.Busy{Detail: "Too many are here."}, problem.Unavailable, "", "2", true},
 		{command.ErrShareFull, problem.Unavailable, "", "7", true},
 		{rebuild.ErrTooMany, problem.Unavailable, "", "30", true},
+		{rebuild.ErrTooManyOfOne, problem.Unavailable, "", "30", false},
 		{command.ErrStopped, problem.Unavailable, "", "2", false},
 		{query.ErrSumTooLarge, problem.SumTooLarge, "", "", true},
 		{&pgconn.PgError{Code: "22003", Message: "bigint out of range, secret"}, problem.Unavailable, "", "60", true},

@@ -74,6 +74,9 @@ func (t *Table) Of(ctx context.Context, err error, in string) *Problem {
 		return Unavailable.New(fmt.Sprintf("%d rebuilds and re-zones wait or run, and there may be no more. "+
 			"Wait until some have ended, or cancel those that wait: by DELETE /v1/rebuilds, or at /admin.",
 			rebuild.MaxUnfinished)).Later(rebuildsRetryAfter)
+	case errors.Is(err, rebuild.ErrTooManyOfOne):
+		return Unavailable.New(fmt.Sprintf("%d rebuilds and re-zones that you have requested wait or run, and there may be no more of yours. "+
+			"Wait until some have ended, or cancel some.", rebuild.MaxUnfinishedEach)).Later(rebuildsRetryAfter)
 	case errors.Is(err, context.Canceled):
 		return Unavailable.New("The request was cancelled.") // the client is gone
 	case errors.Is(err, query.ErrSumTooLarge):

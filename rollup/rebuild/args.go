@@ -38,6 +38,8 @@ type Args struct {
 	// So it doesn't wait behind rebuilds that others have requested, not even by joining
 	// one of the same scope.
 	Operator bool `json:"operator,omitempty" river:"unique"`
+	// Requester is whose request it is, or empty. One may have [MaxUnfinishedEach].
+	Requester string `json:"-"`
 	// Workers is the maximum number of connections that work on the users at the
 	// same time. There are fewer if the pool can't spare as many. Values below 1
 	// mean 1.

@@ -13,9 +13,16 @@ import (
 // time. Operators may have as many besides.
 const MaxUnfinished = 100
 
+// MaxUnfinishedEach is how many of them may be of one requester who has a name.
+const MaxUnfinishedEach = MaxUnfinished / 4
+
 // ErrTooMany means that [MaxUnfinished] rebuilds and re-zones wait or run.
 var ErrTooMany = fmt.Errorf("%d rebuilds and re-zones wait or run, and there may be no more: "+
 	"wait until some have ended, or cancel those that wait", MaxUnfinished)
+
+// ErrTooManyOfOne means that [MaxUnfinishedEach] of them are of the same requester.
+var ErrTooManyOfOne = fmt.Errorf("%d of these rebuilds and re-zones wait or run, and there may be no more of one requester: "+
+	"wait until some have ended, or cancel them", MaxUnfinishedEach)
 
 // requestLock is the key of the advisory lock with which requests take turns, so that they
 // count exactly.
@@ -40,30 +47,35 @@ func (j *Jobs) insertBounded(ctx context.Context, args Args) (inserted *rivertyp
 		if err != nil || inserted.UniqueSkippedAsDuplicate {
 			return err
 		}
-		return j.checkBound(ctx, tx, args.Operator)
+		return j.checkBound(ctx, tx, args)
 	})
 	return inserted, err
 }
 
 // checkBound fails with [ErrTooMany] if more than [MaxUnfinished] jobs of operators, or of
-// others, haven't ended.
-func (j *Jobs) checkBound(ctx context.Context, tx pgx.Tx, operators bool) error {
+// others, haven't ended, and with [ErrTooManyOfOne] if too many of those are of one requester.
+func (j *Jobs) checkBound(ctx context.Context, tx pgx.Tx, args Args) error {
 	query := `
-		SELECT count(*) > @most FROM (
-		    SELECT FROM ` + j.table() + `
+		SELECT count(*) > @most, count(*) FILTER (WHERE requester = @requester) > @each FROM (
+		    SELECT metadata ->> 'requester' AS requester FROM ` + j.table() + `
 		    WHERE kind = @kind AND state IN (` + waitingSQL + `, 'running') AND queue <> @routine
 		      AND (@tag = ANY(tags)) = @operators
 		    LIMIT @most + 1
 		) AS unfinished`
-	var tooMany bool
+	var tooMany, tooManyOfOne bool
 	err := tx.QueryRow(ctx, query, pgx.NamedArgs{
-		"most": MaxUnfinished, "kind": Args{}.Kind(), "routine": routineQueue, "tag": operatorTag, "operators": operators,
-	}).Scan(&tooMany)
+		"most": MaxUnfinished, "kind": Args{}.Kind(), "routine": routineQueue, "tag": operatorTag, "operators": args.Operator,
+		"each": MaxUnfinishedEach, "requester": args.Requester,
+	}).Scan(&tooMany, &tooManyOfOne)
 	if err != nil {
 		return fmt.Errorf("counting rebuilds: %w", err)
 	}
-	if tooMany {
+	switch {
+	case tooMany:
 		return ErrTooMany
+	case tooManyOfOne:
+		return ErrTooManyOfOne
+	default:
+		return nil
 	}
-	return nil
 }

@@ -62,6 +62,32 @@ func TestARequestJoinsARebuildHoweverManyWait(t *testing.T) {
 	assert.Equal(t, rebuild.Requested{ID: first.ID, Joined: true}, joined)
 }
 
+func TestOneRequesterLeavesRoomForOthers(t *testing.T) {
+	t.Parallel()
+	jobs := newJobs(t, pgtest.Pool(t))
+	request := func(who string) error {
+		args := ofNobody()
+		args.Requester = who
+		_, err := jobs.Request(t.Context(), args)
+		return err
+	}
+	for range rebuild.MaxUnfinishedEach {
+		require.NoError(t, request("key 1"))
+	}
+	require.ErrorIs(t, request("key 1"), rebuild.ErrTooManyOfOne)
+	require.NoError(t, request("key 2"))
+	for range rebuild.MaxUnfinishedEach + 1 {
+		require.NoError(t, request(""), "who has no name has no share")
+	}
+
+	list, err := jobs.List(t.Context(), 1000)
+	require.NoError(t, err)
+	assert.Len(t, list, 2*rebuild.MaxUnfinishedEach+2, "what was refused left nothing")
+	_, err = jobs.CancelWaiting(t.Context())
+	require.NoError(t, err)
+	assert.NoError(t, request("key 1"), "what has ended doesn't count")
+}
+
 func TestOperatorsAreNotKeptOutByTheRebuildsOfOthers(t *testing.T) {
 	t.Parallel()
 	jobs := newJobs(t, pgtest.Pool(t))

@@ -81,14 +81,17 @@ type summary struct {
 	Users int  `json:"users"`
 }
 
-// metadata returns River's metadata of a new job, or nil if there are none.
+// metadata returns River's metadata of a new job.
 func (a Args) metadata() ([]byte, error) {
-	users := len(a.Scope.Users)
-	if users <= maxListedUsers {
-		return nil, nil
+	metadata := make(map[string]any)
+	if a.Requester != "" {
+		metadata["requester"] = a.Requester
 	}
-	a.Scope.Users = nil
-	return json.Marshal(map[string]summary{"summary": {Args: a, Users: users}})
+	if users := len(a.Scope.Users); users > maxListedUsers {
+		a.Scope.Users = nil
+		metadata["summary"] = summary{Args: a, Users: users}
+	}
+	return json.Marshal(metadata)
 }
 
 // table returns the name of River's table of jobs, for queries.

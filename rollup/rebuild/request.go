@@ -27,8 +27,8 @@ type Requested struct {
 // of the same scope is already waiting or running, Request returns that one,
 // whatever its pace is.
 //
-// It fails in the same cases as [Scope.Check], and with [ErrTooMany]. A user who is listed
-// twice counts once.
+// It fails in the same cases as [Scope.Check], with [ErrTooMany] and with
+// [ErrTooManyOfOne]. A user who is listed twice counts once.
 func (j *Jobs) Request(ctx context.Context, args Args) (Requested, error) {
 	args.Scope = args.Scope.Normalized() // equal scopes must be written equally
 	if err := args.Scope.Check(); err != nil {

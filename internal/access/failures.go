@@ -1,0 +1,46 @@
+package access
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"learninglog/internal/caller"
+	"learninglog/internal/quota"
+)
+
+// Credentials that are worth nothing may come so often from one address.
+const (
+	failuresAtOnce = 20
+	failureEvery   = 3 * time.Second
+)
+
+// TooManyFailuresError means that too many credentials from an address were worth nothing,
+// so that others aren't looked at.
+type TooManyFailuresError struct {
+	// After is when the next ones are looked at.
+	After time.Duration
+}
+
+func (e *TooManyFailuresError) Error() string {
+	return fmt.Sprintf("too many credentials from this address were worth nothing: the next are looked at in %s", e.After)
+}
+
+// failures limits how often each address can guess.
+type failures struct{ limiters *quota.Limiters }
+
+func newFailures() *failures {
+	return &failures{quota.NewLimiters(func() *rate.Limiter { return rate.NewLimiter(rate.Every(failureEvery), failuresAtOnce) })}
+}
+
+// check returns nil, or a [*TooManyFailuresError].
+func (f *failures) check(who caller.Caller) error {
+	if wait := quota.Wait(f.limiters.Of(who), 1); wait > 0 {
+		return &TooManyFailuresError{After: wait}
+	}
+	return nil
+}
+
+// note counts a failure.
+func (f *failures) note(who caller.Caller) { quota.Take(f.limiters.Of(who), 1) }
