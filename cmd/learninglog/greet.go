@@ -36,15 +36,16 @@ Record a log, and read it back:
 func greetClosed(stdout io.Writer, address net.Addr, database databaseFlags) {
 	_, _ = fmt.Fprintf(stdout, `learninglog is ready, for whoever has a key.
 
-  address  http://%[1]s
-  docs     http://%[1]s/docs
+  address  %[1]s
+  docs     %[1]s/docs
 
-Create a key, and record a log with it:
+Create a key, record a log with it, and read it back:
 
   export LEARNINGLOG_KEY=$(%[2]s)
-  curl -i http://%[1]s/v1/learning-logs -H "Authorization: Bearer $LEARNINGLOG_KEY" -H 'Content-Type: application/json' -d '{"request_id":"%[3]s","user_id":"%[4]s","word_count":12}'
+  curl -i %[1]s/v1/learning-logs -H "Authorization: Bearer $LEARNINGLOG_KEY" -H 'Content-Type: application/json' -d '{"request_id":"%[3]s","user_id":"%[4]s","word_count":12}'
+  curl -H "Authorization: Bearer $LEARNINGLOG_KEY" '%[1]s/v1/users/%[4]s/summary?fill=false'
 
-`, reachable(address), database.paste("key", "create", "--name", "backend", "--scopes", "logs:write,logs:read"), uuid.NewString(), uuid.NewString())
+`, "http://"+reachable(address), database.paste("key", "create", "--name", "backend", "--scopes", "logs:write,logs:read"), uuid.NewString(), uuid.NewString())
 }
 
 // printDemoLearners prints the addresses of the demo learners.
