@@ -14,6 +14,7 @@ import (
 
 	"learninglog/command"
 	"learninglog/internal/api"
+	"learninglog/internal/audit"
 	"learninglog/internal/dashboard"
 	"learninglog/internal/demo"
 	"learninglog/internal/jobpages"
@@ -36,7 +37,8 @@ type service struct {
 	listener net.Listener
 	database *database
 	migrator *postgres.Migrator
-	jobs     *rebuild.Jobs
+	jobs     audit.Jobs
+	trail    *audit.Trail
 	recorder *command.Recorder
 	problems *problem.Table
 	// access is nil where everybody may do everything.
@@ -92,6 +94,7 @@ func (s *service) run(ctx context.Context) (err error) {
 		s.listen, // first, because it is the quickest step and the likeliest to fail
 		s.openDatabase,
 		s.migrate,
+		s.startTrail,
 		s.startAccess,
 		s.startJobs,
 		s.startRecorder,
@@ -149,7 +152,8 @@ func (s *service) migrate(ctx context.Context) (err error) {
 }
 
 func (s *service) startJobs(ctx context.Context) (err error) {
-	s.jobs, err = rebuild.NewJobs(s.database.pool, rebuild.Config{
+	s.jobs.Trail = s.trail
+	s.jobs.Jobs, err = rebuild.NewJobs(s.database.pool, rebuild.Config{
 		Schema:    postgres.RiverSchema,
 		ChunkLogs: s.flags.RebuildChunkLogs,
 		Routine: rebuild.RoutineConfig{
@@ -162,8 +166,8 @@ func (s *service) startJobs(ctx context.Context) (err error) {
 		return err
 	}
 	metrics.RegisterJobs(s.metrics, s.database.pool, postgres.RiverSchema)
-	metrics.RegisterVerifications(s.metrics, s.jobs)
-	metrics.RegisterPauses(s.metrics, s.jobs)
+	metrics.RegisterVerifications(s.metrics, s.jobs.Jobs)
+	metrics.RegisterPauses(s.metrics, s.jobs.Jobs)
 	metrics.RegisterAttempts(s.metrics, s.jobs.Client())
 	if err := s.jobs.Start(ctx); err != nil {
 		return err
@@ -217,6 +221,7 @@ func (s *service) startPages(ctx context.Context) error {
 		Reader:         s.reader,
 		Recorder:       s.recorder,
 		Jobs:           s.jobs,
+		Trail:          s.trail,
 		Zone:           s.flags.TimeZone.location,
 		Problems:       s.problems,
 		RequestTimeout: s.flags.RequestTimeout,
@@ -252,13 +257,14 @@ func (s *service) operations(known *zones.Database) *dashboard.Operations {
 func (s *service) startOperatorsPages(ctx context.Context, pages *dashboard.Pages) error {
 	s.pages.Operator, s.pages.CancelRebuild = pages.Operator, pages.CancelRebuild
 	s.pages.CancelWaiting = pages.CancelWaiting
-	s.pages.ResumeQueue = pages.ResumeQueue
+	s.pages.ResumeQueue, s.pages.Audit = pages.ResumeQueue, pages.Audit
 	s.pages.RequestRebuild, s.pages.RequestRezone = pages.RequestRebuild, pages.RequestRezone
 	jobPages, err := jobpages.New(jobpages.Config{
 		Client:   s.jobs.Client(),
 		Path:     api.JobsPath,
 		Ready:    s.migrator.Check,
 		Problems: s.problems,
+		Trail:    s.trail,
 		Logger:   onlyWarnings(s.logger),
 	})
 	if err != nil {
@@ -290,6 +296,7 @@ func (s *service) makeHandler(context.Context) (err error) {
 		Recorder:       s.recorder,
 		Reader:         s.reader,
 		Jobs:           s.jobs,
+		Trail:          s.trail,
 		Limits:         s.flags.limits(),
 		Ready:          s.migrator.Check,
 		Problems:       s.problems,

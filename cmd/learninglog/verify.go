@@ -5,7 +5,7 @@ import (
 	"context"
 	"io"
 
-	"learninglog/rollup/rebuild"
+	"learninglog/internal/audit"
 )
 
 type verifyCommand struct {
@@ -31,7 +31,7 @@ func (c *verifyCommand) Run(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return c.withJobs(ctx, func(jobs *rebuild.Jobs, ownServer bool) error {
+	return c.withJobs(ctx, func(jobs audit.Jobs, ownServer bool) error {
 		job, err := c.requestAndFollow(ctx, jobs, args, stdout, ownServer)
 		if err != nil {
 			return err

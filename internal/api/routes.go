@@ -60,6 +60,8 @@ func (s *server) routes() []route {
 		{get, "/v1/rebuilds/{id}/events", rebuilds, operation(documentWatchRebuild(), s.watchRebuild), readingOne},
 		{get, "/v1/verifications", rebuilds, operation(documentListVerifications(), s.listVerifications), reading},
 
+		{get, "/v1/audit", rebuilds, operation(documentListAudit(), s.listAudit), reading},
+
 		{get, HealthPath, open, operation(documentAlive(), s.alive), nil},
 		{get, ReadyPath, open, operation(documentReady(), s.ready), reading},
 		{get, "/metrics", rebuilds, plain(s.metrics()), nil},
@@ -77,6 +79,7 @@ func (s *server) routes() []route {
 		{get, "/static/*", open, page(s.Pages.Static), []problem.Kind{problem.NotFound}},
 		{get, "/admin", rebuilds, page(s.Pages.Operator), reading},
 		{get, "/admin/", rebuilds, page(s.Pages.redirectToOperator()), nil},
+		{get, "/admin/audit", rebuilds, page(s.Pages.Audit), reading},
 		{post, "/admin/rebuilds", rebuilds, page(s.Pages.RequestRebuild), []problem.Kind{problem.Unreadable, problem.Unavailable}},
 		{post, "/admin/rezones", rebuilds, page(s.Pages.RequestRezone), []problem.Kind{problem.Unreadable, problem.Unavailable}},
 		{post, "/admin/rebuilds/cancel", rebuilds, page(s.Pages.CancelWaiting), reading},

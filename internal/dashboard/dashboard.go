@@ -22,6 +22,7 @@ type Config struct {
 	Reader   *query.Reader
 	Recorder Recorder
 	Jobs     Jobs
+	Trail    Trail
 	// Zone is the zone in which instants are shown that belong to no learner.
 	Zone *time.Location
 	// Operations is what the operators' page shows. Nil leaves that page out.
@@ -43,6 +44,7 @@ type Pages struct {
 	// These are for operators.
 	Operator, RequestRebuild, RequestRezone   http.Handler
 	CancelRebuild, CancelWaiting, ResumeQueue http.Handler
+	Audit                                     http.Handler
 
 	templates templates
 	assets    assets
@@ -84,6 +86,7 @@ func New(config Config) (*Pages, error) {
 	pages.ResumeQueue = pages.page(pages.resumeQueue)
 	pages.RequestRebuild, pages.RequestRezone = pages.page(pages.requestRebuild), pages.page(pages.requestRezone)
 	pages.CancelWaiting = pages.page(pages.cancelWaiting)
+	pages.Audit = pages.page(pages.showAudit)
 	return pages, nil
 }
 

@@ -21,7 +21,7 @@ type templates map[string]*template.Template
 
 func parseTemplates(functions template.FuncMap) (templates, error) {
 	parsed := make(templates)
-	for _, name := range []string{"start", "learner", "operator", "problem"} {
+	for _, name := range []string{"start", "learner", "operator", "audit", "problem"} {
 		page, err := template.New("layout.html").Funcs(functions).
 			ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html")
 		if err != nil {
