@@ -106,7 +106,6 @@ func (p *Pages) page(handle func(http.ResponseWriter, *http.Request) error) http
 		ctx, cancel := context.WithTimeout(ctx, p.RequestTimeout)
 		defer cancel()
 		w.Header().Set("Content-Security-Policy", contentPolicy)
-		w.Header().Set("Referrer-Policy", "same-origin")
 		if err := handle(w, r.WithContext(ctx)); err != nil {
 			p.Fail(w, r, err)
 		}
