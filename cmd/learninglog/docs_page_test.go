@@ -3,6 +3,7 @@ package main_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -58,6 +59,9 @@ func TestNothingIsSniffedOrFramed(t *testing.T) {
 		assert.Equal(t, []string{"same-origin"}, got.header.Values("Referrer-Policy"), path)
 		assert.Equal(t, []string{"same-origin"}, got.header.Values("Cross-Origin-Resource-Policy"), path)
 		assert.Contains(t, got.header.Get("Permissions-Policy"), "geolocation=()", path)
+		if strings.HasPrefix(got.header.Get("Content-Type"), "text/html") {
+			assert.Contains(t, got.header.Get("Content-Security-Policy"), "frame-ancestors 'none'", path)
+		}
 		if got.status >= http.StatusBadRequest {
 			assert.Equal(t, got.status, got.problem(t).Status, path)
 		}

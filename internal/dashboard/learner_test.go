@@ -54,6 +54,7 @@ func site(t *testing.T, pool *pgxpool.Pool, zone *time.Location) http.Handler {
 	require.NoError(t, err)
 	router := chi.NewRouter()
 	router.Method(http.MethodGet, "/", pages.Start)
+	router.Method(http.MethodGet, "/users", pages.FindUser)
 	router.Method(http.MethodGet, "/users/{user_id}", pages.Learner)
 	router.Method(http.MethodPost, "/users/{user_id}/learning-logs/{request_id}/void", pages.Void)
 	return router

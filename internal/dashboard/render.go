@@ -66,6 +66,7 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name 
 func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	wrong := p.Problems.Of(r.Context(), err, "")
 	maps.Copy(w.Header(), wrong.GetHeaders())
+	w.Header().Set("Content-Security-Policy", contentPolicy) // also where there was no page to set it
 	page := problemPage{layout: layout{Title: wrong.Title}, Problem: wrong}
 	if wrong.Kind() == problem.Unavailable && r.Method == http.MethodGet {
 		page.Refresh = r.URL.RequestURI()
