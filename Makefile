@@ -69,6 +69,36 @@ format: ## Format the code
 	@command -v $(GOLANGCI) >/dev/null || { echo "golangci-lint is missing: make tools"; exit 1; }
 	$(GOLANGCI) fmt
 
+# `go run` with a version leaves go.mod alone: what these tools need is none of ours.
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+VULNDB     ?= https://vuln.go.dev
+GO_LICENSES = github.com/google/go-licenses@v0.0.0-20210329231322-ce1d9163b77d
+
+.PHONY: audit
+audit: ## Look for known vulnerabilities, and check docs/licences.md
+	@found=$$(mktemp) && { \
+		if $(GO) run $(GOVULNCHECK) -db $(VULNDB) ./... >"$$found" 2>&1; then status=0; cat "$$found"; \
+		elif grep -q 'fetching vulnerabilities' "$$found"; then status=0; \
+			echo "known vulnerabilities were NOT looked for: their database, $(VULNDB), can't be reached (VULNDB=… names another)"; \
+		else status=1; cat "$$found"; fi; rm -f "$$found"; exit $$status; }
+	@licences=$$(mktemp) && { \
+		$(LICENCES) >"$$licences" && diff -u docs/licences.md "$$licences" && echo "docs/licences.md is up to date"; \
+		status=$$?; rm -f "$$licences"; \
+		test $$status = 0 || echo "docs/licences.md is out of date: look at what is new, then make licences"; exit $$status; }
+
+.PHONY: licences
+licences: ## Write docs/licences.md
+	@$(LICENCES) > docs/licences.md.new
+	mv docs/licences.md.new docs/licences.md
+
+# Prints the licences of the packages in the binary. What it can't recognise is unknown.
+LICENCES = { \
+	printf '%s\n' '\# Licences of what is in the binary' '' \
+		'Written by `make licences`, on Linux; `make audit` says when it is out of date. A package without a line has the licence of the one above it. Unknown is xi2/xz, which its authors have put into the public domain. The time zones in the binary are in the public domain too. The pages of Swagger UI (in swaggest/swgui) are under Apache-2.0.' '' \
+		'| package | licence |' '|---|---|'; \
+	$(GO) run $(GO_LICENSES) csv ./cmd/learninglog 2>/dev/null | grep -v '^learninglog,' | LC_ALL=C sort | \
+		awk -F, '{ print "| " $$1 " | " $$3 " |" } END { exit NR < 2 }'; }
+
 .PHONY: tools
 tools: ## Install golangci-lint, for lint and format
 	$(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)

@@ -37,10 +37,10 @@ CREATE INDEX IF NOT EXISTS learninglog_sessions_expires_at_idx ON learninglog_se
 
 -- What was done by whom, without anything secret or personal beyond their names.
 CREATE TABLE IF NOT EXISTS learninglog_audit (
-    entry_id bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    at       timestamptz NOT NULL DEFAULT now(),
-    actor    text        NOT NULL CHECK (length(actor) BETWEEN 1 AND 300),
-    action   text        NOT NULL CHECK (length(action) BETWEEN 1 AND 50),
-    subject  text        NOT NULL CHECK (length(subject) <= 500)
+    record_id bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at        timestamptz NOT NULL DEFAULT now(),
+    actor     text        NOT NULL CHECK (length(actor) BETWEEN 1 AND 300),
+    action    text        NOT NULL CHECK (length(action) BETWEEN 1 AND 50),
+    subject   text        NOT NULL CHECK (length(subject) <= 500)
 );
 CREATE INDEX IF NOT EXISTS learninglog_audit_at_idx ON learninglog_audit (at);

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"learninglog/internal/access"
+	"learninglog/internal/audit"
 	"learninglog/internal/panics"
 )
 
@@ -82,7 +83,7 @@ func (s *service) startAccess(ctx context.Context) error {
 		<-done
 		return nil
 	})
-	s.access, s.keys = access.NewGate(keyring), keyring
+	s.access, s.keys = access.NewGate(keyring), audit.Keys{KeyStore: keyring, Trail: s.trail}
 	if keyring.IsEmpty() {
 		s.logger.WarnContext(ctx, "nobody has a key yet", "create", s.flags.paste("key", "create", "--name", "backend", "--scopes", "logs:write,logs:read"))
 	}

@@ -3,6 +3,7 @@ package main_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -42,8 +43,9 @@ func (b *tab) tryOut(path, answer string) {
 	b.until(fmt.Sprintf(`%s.querySelector(".live-responses-table")?.innerText.includes(%q)`, operation, answer))
 }
 
-// Whatever is answered, no browser takes it for anything else.
-func TestNothingIsSniffed(t *testing.T) {
+// Whatever is answered, no browser takes it for anything else, or shows it within a page of
+// another site.
+func TestNothingIsSniffedOrFramed(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "--database-url", pgtest.URL(t))
 	for _, path := range []string{
@@ -53,6 +55,13 @@ func TestNothingIsSniffed(t *testing.T) {
 	} {
 		got := s.mustAnswer(http.MethodGet, path, "")
 		assert.Equal(t, []string{"nosniff"}, got.header.Values("X-Content-Type-Options"), path)
+		assert.Equal(t, []string{"DENY"}, got.header.Values("X-Frame-Options"), path)
+		assert.Equal(t, []string{"same-origin"}, got.header.Values("Referrer-Policy"), path)
+		assert.Equal(t, []string{"same-origin"}, got.header.Values("Cross-Origin-Resource-Policy"), path)
+		assert.Contains(t, got.header.Get("Permissions-Policy"), "geolocation=()", path)
+		if strings.HasPrefix(got.header.Get("Content-Type"), "text/html") {
+			assert.Contains(t, got.header.Get("Content-Security-Policy"), "frame-ancestors 'none'", path)
+		}
 		if got.status >= http.StatusBadRequest {
 			assert.Equal(t, got.status, got.problem(t).Status, path)
 		}

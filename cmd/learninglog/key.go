@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"learninglog/internal/access"
+	"learninglog/internal/audit"
 	"learninglog/internal/postgres"
 )
 
@@ -63,7 +64,7 @@ func (c *keyCreateCommand) wanted() access.NewKey {
 
 // Run creates the key.
 func (c *keyCreateCommand) Run(ctx context.Context, stdout io.Writer) error {
-	return c.withKeys(ctx, func(keys *access.Keys) error {
+	return c.withKeys(ctx, func(keys audit.Keys) error {
 		key, secret, err := keys.Create(ctx, c.wanted())
 		if err != nil {
 			return err
@@ -87,7 +88,7 @@ type keyListCommand struct{ databaseFlags }
 
 // Run lists the keys.
 func (c *keyListCommand) Run(ctx context.Context, stdout io.Writer) error {
-	return c.withKeys(ctx, func(keys *access.Keys) error {
+	return c.withKeys(ctx, func(keys audit.Keys) error {
 		listed, err := keys.List(ctx)
 		if err != nil {
 			return err
@@ -145,7 +146,7 @@ type keyRotateCommand struct {
 
 // Run rotates the key.
 func (c *keyRotateCommand) Run(ctx context.Context, stdout io.Writer) error {
-	return c.withKeys(ctx, func(keys *access.Keys) error {
+	return c.withKeys(ctx, func(keys audit.Keys) error {
 		key, secret, err := keys.Rotate(ctx, c.ID, c.Overlap.duration)
 		if errors.Is(err, access.ErrNotFound) {
 			return fmt.Errorf("there is no active key %d: see %s", c.ID, c.paste("key", "list"))
@@ -165,7 +166,7 @@ type keyRevokeCommand struct {
 
 // Run revokes the key.
 func (c *keyRevokeCommand) Run(ctx context.Context, stdout io.Writer) error {
-	return c.withKeys(ctx, func(keys *access.Keys) error {
+	return c.withKeys(ctx, func(keys audit.Keys) error {
 		key, err := keys.Revoke(ctx, c.ID)
 		if errors.Is(err, access.ErrNotFound) {
 			return fmt.Errorf("there is no key %d: see %s", c.ID, c.paste("key", "list"))
@@ -179,7 +180,7 @@ func (c *keyRevokeCommand) Run(ctx context.Context, stdout io.Writer) error {
 }
 
 // withKeys calls work with the keys in the database.
-func (f databaseFlags) withKeys(ctx context.Context, work func(*access.Keys) error) (err error) {
+func (f databaseFlags) withKeys(ctx context.Context, work func(audit.Keys) error) (err error) {
 	opened, err := f.openExisting(ctx, commandLogger())
 	if err != nil {
 		return err
@@ -192,7 +193,7 @@ func (f databaseFlags) withKeys(ctx context.Context, work func(*access.Keys) err
 	if err := f.check(ctx, migrator); err != nil {
 		return err
 	}
-	return work(access.NewKeys(opened.pool))
+	return work(audit.Keys{KeyStore: access.NewKeys(opened.pool), Trail: audit.NewOfCommand(opened.pool, commandLogger())})
 }
 
 // days is a duration that may be in days.

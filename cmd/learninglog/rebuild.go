@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"strconv"
 
+	"learninglog/internal/audit"
 	"learninglog/internal/postgres"
 	"learninglog/rollup/rebuild"
 )
@@ -59,7 +60,7 @@ func (c *rebuildStartCommand) Run(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return c.withJobs(ctx, func(jobs *rebuild.Jobs, ownServer bool) error {
+	return c.withJobs(ctx, func(jobs audit.Jobs, ownServer bool) error {
 		if c.Wait {
 			job, err := c.requestAndFollow(ctx, jobs, args, stdout, ownServer)
 			if err != nil {
@@ -73,7 +74,7 @@ func (c *rebuildStartCommand) Run(ctx context.Context, stdout io.Writer) error {
 
 // request requests a job, and says how to watch it.
 func (f databaseFlags) request(
-	ctx context.Context, jobs *rebuild.Jobs, args rebuild.Args, stdout io.Writer, ownServer bool,
+	ctx context.Context, jobs audit.Jobs, args rebuild.Args, stdout io.Writer, ownServer bool,
 ) error {
 	requested, err := jobs.Request(ctx, args)
 	if err != nil {
@@ -103,7 +104,7 @@ func joined(requested rebuild.Requested) string {
 // rebuild had already begun, it may have passed rows that have changed since; then
 // requestAndFollow waits for it and requests another.
 func (f databaseFlags) requestAndFollow(
-	ctx context.Context, jobs *rebuild.Jobs, args rebuild.Args, stdout io.Writer, alone bool,
+	ctx context.Context, jobs audit.Jobs, args rebuild.Args, stdout io.Writer, alone bool,
 ) (rebuild.Job, error) {
 	for {
 		var requested rebuild.Requested
@@ -120,7 +121,7 @@ func (f databaseFlags) requestAndFollow(
 				return rebuild.Job{}, err
 			}
 		}
-		job, err := f.follow(ctx, jobs, requested.ID, alone)
+		job, err := f.follow(ctx, jobs.Jobs, requested.ID, alone)
 		if err != nil || !requested.Begun {
 			return job, err
 		}
@@ -154,7 +155,7 @@ func (f databaseFlags) errUnknownRebuild(id int64) error {
 
 // withJobs opens the job queue. ownServer says that this process runs the database
 // server, so no service can be using it.
-func (f databaseFlags) withJobs(ctx context.Context, work func(jobs *rebuild.Jobs, ownServer bool) error) (err error) {
+func (f databaseFlags) withJobs(ctx context.Context, work func(jobs audit.Jobs, ownServer bool) error) (err error) {
 	logger := commandLogger()
 	opened, err := f.openExisting(ctx, logger)
 	if err != nil {
@@ -177,5 +178,5 @@ func (f databaseFlags) withJobs(ctx context.Context, work func(jobs *rebuild.Job
 	if err != nil {
 		return err
 	}
-	return work(jobs, opened.embedded != nil)
+	return work(audit.Jobs{Jobs: jobs, Trail: audit.NewOfCommand(opened.pool, logger)}, opened.embedded != nil)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"learninglog/internal/audit"
 	"learninglog/rollup/rebuild"
 )
 
@@ -36,7 +37,7 @@ func (c *rebuildCancelCommand) Validate() error {
 
 // Run cancels the rebuild, or all that wait.
 func (c *rebuildCancelCommand) Run(ctx context.Context, stdout io.Writer) error {
-	return c.withJobs(ctx, func(jobs *rebuild.Jobs, _ bool) error {
+	return c.withJobs(ctx, func(jobs audit.Jobs, _ bool) error {
 		if c.Waiting {
 			return cancelWaiting(ctx, jobs, stdout)
 		}
@@ -44,7 +45,7 @@ func (c *rebuildCancelCommand) Run(ctx context.Context, stdout io.Writer) error 
 	})
 }
 
-func cancelWaiting(ctx context.Context, jobs *rebuild.Jobs, stdout io.Writer) error {
+func cancelWaiting(ctx context.Context, jobs audit.Jobs, stdout io.Writer) error {
 	cancelled, err := jobs.CancelWaiting(ctx)
 	if err != nil {
 		return err
@@ -55,7 +56,7 @@ func cancelWaiting(ctx context.Context, jobs *rebuild.Jobs, stdout io.Writer) er
 
 // cancelOne cancels the rebuild, in whatever process it runs, and waits until it has
 // ended.
-func (c *rebuildCancelCommand) cancelOne(ctx context.Context, jobs *rebuild.Jobs, stdout io.Writer) error {
+func (c *rebuildCancelCommand) cancelOne(ctx context.Context, jobs audit.Jobs, stdout io.Writer) error {
 	job, err := jobs.Get(ctx, c.ID)
 	switch {
 	case errors.Is(err, rebuild.ErrNotFound):
@@ -68,7 +69,7 @@ func (c *rebuildCancelCommand) cancelOne(ctx context.Context, jobs *rebuild.Jobs
 	if err := jobs.Cancel(ctx, c.ID); err != nil {
 		return err
 	}
-	job, err = c.follow(ctx, jobs, c.ID, false)
+	job, err = c.follow(ctx, jobs.Jobs, c.ID, false)
 	if err != nil {
 		return err
 	}

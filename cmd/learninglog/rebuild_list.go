@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"learninglog/internal/audit"
 	"learninglog/rollup/rebuild"
 )
 
@@ -29,7 +30,7 @@ func (c *rebuildListCommand) Validate() error {
 
 // Run prints a table of rebuilds, the newest first.
 func (c *rebuildListCommand) Run(ctx context.Context, stdout io.Writer) error {
-	return c.withJobs(ctx, func(jobs *rebuild.Jobs, _ bool) error {
+	return c.withJobs(ctx, func(jobs audit.Jobs, _ bool) error {
 		rebuilds, err := jobs.List(ctx, c.Limit)
 		if err != nil {
 			return err

@@ -4,7 +4,7 @@ import (
 	"context"
 	"io"
 
-	"learninglog/rollup/rebuild"
+	"learninglog/internal/audit"
 )
 
 type rebuildWatchCommand struct {
@@ -22,8 +22,8 @@ Exits with 0 when the rebuild is done, 2 if it was cancelled or given up.`
 
 // Run waits until the rebuild has ended, and reports what it found and did.
 func (c *rebuildWatchCommand) Run(ctx context.Context, stdout io.Writer) error {
-	return c.withJobs(ctx, func(jobs *rebuild.Jobs, ownServer bool) error {
-		job, err := c.follow(ctx, jobs, c.ID, ownServer)
+	return c.withJobs(ctx, func(jobs audit.Jobs, ownServer bool) error {
+		job, err := c.follow(ctx, jobs.Jobs, c.ID, ownServer)
 		if err != nil {
 			return err
 		}

@@ -5,7 +5,7 @@ import (
 	"context"
 	"io"
 
-	"learninglog/rollup/rebuild"
+	"learninglog/internal/audit"
 )
 
 type rezoneCommand struct {
@@ -42,7 +42,7 @@ func (c *rezoneCommand) Run(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	args.TimeZone = c.TimeZone.location.String()
-	return c.withJobs(ctx, func(jobs *rebuild.Jobs, ownServer bool) error {
+	return c.withJobs(ctx, func(jobs audit.Jobs, ownServer bool) error {
 		if !c.Wait {
 			return c.request(ctx, jobs, args, stdout, ownServer)
 		}

@@ -42,6 +42,7 @@ type serveCommand struct {
 	RebuildChunkLogs  int           `env:"LEARNINGLOG_REBUILD_CHUNK_LOGS" default:"200000" help:"How many logs a rebuild reads in one transaction."`
 	VerifyEvery       time.Duration `env:"LEARNINGLOG_VERIFY_EVERY" default:"1h" help:"How often a sample and whoever was active are verified by themselves. 0: never."`
 	VerifySample      int           `env:"LEARNINGLOG_VERIFY_SAMPLE" default:"200000" help:"About how many logs that sample has. The next goes on with the next users, so that everybody's turn comes."`
+	KeepAudit         days          `env:"LEARNINGLOG_KEEP_AUDIT" default:"365d" placeholder:"TIME" help:"How long it is kept what was done by whom, such as 365d. 0: for ever."`
 	VerifyRepairs     bool          `env:"LEARNINGLOG_VERIFY_REPAIRS" help:"Repair the drift that is found so, instead of only telling of it."`
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"learninglog/command"
 	"learninglog/internal/api"
+	"learninglog/internal/audit"
 	"learninglog/internal/dashboard"
 	"learninglog/internal/demo"
 	"learninglog/internal/jobpages"
@@ -36,7 +37,8 @@ type service struct {
 	listener net.Listener
 	database *database
 	migrator *postgres.Migrator
-	jobs     *rebuild.Jobs
+	jobs     audit.Jobs
+	trail    *audit.Trail
 	recorder *command.Recorder
 	problems *problem.Table
 	// access is nil where everybody may do everything.
@@ -93,6 +95,7 @@ func (s *service) run(ctx context.Context) (err error) {
 		s.listen, // first, because it is the quickest step and the likeliest to fail
 		s.openDatabase,
 		s.migrate,
+		s.startTrail,
 		s.startAccess,
 		s.startJobs,
 		s.startRecorder,
@@ -150,7 +153,8 @@ func (s *service) migrate(ctx context.Context) (err error) {
 }
 
 func (s *service) startJobs(ctx context.Context) (err error) {
-	s.jobs, err = rebuild.NewJobs(s.database.pool, rebuild.Config{
+	s.jobs.Trail = s.trail
+	s.jobs.Jobs, err = rebuild.NewJobs(s.database.pool, rebuild.Config{
 		Schema:    postgres.RiverSchema,
 		ChunkLogs: s.flags.RebuildChunkLogs,
 		Routine: rebuild.RoutineConfig{
@@ -163,8 +167,8 @@ func (s *service) startJobs(ctx context.Context) (err error) {
 		return err
 	}
 	metrics.RegisterJobs(s.metrics, s.database.pool, postgres.RiverSchema)
-	metrics.RegisterVerifications(s.metrics, s.jobs)
-	metrics.RegisterPauses(s.metrics, s.jobs)
+	metrics.RegisterVerifications(s.metrics, s.jobs.Jobs)
+	metrics.RegisterPauses(s.metrics, s.jobs.Jobs)
 	metrics.RegisterAttempts(s.metrics, s.jobs.Client())
 	if err := s.jobs.Start(ctx); err != nil {
 		return err
@@ -219,6 +223,7 @@ func (s *service) startPages(ctx context.Context) error {
 		Recorder:       s.recorder,
 		Jobs:           s.jobs,
 		Keys:           s.keys,
+		Trail:          s.trail,
 		Zone:           s.flags.TimeZone.location,
 		Problems:       s.problems,
 		RequestTimeout: s.flags.RequestTimeout,
@@ -254,7 +259,7 @@ func (s *service) operations(known *zones.Database) *dashboard.Operations {
 func (s *service) startOperatorsPages(ctx context.Context, pages *dashboard.Pages) error {
 	s.pages.Operator, s.pages.CancelRebuild = pages.Operator, pages.CancelRebuild
 	s.pages.CancelWaiting = pages.CancelWaiting
-	s.pages.ResumeQueue = pages.ResumeQueue
+	s.pages.ResumeQueue, s.pages.Audit = pages.ResumeQueue, pages.Audit
 	if s.keys != nil {
 		s.pages.ListKeys, s.pages.CreateKey = pages.ListKeys, pages.CreateKey
 		s.pages.RotateKey, s.pages.RevokeKey = pages.RotateKey, pages.RevokeKey
@@ -265,6 +270,7 @@ func (s *service) startOperatorsPages(ctx context.Context, pages *dashboard.Page
 		Path:     api.JobsPath,
 		Ready:    s.migrator.Check,
 		Problems: s.problems,
+		Trail:    s.trail,
 		Logger:   onlyWarnings(s.logger),
 	})
 	if err != nil {
@@ -296,6 +302,7 @@ func (s *service) makeHandler(context.Context) (err error) {
 		Recorder:       s.recorder,
 		Reader:         s.reader,
 		Jobs:           s.jobs,
+		Trail:          s.trail,
 		Limits:         s.flags.limits(),
 		Ready:          s.migrator.Check,
 		Problems:       s.problems,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 
+	"learninglog/internal/audit"
 	"learninglog/rollup/rebuild"
 )
 
@@ -43,7 +44,7 @@ func (c *verifyCommand) Run(ctx context.Context, stdout io.Writer) error {
 		}
 		return reportDrift(stdout, job, "learninglog rebuild --wait, where its database is")
 	}
-	return c.withJobs(ctx, func(jobs *rebuild.Jobs, ownServer bool) error {
+	return c.withJobs(ctx, func(jobs audit.Jobs, ownServer bool) error {
 		job, err := c.requestAndFollow(ctx, jobs, args, stdout, ownServer)
 		if err != nil {
 			return err

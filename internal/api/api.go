@@ -30,6 +30,7 @@ type Config struct {
 	Recorder *command.Recorder
 	Reader   *query.Reader
 	Jobs     Jobs
+	Trail    Trail
 	// Limits are the limits of the recorder, for the documentation.
 	Limits command.Limits
 	// Ready returns nil if the service can answer requests, or an error that says

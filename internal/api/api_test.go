@@ -19,11 +19,13 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"learninglog/command"
+	"learninglog/internal/audit"
 	"learninglog/internal/problem"
 	"learninglog/internal/zones"
 	"learninglog/query"
@@ -38,6 +40,10 @@ var errAway = errors.New("the password is secret")
 type away struct{ err error }
 
 func (away) Reset() {}
+
+func (a away) Exec(context.Context, string, ...any) (pgconn.CommandTag, error) {
+	return pgconn.CommandTag{}, a.err
+}
 
 func (a away) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, a.err }
 
@@ -66,6 +72,7 @@ func newConfig(failure error) Config {
 	return Config{
 		Recorder:       command.NewRecorder(away{failure}, command.Config{Limits: limits}),
 		Reader:         query.NewReader(away{failure}, time.UTC),
+		Trail:          audit.New(away{failure}, slog.New(slog.DiscardHandler)),
 		Limits:         limits,
 		Ready:          func(context.Context) error { return failure },
 		Problems:       newProblems(slog.New(slog.DiscardHandler)),

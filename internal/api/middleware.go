@@ -23,6 +23,7 @@ func (s *server) middleware() chi.Middlewares {
 		s.lookBehindProxies,
 		forbidSniffing,
 		identify,
+		restrictBrowsers,
 		s.observe,
 		s.discardRest,
 		s.recoverPanics,
@@ -48,6 +49,21 @@ func refuseOtherSites(next http.Handler) http.Handler {
 func forbidSniffing(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// restrictBrowsers keeps other sites from showing anything of this one within theirs, and
+// from learning its addresses, which have the ids of learners. There is no
+// Strict-Transport-Security: the service speaks no TLS, so that is for whoever does.
+func restrictBrowsers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("X-Frame-Options", "DENY")
+		header.Set("Cross-Origin-Resource-Policy", "same-origin")
+		header.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+		// Without any referrer, browsers would also leave out the origin of a form.
+		header.Set("Referrer-Policy", "same-origin")
 		next.ServeHTTP(w, r)
 	})
 }

@@ -13,6 +13,7 @@ import (
 
 	"learninglog/command"
 	"learninglog/internal/access"
+	"learninglog/internal/audit"
 	"learninglog/internal/problem"
 )
 
@@ -42,6 +43,8 @@ type action struct {
 	countInvalid func(logs int)
 	// countFailed counts logs that failed before they were submitted.
 	countFailed func(logs int)
+	// end is called once, when all logs that will be written are.
+	end func()
 	// summarize returns the answer to an array, without its outcomes, of which there are
 	// so many.
 	summarize func(map[command.Status]int) any
@@ -56,12 +59,14 @@ func (s *server) toRecord(ctx context.Context) action {
 		write:        s.Recorder.RecordPatiently,
 		countInvalid: s.Recorder.CountInvalid,
 		countFailed:  s.Recorder.CountFailed,
+		end:          func() {},
 		summarize:    countRecorded,
 	}
 }
 
 // toVoid is the action of logs that are to be voided.
 func (s *server) toVoid(ctx context.Context) action {
+	var voided audit.Voided
 	return action{
 		identity: s.identity(ctx),
 		pace:     s.paceOf(ctx),
@@ -71,10 +76,13 @@ func (s *server) toVoid(ctx context.Context) action {
 			for i, log := range logs {
 				targets[i] = command.Target{UserID: log.UserID, RequestID: log.RequestID}
 			}
-			return s.Recorder.VoidPatiently(ctx, targets)
+			outcomes := s.Recorder.VoidPatiently(ctx, targets)
+			voided.Add(outcomes...)
+			return outcomes
 		},
 		countInvalid: func(int) {},
 		countFailed:  s.Recorder.CountFailedVoids,
+		end:          func() { voided.Record(ctx, s.Trail) },
 		summarize:    countVoided,
 	}
 }

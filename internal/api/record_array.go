@@ -48,6 +48,7 @@ func (s *server) writeArray(ctx context.Context, input *manyInput, t action) *hu
 		}
 		defer done()
 		logs, err := s.writeElements(ctx, texts, len(body), t)
+		t.end()
 		free()
 		if err != nil {
 			s.answerProblem(ctx, writer, err)

@@ -38,6 +38,7 @@ func (s *server) writeStream(ctx context.Context, input *manyInput, t action) *h
 		st := s.openStream(writer, input.reader, t)
 		remove := s.streams.add(st, caller.Of(ctx))
 		defer remove()
+		defer t.end()
 		if err := st.run(ctx); err != nil {
 			s.answerProblem(ctx, writer, err)
 		}

@@ -174,13 +174,13 @@ func (r route) document(s *server, documentation *huma.Operation) {
 }
 
 // Pages are the handlers of the web pages; nil means no page. A learner's page takes logs
-// back by Void. The operator's pages begin and cancel rebuilds and re-zones, and resume
-// queues. Jobs serves everything below [JobsPath].
+// back by Void. The operator's pages begin and cancel rebuilds and re-zones, resume
+// queues, and show what was done by whom. Jobs serves everything below [JobsPath].
 type Pages struct {
 	Static, Start, FindUser, Learner, Void                 http.Handler
 	Operator, RequestRebuild, RequestRezone, CancelRebuild http.Handler
 	CancelWaiting                                          http.Handler
-	ResumeQueue                                            http.Handler
+	ResumeQueue, Audit                                     http.Handler
 	ListKeys, CreateKey, RotateKey, RevokeKey              http.Handler
 	Jobs                                                   http.Handler
 	// Fail shows why there is no page. It must be set if there are pages.

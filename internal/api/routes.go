@@ -66,6 +66,7 @@ func (s *server) routes() []route {
 		{post, "/v1/keys", keys, operation(s.documentCreateKey(), s.createKey), append([]problem.Kind{problem.NotFound}, posting...)},
 		{post, "/v1/keys/{id}/rotate", keys, operation(documentRotateKey(), s.rotateKey), readingOne},
 		{del, "/v1/keys/{id}", keys, operation(documentRevokeKey(), s.revokeKey), readingOne},
+		{get, "/v1/audit", rebuilds, operation(documentListAudit(), s.listAudit), reading},
 
 		{get, HealthPath, open, operation(documentAlive(), s.alive), nil},
 		{get, ReadyPath, open, operation(documentReady(), s.ready), reading},
@@ -84,6 +85,7 @@ func (s *server) routes() []route {
 		{get, "/static/*", open, page(s.Pages.Static), []problem.Kind{problem.NotFound}},
 		{get, "/admin", rebuilds, page(s.Pages.Operator), reading},
 		{get, "/admin/", rebuilds, page(s.Pages.redirectToOperator()), nil},
+		{get, "/admin/audit", rebuilds, page(s.Pages.Audit), reading},
 		{post, "/admin/rebuilds", rebuilds, page(s.Pages.RequestRebuild), []problem.Kind{problem.Unreadable, problem.Unavailable}},
 		{post, "/admin/rezones", rebuilds, page(s.Pages.RequestRezone), []problem.Kind{problem.Unreadable, problem.Unavailable}},
 		{post, "/admin/rebuilds/cancel", rebuilds, page(s.Pages.CancelWaiting), reading},

@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"learninglog/command"
+	"learninglog/internal/audit"
 	"learninglog/query"
 )
 
@@ -54,6 +55,9 @@ func (s *server) void(ctx context.Context, input *logInput) (*logOutput, error) 
 	ctx, cancel := s.finish(ctx)
 	defer cancel()
 	outcome := s.Recorder.Void(ctx, []command.Target{{UserID: userID, RequestID: requestID}})[0]
+	var voided audit.Voided
+	voided.Add(outcome)
+	voided.Record(ctx, s.Trail)
 	switch outcome.Status {
 	case command.Voided, command.AlreadyVoided:
 		return &logOutput{Body: fromLog(*outcome.Log)}, nil

@@ -22,6 +22,7 @@ type Config struct {
 	Reader   *query.Reader
 	Recorder Recorder
 	Jobs     Jobs
+	Trail    Trail
 	// Zone is the zone in which instants are shown that belong to no learner.
 	Zone *time.Location
 	// Operations is what the operators' page shows. Nil leaves that page out.
@@ -46,6 +47,7 @@ type Pages struct {
 	Operator, RequestRebuild, RequestRezone   http.Handler
 	CancelRebuild, CancelWaiting, ResumeQueue http.Handler
 	ListKeys, CreateKey, RotateKey, RevokeKey http.Handler
+	Audit                                     http.Handler
 
 	templates templates
 	assets    assets
@@ -89,6 +91,7 @@ func New(config Config) (*Pages, error) {
 	pages.CancelWaiting = pages.page(pages.cancelWaiting)
 	pages.ListKeys, pages.CreateKey = pages.page(pages.keys), pages.page(pages.createKey)
 	pages.RotateKey, pages.RevokeKey = pages.page(pages.rotateKey), pages.page(pages.revokeKey)
+	pages.Audit = pages.page(pages.showAudit)
 	return pages, nil
 }
 
@@ -108,7 +111,6 @@ func (p *Pages) page(handle func(http.ResponseWriter, *http.Request) error) http
 		ctx, cancel := context.WithTimeout(ctx, p.RequestTimeout)
 		defer cancel()
 		w.Header().Set("Content-Security-Policy", contentPolicy)
-		w.Header().Set("Referrer-Policy", "same-origin")
 		if err := handle(w, r.WithContext(ctx)); err != nil {
 			p.Fail(w, r, err)
 		}

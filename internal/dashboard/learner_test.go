@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"learninglog/command"
+	"learninglog/internal/audit"
 	"learninglog/internal/dashboard"
 	"learninglog/internal/pgtest"
 	"learninglog/internal/postgres"
@@ -44,6 +45,7 @@ func site(t *testing.T, pool *pgxpool.Pool, zone *time.Location) http.Handler {
 	pages, err := dashboard.New(dashboard.Config{
 		Reader:         query.NewReader(pool, zone),
 		Recorder:       command.NewRecorder(pool, command.Config{}),
+		Trail:          audit.New(pool, logger),
 		Zone:           zone,
 		Problems:       problem.NewTable(postgres.Unavailable, func() time.Duration { return time.Second }, logger),
 		RequestTimeout: time.Minute,
@@ -52,6 +54,7 @@ func site(t *testing.T, pool *pgxpool.Pool, zone *time.Location) http.Handler {
 	require.NoError(t, err)
 	router := chi.NewRouter()
 	router.Method(http.MethodGet, "/", pages.Start)
+	router.Method(http.MethodGet, "/users", pages.FindUser)
 	router.Method(http.MethodGet, "/users/{user_id}", pages.Learner)
 	router.Method(http.MethodPost, "/users/{user_id}/learning-logs/{request_id}/void", pages.Void)
 	return router

@@ -21,7 +21,7 @@ type templates map[string]*template.Template
 
 func parseTemplates(functions template.FuncMap) (templates, error) {
 	parsed := make(templates)
-	for _, name := range []string{"start", "learner", "operator", "keys", "problem"} {
+	for _, name := range []string{"start", "learner", "operator", "keys", "audit", "problem"} {
 		page, err := template.New("layout.html").Funcs(functions).
 			ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html")
 		if err != nil {
@@ -66,6 +66,7 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name 
 func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	wrong := p.Problems.Of(r.Context(), err, "")
 	maps.Copy(w.Header(), wrong.GetHeaders())
+	w.Header().Set("Content-Security-Policy", contentPolicy) // also where there was no page to set it
 	page := problemPage{layout: layout{Title: wrong.Title}, Problem: wrong}
 	if wrong.Kind() == problem.Unavailable && r.Method == http.MethodGet {
 		page.Refresh = r.URL.RequestURI()

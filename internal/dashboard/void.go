@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"learninglog/command"
+	"learninglog/internal/audit"
 	"learninglog/internal/problem"
 )
 
@@ -31,6 +32,9 @@ func (p *Pages) void(w http.ResponseWriter, r *http.Request) error {
 		return unknown
 	}
 	outcome := p.Recorder.Void(r.Context(), []command.Target{{UserID: userID, RequestID: requestID}})[0]
+	var voided audit.Voided
+	voided.Add(outcome)
+	voided.Record(r.Context(), p.Trail)
 	switch outcome.Status {
 	case command.Voided, command.AlreadyVoided:
 		http.Redirect(w, r, listAddress(userID, r.URL.Query()), http.StatusSeeOther) //nolint:gosec // it leads to this very site

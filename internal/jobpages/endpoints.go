@@ -2,45 +2,67 @@ package jobpages
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
+	"github.com/go-chi/chi/v5/middleware"
+
+	"learninglog/internal/audit"
 	"learninglog/internal/problem"
 )
 
 // endpoints returns the part of River UI's API that is served, at path. Other endpoints
 // are for River Pro, or would come with another version, whose input somebody has to
 // check first.
-func endpoints(path string, ui http.Handler) http.Handler {
+func (c Config) endpoints(path string, ui http.Handler) http.Handler {
 	api := http.NewServeMux()
-	for method, served := range map[string][]string{
-		http.MethodGet: {
-			"/autocomplete", "/features", "/health-checks/{name}", "/jobs", "/jobs/{job_id}",
-			"/queues", "/queues/{name}", "/states", "/version",
-		},
-		http.MethodPut: {"/queues/{name}/pause", "/queues/{name}/resume"},
+	for _, endpoint := range []string{
+		"/autocomplete", "/features", "/health-checks/{name}", "/jobs", "/jobs/{job_id}",
+		"/queues", "/queues/{name}", "/states", "/version",
 	} {
-		for _, endpoint := range served {
-			api.Handle(method+" "+path+endpoint, bare(ui, nil))
-		}
+		api.Handle(http.MethodGet+" "+path+endpoint, bare(ui, nil))
 	}
-	for _, action := range []string{"/cancel", "/delete", "/retry"} {
-		api.Handle(http.MethodPost+" "+path+"/jobs"+action, withJobIDs(ui))
+	for endpoint, action := range map[string]audit.Action{"/pause": audit.QueuePaused, "/resume": audit.QueueResumed} {
+		api.Handle(http.MethodPut+" "+path+"/queues/{name}"+endpoint, c.changeQueue(ui, action))
+	}
+	for endpoint, action := range map[string]audit.Action{
+		"/cancel": audit.JobsCancelled, "/delete": audit.JobsDeleted, "/retry": audit.JobsRetried,
+	} {
+		api.Handle(http.MethodPost+" "+path+"/jobs"+endpoint, c.changeJobs(ui, action))
 	}
 	return api
 }
 
-// withJobIDs passes a body on that has the ids of jobs. They are in order, so that
-// requests which change the same jobs don't wait for each other in a circle.
-func withJobIDs(ui http.Handler) http.Handler {
+func (c Config) changeQueue(ui http.Handler, action audit.Action) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, wrong := readJobIDs(w, r)
+		c.change(bare(ui, nil), w, r, action, "queue "+r.PathValue("name"))
+	})
+}
+
+// changeJobs passes a body on that has the ids of jobs. They are in order, so that
+// requests which change the same jobs don't wait for each other in a circle.
+func (c Config) changeJobs(ui http.Handler, action audit.Action) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ids, wrong := readJobIDs(w, r)
 		if wrong != nil {
 			wrong.WriteJSON(w)
 			return
 		}
-		bare(ui, body).ServeHTTP(w, r)
+		body, _ := json.Marshal(map[string][]int64{"ids": ids}) // can't fail: only numbers
+		c.change(bare(ui, body), w, r, action, "jobs "+strings.Trim(fmt.Sprint(ids), "[]"))
 	})
+}
+
+// change passes a request on, and records what it did unless it failed.
+func (c Config) change(ui http.Handler, w http.ResponseWriter, r *http.Request, action audit.Action, subject string) {
+	answer := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+	ui.ServeHTTP(answer, r)
+	if answer.Status() < http.StatusBadRequest {
+		c.Trail.Record(r.Context(), action, subject)
+	}
 }
 
 // onlyRead refuses requests that want to change a page.

@@ -43,9 +43,9 @@ func wrong(location, message string) *problem.Problem {
 	return problem.Invalid.New("", problem.Field{Location: location, Message: message})
 }
 
-// readJobIDs reads a body such as {"ids":["1","2"]}, and returns one with the same ids,
-// each once and in order.
-func readJobIDs(w http.ResponseWriter, r *http.Request) ([]byte, *problem.Problem) {
+// readJobIDs reads a body such as {"ids":["1","2"]}, and returns the ids, each once and in
+// order.
+func readJobIDs(w http.ResponseWriter, r *http.Request) ([]int64, *problem.Problem) {
 	const longest = 64 << 10
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, longest))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -69,6 +69,5 @@ func readJobIDs(w http.ResponseWriter, r *http.Request) ([]byte, *problem.Proble
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
-	body, _ := json.Marshal(map[string][]int64{"ids": slices.Compact(ids)}) // can't fail: only numbers
-	return body, nil
+	return slices.Compact(ids), nil
 }

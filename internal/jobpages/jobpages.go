@@ -12,6 +12,7 @@ import (
 	"github.com/riverqueue/river"
 	"riverqueue.com/riverui"
 
+	"learninglog/internal/audit"
 	"learninglog/internal/problem"
 )
 
@@ -26,6 +27,8 @@ type Config struct {
 	Ready func(context.Context) error
 	// Problems turns errors into problems.
 	Problems *problem.Table
+	// Trail records what is done to jobs and queues.
+	Trail audit.Recorder
 	// Logger is for River UI.
 	Logger *slog.Logger
 }
@@ -52,7 +55,7 @@ func New(config Config) (*Pages, error) {
 	pages := http.NewServeMux()
 	pages.Handle(config.Path, http.RedirectHandler(config.Path+"/", http.StatusFound))
 	pages.Handle(config.Path+"/", checked(onlyRead(jobs)))
-	pages.Handle(config.Path+"/api/", checked(endpoints(config.Path+"/api", jobs)))
+	pages.Handle(config.Path+"/api/", checked(config.endpoints(config.Path+"/api", jobs)))
 	return &Pages{jobs: jobs, handler: restrict(problem.Translate(pages, config.translate))}, nil
 }
 

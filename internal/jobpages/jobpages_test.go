@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"learninglog/internal/audit"
 	"learninglog/internal/jobpages"
 	"learninglog/internal/pgtest"
 	"learninglog/internal/postgres"
@@ -52,6 +53,7 @@ func newScene(t testing.TB, ready func(context.Context) error) scene {
 		Client:   jobs.Client(),
 		Path:     path,
 		Ready:    ready,
+		Trail:    audit.New(pool, quiet),
 		Problems: problem.NewTable(isAway, func() time.Duration { return 0 }, quiet),
 		Logger:   quiet,
 	})

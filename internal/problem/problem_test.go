@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"learninglog/command"
+	"learninglog/internal/audit"
 	"learninglog/internal/problem"
 	"learninglog/query"
 	"learninglog/rollup"
@@ -33,6 +34,7 @@ func TestErrorsBecomeProblems(t *testing.T) {
 	}{
 		{query.ErrNotFound, problem.NotFound, "", "", false},
 		{query.ErrBadCursor, problem.Invalid, "query.cursor", "", false},
+		{audit.ErrBadCursor, problem.Invalid, "query.cursor", "", false},
 		{rollup.ErrEmptyRange, problem.Invalid, "query.from", "", false},
 		{rollup.ErrTooManyPeriods, problem.Invalid, "query.to", "", false},
 		{rebuild.ErrNotFound, problem.NotFound, "", "", false},

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"learninglog/command"
+	"learninglog/internal/audit"
 	"learninglog/query"
 	"learninglog/rollup"
 	"learninglog/rollup/rebuild"
@@ -121,6 +122,7 @@ func mistakes() []mistake {
 	return []mistake{
 		{query.ErrNotFound, NotFound, "Nothing is known under this id, or not for this user.", Field{}},
 		{query.ErrBadCursor, Invalid, "", Field{Location: "cursor", Message: "must be the next_cursor of a page, unchanged"}},
+		{audit.ErrBadCursor, Invalid, "", Field{Location: "cursor", Message: "must be the next_cursor of a page, unchanged"}},
 		{rollup.ErrEmptyRange, Invalid, "", Field{Location: "from", Message: "must not be after to"}},
 		{rollup.ErrTooManyPeriods, Invalid, "The range has too many periods.", Field{
 			Location: "to",

@@ -1,0 +1,68 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"learninglog/internal/access"
+)
+
+// KeyStore is where keys are, such as [access.Keys].
+type KeyStore interface {
+	Create(ctx context.Context, wanted access.NewKey) (access.Key, string, error)
+	List(ctx context.Context) ([]access.Key, error)
+	Rotate(ctx context.Context, id int64, overlap time.Duration) (access.Key, string, error)
+	Revoke(ctx context.Context, id int64) (access.Key, error)
+}
+
+// Keys records what is done to the keys in a store.
+type Keys struct {
+	KeyStore
+
+	Trail *Trail
+}
+
+// Create is that of the store.
+func (k Keys) Create(ctx context.Context, wanted access.NewKey) (access.Key, string, error) {
+	key, secret, err := k.KeyStore.Create(ctx, wanted)
+	if err == nil {
+		k.Trail.Record(ctx, KeyCreated, describeKey(key))
+	}
+	return key, secret, err
+}
+
+// Rotate is that of the store.
+func (k Keys) Rotate(ctx context.Context, id int64, overlap time.Duration) (access.Key, string, error) {
+	key, secret, err := k.KeyStore.Rotate(ctx, id, overlap)
+	if err == nil {
+		k.Trail.Record(ctx, KeyRotated, fmt.Sprintf("key %d, into %s", id, describeKey(key)))
+	}
+	return key, secret, err
+}
+
+// Revoke is that of the store.
+func (k Keys) Revoke(ctx context.Context, id int64) (access.Key, error) {
+	key, err := k.KeyStore.Revoke(ctx, id)
+	if key.ID != 0 { // it is revoked, even if this process couldn't read so yet
+		k.Trail.Record(ctx, KeyRevoked, fmt.Sprintf("key %d (%s)", key.ID, key.Name))
+	}
+	return key, err
+}
+
+// describeKey says what a key may do.
+func describeKey(key access.Key) string {
+	scopes := make([]string, len(key.Scopes))
+	for i, scope := range key.Scopes {
+		scopes[i] = string(scope)
+	}
+	text := fmt.Sprintf("key %d (%s): %s", key.ID, key.Name, strings.Join(scopes, ", "))
+	if key.UserID != nil {
+		text += ", of user " + key.UserID.String()
+	}
+	if key.ExpiresAt != nil {
+		text += ", until " + key.ExpiresAt.UTC().Format(time.RFC3339)
+	}
+	return text
+}

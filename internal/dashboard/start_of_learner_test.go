@@ -1,0 +1,37 @@
+package dashboard_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+
+	"learninglog/internal/access"
+	"learninglog/internal/pgtest"
+)
+
+func TestWhoeverIsLimitedToALearnerSeesNobodyElseAtTheStart(t *testing.T) {
+	t.Parallel()
+	pool, other, learner := pgtest.Pool(t), uuid.New(), uuid.New()
+	post(t, pool, other, 20, "2026-03-04T07:00:00Z")
+	site := site(t, pool, time.UTC)
+	ask := func(ctx context.Context, path string) *httptest.ResponseRecorder {
+		answer := httptest.NewRecorder()
+		site.ServeHTTP(answer, httptest.NewRequestWithContext(ctx, http.MethodGet, path, nil))
+		return answer
+	}
+	everybody := access.With(t.Context(), &access.Identity{Scopes: access.Scopes()})
+	limited := access.With(t.Context(), &access.Identity{Scopes: access.Scopes(), Learner: &learner})
+
+	assert.Contains(t, ask(everybody, "/").Body.String(), other.String())
+	for _, path := range []string{"/", "/users?id=nonsense", "/users"} {
+		answer := ask(limited, path)
+		assert.Equal(t, http.StatusSeeOther, answer.Code, path)
+		assert.Equal(t, "/users/"+learner.String(), answer.Header().Get("Location"), path)
+		assert.NotContains(t, answer.Body.String(), other.String(), path)
+	}
+}
