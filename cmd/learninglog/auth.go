@@ -69,22 +69,29 @@ func (s *service) startAccess(ctx context.Context) error {
 	if err := keyring.Load(ctx); err != nil {
 		return err
 	}
-	following, stop := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := panics.Caught(func() { keyring.Run(following) }); err != nil {
-			s.fail(fmt.Errorf("following the keys: %w", err))
-		}
-	}()
-	s.stops.add("keys", func(context.Context) error {
-		stop()
-		<-done
-		return nil
-	})
-	s.access = &access.Gate{Keys: keyring}
+	sessions := access.NewSessions(s.database.pool, keyring, s.logger)
+	s.keepRunning(ctx, "keys", keyring.Run)
+	s.keepRunning(ctx, "sessions", sessions.Run)
+	s.access = &access.Gate{Keys: keyring, Sessions: sessions}
 	if keyring.IsEmpty() {
 		s.logger.WarnContext(ctx, "nobody has a key yet", "create", s.flags.paste("key", "create", "--name", "backend", "--scopes", "logs:write,logs:read"))
 	}
 	return nil
+}
+
+// keepRunning runs something until the service has stopped what needs it.
+func (s *service) keepRunning(ctx context.Context, name string, run func(context.Context)) {
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := panics.Caught(func() { run(running) }); err != nil {
+			s.fail(fmt.Errorf("following the %s: %w", name, err))
+		}
+	}()
+	s.stops.add(name, func(context.Context) error {
+		stop()
+		<-done
+		return nil
+	})
 }

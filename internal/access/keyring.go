@@ -67,18 +67,16 @@ func (r *Keyring) Find(ctx context.Context, text string) (*Identity, error) {
 	if !made.isWellFormed() {
 		return nil, ErrUnknown
 	}
-	hash := made.hash()
-	if _, ok := (*r.known.Load())[hash]; !ok && r.lookUps.Allow() {
-		if err := r.lookUp(ctx, hash); err != nil {
+	return r.byHash(ctx, made.hash())
+}
+
+// byHash is Find by the hash of a key, which is all that sessions know of one.
+func (r *Keyring) byHash(ctx context.Context, of hash) (*Identity, error) {
+	if _, ok := (*r.known.Load())[of]; !ok && r.lookUps.Allow() {
+		if err := r.lookUp(ctx, of); err != nil {
 			return nil, err
 		}
 	}
-	return r.byHash(hash)
-}
-
-// byHash returns whose key has a hash, for sessions that were begun with it. It fails with
-// [ErrUnknown].
-func (r *Keyring) byHash(of hash) (*Identity, error) {
 	found, now := (*r.known.Load())[of], time.Now()
 	if found == nil || found.key.State(now) != "active" {
 		return nil, ErrUnknown
