@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"learninglog/internal/access"
+	"learninglog/internal/dashboard"
 	"learninglog/internal/panics"
 )
 
@@ -73,6 +74,7 @@ func (s *service) startAccess(ctx context.Context) error {
 	s.keepRunning(ctx, "keys", keyring.Run)
 	s.keepRunning(ctx, "sessions", sessions.Run)
 	s.access = &access.Gate{Keys: keyring, Sessions: sessions}
+	s.login = &dashboard.Login{Sessions: sessions, WithKeys: true}
 	if keyring.IsEmpty() {
 		s.logger.WarnContext(ctx, "nobody has a key yet", "create", s.flags.paste("key", "create", "--name", "backend", "--scopes", "logs:write,logs:read"))
 	}

@@ -41,6 +41,7 @@ type service struct {
 	problems *problem.Table
 	// access is nil where everybody may do everything.
 	access  api.Access
+	login   *dashboard.Login // nil there, too
 	reader  *query.Reader
 	pages   api.Pages
 	handler http.Handler
@@ -217,6 +218,7 @@ func (s *service) startPages(ctx context.Context) error {
 		Reader:         s.reader,
 		Recorder:       s.recorder,
 		Jobs:           s.jobs,
+		Login:          s.login,
 		Zone:           s.flags.TimeZone.location,
 		Problems:       s.problems,
 		RequestTimeout: s.flags.RequestTimeout,
@@ -237,10 +239,25 @@ func (s *service) startPages(ctx context.Context) error {
 		Fail:   pages.Fail,
 		Static: pages.Static, Start: pages.Start, FindUser: pages.FindUser, Learner: pages.Learner, Void: pages.Void,
 	}
+	s.addLoginPages(pages)
 	if !s.flags.Admin {
 		return nil
 	}
 	return s.startOperatorsPages(ctx, pages)
+}
+
+// addLoginPages adds those for which there are ways to log in.
+func (s *service) addLoginPages(pages *dashboard.Pages) {
+	if s.login == nil {
+		return
+	}
+	s.pages.LogIn, s.pages.LogOut = pages.LogIn, pages.LogOut
+	if s.login.WithKeys {
+		s.pages.LogInWithKey = pages.LogInWithKey
+	}
+	if s.login.Provider != nil {
+		s.pages.StartLogin, s.pages.FinishLogin = pages.StartLogin, pages.FinishLogin
+	}
 }
 
 // operations is what the operators' page shows.

@@ -22,6 +22,7 @@ func withAllPages(t *testing.T) (*server, *chi.Mux) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	config.Pages = Pages{
 		Static: handler, Start: handler, FindUser: handler, Learner: handler, Void: handler,
+		LogIn: handler, LogInWithKey: handler, StartLogin: handler, FinishLogin: handler, LogOut: handler,
 		Operator: handler, RequestRebuild: handler, RequestRezone: handler, CancelRebuild: handler, CancelWaiting: handler, ResumeQueue: handler, Jobs: handler,
 	}
 	s, router, err := newServer(config)
