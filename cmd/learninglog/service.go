@@ -312,7 +312,7 @@ func (s *service) makeHandler(context.Context) (err error) {
 		Problems:       s.problems,
 		RequestTimeout: s.flags.RequestTimeout,
 		Connections:    int(s.database.pool.Config().MaxConns),
-		AllowedHosts:   s.flags.AllowedHosts,
+		AllowedHosts:   s.flags.allowedHosts(),
 		Access:         s.access,
 		Requests:       s.requests,
 		Metrics:        s.metrics,
@@ -349,7 +349,7 @@ func (s *service) announce(ctx context.Context) {
 	if s.flags.isOpen() {
 		greet(s.stdout, s.listener.Addr(), s.database, s.flags.Admin)
 	} else {
-		greetClosed(s.stdout, s.listener.Addr(), s.flags.databaseFlags)
+		greetClosed(s.stdout, s.flags.publicURL(s.listener.Addr()), s.flags.accepts(withKeys), s.flags.databaseFlags)
 	}
 	if s.flags.Demo {
 		printDemoLearners(s.stdout, s.listener.Addr())
