@@ -17,7 +17,7 @@ import (
 type authFlags struct {
 	loginFlags
 
-	Auth []authMode `env:"LEARNINGLOG_AUTH" placeholder:"HOW" help:"How callers say who they are: keys (see learninglog key), oidc if people log in at a provider of OpenID Connect, both, joined by a comma, or none if everybody who reaches the service may do everything, as behind a proxy that asks them. Without it, the service can only be reached from this machine."`
+	Auth []authMode `env:"LEARNINGLOG_AUTH" placeholder:"HOW" help:"How callers say who they are: keys (see the command key), oidc if people log in at a provider of OpenID Connect, both, joined by a comma, or none if everybody who reaches the service may do everything, as behind a proxy that asks them. Without it, the service can only be reached from this machine."`
 }
 
 // authMode is a way in which callers say who they are.
