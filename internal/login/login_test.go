@@ -254,10 +254,15 @@ func TestNobodyCanTellWhoseATokenIsWhileTheProviderIsDown(t *testing.T) {
 	i := newIssuer(t)
 	p := i.provider(nil)
 	token := i.token(t, nil)
+	discovered := i.provider(nil)
+	_, _, err := discovered.Start(t.Context(), "/")
+	require.NoError(t, err)
 	i.isDown.Store(true)
 	for range 5 {
 		_, err := p.Identify(t.Context(), token)
 		require.ErrorIs(t, err, access.ErrProviderAway)
+		_, err = discovered.Identify(t.Context(), token)
+		require.ErrorIs(t, err, access.ErrProviderAway, "its keys were never read")
 		_, _, err = p.Start(t.Context(), "/")
 		require.ErrorIs(t, err, access.ErrProviderAway)
 	}
@@ -269,7 +274,7 @@ func TestNobodyCanTellWhoseATokenIsWhileTheProviderIsDown(t *testing.T) {
 	}, 30*time.Second, 50*time.Millisecond)
 
 	i.isDown.Store(true)
-	_, err := p.Identify(t.Context(), token)
+	_, err = p.Identify(t.Context(), token)
 	assert.NoError(t, err, "nobody needs to be asked")
 }
 
