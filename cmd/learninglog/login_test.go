@@ -282,7 +282,13 @@ func TestThePublicURLIsWhereCookiesAndHostsAreFrom(t *testing.T) {
 	t.Parallel()
 	database := pgtest.URL(t)
 	s := serve(t, "--database-url="+database, "--auth=keys", "--public-url=https://learn.example.com")
-	s.base = "http://" + regexp.MustCompile(`msg=ready .*?address=(\S+)`).FindStringSubmatch(s.log.String())[1]
+	require.Eventually(t, func() bool { // the greeting has the public URL, the log has the address
+		ready := regexp.MustCompile(`msg=ready address=(\S+)`).FindStringSubmatch(s.log.String())
+		if ready != nil {
+			s.base = "http://" + ready[1]
+		}
+		return ready != nil
+	}, eventually, often)
 	key := newKeyFor(t, database, "--scopes=logs:read")
 	form := url.Values{"key": {key}}.Encode()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.base+"/login", strings.NewReader(form))
