@@ -10,12 +10,15 @@ import (
 
 	"learninglog/internal/access"
 	"learninglog/internal/audit"
+	"learninglog/internal/dashboard"
 	"learninglog/internal/panics"
 )
 
 // authFlags say who may do what.
 type authFlags struct {
-	Auth []authMode `env:"LEARNINGLOG_AUTH" placeholder:"HOW" help:"How callers say who they are: keys, which the command key creates; or none if everybody who reaches the service may do everything, as behind a proxy that asks them. Without it, the service can only be reached from this machine."`
+	loginFlags
+
+	Auth []authMode `env:"LEARNINGLOG_AUTH" placeholder:"HOW" help:"How callers say who they are: keys (see the command key), oidc if people log in at a provider of OpenID Connect, both, joined by a comma, or none if everybody who reaches the service may do everything, as behind a proxy that asks them. Without it, the service can only be reached from this machine."`
 }
 
 // authMode is a way in which callers say who they are.
@@ -23,14 +26,15 @@ type authMode string
 
 const (
 	withKeys  authMode = "keys"
+	withOIDC  authMode = "oidc"
 	openToAll authMode = "none"
 )
 
 // UnmarshalText is called by kong.
 func (m *authMode) UnmarshalText(text []byte) error {
 	*m = authMode(text)
-	if modes := []authMode{withKeys, openToAll}; !slices.Contains(modes, *m) {
-		return fmt.Errorf("must be keys or none, not %.100q", text)
+	if modes := []authMode{withKeys, withOIDC, openToAll}; !slices.Contains(modes, *m) {
+		return fmt.Errorf("must be keys, oidc or none, not %.100q", text)
 	}
 	return nil
 }
@@ -38,18 +42,21 @@ func (m *authMode) UnmarshalText(text []byte) error {
 // check returns an error if others can reach the address and it isn't said what they may do.
 func (f *authFlags) check(address string) error {
 	switch {
-	case slices.Contains(f.Auth, openToAll) && len(f.Auth) > 1:
+	case f.accepts(openToAll) && len(f.Auth) > 1:
 		return errors.New("--auth=none can't be combined with others")
 	case len(f.Auth) == 0 && !isLoopback(address):
 		return fmt.Errorf("others can reach --addr %s, so say who may do what: --auth=keys (then see learninglog key create --help), "+
-			"or --auth=none if a proxy before it asks them", address)
+			"--auth=oidc if people log in elsewhere, or --auth=none if a proxy before it asks them", address)
 	default:
-		return nil
+		return f.loginFlags.check(f.accepts(withOIDC), address)
 	}
 }
 
+// accepts reports whether callers may say so who they are.
+func (f *authFlags) accepts(mode authMode) bool { return slices.Contains(f.Auth, mode) }
+
 // isOpen reports whether everybody may do everything.
-func (f *authFlags) isOpen() bool { return len(f.Auth) == 0 || slices.Contains(f.Auth, openToAll) }
+func (f *authFlags) isOpen() bool { return len(f.Auth) == 0 || f.accepts(openToAll) }
 
 // isLoopback reports whether only processes of this machine can reach an address.
 func isLoopback(address string) bool {
@@ -66,26 +73,61 @@ func (s *service) startAccess(ctx context.Context) error {
 	if s.flags.isOpen() {
 		return nil
 	}
+	var keyring *access.Keyring
+	if s.flags.accepts(withKeys) {
+		var err error
+		if keyring, err = s.startKeys(ctx); err != nil {
+			return err
+		}
+	}
+	cookies := access.Cookies{Secure: s.flags.isSecure()}
+	sessions := access.NewSessions(s.database.pool, keyring, s.logger)
+	s.keepRunning(ctx, "sessions", sessions.Run)
+	s.login = &dashboard.Login{Sessions: sessions, Cookies: cookies}
+	var tokens access.Tokens
+	if s.flags.accepts(withOIDC) {
+		provider, err := s.newProvider()
+		if err != nil {
+			return err
+		}
+		s.keepRunning(ctx, "provider's keys", provider.Run)
+		tokens, s.login.Provider = provider, provider
+	}
+	gate := access.NewGate(keyring, tokens, sessions, cookies)
+	s.access = gate
+	if keyring != nil {
+		s.login.BeginWithKey = gate.BeginSession
+		s.keys = audit.Keys{KeyStore: keyring, Trail: s.trail}
+	}
+	return nil
+}
+
+// startKeys reads all keys, and follows them.
+func (s *service) startKeys(ctx context.Context) (*access.Keyring, error) {
 	keyring := access.NewKeyring(s.database.pool, s.flags.LogsPerSecond, s.logger)
 	if err := keyring.Load(ctx); err != nil {
-		return err
+		return nil, err
 	}
-	following, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.keepRunning(ctx, "keys", keyring.Run)
+	if keyring.IsEmpty() {
+		s.logger.WarnContext(ctx, "nobody has a key yet", "create", s.flags.paste("key", "create", "--name", "backend", "--scopes", "logs:write,logs:read"))
+	}
+	return keyring, nil
+}
+
+// keepRunning runs something until the service has stopped what needs it.
+func (s *service) keepRunning(ctx context.Context, name string, run func(context.Context)) {
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := panics.Caught(func() { keyring.Run(following) }); err != nil {
-			s.fail(fmt.Errorf("following the keys: %w", err))
+		if err := panics.Caught(func() { run(running) }); err != nil {
+			s.fail(fmt.Errorf("following the %s: %w", name, err))
 		}
 	}()
-	s.stops.add("keys", func(context.Context) error {
+	s.stops.add(name, func(context.Context) error {
 		stop()
 		<-done
 		return nil
 	})
-	s.access, s.keys = access.NewGate(keyring), audit.Keys{KeyStore: keyring, Trail: s.trail}
-	if keyring.IsEmpty() {
-		s.logger.WarnContext(ctx, "nobody has a key yet", "create", s.flags.paste("key", "create", "--name", "backend", "--scopes", "logs:write,logs:read"))
-	}
-	return nil
 }

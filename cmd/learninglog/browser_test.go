@@ -261,6 +261,12 @@ func (b *tab) withoutScripts() {
 	instruct(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 }
 
+// withScripts enables them again.
+func (b *tab) withScripts() {
+	b.t.Helper()
+	instruct(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{})
+}
+
 // screenshot saves a picture of the whole page.
 func (b *tab) screenshot(name string) {
 	b.t.Helper()

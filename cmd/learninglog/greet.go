@@ -32,20 +32,24 @@ Record a log, and read it back:
 `, base, database.where, uuid.NewString(), user, operations)
 }
 
-// greetClosed prints how whoever runs the service gets a key for it.
-func greetClosed(stdout io.Writer, address net.Addr, database databaseFlags) {
-	_, _ = fmt.Fprintf(stdout, `learninglog is ready, for whoever has a key.
+// greetClosed prints where people log in, and how whoever runs the service gets a key for it.
+func greetClosed(stdout io.Writer, base string, withKeys bool, database databaseFlags) {
+	_, _ = fmt.Fprintf(stdout, `learninglog is ready, for whoever is known.
 
   address  %[1]s
   docs     %[1]s/docs
+  log in   %[1]s/login
 
-Create a key, record a log with it, and read it back:
+`, base)
+	if !withKeys {
+		return
+	}
+	_, _ = fmt.Fprintf(stdout, `Create a key, and record a log with it:
 
   export LEARNINGLOG_KEY=$(%[2]s)
   curl -i %[1]s/v1/learning-logs -H "Authorization: Bearer $LEARNINGLOG_KEY" -H 'Content-Type: application/json' -d '{"request_id":"%[3]s","user_id":"%[4]s","word_count":12}'
-  curl -H "Authorization: Bearer $LEARNINGLOG_KEY" '%[1]s/v1/users/%[4]s/summary?fill=false'
 
-`, "http://"+reachable(address), database.paste("key", "create", "--name", "backend", "--scopes", "logs:write,logs:read"), uuid.NewString(), uuid.NewString())
+`, base, database.paste("key", "create", "--name", "backend", "--scopes", "logs:write,logs:read"), uuid.NewString(), uuid.NewString())
 }
 
 // printDemoLearners prints the addresses of the demo learners.

@@ -129,7 +129,7 @@ func startService(t testing.TB, command *exec.Cmd) (*service, error) {
 		lines := bufio.NewScanner(stdout)
 		for lines.Scan() {
 			text.WriteString(lines.Text() + "\n")
-			if strings.Contains(lines.Text(), "/summary?") || strings.Contains(lines.Text(), "Authorization: Bearer") {
+			if strings.Contains(lines.Text(), "/summary?") || strings.HasSuffix(lines.Text(), "/login") {
 				ready <- text.String()
 			}
 		}

@@ -44,6 +44,7 @@ type service struct {
 	// access is nil where everybody may do everything.
 	access  api.Access
 	keys    api.Keys
+	login   *dashboard.Login // nil there, too
 	reader  *query.Reader
 	pages   api.Pages
 	handler http.Handler
@@ -224,6 +225,7 @@ func (s *service) startPages(ctx context.Context) error {
 		Jobs:           s.jobs,
 		Keys:           s.keys,
 		Trail:          s.trail,
+		Login:          s.login,
 		Zone:           s.flags.TimeZone.location,
 		Problems:       s.problems,
 		RequestTimeout: s.flags.RequestTimeout,
@@ -244,10 +246,25 @@ func (s *service) startPages(ctx context.Context) error {
 		Fail:   pages.Fail,
 		Static: pages.Static, Start: pages.Start, FindUser: pages.FindUser, Learner: pages.Learner, Void: pages.Void,
 	}
+	s.addLoginPages(pages)
 	if !s.flags.Admin {
 		return nil
 	}
 	return s.startOperatorsPages(ctx, pages)
+}
+
+// addLoginPages adds those for which there are ways to log in.
+func (s *service) addLoginPages(pages *dashboard.Pages) {
+	if s.login == nil {
+		return
+	}
+	s.pages.LogIn, s.pages.LogOut = pages.LogIn, pages.LogOut
+	if s.login.BeginWithKey != nil {
+		s.pages.LogInWithKey = pages.LogInWithKey
+	}
+	if s.login.Provider != nil {
+		s.pages.StartLogin, s.pages.FinishLogin = pages.StartLogin, pages.FinishLogin
+	}
 }
 
 // operations is what the operators' page shows.
@@ -308,7 +325,7 @@ func (s *service) makeHandler(context.Context) (err error) {
 		Problems:       s.problems,
 		RequestTimeout: s.flags.RequestTimeout,
 		Connections:    int(s.database.pool.Config().MaxConns),
-		AllowedHosts:   s.flags.AllowedHosts,
+		AllowedHosts:   s.flags.allowedHosts(),
 		TrustedProxies: s.flags.trustedProxies(),
 		Access:         s.access,
 		Keys:           s.keys,
@@ -348,7 +365,7 @@ func (s *service) announce(ctx context.Context) {
 	if s.flags.isOpen() {
 		greet(s.stdout, s.listener.Addr(), s.database, s.flags.Admin)
 	} else {
-		greetClosed(s.stdout, s.listener.Addr(), s.flags.databaseFlags)
+		greetClosed(s.stdout, s.flags.publicURL(s.listener.Addr()), s.flags.accepts(withKeys), s.flags.databaseFlags)
 	}
 	if s.flags.Demo {
 		printDemoLearners(s.stdout, s.listener.Addr())

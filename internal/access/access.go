@@ -1,6 +1,6 @@
 // Package access says who a request is from and what they may do. Machines have keys,
-// which [Keys] stores and a [Keyring] knows by heart. Whoever is found out becomes an
-// [Identity], which the context of the request carries.
+// which [Keys] stores and a [Keyring] knows by heart. People have [Sessions]. A [Gate]
+// finds out whose request it is: an [Identity], which the context of the request carries.
 package access
 
 import (
@@ -89,7 +89,16 @@ var (
 	ErrUnknown = errors.New("the key or the session is not known, has expired or was revoked")
 	// ErrNotFound means that there is no key with that id.
 	ErrNotFound = errors.New("there is no key with this id")
+	// ErrProviderAway means that nobody can tell just now who somebody is, because the
+	// provider where people log in can't be asked.
+	ErrProviderAway = errors.New("the login provider can't be asked")
 )
+
+// RefusedLogin is a login that came to nothing. It says why, for the person.
+type RefusedLogin string
+
+// Error returns why.
+func (r RefusedLogin) Error() string { return string(r) }
 
 type identityKey struct{}
 

@@ -31,7 +31,7 @@ func TestWhoFailsOftenIsLookedAtNoMore(t *testing.T) {
 	pool := pgtest.Pool(t)
 	_, known := create(t, pool, backend())
 	database := &countingDatabase{Database: pool}
-	gate := access.NewGate(newKeyring(t, database))
+	gate := access.NewGate(newKeyring(t, database), nil, nil, access.Cookies{})
 	_, recent := create(t, pool, backend())
 	made := strings.Replace(known, known[4:8], "0000", 1)
 	for n := range 20 {
@@ -65,7 +65,7 @@ func TestWhoFailsOftenIsLookedAtNoMore(t *testing.T) {
 func TestWhoFailsSeldomIsLookedAt(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	gate := access.NewGate(newKeyring(t, pool))
+	gate := access.NewGate(newKeyring(t, pool), nil, nil, access.Cookies{})
 	for range 40 {
 		_, secret := create(t, pool, backend())
 		_, err := gate.Identify(requestFrom(1, "bearer  "+secret))

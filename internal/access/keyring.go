@@ -76,30 +76,32 @@ func (r *Keyring) Revoke(ctx context.Context, id int64) (Key, error) {
 // is looked up in the database.
 func (r *Keyring) Find(ctx context.Context, text string) (*Identity, error) {
 	made := secret(text)
-	if len(made) != keyLength {
+	if !made.isWellFormed() {
 		return nil, ErrUnknown
 	}
-	hash := made.hash()
-	if _, ok := (*r.known.Load())[hash]; !ok && made.isWellFormed() && r.lookUps.Allow() {
-		if err := r.lookUp(ctx, hash); err != nil {
-			return nil, err
-		}
-	}
-	return r.byHash(hash)
+	return r.byHash(ctx, made.hash())
 }
 
 // byHeart is Find without the database.
 func (r *Keyring) byHeart(text string) (*Identity, error) {
-	made := secret(text)
-	if !made.isWellFormed() {
+	if len(text) != keyLength {
 		return nil, ErrUnknown
 	}
-	return r.byHash(made.hash())
+	return r.active(secret(text).hash())
 }
 
-// byHash returns whose key has a hash, for sessions that were begun with it. It fails with
-// [ErrUnknown].
-func (r *Keyring) byHash(of hash) (*Identity, error) {
+// byHash is Find by the hash of a key, which is all that sessions know of one.
+func (r *Keyring) byHash(ctx context.Context, of hash) (*Identity, error) {
+	if _, ok := (*r.known.Load())[of]; !ok && r.lookUps.Allow() {
+		if err := r.lookUp(ctx, of); err != nil {
+			return nil, err
+		}
+	}
+	return r.active(of)
+}
+
+// active returns whose key has a hash, of those that are known.
+func (r *Keyring) active(of hash) (*Identity, error) {
 	found, now := (*r.known.Load())[of], time.Now()
 	if found == nil || found.key.State(now) != "active" {
 		return nil, ErrUnknown

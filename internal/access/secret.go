@@ -25,10 +25,15 @@ const (
 type secret string
 
 func newSecret() secret {
+	text := randomText()
+	return secret(keyPrefix + text + "_" + checkOf(text))
+}
+
+// randomText returns 43 characters of 256 random bits.
+func randomText() string {
 	random := make([]byte, randomBytes)
 	_, _ = rand.Read(random) // never fails
-	text := inDigits(random, randomLength)
-	return secret(keyPrefix + text + "_" + checkOf(text))
+	return inDigits(random, randomLength)
 }
 
 // inDigits writes bytes as a number in base 62, with leading zeros.

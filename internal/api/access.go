@@ -42,11 +42,12 @@ func (s *server) require(r route, turnAway func(http.ResponseWriter, *http.Reque
 		return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 			keepPrivate(w.Header())
 			ctx, err := s.admit(r, request, chi.URLParam(request, userInPath))
+			request = request.WithContext(ctx)
 			if err != nil {
 				turnAway(w, request, err)
 				return
 			}
-			next.ServeHTTP(w, request.WithContext(ctx))
+			next.ServeHTTP(w, request)
 		})
 	}
 }
@@ -75,26 +76,27 @@ func keepPrivate(header http.Header) {
 	header.Set("Cache-Control", "private, no-cache")
 }
 
-// admit returns the context of a request of somebody who may use the route. learner is the
-// one in its path, or empty.
+// admit returns the context of a request, which says whom it is from if that is known. It
+// fails unless they may use the route. learner is the one in its path, or empty.
 func (s *server) admit(r route, request *http.Request, learner string) (context.Context, error) {
+	ctx := request.Context()
 	identity, err := s.Access.Identify(request)
-	failures, isLimited := errors.AsType[*access.TooManyFailuresError](err)
 	switch {
-	case isLimited:
-		return nil, problem.TooManyFailures.New("").Later(failures.After)
 	case errors.Is(err, access.ErrUnknown):
-		return nil, problem.Unauthenticated.New("The key, the token or the session is not known, has expired or was revoked.")
+		return ctx, problem.Unauthenticated.New("The key, the token or the session is not known, has expired or was revoked.")
 	case err != nil:
-		return nil, err
+		return ctx, err
 	case identity == nil:
-		return nil, problem.Unauthenticated.New("The request has no key and no token.")
-	case !identity.May(r.needs):
-		return nil, problem.Forbidden.New("This needs the scope " + string(r.needs) + ".")
-	case learner != "" && identity.Learner != nil && !isKnown(identity, learner):
-		return nil, problem.NotFound.New("")
+		return ctx, problem.Unauthenticated.New("The request has no key and no token.")
 	}
-	return caller.With(access.With(request.Context(), identity), identity.Caller), nil
+	ctx = caller.With(access.With(ctx, identity), identity.Caller)
+	switch {
+	case !identity.May(r.needs):
+		return ctx, problem.Forbidden.New("This needs the scope " + string(r.needs) + ".")
+	case learner != "" && identity.Learner != nil && !isKnown(identity, learner):
+		return ctx, problem.NotFound.New("")
+	}
+	return ctx, nil
 }
 
 func isKnown(identity *access.Identity, learner string) bool {

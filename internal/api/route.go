@@ -136,7 +136,7 @@ func page(handler http.Handler) endpoint {
 	}
 	return func(s *server, router chi.Router, r route) {
 		router = router.With(s.require(r, s.turnAwayFromPage))
-		if r.method == http.MethodGet && slices.Contains(r.problems, problem.Unavailable) { // it reads the database
+		if r.method == http.MethodGet && r.needs != access.Open && slices.Contains(r.problems, problem.Unavailable) { // it reads the database
 			router = router.With(s.boundPage)
 		}
 		if r.method == anyMethod {
@@ -178,6 +178,7 @@ func (r route) document(s *server, documentation *huma.Operation) {
 // queues, and show what was done by whom. Jobs serves everything below [JobsPath].
 type Pages struct {
 	Static, Start, FindUser, Learner, Void                 http.Handler
+	LogIn, LogInWithKey, StartLogin, FinishLogin, LogOut   http.Handler
 	Operator, RequestRebuild, RequestRezone, CancelRebuild http.Handler
 	CancelWaiting                                          http.Handler
 	ResumeQueue, Audit                                     http.Handler

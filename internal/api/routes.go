@@ -37,7 +37,8 @@ func (s *server) routes() []route {
 		postingOne = append([]problem.Kind{
 			problem.AlreadyRecorded, problem.RequestIDReused, problem.Voided, problem.ReplacedUnknown,
 		}, writing...)
-		jobPages = []problem.Kind{
+		loggingIn = []problem.Kind{problem.Unauthenticated, problem.TooManyFailures, problem.Unreadable, problem.Unavailable}
+		jobPages  = []problem.Kind{
 			problem.NotFound, problem.MethodNotAllowed, problem.Unreadable, problem.TooLarge, problem.Conflict, problem.Unavailable,
 		}
 	)
@@ -83,6 +84,11 @@ func (s *server) routes() []route {
 		{get, "/users/{user_id}", read, page(s.Pages.Learner), append(summing, readingOne...)},
 		{post, "/users/{user_id}/learning-logs/{request_id}/void", write, page(s.charged(s.Pages.Void)), voiding},
 		{get, "/static/*", open, page(s.Pages.Static), []problem.Kind{problem.NotFound}},
+		{get, "/login", open, page(s.Pages.LogIn), nil},
+		{post, "/login", open, page(s.Pages.LogInWithKey), loggingIn},
+		{get, "/login/start", open, page(s.Pages.StartLogin), reading},
+		{get, "/login/callback", open, page(s.Pages.FinishLogin), loggingIn},
+		{post, "/logout", open, page(s.Pages.LogOut), reading},
 		{get, "/admin", rebuilds, page(s.Pages.Operator), reading},
 		{get, "/admin/", rebuilds, page(s.Pages.redirectToOperator()), nil},
 		{get, "/admin/audit", rebuilds, page(s.Pages.Audit), reading},

@@ -25,6 +25,7 @@ func withAllPages(t *testing.T) (*server, *chi.Mux) {
 		Static: handler, Start: handler, FindUser: handler, Learner: handler, Void: handler,
 		Operator: handler, RequestRebuild: handler, RequestRezone: handler, CancelRebuild: handler, CancelWaiting: handler, ResumeQueue: handler, Audit: handler, Jobs: handler,
 		ListKeys: handler, CreateKey: handler, RotateKey: handler, RevokeKey: handler,
+		LogIn: handler, LogInWithKey: handler, StartLogin: handler, FinishLogin: handler, LogOut: handler,
 	}
 	s, router, err := newServer(config)
 	require.NoError(t, err)

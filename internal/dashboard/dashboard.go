@@ -31,6 +31,8 @@ type Config struct {
 	Keys Keys
 	// JobsPath is where the pages about jobs are, for links. Empty is nowhere.
 	JobsPath string
+	// Login is how people log in. Nil is nowhere: then nobody is asked who they are.
+	Login *Login
 	// Problems turns errors into problems.
 	Problems *problem.Table
 	// RequestTimeout bounds what a page may wait for.
@@ -43,6 +45,8 @@ type Pages struct {
 	Config
 
 	Static, Start, FindUser, Learner, Void http.Handler
+	// These let people log in, by a key or at the provider.
+	LogIn, LogInWithKey, StartLogin, FinishLogin, LogOut http.Handler
 	// These are for operators.
 	Operator, RequestRebuild, RequestRezone   http.Handler
 	CancelRebuild, CancelWaiting, ResumeQueue http.Handler
@@ -85,6 +89,8 @@ func New(config Config) (*Pages, error) {
 	pages.Static = compress(pages.assets)
 	pages.Start, pages.FindUser, pages.Learner = pages.page(pages.start), pages.page(pages.findUser), pages.page(pages.learner)
 	pages.Void = pages.page(pages.void)
+	pages.LogIn, pages.LogInWithKey, pages.LogOut = pages.page(pages.logIn), pages.page(pages.logInWithKey), pages.page(pages.logOut)
+	pages.StartLogin, pages.FinishLogin = pages.page(pages.startLogin), pages.page(pages.finishLogin)
 	pages.Operator, pages.CancelRebuild = pages.page(pages.operator), pages.page(pages.cancelRebuild)
 	pages.ResumeQueue = pages.page(pages.resumeQueue)
 	pages.RequestRebuild, pages.RequestRezone = pages.page(pages.requestRebuild), pages.page(pages.requestRezone)

@@ -67,7 +67,7 @@ func (p *Pages) keys(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *Pages) showKeys(w http.ResponseWriter, r *http.Request, status int, page keysPage) error {
-	page.layout = layout{Title: "Keys"}
+	page.layout = p.newLayout(r, "Keys")
 	listed, err := p.Keys.List(r.Context())
 	if err != nil {
 		return err

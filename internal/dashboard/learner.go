@@ -1,11 +1,13 @@
 package dashboard
 
 import (
+	"fmt"
 	"html/template"
 	"net/http"
 
 	"github.com/google/uuid"
 
+	"learninglog/internal/access"
 	"learninglog/internal/chart"
 	"learninglog/query"
 	"learninglog/rollup"
@@ -63,10 +65,10 @@ func (p *Pages) learner(w http.ResponseWriter, r *http.Request) error {
 	// A page without logs isn't cached: it has the address by which this client
 	// reaches the service.
 	if data.noLogs || !acceptsGzip(r) {
-		return p.render(w, r, http.StatusOK, "learner", newLearnerPage(r, request, data))
+		return p.render(w, r, http.StatusOK, "learner", p.newLearnerPage(r, request, data))
 	}
-	page, err := p.cache.Get(r.URL.RequestURI(), data, func() (compressedPage, error) {
-		page, err := p.execute("learner", newLearnerPage(r, request, data))
+	page, err := p.cache.Get(cacheKey(r), data, func() (compressedPage, error) {
+		page, err := p.execute("learner", p.newLearnerPage(r, request, data))
 		if err != nil {
 			return compressedPage{}, err
 		}
@@ -79,10 +81,20 @@ func (p *Pages) learner(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// cacheKey tells apart the pages that are made from the same data: by their addresses, which
+// have no spaces, and by the visitor, whom the layout names.
+func cacheKey(r *http.Request) string {
+	visitor := access.Of(r.Context())
+	if visitor == nil {
+		return r.URL.RequestURI()
+	}
+	return fmt.Sprint(r.URL.RequestURI(), " ", visitor.May(access.Rebuilds), " ", visitor.Name)
+}
+
 // newLearnerPage makes the requested page from its data.
-func newLearnerPage(r *http.Request, request pageRequest, data pageData) learnerPage {
+func (p *Pages) newLearnerPage(r *http.Request, request pageRequest, data pageData) learnerPage {
 	page := learnerPage{
-		layout:       layout{Title: "Learner " + request.userID.String()},
+		layout:       p.newLayout(r, "Learner "+request.userID.String()),
 		UserID:       request.userID,
 		View:         request.view,
 		Summary:      data.summary,
@@ -108,7 +120,7 @@ func newLearnerPage(r *http.Request, request pageRequest, data pageData) learner
 		page.Older = request.view.linkWith("after", data.logs.Next.String())
 	}
 	if data.noLogs {
-		page.FirstLog = postCommand(r, request.userID)
+		page.FirstLog = p.postCommand(r, request.userID)
 		page.Refresh = r.URL.RequestURI()
 	}
 	return page

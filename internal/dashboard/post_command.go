@@ -8,9 +8,14 @@ import (
 )
 
 // postCommand is a command line that posts a log of a user. The log has the same
-// request id each time, so that it is recorded once.
-func postCommand(r *http.Request, userID uuid.UUID) string {
-	return "curl " + origin(r) + "/v1/learning-logs -H 'Content-Type: application/json' -d '" +
+// request id each time, so that it is recorded once. Where that needs a key, it is in a
+// variable.
+func (p *Pages) postCommand(r *http.Request, userID uuid.UUID) string {
+	authorization := ""
+	if p.Login != nil {
+		authorization = ` -H "Authorization: Bearer $LEARNINGLOG_KEY"`
+	}
+	return "curl " + origin(r) + "/v1/learning-logs" + authorization + " -H 'Content-Type: application/json' -d '" +
 		`{"request_id":"` + uuid.NewSHA1(userID, []byte("first log")).String() + `","user_id":"` + userID.String() + `","word_count":12}'`
 }
 

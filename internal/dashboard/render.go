@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 
+	"learninglog/internal/access"
 	"learninglog/internal/etag"
 	"learninglog/internal/problem"
 )
@@ -21,7 +22,7 @@ type templates map[string]*template.Template
 
 func parseTemplates(functions template.FuncMap) (templates, error) {
 	parsed := make(templates)
-	for _, name := range []string{"start", "learner", "operator", "keys", "audit", "problem"} {
+	for _, name := range []string{"start", "learner", "operator", "keys", "audit", "problem", "login"} {
 		page, err := template.New("layout.html").Funcs(functions).
 			ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html")
 		if err != nil {
@@ -67,8 +68,10 @@ func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	wrong := p.Problems.Of(r.Context(), err, "")
 	maps.Copy(w.Header(), wrong.GetHeaders())
 	w.Header().Set("Content-Security-Policy", contentPolicy) // also where there was no page to set it
-	page := problemPage{layout: layout{Title: wrong.Title}, Problem: wrong}
-	if wrong.Kind() == problem.Unavailable && r.Method == http.MethodGet {
+	page := problemPage{layout: p.newLayout(r, wrong.Title), Problem: wrong}
+	isEndOfLogin := r.URL.Path == callbackPath // which can't be asked for again
+	page.LogIn = p.Login != nil && (wrong.Kind() == problem.Unauthenticated || isEndOfLogin)
+	if wrong.Kind() == problem.Unavailable && r.Method == http.MethodGet && !isEndOfLogin {
 		page.Refresh = r.URL.RequestURI()
 	}
 	if err := p.render(w, r, wrong.Status, "problem", page); err != nil {
@@ -81,12 +84,32 @@ type problemPage struct {
 	layout
 
 	Problem *problem.Problem
+	// LogIn says that logging in may help.
+	LogIn bool
 }
 
 // layout is what every page says of itself.
 type layout struct {
 	Title string
+	// Visitor is who is logged in, or empty.
+	Visitor string
+	// Operates says that the visitor may see the operators' page.
+	Operates bool
 	// Refresh is what a browser without scripts asks for by itself after some seconds,
 	// or empty. It has no fragment: to go there would be no reason to ask again.
 	Refresh string
+}
+
+// newLayout returns the layout of a page that a request asks for.
+func (p *Pages) newLayout(r *http.Request, title string) layout {
+	made := layout{Title: title, Operates: p.Operations != nil}
+	if p.Login == nil {
+		return made // nobody is asked who they are
+	}
+	visitor := access.Of(r.Context())
+	made.Operates = made.Operates && visitor.May(access.Rebuilds)
+	if visitor != nil {
+		made.Visitor = visitor.Name
+	}
+	return made
 }

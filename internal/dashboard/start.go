@@ -32,11 +32,19 @@ type startPage struct {
 }
 
 func (p *Pages) start(w http.ResponseWriter, r *http.Request) error {
+	if home := homeOf(r); home != "" {
+		http.Redirect(w, r, home, http.StatusSeeOther) //nolint:gosec // a page of this site
+		return nil
+	}
 	return p.showStart(w, r, http.StatusOK, "", "")
 }
 
 // findUser leads to a learner's page.
 func (p *Pages) findUser(w http.ResponseWriter, r *http.Request) error {
+	if home := homeOf(r); home != "" {
+		http.Redirect(w, r, home, http.StatusSeeOther) //nolint:gosec // a page of this site
+		return nil
+	}
 	search := strings.TrimSpace(r.URL.Query().Get("id"))
 	userID, err := uuid.Parse(search)
 	if err != nil {
@@ -59,11 +67,11 @@ func (p *Pages) showStart(w http.ResponseWriter, r *http.Request, status int, se
 		return err
 	}
 	page := startPage{
-		layout:   layout{Title: "What was learned"},
+		layout:   p.newLayout(r, "What was learned"),
 		Overview: overview,
 		Search:   search,
 		Wrong:    wrong,
-		Post:     postCommand(r, overview.NewUser),
+		Post:     p.postCommand(r, overview.NewUser),
 	}
 	if overview.isEmpty() {
 		page.FirstLog, page.Refresh = page.Post, "/"

@@ -16,20 +16,19 @@ import (
 // templateFunctions are those that the templates call.
 func (p *Pages) templateFunctions() template.FuncMap {
 	return template.FuncMap{
-		"asset":         p.assets.path,
-		"hasOperations": func() bool { return p.Operations != nil },
-		"hasKeys":       func() bool { return p.Keys != nil },
-		"jobsPath":      func() string { return p.JobsPath },
-		"rate":          tenths,
-		"within":        within,
-		"zone":          p.Zone.String,
-		"number":        number,
-		"count":         count,
-		"average":       tenths,
-		"change":        change,
-		"date":          chart.Date,
-		"moment":        func(t time.Time) string { return moment(t.In(p.Zone)) },
-		"title":         func(granularity rollup.Granularity) string { return capital(string(granularity)) },
+		"asset":    p.assets.path,
+		"hasKeys":  func() bool { return p.Keys != nil },
+		"jobsPath": func() string { return p.JobsPath },
+		"rate":     tenths,
+		"within":   within,
+		"zone":     p.Zone.String,
+		"number":   number,
+		"count":    count,
+		"average":  tenths,
+		"change":   change,
+		"date":     chart.Date,
+		"moment":   func(t time.Time) string { return moment(t.In(p.Zone)) },
+		"title":    func(granularity rollup.Granularity) string { return capital(string(granularity)) },
 	}
 }
 

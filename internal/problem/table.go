@@ -10,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"learninglog/command"
+	"learninglog/internal/access"
 	"learninglog/internal/audit"
 	"learninglog/query"
 	"learninglog/rollup"
@@ -57,9 +58,15 @@ func (t *Table) Of(ctx context.Context, err error, in string) *Problem {
 	if problem, ok := errors.AsType[*Problem](err); ok {
 		return problem
 	}
+	if refused, ok := errors.AsType[access.RefusedLogin](err); ok {
+		return Unauthenticated.New(refused.Error()).Titled("You aren't logged in")
+	}
 	if busy, ok := errors.AsType[Busy](err); ok {
 		t.logTrouble(ctx, "too much is being done at the same time", err)
 		return Unavailable.New(busy.Detail).Later(RetryAfter)
+	}
+	if failures, ok := errors.AsType[*access.TooManyFailuresError](err); ok {
+		return TooManyFailures.New("").Later(failures.After)
 	}
 	switch { // conditions of the service, not of the request
 	case errors.Is(err, command.ErrShareFull):
@@ -78,6 +85,9 @@ func (t *Table) Of(ctx context.Context, err error, in string) *Problem {
 	case errors.Is(err, rebuild.ErrTooManyOfOne):
 		return Unavailable.New(fmt.Sprintf("%d rebuilds and re-zones that you have requested wait or run, and there may be no more of yours. "+
 			"Wait until some have ended, or cancel some.", rebuild.MaxUnfinishedEach)).Later(rebuildsRetryAfter)
+	case errors.Is(err, access.ErrProviderAway):
+		t.logTrouble(ctx, "the login provider can't be asked", err)
+		return Unavailable.New("The provider where people log in does not answer. Whoever is logged in stays so.").Later(RetryAfter)
 	case errors.Is(err, context.Canceled):
 		return Unavailable.New("The request was cancelled.") // the client is gone
 	case errors.Is(err, query.ErrSumTooLarge):

@@ -1,0 +1,200 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"learninglog/internal/caller"
+)
+
+const (
+	// operatorsSession and learnersSession are how long sessions last. Those that were
+	// begun with a key last as long as operators'.
+	operatorsSession = 12 * time.Hour
+	learnersSession  = 30 * 24 * time.Hour
+	// deleteExpiredEvery is how often sessions that have expired are deleted.
+	deleteExpiredEvery = time.Hour
+	// sessionPatience is how long the database may take to find a session.
+	sessionPatience = 5 * time.Second
+	maxPersonName   = 180
+)
+
+// Person is somebody who is known by a login: an operator, or a learner.
+type Person struct {
+	// Name is what people call them.
+	Name string
+	// Operator says that they may do everything. Otherwise they are the learner UserID,
+	// and may do only what is about them.
+	Operator bool
+	UserID   uuid.UUID
+}
+
+// Identity returns who the person is.
+func (p Person) Identity() *Identity {
+	if p.Operator {
+		name := "operator " + p.shownName()
+		return &Identity{Name: name, Scopes: Scopes(), Caller: caller.Named(name)}
+	}
+	return &Identity{
+		Name: "learner " + p.shownName(), Scopes: ofLearners(), Learner: &p.UserID,
+		Caller: caller.Named("learner " + p.UserID.String()),
+	}
+}
+
+// shownName is the name on a line, and not too long.
+func (p Person) shownName() string {
+	name := []rune(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, p.Name))
+	if len(name) == 0 {
+		return "without a name"
+	}
+	return string(name[:min(len(name), maxPersonName)])
+}
+
+// Sessions are those of people who are logged in, in a database. Nothing of them is kept in
+// memory, so whoever logs out is logged out of every service at once.
+type Sessions struct {
+	database Database
+	keys     *Keyring // nil where keys are worth nothing
+	logger   *slog.Logger
+}
+
+// NewSessions returns the sessions in the database, which must be migrated. Those that were
+// begun with a key are worth what it is worth to keys, or nothing if that is nil.
+func NewSessions(database Database, keys *Keyring, logger *slog.Logger) *Sessions {
+	return &Sessions{database: database, keys: keys, logger: logger}
+}
+
+// Session is a session that has just begun.
+type Session struct {
+	// Secret is what its requests have, and nobody can find out again.
+	Secret string
+	// Lasts is how long it lasts.
+	Lasts time.Duration
+}
+
+// Begin begins a session of a person.
+func (s *Sessions) Begin(ctx context.Context, p Person) (Session, error) {
+	begun := Session{Secret: randomText(), Lasts: learnersSession}
+	user := &p.UserID
+	if p.Operator {
+		begun.Lasts, user = operatorsSession, nil
+	}
+	hash := secret(begun.Secret).hash()
+	_, err := s.database.Exec(ctx, `
+		INSERT INTO learninglog_sessions (hash, name, operator, user_id, expires_at)
+		VALUES ($1, $2, $3, $4, now() + $5::interval)`,
+		hash[:], p.shownName(), p.Operator, user, begun.Lasts)
+	if err != nil {
+		return Session{}, fmt.Errorf("beginning a session: %w", err)
+	}
+	return begun, nil
+}
+
+// BeginWithKey begins a session of whoever has a key. It fails with [ErrUnknown].
+func (s *Sessions) BeginWithKey(ctx context.Context, key string) (Session, error) {
+	if s.keys == nil {
+		return Session{}, ErrUnknown
+	}
+	if _, err := s.keys.Find(ctx, key); err != nil {
+		return Session{}, err
+	}
+	begun := Session{Secret: randomText(), Lasts: operatorsSession}
+	hash, ofKey := secret(begun.Secret).hash(), secret(key).hash()
+	_, err := s.database.Exec(ctx, `
+		INSERT INTO learninglog_sessions (hash, name, key_id, expires_at)
+		SELECT $1, name, key_id, now() + $3::interval FROM learninglog_keys WHERE hash = $2`,
+		hash[:], ofKey[:], begun.Lasts)
+	if err != nil {
+		return Session{}, fmt.Errorf("beginning a session: %w", err)
+	}
+	return begun, nil
+}
+
+// foundSession is a row of the table.
+type foundSession struct {
+	Person  Person
+	keyHash []byte // or nil
+}
+
+// Find returns whose session has a secret. It fails with [ErrUnknown].
+func (s *Sessions) Find(ctx context.Context, text string) (*Identity, error) {
+	if len(text) != randomLength {
+		return nil, ErrUnknown
+	}
+	ctx, cancel := context.WithTimeout(ctx, sessionPatience)
+	defer cancel()
+	of := secret(text).hash()
+	rows, err := s.database.Query(ctx, `
+		SELECT s.name, s.operator, s.user_id, k.hash
+		FROM learninglog_sessions AS s LEFT JOIN learninglog_keys AS k USING (key_id)
+		WHERE s.hash = $1 AND s.expires_at > now()`, of[:])
+	if err != nil {
+		return nil, fmt.Errorf("finding a session: %w", err)
+	}
+	found, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (f foundSession, err error) {
+		var user *uuid.UUID
+		err = row.Scan(&f.Person.Name, &f.Person.Operator, &user, &f.keyHash)
+		if user != nil {
+			f.Person.UserID = *user
+		}
+		return f, err
+	})
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil, ErrUnknown
+	case err != nil:
+		return nil, fmt.Errorf("finding a session: %w", err)
+	case found.keyHash == nil:
+		return found.Person.Identity(), nil
+	case s.keys == nil:
+		return nil, ErrUnknown
+	default:
+		return s.keys.byHash(ctx, hash(found.keyHash))
+	}
+}
+
+// End ends the session with a secret, if there is one.
+func (s *Sessions) End(ctx context.Context, text string) error {
+	hash := secret(text).hash()
+	if _, err := s.database.Exec(ctx, `DELETE FROM learninglog_sessions WHERE hash = $1`, hash[:]); err != nil {
+		return fmt.Errorf("ending a session: %w", err)
+	}
+	return nil
+}
+
+// DeleteExpired deletes the sessions that have expired.
+func (s *Sessions) DeleteExpired(ctx context.Context) error {
+	if _, err := s.database.Exec(ctx, `DELETE FROM learninglog_sessions WHERE expires_at <= now()`); err != nil {
+		return fmt.Errorf("deleting sessions: %w", err)
+	}
+	return nil
+}
+
+// Run deletes the sessions that have expired, now and then, until ctx ends.
+func (s *Sessions) Run(ctx context.Context) {
+	deleting := time.NewTicker(deleteExpiredEvery)
+	defer deleting.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-deleting.C:
+			if err := s.DeleteExpired(ctx); err != nil && ctx.Err() == nil {
+				s.logger.WarnContext(ctx, "sessions that have expired can't be deleted; they are worth nothing all the same", slog.Any("error", err))
+			}
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package login
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/time/rate"
+
+	"learninglog/internal/access"
+)
+
+// renewKeysEvery is how often the keys are read even if every signature is by one of them,
+// because one that was withdrawn must not be good for ever.
+const renewKeysEvery = time.Hour
+
+// renew reads the keys. If that fails, those that are known stay so. The set reads them when
+// something is signed by one that it doesn't know, so that is what it gets.
+func renew(ctx context.Context, keys *oidc.RemoteKeySet) {
+	header := fmt.Sprintf(`{"alg":"RS256","kid":"%s"}`, rand.Text())
+	_, _ = keys.VerifySignature(ctx, base64.RawURLEncoding.EncodeToString([]byte(header))+".e30.AA")
+}
+
+// judgedBy is a key set that remembers why a signature was worth nothing, which the verifier
+// doesn't pass on.
+type judgedBy struct {
+	keys oidc.KeySet
+	err  error
+}
+
+// VerifySignature is called by the verifier.
+func (j *judgedBy) VerifySignature(ctx context.Context, text string) (payload []byte, err error) {
+	payload, j.err = j.keys.VerifySignature(ctx, text)
+	return payload, j.err
+}
+
+// sparing is a transport that asks the provider only so often: whoever sends tokens that are
+// signed by keys which don't exist makes the service read the keys each time.
+type sparing struct {
+	limit *rate.Limiter
+
+	mu   sync.Mutex
+	last error // of what was asked last
+}
+
+// errSpared means that what is asked was answered just now.
+var errSpared = errors.New("the provider was asked just now")
+
+// newSparing returns a transport that asks once in a while, and a few times at once.
+func newSparing(every time.Duration) *sparing {
+	const atOnce = 3
+	return &sparing{limit: rate.NewLimiter(rate.Every(every), atOnce)}
+}
+
+// RoundTrip is called by the client. It fails with [access.ErrProviderAway] if there is no
+// good answer, or there was none just now.
+func (s *sparing) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !s.limit.Allow() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.last != nil {
+			return nil, s.last
+		}
+		return nil, errSpared
+	}
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && answer.StatusCode >= http.StatusBadRequest {
+		_ = answer.Body.Close()
+		err = errors.New(answer.Status)
+	}
+	if err != nil {
+		answer, err = nil, fmt.Errorf("%w: %w", access.ErrProviderAway, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = err
+	return answer, err
+}

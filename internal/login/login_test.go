@@ -1,0 +1,360 @@
+package login_test
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/coreos/go-oidc/v3/oidc/oidctest"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/access"
+	"learninglog/internal/login"
+)
+
+// issuer gives out tokens.
+type issuer struct {
+	*httptest.Server
+
+	keys   *oidctest.Server
+	key    *rsa.PrivateKey
+	isDown atomic.Bool
+	// asked counts how often its keys were asked for.
+	asked atomic.Int64
+	// exchange answers whoever has a code, with a status and a body.
+	exchange func(r *http.Request) (int, any)
+}
+
+func newIssuer(t *testing.T) *issuer {
+	t.Helper()
+	i := &issuer{key: newKey(t), keys: new(oidctest.Server)}
+	i.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/keys" {
+			i.asked.Add(1)
+		}
+		if i.isDown.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		if r.URL.Path == "/token" {
+			status, body := i.exchange(r)
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			_ = json.NewEncoder(w).Encode(body)
+			return
+		}
+		i.keys.ServeHTTP(w, r)
+	}))
+	t.Cleanup(i.Close)
+	i.keys.SetIssuer(i.URL)
+	i.publish("first", i.key)
+	return i
+}
+
+func newKey(t *testing.T) *rsa.PrivateKey {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	return key
+}
+
+// publish makes a key the only one.
+func (i *issuer) publish(id string, key *rsa.PrivateKey) {
+	i.keys.PublicKeys = []oidctest.PublicKey{{PublicKey: key.Public(), KeyID: id, Algorithm: oidc.RS256}}
+}
+
+// claims returns what a token says, with changes to it. Without a value, a claim is missing.
+func (i *issuer) claims(t *testing.T, changes map[string]any) string {
+	t.Helper()
+	claims := map[string]any{
+		"iss": i.URL, "aud": "us", "sub": "aiko", "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix(),
+	}
+	maps.Copy(claims, changes)
+	maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
+	text, err := json.Marshal(claims)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func (i *issuer) token(t *testing.T, changes map[string]any) string {
+	t.Helper()
+	return oidctest.SignIDToken(i.key, "first", oidc.RS256, i.claims(t, changes))
+}
+
+func (i *issuer) provider(change func(*login.Config)) *login.Provider {
+	config := login.Config{
+		Issuer: i.URL, ClientID: "us", RedirectURL: "http://127.0.0.1/login/callback",
+		Operators: login.Claim{Name: "groups", Value: "operators"}, Logger: slog.New(slog.DiscardHandler),
+	}
+	if change != nil {
+		change(&config)
+	}
+	return login.New(config)
+}
+
+func TestATokenSaysWhoSomebodyIs(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	own := uuid.New()
+	derived := uuid.NewSHA1(uuid.NewSHA1(uuid.NameSpaceURL, []byte(i.URL)), []byte("aiko"))
+	for name, test := range map[string]struct {
+		change  func(*login.Config)
+		claims  map[string]any
+		want    string
+		learner *uuid.UUID
+	}{
+		"by the subject":          {nil, map[string]any{"name": "Aiko"}, "learner Aiko", &derived},
+		"without a name":          {nil, nil, "learner aiko", &derived},
+		"by a claim":              {func(c *login.Config) { c.UserClaim = "id" }, map[string]any{"id": own}, "learner aiko", &own},
+		"an operator in a list":   {nil, map[string]any{"groups": []string{"a", "operators"}}, "operator aiko", nil},
+		"an operator by itself":   {nil, map[string]any{"groups": "operators"}, "operator aiko", nil},
+		"in other groups":         {nil, map[string]any{"groups": []string{"operators2", "operator"}}, "learner aiko", &derived},
+		"nobody is an operator":   {func(c *login.Config) { c.Operators = login.Claim{} }, map[string]any{"": ""}, "learner aiko", &derived},
+		"for an audience of many": {nil, map[string]any{"aud": []string{"others", "us"}, "azp": "us"}, "learner aiko", &derived},
+		"expired just now":        {nil, map[string]any{"exp": time.Now().Add(-5 * time.Second).Unix()}, "learner aiko", &derived},
+		"for an API": {
+			func(c *login.Config) { c.Audience = "api" }, map[string]any{"aud": "api", "azp": "an app"}, "learner aiko", &derived,
+		},
+	} {
+		found, err := i.provider(test.change).Identify(t.Context(), i.token(t, test.claims))
+		require.NoError(t, err, name)
+		assert.Equal(t, test.want, found.Name, name)
+		assert.Equal(t, test.learner, found.Learner, name)
+		assert.Equal(t, test.learner == nil, found.May(access.Rebuilds), name)
+	}
+}
+
+func TestTokensThatAreWorthNothing(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	p := i.provider(func(c *login.Config) { c.UserClaim = "id" })
+	good := map[string]any{"id": uuid.New()}
+	with := func(name string, value any) string {
+		changes := maps.Clone(good)
+		changes[name] = value
+		return i.token(t, changes)
+	}
+	claims := i.claims(t, good)
+	header, body, signature := parts(i.token(t, good))
+	_, otherBody, _ := parts(with("sub", "ben"))
+	public, err := json.Marshal(i.key.PublicKey)
+	require.NoError(t, err)
+	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	_, err = p.Identify(t.Context(), i.token(t, good))
+	require.NoError(t, err, "what the others differ from")
+	for name, token := range map[string]string{
+		"nothing":                       "",
+		"no token":                      "a.b.c",
+		"huge":                          strings.Repeat("x", 1<<20),
+		"expired":                       with("exp", time.Now().Add(-time.Minute).Unix()),
+		"without an end":                with("exp", nil),
+		"not yet":                       with("nbf", time.Now().Add(time.Hour).Unix()),
+		"for others":                    with("aud", "others"),
+		"for nobody":                    with("aud", nil),
+		"of another issuer":             with("iss", "https://evil.example.com"),
+		"of another client":             with("azp", "others"),
+		"for many, of nobody":           with("aud", []string{"us", "others"}),
+		"without a user id":             with("id", nil),
+		"with a user id that is none":   with("id", "aiko"),
+		"with a user id that is a list": with("id", []string{uuid.NewString()}),
+		"unsigned":                      encode(`{"alg":"none"}`) + "." + body + ".",
+		"unsigned, with a signature":    encode(`{"alg":"none","kid":"first"}`) + "." + body + "." + signature,
+		"without a signature":           header + "." + body + ".",
+		"with another's signature":      header + "." + otherBody + "." + signature,
+		"signed by what everybody has":  oidctest.SignIDToken(public, "first", "HS256", claims),
+		"signed by another key":         oidctest.SignIDToken(newKey(t), "first", oidc.RS256, claims),
+		"signed by a key of its own":    oidctest.SignIDToken(curve, "", oidc.ES256, claims),
+	} {
+		_, err := p.Identify(t.Context(), token)
+		assert.ErrorIs(t, err, access.ErrUnknown, name)
+	}
+}
+
+func parts(token string) (header, body, signature string) {
+	header, rest, _ := strings.Cut(token, ".")
+	body, signature, _ = strings.Cut(rest, ".")
+	return header, body, signature
+}
+
+func encode(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+
+func TestNewKeysOfTheProviderAreFound(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	p := i.provider(nil)
+	old := i.token(t, nil)
+	_, err := p.Identify(t.Context(), old)
+	require.NoError(t, err)
+	second := newKey(t)
+	i.publish("second", second)
+
+	_, err = p.Identify(t.Context(), oidctest.SignIDToken(second, "second", oidc.RS256, i.claims(t, nil)))
+
+	require.NoError(t, err)
+	_, err = p.Identify(t.Context(), old)
+	assert.ErrorIs(t, err, access.ErrUnknown, "the old one was withdrawn")
+}
+
+func TestKeysThatWereWithdrawnAreNotGoodForEver(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	p := i.provider(nil)
+	token := i.token(t, nil)
+	_, err := p.Identify(t.Context(), token)
+	require.NoError(t, err)
+
+	i.isDown.Store(true)
+	p.RenewKeys(t.Context())
+	_, err = p.Identify(t.Context(), token)
+	require.NoError(t, err, "the keys stay known while the provider is down")
+
+	i.isDown.Store(false)
+	i.publish("second", newKey(t))
+	p.RenewKeys(t.Context())
+	_, err = p.Identify(t.Context(), token)
+	assert.ErrorIs(t, err, access.ErrUnknown)
+}
+
+func TestTokensOfUnknownKeysMakeTheServiceAskSeldom(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	p := i.provider(nil)
+	other := newKey(t)
+	for range 50 {
+		made := oidctest.SignIDToken(crypto.PrivateKey(other), uuid.NewString(), oidc.RS256, i.claims(t, nil))
+		_, err := p.Identify(t.Context(), made)
+		require.ErrorIs(t, err, access.ErrUnknown)
+	}
+	assert.LessOrEqual(t, i.asked.Load(), int64(5))
+	_, err := p.Identify(t.Context(), i.token(t, nil))
+	assert.NoError(t, err, "those who have a good one don't notice")
+}
+
+func TestNobodyCanTellWhoseATokenIsWhileTheProviderIsDown(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	p := i.provider(nil)
+	token := i.token(t, nil)
+	discovered := i.provider(nil)
+	_, _, err := discovered.Start(t.Context(), "/")
+	require.NoError(t, err)
+	i.isDown.Store(true)
+	for range 5 {
+		_, err := p.Identify(t.Context(), token)
+		require.ErrorIs(t, err, access.ErrProviderAway)
+		_, err = discovered.Identify(t.Context(), token)
+		require.ErrorIs(t, err, access.ErrProviderAway, "its keys were never read")
+		_, _, err = p.Start(t.Context(), "/")
+		require.ErrorIs(t, err, access.ErrProviderAway)
+	}
+
+	i.isDown.Store(false)
+	require.Eventually(t, func() bool {
+		_, err := p.Identify(t.Context(), token)
+		return err == nil
+	}, 30*time.Second, 50*time.Millisecond)
+
+	i.isDown.Store(true)
+	_, err = p.Identify(t.Context(), token)
+	assert.NoError(t, err, "nobody needs to be asked")
+}
+
+func TestALoginThatWasNotBegunHereIsRefused(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	p := i.provider(nil)
+	_, kept, err := p.Start(t.Context(), "/")
+	require.NoError(t, err)
+	for name, test := range map[string]struct{ kept, sent string }{
+		"nothing kept":       {"", "state=x&code=x"},
+		"no state at all":    {"", ""},
+		"an empty state":     {"state=&nonce=&verifier=", "state=&code=x"},
+		"another's state":    {kept, "state=x&code=x"},
+		"a state is missing": {kept, "code=x"},
+	} {
+		sent, err := url.ParseQuery(test.sent)
+		require.NoError(t, err)
+		_, _, err = p.Finish(t.Context(), test.kept, sent)
+		var refused access.RefusedLogin
+		assert.ErrorAs(t, err, &refused, name)
+	}
+}
+
+func TestWhatTheProviderGivesForACodeIsChecked(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	p := i.provider(nil)
+	gives := func(claims map[string]any) (int, any) {
+		return http.StatusOK, map[string]any{"access_token": "x", "token_type": "Bearer", "id_token": i.token(t, claims)}
+	}
+	for name, test := range map[string]struct {
+		exchange func(nonce string) (int, any)
+		want     string
+	}{
+		"a good token":     {func(nonce string) (int, any) { return gives(map[string]any{"nonce": nonce}) }, "entered"},
+		"no nonce":         {func(string) (int, any) { return gives(nil) }, "refused"},
+		"another nonce":    {func(nonce string) (int, any) { return gives(map[string]any{"nonce": nonce + "x"}) }, "refused"},
+		"another audience": {func(nonce string) (int, any) { return gives(map[string]any{"nonce": nonce, "aud": "others"}) }, "refused"},
+		"another client":   {func(nonce string) (int, any) { return gives(map[string]any{"nonce": nonce, "azp": "others"}) }, "refused"},
+		"an old token":     {func(nonce string) (int, any) { return gives(map[string]any{"nonce": nonce, "exp": 1}) }, "refused"},
+		"no token": {func(string) (int, any) {
+			return http.StatusOK, map[string]any{"access_token": "x", "token_type": "Bearer"}
+		}, "refused"},
+		"a code that is over": {func(string) (int, any) { return http.StatusBadRequest, map[string]any{"error": "invalid_grant"} }, "refused"},
+		"another secret":      {func(string) (int, any) { return http.StatusUnauthorized, map[string]any{"error": "invalid_client"} }, "refused"},
+		"an outage":           {func(string) (int, any) { return http.StatusBadGateway, nil }, "away"},
+	} {
+		address, kept, err := p.Start(t.Context(), "/users/1")
+		require.NoError(t, err, name)
+		asked, err := url.Parse(address)
+		require.NoError(t, err)
+		sent := asked.Query()
+		assert.Equal(t, "S256", sent.Get("code_challenge_method"))
+		i.exchange = func(r *http.Request) (int, any) {
+			challenge := sha256.Sum256([]byte(r.PostFormValue("code_verifier")))
+			assert.Equal(t, sent.Get("code_challenge"), base64.RawURLEncoding.EncodeToString(challenge[:]))
+			assert.Equal(t, "a code", r.PostFormValue("code"))
+			return test.exchange(sent.Get("nonce"))
+		}
+
+		person, next, err := p.Finish(t.Context(), kept, url.Values{"state": {sent.Get("state")}, "code": {"a code"}})
+
+		_, isRefused := errors.AsType[access.RefusedLogin](err)
+		assert.Equal(t, test.want == "refused", isRefused, "%s: %v", name, err)
+		assert.Equal(t, test.want == "away", errors.Is(err, access.ErrProviderAway), "%s: %v", name, err)
+		if test.want == "entered" {
+			require.NoError(t, err, name)
+			assert.Equal(t, "aiko", person.Name)
+			assert.Equal(t, "/users/1", next)
+		}
+	}
+}
+
+func TestWhatAClaimMustBe(t *testing.T) {
+	t.Parallel()
+	var claim login.Claim
+	require.NoError(t, claim.UnmarshalText([]byte("groups=a=b")))
+	assert.Equal(t, login.Claim{Name: "groups", Value: "a=b"}, claim)
+	for _, wrong := range []string{"", "groups", "=x", "groups="} {
+		assert.Error(t, claim.UnmarshalText([]byte(wrong)), wrong)
+	}
+}
