@@ -102,6 +102,7 @@ func pageOperations() []operation {
 		{http.MethodGet, "/static/{file}", "", ""},
 		{http.MethodGet, "/admin", "", ""},
 		{http.MethodGet, "/admin/", "", ""},
+		{http.MethodGet, "/admin/audit", "after", ""},
 		{http.MethodPost, "/admin/rebuilds", "", "action user from to"},
 		{http.MethodPost, "/admin/rezones", "", "time_zone user from to"},
 		{http.MethodPost, "/admin/rebuilds/{rebuild_id}/cancel", "", ""},
