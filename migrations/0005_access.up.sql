@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS learninglog_keys (
     logs_per_second integer     CHECK (logs_per_second > 0),
     created_at      timestamptz NOT NULL DEFAULT now(),
     expires_at      timestamptz,
+    lifetime        interval, -- for how long it was created, for the one that replaces it
     revoked_at      timestamptz,
     last_used_at    timestamptz, -- not to the minute
     -- When anything but last_used_at was changed last. Services read what has changed.

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -354,7 +355,8 @@ func TestTheCommandsOfKeys(t *testing.T) {
 		{"revoke", "77"},
 		{"create", "--name=x", "--scopes=all"},
 		{"create", "--name=x", "--scopes=keys", "--user", uuid.NewString()},
-		{"create", "--name=x", "--scopes=keys", "--expires=-1d"},
+		{"create", "--name=x", "--scopes=keys", "--expires=-1d"}, {"create", "--name=x", "--scopes=keys", "--expires=0d"},
+		{"create", "--name=x", "--scopes=keys", "--rate=0"}, {"create", "--name=a\u202eb", "--scopes=keys"},
 	} {
 		_, problems, status := run(t, append(append([]string{"key"}, wrong...), "--database-url", databaseURL)...)
 		assert.Equal(t, 2, status, wrong)
@@ -381,4 +383,52 @@ func TestKnownKeysStayKnownWhileTheDatabaseIsAway(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, s.with("llk_made_up", http.MethodGet, path, "", "").status)
 	assert.Equal(t, http.StatusServiceUnavailable, s.with(unused, http.MethodGet, path, "", "").status,
 		"nobody can say that it is no key")
+}
+
+// A stream may last for hours, and whoever sends it may be known no longer.
+func TestAStreamEndsWithItsKey(t *testing.T) {
+	t.Parallel()
+	databaseURL := pgtest.URL(t)
+	s := serve(t, "--auth=keys", "--database-url", databaseURL)
+	managing, key := newKey(t, databaseURL, "--scopes=keys"), newKey(t, databaseURL, "--scopes=logs:write")
+	logs, body := io.Pipe()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.base+batchPath, logs)
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", ndjson)
+	request.Header.Set("Authorization", "Bearer "+key)
+	go func() { _, _ = io.WriteString(body, newLog(uuid.New(), 1)+"\n") }()
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	outcomes := bufio.NewReader(response.Body)
+	line, err := outcomes.ReadBytes('\n')
+	require.NoError(t, err)
+	assert.Equal(t, []string{"recorded"}, lineOutcomes(t, line))
+	require.Equal(t, http.StatusOK, s.with(managing, http.MethodDelete, "/v1/keys/2", "", "").status)
+
+	go func() { _, _ = io.WriteString(body, newLog(uuid.New(), 1)+"\n"); _ = body.Close() }()
+
+	rest, err := io.ReadAll(outcomes)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"failed"}, lineOutcomes(t, rest))
+	pool := pgtest.Open(t, databaseURL)
+	var recorded int
+	require.NoError(t, pool.QueryRow(t.Context(), `SELECT count(*) FROM learning_log`).Scan(&recorded))
+	assert.Equal(t, 1, recorded)
+}
+
+func TestWhoeverGuessesKeepsNobodyFromLoggingIn(t *testing.T) {
+	t.Parallel()
+	databaseURL := pgtest.URL(t)
+	s := serve(t, "--auth=keys", "--database-url", databaseURL)
+	key := newKey(t, databaseURL, "--scopes=logs:read")
+	require.Equal(t, http.StatusOK, s.with(key, http.MethodGet, "/", "", "").status)
+	for range 25 {
+		s.with("llk_made_up", http.MethodGet, "/metrics", "", "")
+	}
+	logIn := func(key string) int {
+		return s.with("", http.MethodPost, "/login", "application/x-www-form-urlencoded", url.Values{"key": {key}}.Encode()).status
+	}
+	assert.Equal(t, http.StatusSeeOther, logIn(key))
+	assert.Equal(t, http.StatusTooManyRequests, logIn("llk_made_up"))
 }

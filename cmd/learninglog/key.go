@@ -42,12 +42,15 @@ type keyCreateCommand struct {
 	Name    string         `required:"" help:"What people call it, such as backend."`
 	Scopes  []access.Scope `required:"" help:"What it may do: some of logs:write, logs:read, rebuilds, keys, joined by commas."`
 	User    *uuid.UUID     `placeholder:"UUID" help:"The only learner whose logs it may write and read."`
-	Rate    int            `placeholder:"LOGS" help:"How many logs a second it may write, on average."`
-	Expires days           `placeholder:"TIME" help:"After what time it is no longer known, such as 90d or 12h. Without it, it is known until it is revoked."`
+	Rate    *int           `placeholder:"LOGS" help:"How many logs a second it may write, on average."`
+	Expires *days          `placeholder:"TIME" help:"After what time it is no longer known, such as 90d or 12h. Without it, it is known until it is revoked."`
 }
 
 // Validate is called by kong.
 func (c *keyCreateCommand) Validate() error {
+	if c.Rate != nil && *c.Rate < 1 {
+		return errors.New("--rate must be at least 1")
+	}
 	if err := c.wanted().Check(time.Now()); err != nil {
 		return fmt.Errorf("--%w", err)
 	}
@@ -55,8 +58,11 @@ func (c *keyCreateCommand) Validate() error {
 }
 
 func (c *keyCreateCommand) wanted() access.NewKey {
-	wanted := access.NewKey{Name: c.Name, Scopes: c.Scopes, UserID: c.User, LogsPerSecond: c.Rate}
-	if c.Expires.duration > 0 {
+	wanted := access.NewKey{Name: c.Name, Scopes: c.Scopes, UserID: c.User}
+	if c.Rate != nil {
+		wanted.LogsPerSecond = *c.Rate
+	}
+	if c.Expires != nil {
 		wanted.ExpiresAt = time.Now().Add(c.Expires.duration)
 	}
 	return wanted

@@ -14,6 +14,9 @@ import (
 const (
 	failuresAtOnce = 20
 	failureEvery   = 3 * time.Second
+	// Sessions are read from the database at most so often for an address that fails: those
+	// of others there go on, and those that are made up don't keep it busy.
+	sessionsPerSecond, sessionsAtOnce = 20, 50
 )
 
 // TooManyFailuresError means that too many credentials from an address were worth nothing,
@@ -28,15 +31,29 @@ func (e *TooManyFailuresError) Error() string {
 }
 
 // failures limits how often each address can guess.
-type failures struct{ limiters *quota.Limiters }
+type failures struct{ limiters, sessions *quota.Limiters }
 
 func newFailures() *failures {
-	return &failures{quota.NewLimiters(func() *rate.Limiter { return rate.NewLimiter(rate.Every(failureEvery), failuresAtOnce) })}
+	return &failures{
+		limiters: quota.NewLimiters(func() *rate.Limiter { return rate.NewLimiter(rate.Every(failureEvery), failuresAtOnce) }),
+		sessions: quota.NewLimiters(func() *rate.Limiter { return rate.NewLimiter(sessionsPerSecond, sessionsAtOnce) }),
+	}
 }
 
 // check returns nil, or a [*TooManyFailuresError].
 func (f *failures) check(who caller.Caller) error {
 	if wait := quota.Wait(f.limiters.Of(who), 1); wait > 0 {
+		return &TooManyFailuresError{After: wait}
+	}
+	return nil
+}
+
+// checkSession is check for a session, which is not known by heart.
+func (f *failures) checkSession(who caller.Caller) error {
+	if f.check(who) == nil {
+		return nil
+	}
+	if wait := quota.Take(f.sessions.Of(who), 1); wait > 0 {
 		return &TooManyFailuresError{After: wait}
 	}
 	return nil

@@ -91,14 +91,22 @@ func (g *Gate) bySession(r *http.Request) (*Identity, error) {
 	if secret == "" {
 		return nil, nil //nolint:nilnil // nobody
 	}
+	if err := g.failures.checkSession(caller.Of(r.Context())); err != nil {
+		return nil, err
+	}
 	return g.sessions.Find(r.Context(), secret)
 }
 
 // BeginSession begins a session of whoever has a key. It fails as Identify does.
 func (g *Gate) BeginSession(ctx context.Context, key string) (Session, error) {
 	who := caller.Of(ctx)
-	if err := g.failures.check(who); err != nil {
-		return Session{}, err
+	if g.keys == nil {
+		return Session{}, ErrUnknown
+	}
+	if _, err := g.keys.byHeart(key); err != nil {
+		if err := g.failures.check(who); err != nil {
+			return Session{}, err
+		}
 	}
 	begun, err := g.sessions.BeginWithKey(ctx, key)
 	if errors.Is(err, ErrUnknown) {

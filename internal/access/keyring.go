@@ -20,6 +20,11 @@ const (
 	// readEvery is how often a keyring reads what has changed. Twice this, and a slow
 	// database, is within the ten seconds in which a key that was revoked is refused.
 	readEvery = 4 * time.Second
+	// readAllEvery is how often all keys are read again. So one whose row is gone, as after
+	// a back-up was restored, is forgotten.
+	readAllEvery = time.Minute
+	// lookUpPatience is how long the database may take to look up a key.
+	lookUpPatience = 5 * time.Second
 	// lateCommits is how long a transaction that changes a key may have taken.
 	lateCommits = time.Minute
 	// noteUseEvery is how often it is noted that a key was used.
@@ -50,9 +55,10 @@ type Keyring struct {
 
 // entry is what is known of a key.
 type entry struct {
-	key      Key
-	identity *Identity
-	used     atomic.Int64 // seconds since 1970, or 0
+	key       Key
+	changedAt time.Time
+	identity  *Identity
+	used      atomic.Int64 // seconds since 1970, or 0
 }
 
 // NewKeyring returns a keyring that knows no keys yet. logsPerSecond limits a key that has
@@ -69,7 +75,16 @@ func (r *Keyring) Revoke(ctx context.Context, id int64) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	return key, r.Follow(ctx)
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	known := maps.Clone(*r.known.Load())
+	for of, e := range known {
+		if e.key.ID == id {
+			known[of] = r.newEntry(readKey{Key: key, changedAt: *key.RevokedAt}, e)
+		}
+	}
+	r.known.Store(&known)
+	return key, nil
 }
 
 // Find returns whose key a text is. It fails with [ErrUnknown]. A key that isn't known yet
@@ -120,13 +135,32 @@ func (e *entry) use(now time.Time) {
 // IsEmpty reports whether it knows of no key.
 func (r *Keyring) IsEmpty() bool { return len(*r.known.Load()) == 0 }
 
-// Load reads all keys.
-func (r *Keyring) Load(ctx context.Context) error { return r.read(ctx, time.Time{}) }
+// Load reads all keys, and forgets those that are gone.
+func (r *Keyring) Load(ctx context.Context) error {
+	now, err := r.now(ctx)
+	if err != nil {
+		return err
+	}
+	read, err := r.read(ctx, `true`)
+	if err != nil {
+		return err
+	}
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	known := make(map[hash]*entry, len(read))
+	for _, k := range read {
+		known[k.of()] = r.newEntry(k, (*r.known.Load())[k.of()])
+	}
+	r.known.Store(&known)
+	r.readUpTo = now
+	return nil
+}
 
 // Run reads what has changed and notes which keys are used, until ctx ends.
 func (r *Keyring) Run(ctx context.Context) {
-	reading, noting := time.NewTicker(readEvery), time.NewTicker(noteUseEvery)
+	reading, readingAll, noting := time.NewTicker(readEvery), time.NewTicker(readAllEvery), time.NewTicker(noteUseEvery)
 	defer reading.Stop()
+	defer readingAll.Stop()
 	defer noting.Stop()
 	failed := false
 	for {
@@ -137,6 +171,8 @@ func (r *Keyring) Run(ctx context.Context) {
 			return
 		case <-reading.C:
 			err = r.Follow(ctx)
+		case <-readingAll.C:
+			err = r.Load(ctx)
 		case <-noting.C:
 			r.noteUse(ctx)
 			continue
@@ -155,15 +191,11 @@ func (r *Keyring) Follow(ctx context.Context) error {
 	r.changing.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, readEvery)
 	defer cancel()
-	return r.read(ctx, since.Add(-lateCommits))
-}
-
-func (r *Keyring) read(ctx context.Context, since time.Time) error {
 	now, err := r.now(ctx)
 	if err != nil {
 		return err
 	}
-	if err := r.add(ctx, `changed_at >= $1`, since); err != nil {
+	if err := r.add(ctx, `changed_at >= $1`, since.Add(-lateCommits)); err != nil {
 		return err
 	}
 	r.changing.Lock()
@@ -181,46 +213,59 @@ func (r *Keyring) now(ctx context.Context) (time.Time, error) {
 }
 
 func (r *Keyring) lookUp(ctx context.Context, hash hash) error {
+	ctx, cancel := context.WithTimeout(ctx, lookUpPatience)
+	defer cancel()
 	return r.add(ctx, `hash = $1`, hash[:])
 }
 
-type readKey struct {
-	Key
-
-	hash []byte
-}
-
 // add takes in the keys for which a condition holds.
-func (r *Keyring) add(ctx context.Context, condition string, argument any) error {
-	rows, err := r.database.Query(ctx, `SELECT hash, `+keyColumns+` FROM learninglog_keys WHERE `+condition, argument)
-	if err != nil {
-		return fmt.Errorf("reading keys: %w", err)
-	}
-	read, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (k readKey, err error) {
-		err = row.Scan(append([]any{&k.hash}, k.columns()...)...)
-		return k, err
-	})
-	if err != nil {
-		return fmt.Errorf("reading keys: %w", err)
-	}
-	if len(read) == 0 {
-		return nil
+func (r *Keyring) add(ctx context.Context, condition string, arguments ...any) error {
+	read, err := r.read(ctx, condition, arguments...)
+	if err != nil || len(read) == 0 {
+		return err
 	}
 	r.changing.Lock()
 	defer r.changing.Unlock()
 	known := maps.Clone(*r.known.Load())
 	for _, k := range read {
-		of := hash(k.hash)
-		known[of] = r.newEntry(k.Key, known[of])
+		known[k.of()] = r.newEntry(k, known[k.of()])
 	}
 	r.known.Store(&known)
 	return nil
 }
 
-// newEntry returns what is known of a key, from what was known before. What it has used of
-// its pace stays used.
-func (r *Keyring) newEntry(key Key, before *entry) *entry {
-	e := &entry{key: key, identity: &Identity{
+type readKey struct {
+	Key
+
+	hash      []byte
+	changedAt time.Time
+}
+
+func (k readKey) of() hash { return hash(k.hash) }
+
+func (r *Keyring) read(ctx context.Context, condition string, arguments ...any) ([]readKey, error) {
+	rows, err := r.database.Query(ctx, `SELECT hash, changed_at, `+keyColumns+` FROM learninglog_keys WHERE `+condition, arguments...)
+	if err != nil {
+		return nil, fmt.Errorf("reading keys: %w", err)
+	}
+	read, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (k readKey, err error) {
+		err = row.Scan(append([]any{&k.hash, &k.changedAt}, k.columns()...)...)
+		return k, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading keys: %w", err)
+	}
+	return read, nil
+}
+
+// newEntry returns what is known of a key, from what was known before. What is newer stays:
+// a slow read may end after a later one. What it has used of its pace stays used.
+func (r *Keyring) newEntry(read readKey, before *entry) *entry {
+	if before != nil && before.changedAt.After(read.changedAt) {
+		return before
+	}
+	key := read.Key
+	e := &entry{key: key, changedAt: read.changedAt, identity: &Identity{
 		Name:    fmt.Sprintf("key %d (%s)", key.ID, key.Name),
 		Scopes:  key.Scopes,
 		Learner: key.UserID,

@@ -149,6 +149,42 @@ func TestRotatedKeysOverlap(t *testing.T) {
 	assert.ErrorIs(t, err, access.ErrNotFound, "what is revoked stays so")
 }
 
+func TestAKeyThatWasRotatedLastsAsLongEachTime(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	keys := access.NewKeys(pool)
+	unlimited, _ := create(t, pool, backend())
+	limited := backend()
+	limited.ExpiresAt = time.Now().Add(48 * time.Hour)
+	expiring, _ := create(t, pool, limited)
+	for range 2 {
+		made, _, err := keys.Rotate(t.Context(), unlimited.ID, time.Hour)
+		require.NoError(t, err)
+		assert.Nil(t, made.ExpiresAt)
+		made, _, err = keys.Rotate(t.Context(), expiring.ID, time.Hour)
+		require.NoError(t, err)
+		assert.WithinDuration(t, time.Now().Add(48*time.Hour), *made.ExpiresAt, time.Minute)
+	}
+}
+
+// As after a back-up was restored in which the key isn't yet.
+func TestAKeyWhoseRowIsGoneIsForgotten(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	_, gone := create(t, pool, backend())
+	_, there := create(t, pool, backend())
+	ring := newKeyring(t, pool)
+	_, err := pool.Exec(t.Context(), `DELETE FROM learninglog_keys WHERE key_id = 1`)
+	require.NoError(t, err)
+
+	require.NoError(t, ring.Load(t.Context()))
+
+	_, err = ring.Find(t.Context(), gone)
+	require.ErrorIs(t, err, access.ErrUnknown)
+	_, err = ring.Find(t.Context(), there)
+	assert.NoError(t, err)
+}
+
 func TestKnownKeysStayKnownWithoutTheDatabase(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -66,7 +67,7 @@ func (k NewKey) Check(now time.Time) error {
 }
 
 func isName(name string) bool {
-	isOdd := func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError }
+	isOdd := func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }
 	return strings.TrimSpace(name) != "" && utf8.RuneCountInString(name) <= maxName && !strings.ContainsFunc(name, isOdd)
 }
 
@@ -123,8 +124,8 @@ func (k *Keys) Create(ctx context.Context, wanted NewKey) (Key, string, error) {
 	made := newSecret()
 	hash := made.hash()
 	created, err := k.one(ctx, `
-		INSERT INTO learninglog_keys (hash, beginning, name, scopes, user_id, logs_per_second, expires_at)
-		VALUES ($1, $2, $3, $4, $5, nullif($6, 0), $7)
+		INSERT INTO learninglog_keys (hash, beginning, name, scopes, user_id, logs_per_second, expires_at, lifetime)
+		VALUES ($1, $2, $3, $4, $5, nullif($6, 0), $7, $7 - now())
 		RETURNING `+keyColumns,
 		hash[:], made.beginning(), wanted.Name, wanted.Scopes, wanted.UserID, wanted.LogsPerSecond, nullTime(wanted.ExpiresAt))
 	if err != nil {
@@ -145,8 +146,8 @@ func (k *Keys) Rotate(ctx context.Context, id int64, overlap time.Duration) (Key
 			WHERE key_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
 			FOR UPDATE
 		), made AS (
-			INSERT INTO learninglog_keys (hash, beginning, name, scopes, user_id, logs_per_second, expires_at)
-			SELECT $2, $3, name, scopes, user_id, logs_per_second, now() + (expires_at - created_at) FROM old
+			INSERT INTO learninglog_keys (hash, beginning, name, scopes, user_id, logs_per_second, expires_at, lifetime)
+			SELECT $2, $3, name, scopes, user_id, logs_per_second, now() + lifetime, lifetime FROM old
 			RETURNING *
 		), ending AS (
 			UPDATE learninglog_keys SET expires_at = least(expires_at, now() + $4::interval), changed_at = now()

@@ -126,6 +126,19 @@ func (s *server) turnAwayFromPage(w http.ResponseWriter, request *http.Request, 
 	s.Pages.Fail(w, request, wrong)
 }
 
+// isStillKnown fails if whoever a long request is from has expired or was revoked since it
+// was admitted. While nobody can tell, they go on being known.
+func (s *server) isStillKnown(request *http.Request) error {
+	if s.Access == nil {
+		return nil
+	}
+	identity, err := s.Access.Identify(request)
+	if errors.Is(err, access.ErrUnknown) || err == nil && identity == nil {
+		return problem.Unauthenticated.New("The key, the token or the session has expired or was revoked since the request began.")
+	}
+	return nil
+}
+
 // identity returns who a request is from.
 func (s *server) identity(ctx context.Context) *access.Identity {
 	if s.Access == nil {

@@ -79,18 +79,18 @@ func (s *server) watchRebuild(ctx context.Context, input *watchInput) (*huma.Str
 	}
 	return &huma.StreamResponse{Body: func(answer huma.Context) {
 		defer done()
-		_, writer := humachi.Unwrap(answer)
+		request, writer := humachi.Unwrap(answer)
 		events := newEvents(writer, s.streamTimeout)
 		if answer.Method() == http.MethodHead || events.begin() != nil {
 			return
 		}
-		s.sendChanges(answer.Context(), events, job)
+		s.sendChanges(answer.Context(), request, events, job)
 	}}, nil
 }
 
 // sendChanges sends every change of a rebuild until the rebuild has ended, the
-// client is gone, or the service stops. While the database is unavailable, it waits.
-func (s *server) sendChanges(ctx context.Context, events *events, job rebuild.Job) {
+// client is gone or no longer known, or the service stops. While the database is unavailable, it waits.
+func (s *server) sendChanges(ctx context.Context, request *http.Request, events *events, job rebuild.Job) {
 	ticks := time.NewTicker(watchEvery)
 	defer ticks.Stop()
 	for {
@@ -103,6 +103,9 @@ func (s *server) sendChanges(ctx context.Context, events *events, job rebuild.Jo
 		case <-s.Stopping.Done():
 			return
 		case <-ticks.C:
+		}
+		if s.isStillKnown(request) != nil {
+			return
 		}
 		now, err := s.readAgain(ctx, job.ID)
 		switch {

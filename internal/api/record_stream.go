@@ -20,6 +20,7 @@ import (
 type stream struct {
 	server    *server
 	action    action
+	request   *http.Request // for whom it is from
 	writer    http.ResponseWriter
 	deadlines *deadlines
 	reader    *lineReader
@@ -28,14 +29,14 @@ type stream struct {
 
 func (s *server) writeStream(ctx context.Context, input *manyInput, t action) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(answer huma.Context) {
-		_, writer := humachi.Unwrap(answer)
+		request, writer := humachi.Unwrap(answer)
 		leave, err := s.streams.enter(ctx)
 		if err != nil {
 			s.answerProblem(ctx, writer, err)
 			return
 		}
 		defer leave()
-		st := s.openStream(writer, input.reader, t)
+		st := s.openStream(request, writer, input.reader, t)
 		remove := s.streams.add(st, caller.Of(ctx))
 		defer remove()
 		defer t.end()
@@ -45,7 +46,7 @@ func (s *server) writeStream(ctx context.Context, input *manyInput, t action) *h
 	}}
 }
 
-func (s *server) openStream(writer http.ResponseWriter, body io.Reader, t action) *stream {
+func (s *server) openStream(request *http.Request, writer http.ResponseWriter, body io.Reader, t action) *stream {
 	control := http.NewResponseController(writer)
 	_ = control.EnableFullDuplex() // HTTP/2 is always full duplex
 	deadlines := newDeadlines(control, s.streamTimeout)
@@ -62,6 +63,7 @@ func (s *server) openStream(writer http.ResponseWriter, body io.Reader, t action
 	return &stream{
 		server:    s,
 		action:    t,
+		request:   request,
 		writer:    writer,
 		deadlines: deadlines,
 		reader:    reader,
@@ -111,11 +113,16 @@ func (st *stream) finish(ctx context.Context, err error, answered bool) error {
 	return nil
 }
 
-// record records a block when there is a place for it. A block is always completed, even
+// record records a block when there is a place for it, if whoever sends the stream is still
+// known: a stream may last for hours. A block is always completed, even
 // if the client is gone or the service stops.
 func (st *stream) record(ctx context.Context, block []postedLog) error {
 	ctx, cancel := st.server.finish(ctx)
 	defer cancel()
+	if err := st.server.isStillKnown(st.request); err != nil {
+		st.action.refuse(block, err)
+		return err
+	}
 	done, err := st.server.recording.acquire(ctx, max(leastRecording, len(block)))
 	if err != nil {
 		st.action.refuse(block, err)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
@@ -116,7 +117,7 @@ func (t *Trail) actor(ctx context.Context) string {
 // line.
 func bounded(text string, most int) string {
 	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if !unicode.IsPrint(r) {
 			return utf8.RuneError
 		}
 		return r // what isn't UTF-8 comes as that

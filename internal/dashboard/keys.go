@@ -69,7 +69,7 @@ func (p *Pages) keys(w http.ResponseWriter, r *http.Request) error {
 func (p *Pages) showKeys(w http.ResponseWriter, r *http.Request, status int, page keysPage) error {
 	page.layout = p.newLayout(r, "Keys")
 	listed, err := p.Keys.List(r.Context())
-	if err != nil {
+	if err != nil && page.Secret == "" { // which must be shown in any case
 		return err
 	}
 	for _, key := range listed {
@@ -141,8 +141,8 @@ func (f keyForm) wanted() (wanted access.NewKey, err error) {
 		wanted.ExpiresAt = time.Now().AddDate(0, 0, days)
 	}
 	if f.Rate != "" {
-		if wanted.LogsPerSecond, err = strconv.Atoi(f.Rate); err != nil {
-			return access.NewKey{}, errors.New("logs a second must be a whole number")
+		if wanted.LogsPerSecond, err = strconv.Atoi(f.Rate); err != nil || wanted.LogsPerSecond < 1 {
+			return access.NewKey{}, errors.New("logs a second must be a whole number from 1")
 		}
 	}
 	return wanted, nil

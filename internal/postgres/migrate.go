@@ -183,10 +183,7 @@ func (m *Migrator) downTo(ctx context.Context, version int) error {
 			return fmt.Errorf("going down to a version before %d would lose the results of verifications", OldestVersion)
 		}
 		down := func(migrator *migrate.Migrate) error { return m.runDown(migrator, versions, version) }
-		before := versionAfter
-		if !versions.Interrupted {
-			before = func(source.Driver, int) int { return versions.Schema }
-		}
+		before := func(source.Driver, int) int { return versions.from(m.latest) }
 		if err := m.migrateSchema(down, before); err != nil {
 			return fmt.Errorf("going down to version %d: %w", version, err)
 		}
@@ -199,10 +196,7 @@ func (m *Migrator) downTo(ctx context.Context, version int) error {
 // may refuse. After an interruption it is not known which of them have run; those that have
 // find nothing to do.
 func (m *Migrator) runDown(migrator *migrate.Migrate, from Versions, to int) error {
-	latest := from.Schema
-	if from.Interrupted {
-		latest = m.latest
-	}
+	latest := from.from(m.latest)
 	if latest == to {
 		return migrate.ErrNoChange
 	}
@@ -228,6 +222,15 @@ func (m *Migrator) runDown(migrator *migrate.Migrate, from Versions, to int) err
 		return err
 	}
 	return migrator.Run(down)
+}
+
+// from returns the version from which to go down. After an interruption, none of the down
+// migrations may have run.
+func (v Versions) from(latest int) int {
+	if v.Interrupted {
+		return latest
+	}
+	return v.Schema
 }
 
 // analyze renews PostgreSQL's statistics of the tables. A new column has none, nor has
