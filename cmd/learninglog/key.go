@@ -41,7 +41,7 @@ type keyCreateCommand struct {
 
 	Name    string         `required:"" help:"What people call it, such as backend."`
 	Scopes  []access.Scope `required:"" help:"What it may do: some of logs:write, logs:read, rebuilds, keys, joined by commas."`
-	User    *uuid.UUID     `placeholder:"UUID" help:"The only learner whose logs it may write and read."`
+	User    *userID        `placeholder:"UUID" help:"The only learner whose logs it may write and read."`
 	Rate    *int           `placeholder:"LOGS" help:"How many logs a second it may write, on average."`
 	Expires *days          `placeholder:"TIME" help:"After what time it is no longer known, such as 90d or 12h. Without it, it is known until it is revoked."`
 }
@@ -58,7 +58,10 @@ func (c *keyCreateCommand) Validate() error {
 }
 
 func (c *keyCreateCommand) wanted() access.NewKey {
-	wanted := access.NewKey{Name: c.Name, Scopes: c.Scopes, UserID: c.User}
+	wanted := access.NewKey{Name: c.Name, Scopes: c.Scopes}
+	if c.User != nil {
+		wanted.UserID = &c.User.UUID
+	}
 	if c.Rate != nil {
 		wanted.LogsPerSecond = *c.Rate
 	}
@@ -104,7 +107,7 @@ func (c *keyListCommand) Run(ctx context.Context, stdout io.Writer) error {
 			return err
 		}
 		table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
-		_, _ = fmt.Fprintln(table, "id\tname\tkey\tscopes\tuser\tlogs a second\tstate\texpires\tlast used")
+		_, _ = fmt.Fprintln(table, "id\tname\tkey\tscopes\tuser\tlogs a second\tstate\texpires\tlast used, by the last note")
 		now := time.Now()
 		for _, k := range listed {
 			_, _ = fmt.Fprintf(table, "%d\t%s\t%s…\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Beginning, scopeNames(k.Scopes),

@@ -98,7 +98,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 // the URL of a database, or like a part of one in the form key=value. kong repeats an
 // argument that it doesn't expect, such as a URL whose flag was forgotten.
 func withoutSecrets(err error, arguments []string) string {
-	text := regexp.MustCompile(`llk_\w+`).ReplaceAllString(err.Error(), "llk_…")
+	text := err.Error()
 	for _, argument := range arguments {
 		if !strings.HasPrefix(argument, "-") && strings.ContainsAny(argument, "@=") {
 			text = strings.ReplaceAll(text, argument, "…")
@@ -136,8 +136,10 @@ func helpFor(err error) string {
 	return strings.TrimPrefix(node.FullPath(), wrong.Context.Model.Name+" ") + " --help"
 }
 
+// fail prints an error, without what looks like a key: somebody may have given one where a
+// file belongs.
 func fail(stderr io.Writer, err error) int {
-	_, _ = fmt.Fprintln(stderr, "learninglog:", err)
+	_, _ = fmt.Fprintln(stderr, "learninglog:", regexp.MustCompile(`llk_\w+`).ReplaceAllString(err.Error(), "llk_…"))
 	return exitFailure
 }
 

@@ -234,6 +234,7 @@ func TestWhatAKeyMustBe(t *testing.T) {
 		{"name", func(k *access.NewKey) { k.Name = strings.Repeat("x", 101) }},
 		{"name", func(k *access.NewKey) { k.Name = "a\nb" }},
 		{"scopes", func(k *access.NewKey) { k.Scopes = nil }},
+		{"scopes", func(k *access.NewKey) { k.Scopes = append(k.Scopes, k.Scopes...) }},
 		{"scopes", func(k *access.NewKey) { k.Scopes = []access.Scope{access.Open} }},
 		{"scopes", func(k *access.NewKey) { k.UserID, k.Scopes = &learner, []access.Scope{access.ManageKeys} }},
 		{"logs_per_second", func(k *access.NewKey) { k.LogsPerSecond = -1 }},

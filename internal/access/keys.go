@@ -53,6 +53,8 @@ func (k NewKey) Check(now time.Time) error {
 		return fmt.Errorf("name must be of 1 to %d printable characters", maxName)
 	case len(k.Scopes) == 0:
 		return fmt.Errorf("scopes must be some of %s", joined(Scopes()))
+	case hasTwice(k.Scopes):
+		return errors.New("scopes must be given once each")
 	case !within(k.Scopes, Scopes()):
 		return fmt.Errorf("scopes must be of %s", joined(Scopes()))
 	case k.UserID != nil && !within(k.Scopes, ofLearners()):
@@ -69,6 +71,11 @@ func (k NewKey) Check(now time.Time) error {
 func isName(name string) bool {
 	isOdd := func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }
 	return strings.TrimSpace(name) != "" && utf8.RuneCountInString(name) <= maxName && !strings.ContainsFunc(name, isOdd)
+}
+
+func hasTwice(scopes []Scope) bool {
+	sorted := slices.Sorted(slices.Values(scopes))
+	return len(slices.Compact(sorted)) < len(scopes)
 }
 
 func within(scopes, all []Scope) bool {

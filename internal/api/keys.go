@@ -72,6 +72,8 @@ type (
 		Body         CreatedKey
 	}
 	rotateInput struct {
+		payload
+
 		ID             int64 `path:"id" minimum:"1" doc:"The key's id."`
 		OverlapSeconds int   `query:"overlap_seconds" minimum:"0" maximum:"31536000" default:"86400" doc:"How long the old key goes on being known."`
 	}
@@ -230,6 +232,11 @@ func (s *server) listKeys(ctx context.Context, _ *struct{}) (*keysOutput, error)
 func (s *server) rotateKey(ctx context.Context, input *rotateInput) (*createdOutput, error) {
 	if err := s.checkKeys(); err != nil {
 		return nil, err
+	}
+	if text, _, err := input.read(ctx, maxKeyBytes, nil); err != nil {
+		return nil, err
+	} else if len(text) > 0 {
+		return nil, problem.Invalid.New("", problem.Field{Location: "body", Message: "must be empty: overlap_seconds is a parameter"})
 	}
 	ctx, cancel := s.finish(ctx)
 	defer cancel()

@@ -65,7 +65,7 @@ func (s *server) routes() []route {
 
 		{get, "/v1/keys", keys, operation(documentListKeys(), s.listKeys), readingOne},
 		{post, "/v1/keys", keys, operation(s.documentCreateKey(), s.createKey), append([]problem.Kind{problem.NotFound}, posting...)},
-		{post, "/v1/keys/{id}/rotate", keys, operation(documentRotateKey(), s.rotateKey), readingOne},
+		{post, "/v1/keys/{id}/rotate", keys, operation(documentRotateKey(), s.rotateKey), append([]problem.Kind{problem.NotFound}, posting...)},
 		{del, "/v1/keys/{id}", keys, operation(documentRevokeKey(), s.revokeKey), readingOne},
 		{get, "/v1/audit", rebuilds, operation(documentListAudit(), s.listAudit), reading},
 
