@@ -26,12 +26,14 @@ CREATE TABLE IF NOT EXISTS learninglog_sessions (
     name       text        NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
     -- Of a session that was begun with a key: it may do what the key may, for as long.
     key_id     bigint      REFERENCES learninglog_keys ON DELETE CASCADE,
-    -- Of a person: an operator, or a learner with a user_id.
+    -- Of a person: the provider that said who they are, and an operator, or a learner with
+    -- a user_id. It is worth nothing where people log in elsewhere, or not at all.
+    issuer     text        CHECK (issuer <> ''),
     operator   boolean     NOT NULL DEFAULT false,
     user_id    uuid,
     created_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL,
-    CHECK (key_id IS NOT NULL OR operator OR user_id IS NOT NULL)
+    CHECK (key_id IS NOT NULL OR issuer IS NOT NULL AND (operator OR user_id IS NOT NULL))
 );
 CREATE INDEX IF NOT EXISTS learninglog_sessions_expires_at_idx ON learninglog_sessions (expires_at);
 

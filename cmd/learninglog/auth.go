@@ -81,7 +81,7 @@ func (s *service) startAccess(ctx context.Context) error {
 		}
 	}
 	cookies := access.Cookies{Secure: s.flags.isSecure()}
-	sessions := access.NewSessions(s.database.pool, keyring, s.logger)
+	sessions := access.NewSessions(s.database.pool, keyring, s.flags.OIDCIssuer, s.logger)
 	s.keepRunning(ctx, "sessions", sessions.Run)
 	s.login = &dashboard.Login{Sessions: sessions, Cookies: cookies}
 	var tokens access.Tokens

@@ -68,13 +68,15 @@ func (p Person) shownName() string {
 type Sessions struct {
 	database Database
 	keys     *Keyring // nil where keys are worth nothing
+	issuer   string   // empty where people can't log in
 	logger   *slog.Logger
 }
 
 // NewSessions returns the sessions in the database, which must be migrated. Those that were
-// begun with a key are worth what it is worth to keys, or nothing if that is nil.
-func NewSessions(database Database, keys *Keyring, logger *slog.Logger) *Sessions {
-	return &Sessions{database: database, keys: keys, logger: logger}
+// begun with a key are worth what it is worth to keys, or nothing if that is nil. Those of
+// people are worth something if the issuer has said who they are, which is empty for nobody.
+func NewSessions(database Database, keys *Keyring, issuer string, logger *slog.Logger) *Sessions {
+	return &Sessions{database: database, keys: keys, issuer: issuer, logger: logger}
 }
 
 // Session is a session that has just begun.
@@ -85,7 +87,7 @@ type Session struct {
 	Lasts time.Duration
 }
 
-// Begin begins a session of a person.
+// Begin begins a session of a person whom the issuer knows.
 func (s *Sessions) Begin(ctx context.Context, p Person) (Session, error) {
 	begun := Session{Secret: randomText(), Lasts: learnersSession}
 	user := &p.UserID
@@ -94,9 +96,9 @@ func (s *Sessions) Begin(ctx context.Context, p Person) (Session, error) {
 	}
 	hash := secret(begun.Secret).hash()
 	_, err := s.database.Exec(ctx, `
-		INSERT INTO learninglog_sessions (hash, name, operator, user_id, expires_at)
-		VALUES ($1, $2, $3, $4, now() + $5::interval)`,
-		hash[:], p.shownName(), p.Operator, user, begun.Lasts)
+		INSERT INTO learninglog_sessions (hash, issuer, name, operator, user_id, expires_at)
+		VALUES ($1, $2, $3, $4, $5, now() + $6::interval)`,
+		hash[:], s.issuer, p.shownName(), p.Operator, user, begun.Lasts)
 	if err != nil {
 		return Session{}, fmt.Errorf("beginning a session: %w", err)
 	}
@@ -140,7 +142,7 @@ func (s *Sessions) Find(ctx context.Context, text string) (*Identity, error) {
 	rows, err := s.database.Query(ctx, `
 		SELECT s.name, s.operator, s.user_id, k.hash
 		FROM learninglog_sessions AS s LEFT JOIN learninglog_keys AS k USING (key_id)
-		WHERE s.hash = $1 AND s.expires_at > now()`, of[:])
+		WHERE s.hash = $1 AND s.expires_at > now() AND (s.key_id IS NOT NULL OR s.issuer = $2)`, of[:], s.issuer)
 	if err != nil {
 		return nil, fmt.Errorf("finding a session: %w", err)
 	}

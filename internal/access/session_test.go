@@ -19,8 +19,11 @@ import (
 	"learninglog/internal/pgtest"
 )
 
+// issuer is where people log in.
+const issuer = "https://login.example.com"
+
 func newSessions(database access.Database, keys *access.Keyring) *access.Sessions {
-	return access.NewSessions(database, keys, slog.New(slog.DiscardHandler))
+	return access.NewSessions(database, keys, issuer, slog.New(slog.DiscardHandler))
 }
 
 func expiryOfTheOnlySession(t *testing.T, pool *pgxpool.Pool) time.Time {
@@ -164,6 +167,29 @@ func TestASessionOfANewKeyIsKnownByServicesThatDontKnowTheKeyYet(t *testing.T) {
 	_, err = newSessions(pool, elsewhere).Find(t.Context(), begun.Secret)
 
 	assert.NoError(t, err)
+}
+
+// Otherwise whoever logged in at a provider that was found to be compromised would stay in
+// after it was turned off.
+func TestSessionsOfPeopleCountOnlyWhereTheyLogIn(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	ring := newKeyring(t, pool)
+	begun, err := newSessions(pool, ring).Begin(t.Context(), access.Person{Name: "Ben", Operator: true})
+	require.NoError(t, err)
+	for other, issuer := range map[string]string{"another provider": "https://other.example.com", "keys alone": ""} {
+		sessions := access.NewSessions(pool, ring, issuer, slog.New(slog.DiscardHandler))
+		_, err := sessions.Find(t.Context(), begun.Secret)
+		require.ErrorIs(t, err, access.ErrUnknown, other)
+	}
+	_, secret := create(t, pool, backend())
+	keysAlone := access.NewSessions(pool, ring, "", slog.New(slog.DiscardHandler))
+	ofKey, err := keysAlone.BeginWithKey(t.Context(), secret)
+	require.NoError(t, err)
+	_, err = keysAlone.Find(t.Context(), ofKey.Secret)
+	require.NoError(t, err)
+	_, err = keysAlone.Begin(t.Context(), access.Person{Name: "Ben", Operator: true})
+	assert.Error(t, err, "nobody logs in")
 }
 
 func TestAKeyThatIsUnknownBeginsNoSession(t *testing.T) {

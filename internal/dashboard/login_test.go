@@ -60,7 +60,7 @@ func newClosedSite(t *testing.T, pool *pgxpool.Pool, provider dashboard.Provider
 	_, secret, err := access.NewKeys(pool).Create(t.Context(), wanted)
 	require.NoError(t, err)
 	keys := access.NewKeyring(pool, 0, logger)
-	sessions := access.NewSessions(pool, keys, logger)
+	sessions := access.NewSessions(pool, keys, "https://login.example.com", logger)
 	pages, err := dashboard.New(dashboard.Config{
 		Reader:         query.NewReader(pool, time.UTC),
 		Recorder:       command.NewRecorder(pool, command.Config{}),
