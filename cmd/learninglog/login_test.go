@@ -168,6 +168,25 @@ func TestASessionThatWasLoggedOutIsWorthNothingOnAnyReplica(t *testing.T) {
 	assertNever(t, first.log.String(), key)
 }
 
+// A login without a page to come back to leads to one that isn't refused.
+func TestALoginLeadsToThePageThatTheVisitorMaySee(t *testing.T) {
+	t.Parallel()
+	database, learner := pgtest.URL(t), uuid.NewString()
+	s := serve(t, "--database-url="+database, "--auth=keys")
+	for want, flags := range map[string][]string{
+		"/":                 {"--scopes=logs:read,rebuilds"},
+		"/admin":            {"--scopes=rebuilds,keys"},
+		"/admin/keys":       {"--scopes=keys"},
+		"/users/" + learner: {"--scopes=logs:read", "--user=" + learner},
+	} {
+		entered := newVisitor(t).goTo(s.base+"/login", url.Values{"key": {newKeyFor(t, database, flags...)}})
+		assert.Equal(t, http.StatusOK, entered.status, "%s: %s", want, entered.text)
+		assert.Equal(t, want, entered.address.Path)
+	}
+	writer := newVisitor(t).goTo(s.base+"/login", url.Values{"key": {newKeyFor(t, database, "--scopes=logs:write")}})
+	assert.Equal(t, http.StatusForbidden, writer.status, "there is no page for them")
+}
+
 // newKeyFor returns a new key for a database.
 func newKeyFor(t testing.TB, database string, flags ...string) string {
 	t.Helper()
