@@ -111,7 +111,7 @@ func TestPeopleLogInAtAProvider(t *testing.T) {
 	own := learner.logIn(first, "/", aLearner)
 	assert.Equal(t, http.StatusOK, own.status, own.text)
 	assert.Equal(t, "/users/"+p.learner.String(), own.address.Path)
-	assert.Contains(t, own.text, "learner id2@school")
+	assert.Contains(t, own.text, "learner "+p.learner.String())
 	assert.NotContains(t, own.text, `href="/admin"`)
 	other := learner.goTo(first.base+"/users/"+uuid.NewString(), nil)
 	assert.Equal(t, http.StatusNotFound, other.status)
@@ -123,7 +123,7 @@ func TestPeopleLogInAtAProvider(t *testing.T) {
 	admin := operator.logIn(first, "/admin?x=1", anOperator)
 	assert.Equal(t, http.StatusOK, admin.status)
 	assert.Equal(t, "/admin?x=1", admin.address.RequestURI())
-	assert.Contains(t, admin.text, "operator id1@school")
+	assert.Contains(t, admin.text, "operator id1@school (sub id1)")
 	assert.Equal(t, http.StatusOK, operator.goTo(second.base+"/users/"+p.learner.String(), nil).status)
 
 	// While the provider is down, sessions go on, and logins don't begin.
@@ -344,7 +344,7 @@ func TestPeopleLogInWithABrowser(t *testing.T) {
 	b.follow("button[type=submit]")
 
 	assert.Equal(t, "/users/"+p.learner.String()+"?by=week", b.path())
-	assert.Contains(t, b.text(".visitor"), "learner id2@school")
+	assert.Contains(t, b.text(".visitor"), "learner "+p.learner.String())
 	b.narrow()
 	b.fits()
 	b.screenshot("logged-in")
