@@ -27,17 +27,18 @@ func renew(ctx context.Context, keys *oidc.RemoteKeySet) {
 	_, _ = keys.VerifySignature(ctx, base64.RawURLEncoding.EncodeToString([]byte(header))+".e30.AA")
 }
 
-// judgedBy is a key set that remembers why a signature was worth nothing, which the verifier
+// judgedBy is a key set that remembers why a signature couldn't be judged, which the verifier
 // doesn't pass on.
 type judgedBy struct {
-	keys oidc.KeySet
-	err  error
+	keys   *oidc.RemoteKeySet
+	unread error // why the keys couldn't be read, or nil
 }
 
 // VerifySignature is called by the verifier.
 func (j *judgedBy) VerifySignature(ctx context.Context, text string) (payload []byte, err error) {
-	payload, j.err = j.keys.VerifySignature(ctx, text)
-	return payload, j.err
+	payload, err = j.keys.VerifySignature(ctx, text)
+	j.unread = errors.Unwrap(err) // the set wraps nothing else: neither a wrong signature nor a wrong token
+	return payload, err
 }
 
 // sparing is a transport that asks the provider only so often: whoever sends tokens that are

@@ -206,7 +206,7 @@ func withoutBody(err error) error {
 }
 
 // Identify returns whose token it is that the provider gave to some client, for this service.
-// It fails with [access.ErrUnknown] or [access.ErrProviderAway].
+// It fails with [access.ErrUnknown], with [access.ErrProviderAway], or because ctx ends.
 func (p *Provider) Identify(ctx context.Context, text string) (*access.Identity, error) {
 	audience := p.config.Audience
 	if audience == "" {
@@ -221,16 +221,19 @@ func (p *Provider) Identify(ctx context.Context, text string) (*access.Identity,
 		person, err = p.person(token)
 	}
 	switch {
+	case err == nil:
+		return person.Identity(), nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
 	case errors.Is(err, access.ErrProviderAway):
 		return nil, err
-	case err != nil:
+	default:
 		return nil, access.ErrUnknown
 	}
-	return person.Identity(), nil
 }
 
 // verify returns a token if the provider has signed it for an audience, and it hasn't
-// expired.
+// expired. It fails with [access.ErrProviderAway] if nobody can tell.
 func (p *Provider) verify(ctx context.Context, text, audience string) (*oidc.IDToken, error) {
 	known, err := p.discover(ctx, always)
 	if err != nil {
@@ -242,8 +245,8 @@ func (p *Provider) verify(ctx context.Context, text, audience string) (*oidc.IDT
 		SupportedSigningAlgs: algorithms(),
 		Now:                  func() time.Time { return time.Now().Add(-leeway) },
 	}).Verify(ctx, text)
-	if errors.Is(keys.err, access.ErrProviderAway) {
-		return nil, keys.err
+	if keys.unread != nil {
+		return nil, fmt.Errorf("%w: %w", access.ErrProviderAway, keys.unread)
 	}
 	return token, err
 }
