@@ -324,6 +324,19 @@ func TestThePublicURLIsWhereCookiesAndHostsAreFrom(t *testing.T) {
 	assert.Regexp(t, `^__Host-learninglog=\w{43}; Path=/; Max-Age=43200; HttpOnly; Secure; SameSite=Lax$`, answer.Header.Get("Set-Cookie"))
 }
 
+func TestTheServiceWarnsIfCookiesWouldBeSentOverHTTP(t *testing.T) {
+	t.Parallel()
+	database := pgtest.URL(t)
+	for warns, flags := range map[bool][]string{
+		true:  {"--auth=keys", "--addr=0.0.0.0:0"},
+		false: {"--auth=keys", "--addr=0.0.0.0:0", "--public-url=https://learn.example.com"},
+	} {
+		s := serve(t, append(flags, "--database-url="+database)...)
+		require.Eventually(t, func() bool { return strings.Contains(s.log.String(), "msg=ready") }, eventually, often)
+		assert.Equal(t, warns, strings.Contains(s.log.String(), "put a proxy with TLS before the service"), "%v", flags)
+	}
+}
+
 func TestPeopleLogInWithABrowser(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t)
