@@ -20,8 +20,9 @@ import (
 // because one that was withdrawn must not be good for ever.
 const renewKeysEvery = time.Hour
 
-// renew reads the keys. If that fails, those that are known stay so. The set reads them when
-// something is signed by one that it doesn't know, so that is what it gets.
+// renew reads the keys. If that fails, those that are known stay so. RemoteKeySet has no
+// method to refresh, but it fetches the keys to verify what is signed by a key id that it
+// doesn't know: so it gets something with an id that doesn't exist.
 func renew(ctx context.Context, keys *oidc.RemoteKeySet) {
 	header := fmt.Sprintf(`{"alg":"RS256","kid":"%s"}`, rand.Text())
 	_, _ = keys.VerifySignature(ctx, base64.RawURLEncoding.EncodeToString([]byte(header))+".e30.AA")
