@@ -209,6 +209,7 @@ func TestWhoIsLoggedInIsShownAndCanLogOut(t *testing.T) {
 	assert.Equal(t, http.StatusSeeOther, out.Code)
 	assert.Equal(t, "/login", out.Header().Get("Location"))
 	assert.Negative(t, cookieOf(t, out, "learninglog").MaxAge)
+	assert.Equal(t, `"cache"`, out.Header().Get("Clear-Site-Data"), "going back shows no page")
 	_, err = site.sessions.Find(t.Context(), again.Value)
 	assert.ErrorIs(t, err, access.ErrUnknown)
 }
