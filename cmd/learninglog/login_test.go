@@ -183,6 +183,10 @@ func TestALoginLeadsToThePageThatTheVisitorMaySee(t *testing.T) {
 		assert.Equal(t, http.StatusOK, entered.status, "%s: %s", want, entered.text)
 		assert.Equal(t, want, entered.address.Path)
 	}
+	for shown, scopes := range map[bool]string{false: "rebuilds", true: "rebuilds,keys"} {
+		operator := newVisitor(t).goTo(s.base+"/login", url.Values{"key": {newKeyFor(t, database, "--scopes="+scopes)}})
+		assert.Equal(t, shown, strings.Contains(operator.text, `href="/admin/keys"`), scopes)
+	}
 	writer := newVisitor(t).goTo(s.base+"/login", url.Values{"key": {newKeyFor(t, database, "--scopes=logs:write")}})
 	assert.Equal(t, http.StatusForbidden, writer.status, "there is no page for them")
 }

@@ -241,6 +241,19 @@ func TestALearnersPageIsMadeForWhoLooksAtIt(t *testing.T) {
 	}
 }
 
+func TestWhoMayOnlyReadIsNotOfferedToTakeLogsBack(t *testing.T) {
+	t.Parallel()
+	pool, learner := pgtest.Pool(t), uuid.New()
+	post(t, pool, learner, 5, time.Now().Format(time.RFC3339))
+	site := newClosedSite(t, pool, nil)
+	own, err := site.sessions.Begin(t.Context(), access.Person{UserID: learner})
+	require.NoError(t, err)
+	reader := cookieOf(t, site.ask(t, "/login", url.Values{"key": {site.key}}), "learninglog")
+	page := "/users/" + learner.String()
+	assert.Contains(t, textOf(t, site.ask(t, page, nil, &http.Cookie{Name: "learninglog", Value: own.Secret})), "Yes, take back")
+	assert.NotContains(t, textOf(t, site.ask(t, page, nil, reader)), "Yes, take back")
+}
+
 func TestLearnersAreLedToTheirOwnPage(t *testing.T) {
 	t.Parallel()
 	learner := uuid.New()
