@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -312,12 +313,14 @@ func (p *Provider) ask(ctx context.Context) (*discovery, error) {
 		return nil, fmt.Errorf("discovering %s: %w", p.config.Issuer, err)
 	}
 	var more struct {
-		KeysURL string `json:"jwks_uri"`
+		KeysURL string   `json:"jwks_uri"`
+		Methods []string `json:"token_endpoint_auth_methods_supported"`
 	}
 	if err := said.Claims(&more); err != nil {
 		return nil, fmt.Errorf("discovering %s: %w", p.config.Issuer, err)
 	}
 	known := &discovery{at: time.Now(), endpoint: said.Endpoint(), keysURL: more.KeysURL}
+	known.endpoint.AuthStyle = p.authStyle(more.Methods)
 	if before := p.known.Load(); before != nil && before.keysURL == known.keysURL {
 		known.keys = before.keys // which it has read
 	} else {
@@ -325,6 +328,17 @@ func (p *Provider) ask(ctx context.Context) (*discovery, error) {
 	}
 	p.known.Store(known)
 	return known, nil
+}
+
+// authStyle returns how this service says who it is to a provider that knows some methods.
+// Otherwise each code would be sent twice if the first try fails.
+func (p *Provider) authStyle(methods []string) oauth2.AuthStyle {
+	const basic, post = "client_secret_basic", "client_secret_post"
+	onlyPost := slices.Contains(methods, post) && !slices.Contains(methods, basic)
+	if p.config.Secret == "" || onlyPost {
+		return oauth2.AuthStyleInParams
+	}
+	return oauth2.AuthStyleInHeader // which is so where nothing is said, too
 }
 
 func short(text string) string {

@@ -42,6 +42,8 @@ type issuer struct {
 	breaksOff atomic.Bool
 	// asked counts how often its keys were asked for.
 	asked atomic.Int64
+	// methods are how clients may say who they are, if it says so.
+	methods []string
 	// exchange answers whoever has a code, with a status and a body.
 	exchange func(r *http.Request) (int, any)
 }
@@ -67,6 +69,14 @@ func newIssuer(t *testing.T) *issuer {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(status)
 			_ = json.NewEncoder(w).Encode(body)
+			return
+		}
+		if i.methods != nil && r.URL.Path == "/.well-known/openid-configuration" {
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(map[string]any{
+				"issuer": i.URL, "authorization_endpoint": i.URL + "/auth", "token_endpoint": i.URL + "/token",
+				"jwks_uri": i.URL + "/keys", "token_endpoint_auth_methods_supported": i.methods,
+			})
 			return
 		}
 		i.keys.ServeHTTP(w, r)
@@ -385,6 +395,42 @@ func TestWhatTheProviderGivesForACodeIsChecked(t *testing.T) {
 			assert.NotEqual(t, uuid.Nil, person.UserID)
 			assert.Equal(t, "/users/1", next)
 		}
+	}
+}
+
+func TestACodeIsSentOnceAsTheProviderWantsIt(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		methods  []string
+		secret   string
+		inHeader bool
+	}{
+		"nothing is said":   {nil, "secret", true},
+		"in the header":     {[]string{"client_secret_basic"}, "secret", true},
+		"both":              {[]string{"client_secret_post", "client_secret_basic"}, "secret", true},
+		"in the parameters": {[]string{"client_secret_post"}, "secret", false},
+		"without a secret":  {[]string{"client_secret_basic", "none"}, "", false},
+	} {
+		i := newIssuer(t)
+		i.methods = test.methods
+		p := i.provider(func(c *login.Config) { c.Secret = test.secret })
+		address, kept, err := p.Start(t.Context(), "/")
+		require.NoError(t, err, name)
+		asked, err := url.Parse(address)
+		require.NoError(t, err)
+		sent := 0
+		i.exchange = func(r *http.Request) (int, any) {
+			sent++
+			_, _, inHeader := r.BasicAuth()
+			assert.Equal(t, test.inHeader, inHeader, name)
+			assert.Equal(t, !test.inHeader, r.PostFormValue("client_id") == "us", name)
+			return http.StatusBadRequest, map[string]any{"error": "invalid_grant"}
+		}
+
+		_, _, err = p.Finish(t.Context(), kept, url.Values{"state": {asked.Query().Get("state")}, "code": {"a code"}})
+
+		require.Error(t, err, name)
+		assert.Equal(t, 1, sent, name)
 	}
 }
 
