@@ -24,15 +24,19 @@ CREATE INDEX IF NOT EXISTS learninglog_keys_changed_at_idx ON learninglog_keys (
 -- People who are logged in. The cookie of a session is as random as a key.
 CREATE TABLE IF NOT EXISTS learninglog_sessions (
     hash       bytea       PRIMARY KEY CHECK (octet_length(hash) = 32),
-    name       text        NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
     -- Of a session that was begun with a key: it may do what the key may, for as long.
     key_id     bigint      REFERENCES learninglog_keys ON DELETE CASCADE,
-    -- Of a person: an operator, or a learner with a user_id.
-    operator   boolean     NOT NULL DEFAULT false,
+    -- Of a person: the provider that said who they are. It is worth nothing where people
+    -- log in elsewhere, or not at all.
+    issuer     text        CHECK (issuer <> ''),
+    -- Of a learner.
     user_id    uuid,
+    -- Of an operator: what the issuer calls them, and what people do.
+    subject    text        CHECK (length(subject) BETWEEN 1 AND 255),
+    name       text        CHECK (length(name) BETWEEN 1 AND 200),
     created_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL,
-    CHECK (key_id IS NOT NULL OR operator OR user_id IS NOT NULL)
+    CHECK (num_nonnulls(key_id, user_id, subject) = 1 AND (key_id IS NULL) = (issuer IS NOT NULL))
 );
 CREATE INDEX IF NOT EXISTS learninglog_sessions_expires_at_idx ON learninglog_sessions (expires_at);
 

@@ -81,7 +81,11 @@ func (s *service) startAccess(ctx context.Context) error {
 		}
 	}
 	cookies := access.Cookies{Secure: s.flags.isSecure()}
-	sessions := access.NewSessions(s.database.pool, keyring, s.logger)
+	if !cookies.Secure && !isLoopback(s.flags.Addr) {
+		s.logger.WarnContext(ctx, "browsers would send their cookies over http, too: put a proxy with TLS before the service, and say where people reach it",
+			"say", "--public-url=https://learn.example.com")
+	}
+	sessions := access.NewSessions(s.database.pool, keyring, s.flags.OIDCIssuer, s.logger)
 	s.keepRunning(ctx, "sessions", sessions.Run)
 	s.login = &dashboard.Login{Sessions: sessions, Cookies: cookies}
 	var tokens access.Tokens

@@ -111,7 +111,7 @@ func TestPeopleLogInAtAProvider(t *testing.T) {
 	own := learner.logIn(first, "/", aLearner)
 	assert.Equal(t, http.StatusOK, own.status, own.text)
 	assert.Equal(t, "/users/"+p.learner.String(), own.address.Path)
-	assert.Contains(t, own.text, "learner id2@school")
+	assert.Contains(t, own.text, "learner "+p.learner.String())
 	assert.NotContains(t, own.text, `href="/admin"`)
 	other := learner.goTo(first.base+"/users/"+uuid.NewString(), nil)
 	assert.Equal(t, http.StatusNotFound, other.status)
@@ -123,7 +123,7 @@ func TestPeopleLogInAtAProvider(t *testing.T) {
 	admin := operator.logIn(first, "/admin?x=1", anOperator)
 	assert.Equal(t, http.StatusOK, admin.status)
 	assert.Equal(t, "/admin?x=1", admin.address.RequestURI())
-	assert.Contains(t, admin.text, "operator id1@school")
+	assert.Contains(t, admin.text, "operator id1@school (sub id1)")
 	assert.Equal(t, http.StatusOK, operator.goTo(second.base+"/users/"+p.learner.String(), nil).status)
 
 	// While the provider is down, sessions go on, and logins don't begin.
@@ -166,6 +166,29 @@ func TestASessionThatWasLoggedOutIsWorthNothingOnAnyReplica(t *testing.T) {
 
 	assert.Equal(t, http.StatusUnauthorized, thief.goTo(second.base+"/v1/rebuilds", nil).status)
 	assertNever(t, first.log.String(), key)
+}
+
+// A login without a page to come back to leads to one that isn't refused.
+func TestALoginLeadsToThePageThatTheVisitorMaySee(t *testing.T) {
+	t.Parallel()
+	database, learner := pgtest.URL(t), uuid.NewString()
+	s := serve(t, "--database-url="+database, "--auth=keys")
+	for want, flags := range map[string][]string{
+		"/":                 {"--scopes=logs:read,rebuilds"},
+		"/admin":            {"--scopes=rebuilds,keys"},
+		"/admin/keys":       {"--scopes=keys"},
+		"/users/" + learner: {"--scopes=logs:read", "--user=" + learner},
+	} {
+		entered := newVisitor(t).goTo(s.base+"/login", url.Values{"key": {newKeyFor(t, database, flags...)}})
+		assert.Equal(t, http.StatusOK, entered.status, "%s: %s", want, entered.text)
+		assert.Equal(t, want, entered.address.Path)
+	}
+	for shown, scopes := range map[bool]string{false: "rebuilds", true: "rebuilds,keys"} {
+		operator := newVisitor(t).goTo(s.base+"/login", url.Values{"key": {newKeyFor(t, database, "--scopes="+scopes)}})
+		assert.Equal(t, shown, strings.Contains(operator.text, `href="/admin/keys"`), scopes)
+	}
+	writer := newVisitor(t).goTo(s.base+"/login", url.Values{"key": {newKeyFor(t, database, "--scopes=logs:write")}})
+	assert.Equal(t, http.StatusForbidden, writer.status, "there is no page for them")
 }
 
 // newKeyFor returns a new key for a database.
@@ -242,7 +265,7 @@ func TestTokensOfTheProviderAreForTheAPI(t *testing.T) {
 	p.rotate()
 	renewed := p.idToken(s, aLearner)
 	require.Eventually(t, func() bool { return s.statusWith(t, renewed, own) == http.StatusOK }, eventually, often)
-	assert.Equal(t, http.StatusUnauthorized, s.statusWith(t, learner, own), "the old key is known no more")
+	assert.NotEqual(t, http.StatusOK, s.statusWith(t, learner, own), "the old key is known no more, or nobody can tell")
 	assert.Equal(t, http.StatusOK, newVisitor(t).logIn(s, "/", aLearner).status)
 
 	p.isUp.Store(false)
@@ -305,6 +328,19 @@ func TestThePublicURLIsWhereCookiesAndHostsAreFrom(t *testing.T) {
 	assert.Regexp(t, `^__Host-learninglog=\w{43}; Path=/; Max-Age=43200; HttpOnly; Secure; SameSite=Lax$`, answer.Header.Get("Set-Cookie"))
 }
 
+func TestTheServiceWarnsIfCookiesWouldBeSentOverHTTP(t *testing.T) {
+	t.Parallel()
+	database := pgtest.URL(t)
+	for warns, flags := range map[bool][]string{
+		true:  {"--auth=keys", "--addr=0.0.0.0:0"},
+		false: {"--auth=keys", "--addr=0.0.0.0:0", "--public-url=https://learn.example.com"},
+	} {
+		s := serve(t, append(flags, "--database-url="+database)...)
+		require.Eventually(t, func() bool { return strings.Contains(s.log.String(), "msg=ready") }, eventually, often)
+		assert.Equal(t, warns, strings.Contains(s.log.String(), "put a proxy with TLS before the service"), "%v", flags)
+	}
+}
+
 func TestPeopleLogInWithABrowser(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t)
@@ -325,7 +361,7 @@ func TestPeopleLogInWithABrowser(t *testing.T) {
 	b.follow("button[type=submit]")
 
 	assert.Equal(t, "/users/"+p.learner.String()+"?by=week", b.path())
-	assert.Contains(t, b.text(".visitor"), "learner id2@school")
+	assert.Contains(t, b.text(".visitor"), "learner "+p.learner.String())
 	b.narrow()
 	b.fits()
 	b.screenshot("logged-in")

@@ -83,6 +83,7 @@ func (p *provider) SetUserinfoFromRequest(_ context.Context, info *oidc.UserInfo
 	} else {
 		info.AppendClaims("groups", []string{"staff", operatorsGroup})
 	}
+	info.Subject = request.GetSubject()
 	info.AppendClaims("preferred_username", request.GetSubject()+"@school")
 	return nil
 }

@@ -24,43 +24,45 @@ const (
 	deleteExpiredEvery = time.Hour
 	// sessionPatience is how long the database may take to find a session.
 	sessionPatience = 5 * time.Second
-	maxPersonName   = 180
+	// Together they have room in the record of what was done.
+	maxShownName, maxShownSubject = 40, 240
 )
 
 // Person is somebody who is known by a login: an operator, or a learner.
 type Person struct {
-	// Name is what people call them.
-	Name string
 	// Operator says that they may do everything. Otherwise they are the learner UserID,
 	// and may do only what is about them.
 	Operator bool
 	UserID   uuid.UUID
+	// Subject is what the issuer calls an operator, and nobody else. Name is what people
+	// call them, which they may choose.
+	Subject, Name string
 }
 
 // Identity returns who the person is.
 func (p Person) Identity() *Identity {
 	if p.Operator {
-		name := "operator " + p.shownName()
-		return &Identity{Name: name, Scopes: Scopes(), Caller: caller.Named(name)}
+		return &Identity{
+			Name:   fmt.Sprintf("operator %s (sub %s)", shown(p.Name, maxShownName), shown(p.Subject, maxShownSubject)),
+			Scopes: Scopes(), Caller: caller.Named("operator " + p.Subject),
+		}
 	}
-	return &Identity{
-		Name: "learner " + p.shownName(), Scopes: ofLearners(), Learner: &p.UserID,
-		Caller: caller.Named("learner " + p.UserID.String()),
-	}
+	name := "learner " + p.UserID.String()
+	return &Identity{Name: name, Scopes: ofLearners(), Learner: &p.UserID, Caller: caller.Named(name)}
 }
 
-// shownName is the name on a line, and not too long.
-func (p Person) shownName() string {
-	name := []rune(strings.Map(func(r rune) rune {
+// shown returns a text on a line, and not too long.
+func shown(text string, most int) string {
+	printable := []rune(strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return -1
 		}
 		return r
-	}, p.Name))
-	if len(name) == 0 {
+	}, text))
+	if len(printable) == 0 {
 		return "without a name"
 	}
-	return string(name[:min(len(name), maxPersonName)])
+	return string(printable[:min(len(printable), most)])
 }
 
 // Sessions are those of people who are logged in, in a database. Nothing of them is kept in
@@ -68,13 +70,15 @@ func (p Person) shownName() string {
 type Sessions struct {
 	database Database
 	keys     *Keyring // nil where keys are worth nothing
+	issuer   string   // empty where people can't log in
 	logger   *slog.Logger
 }
 
 // NewSessions returns the sessions in the database, which must be migrated. Those that were
-// begun with a key are worth what it is worth to keys, or nothing if that is nil.
-func NewSessions(database Database, keys *Keyring, logger *slog.Logger) *Sessions {
-	return &Sessions{database: database, keys: keys, logger: logger}
+// begun with a key are worth what it is worth to keys, or nothing if that is nil. Those of
+// people are worth something if the issuer has said who they are, which is empty for nobody.
+func NewSessions(database Database, keys *Keyring, issuer string, logger *slog.Logger) *Sessions {
+	return &Sessions{database: database, keys: keys, issuer: issuer, logger: logger}
 }
 
 // Session is a session that has just begun.
@@ -85,18 +89,18 @@ type Session struct {
 	Lasts time.Duration
 }
 
-// Begin begins a session of a person.
+// Begin begins a session of a person whom the issuer knows.
 func (s *Sessions) Begin(ctx context.Context, p Person) (Session, error) {
 	begun := Session{Secret: randomText(), Lasts: learnersSession}
-	user := &p.UserID
+	user, subject, name := &p.UserID, "", ""
 	if p.Operator {
-		begun.Lasts, user = operatorsSession, nil
+		begun.Lasts, user, subject, name = operatorsSession, nil, p.Subject, shown(p.Name, maxShownName)
 	}
 	hash := secret(begun.Secret).hash()
 	_, err := s.database.Exec(ctx, `
-		INSERT INTO learninglog_sessions (hash, name, operator, user_id, expires_at)
-		VALUES ($1, $2, $3, $4, now() + $5::interval)`,
-		hash[:], p.shownName(), p.Operator, user, begun.Lasts)
+		INSERT INTO learninglog_sessions (hash, issuer, user_id, subject, name, expires_at)
+		VALUES ($1, $2, $3, nullif($4, ''), nullif($5, ''), now() + $6::interval)`,
+		hash[:], s.issuer, user, subject, name, begun.Lasts)
 	if err != nil {
 		return Session{}, fmt.Errorf("beginning a session: %w", err)
 	}
@@ -114,8 +118,8 @@ func (s *Sessions) BeginWithKey(ctx context.Context, key string) (Session, error
 	begun := Session{Secret: randomText(), Lasts: operatorsSession}
 	hash, ofKey := secret(begun.Secret).hash(), secret(key).hash()
 	_, err := s.database.Exec(ctx, `
-		INSERT INTO learninglog_sessions (hash, name, key_id, expires_at)
-		SELECT $1, name, key_id, now() + $3::interval FROM learninglog_keys WHERE hash = $2`,
+		INSERT INTO learninglog_sessions (hash, key_id, expires_at)
+		SELECT $1, key_id, now() + $3::interval FROM learninglog_keys WHERE hash = $2`,
 		hash[:], ofKey[:], begun.Lasts)
 	if err != nil {
 		return Session{}, fmt.Errorf("beginning a session: %w", err)
@@ -138,15 +142,16 @@ func (s *Sessions) Find(ctx context.Context, text string) (*Identity, error) {
 	defer cancel()
 	of := secret(text).hash()
 	rows, err := s.database.Query(ctx, `
-		SELECT s.name, s.operator, s.user_id, k.hash
+		SELECT s.user_id, coalesce(s.subject, ''), coalesce(s.name, ''), k.hash
 		FROM learninglog_sessions AS s LEFT JOIN learninglog_keys AS k USING (key_id)
-		WHERE s.hash = $1 AND s.expires_at > now()`, of[:])
+		WHERE s.hash = $1 AND s.expires_at > now() AND (s.key_id IS NOT NULL OR s.issuer = $2)`, of[:], s.issuer)
 	if err != nil {
 		return nil, fmt.Errorf("finding a session: %w", err)
 	}
 	found, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (f foundSession, err error) {
 		var user *uuid.UUID
-		err = row.Scan(&f.Person.Name, &f.Person.Operator, &user, &f.keyHash)
+		err = row.Scan(&user, &f.Person.Subject, &f.Person.Name, &f.keyHash)
+		f.Person.Operator = f.Person.Subject != ""
 		if user != nil {
 			f.Person.UserID = *user
 		}

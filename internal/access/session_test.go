@@ -19,8 +19,11 @@ import (
 	"learninglog/internal/pgtest"
 )
 
+// issuer is where people log in.
+const issuer = "https://login.example.com"
+
 func newSessions(database access.Database, keys *access.Keyring) *access.Sessions {
-	return access.NewSessions(database, keys, slog.New(slog.DiscardHandler))
+	return access.NewSessions(database, keys, issuer, slog.New(slog.DiscardHandler))
 }
 
 func expiryOfTheOnlySession(t *testing.T, pool *pgxpool.Pool) time.Time {
@@ -41,19 +44,19 @@ func TestASessionIsWhoseItWasBegunFor(t *testing.T) {
 		want   access.Identity
 	}{
 		{
-			access.Person{Name: "Aiko\n", UserID: learner},
+			access.Person{UserID: learner},
 			30 * 24 * time.Hour,
-			access.Identity{Name: "learner Aiko", Scopes: []access.Scope{access.WriteLogs, access.ReadLogs}, Learner: &learner},
+			access.Identity{Name: "learner " + learner.String(), Scopes: []access.Scope{access.WriteLogs, access.ReadLogs}, Learner: &learner},
 		},
 		{
-			access.Person{Name: "Ben", Operator: true, UserID: learner},
+			access.Person{Name: "B\nen", Subject: "2", Operator: true, UserID: learner},
 			12 * time.Hour,
-			access.Identity{Name: "operator Ben", Scopes: access.Scopes()},
+			access.Identity{Name: "operator Ben (sub 2)", Scopes: access.Scopes()},
 		},
 		{
-			access.Person{Name: strings.Repeat("é", 1000), Operator: true},
+			access.Person{Name: strings.Repeat("é", 1000), Subject: strings.Repeat("s", 255), Operator: true},
 			12 * time.Hour,
-			access.Identity{Name: "operator " + strings.Repeat("é", 180), Scopes: access.Scopes()},
+			access.Identity{Name: "operator " + strings.Repeat("é", 40) + " (sub " + strings.Repeat("s", 240) + ")", Scopes: access.Scopes()},
 		},
 	} {
 		pool := pgtest.Pool(t)
@@ -73,10 +76,27 @@ func TestASessionIsWhoseItWasBegunFor(t *testing.T) {
 	}
 }
 
+// People can choose their names, so nothing is counted or recorded by these alone.
+func TestOperatorsOfOneNameAreToldApart(t *testing.T) {
+	t.Parallel()
+	sessions := newSessions(pgtest.Pool(t), nil)
+	find := func(subject string) *access.Identity {
+		begun, err := sessions.Begin(t.Context(), access.Person{Name: "Ben", Subject: subject, Operator: true})
+		require.NoError(t, err)
+		found, err := sessions.Find(t.Context(), begun.Secret)
+		require.NoError(t, err)
+		return found
+	}
+	one, again, other := find("1"), find("1"), find("2")
+	assert.Equal(t, one, again)
+	assert.NotEqual(t, one.Name, other.Name)
+	assert.NotEqual(t, one.Caller, other.Caller)
+}
+
 func TestTheSecretOfASessionIsNotStored(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	begun, err := newSessions(pool, nil).Begin(t.Context(), access.Person{Name: "Aiko", UserID: uuid.New()})
+	begun, err := newSessions(pool, nil).Begin(t.Context(), access.Person{UserID: uuid.New()})
 	require.NoError(t, err)
 	rows, err := pool.Query(t.Context(), `SELECT s::text FROM learninglog_sessions AS s`)
 	require.NoError(t, err)
@@ -90,9 +110,9 @@ func TestSessionsThatEndAreUnknownEverywhereAtOnce(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
 	here, elsewhere := newSessions(pool, nil), newSessions(pool, nil)
-	begun, err := here.Begin(t.Context(), access.Person{Name: "Aiko", UserID: uuid.New()})
+	begun, err := here.Begin(t.Context(), access.Person{UserID: uuid.New()})
 	require.NoError(t, err)
-	other, err := here.Begin(t.Context(), access.Person{Name: "Ben", Operator: true})
+	other, err := here.Begin(t.Context(), access.Person{Name: "Ben", Subject: "2", Operator: true})
 	require.NoError(t, err)
 	_, err = elsewhere.Find(t.Context(), begun.Secret)
 	require.NoError(t, err)
@@ -110,11 +130,11 @@ func TestSessionsThatHaveExpiredAreUnknownAndDeleted(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
 	sessions := newSessions(pool, nil)
-	expired, err := sessions.Begin(t.Context(), access.Person{Name: "Aiko", UserID: uuid.New()})
+	expired, err := sessions.Begin(t.Context(), access.Person{UserID: uuid.New()})
 	require.NoError(t, err)
 	_, err = pool.Exec(t.Context(), `UPDATE learninglog_sessions SET expires_at = now()`)
 	require.NoError(t, err)
-	going, err := sessions.Begin(t.Context(), access.Person{Name: "Ben", Operator: true})
+	going, err := sessions.Begin(t.Context(), access.Person{Name: "Ben", Subject: "2", Operator: true})
 	require.NoError(t, err)
 	_, err = sessions.Find(t.Context(), expired.Secret)
 	require.ErrorIs(t, err, access.ErrUnknown)
@@ -166,6 +186,29 @@ func TestASessionOfANewKeyIsKnownByServicesThatDontKnowTheKeyYet(t *testing.T) {
 	assert.NoError(t, err)
 }
 
+// Otherwise whoever logged in at a provider that was found to be compromised would stay in
+// after it was turned off.
+func TestSessionsOfPeopleCountOnlyWhereTheyLogIn(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	ring := newKeyring(t, pool)
+	begun, err := newSessions(pool, ring).Begin(t.Context(), access.Person{Name: "Ben", Subject: "2", Operator: true})
+	require.NoError(t, err)
+	for other, issuer := range map[string]string{"another provider": "https://other.example.com", "keys alone": ""} {
+		sessions := access.NewSessions(pool, ring, issuer, slog.New(slog.DiscardHandler))
+		_, err := sessions.Find(t.Context(), begun.Secret)
+		require.ErrorIs(t, err, access.ErrUnknown, other)
+	}
+	_, secret := create(t, pool, backend())
+	keysAlone := access.NewSessions(pool, ring, "", slog.New(slog.DiscardHandler))
+	ofKey, err := keysAlone.BeginWithKey(t.Context(), secret)
+	require.NoError(t, err)
+	_, err = keysAlone.Find(t.Context(), ofKey.Secret)
+	require.NoError(t, err)
+	_, err = keysAlone.Begin(t.Context(), access.Person{Name: "Ben", Subject: "2", Operator: true})
+	assert.Error(t, err, "nobody logs in")
+}
+
 func TestAKeyThatIsUnknownBeginsNoSession(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -179,7 +222,7 @@ func TestAKeyThatIsUnknownBeginsNoSession(t *testing.T) {
 func TestNobodyCanTellWhoseASessionIsWithoutTheDatabase(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	begun, err := newSessions(pool, nil).Begin(t.Context(), access.Person{Name: "Aiko", UserID: uuid.New()})
+	begun, err := newSessions(pool, nil).Begin(t.Context(), access.Person{UserID: uuid.New()})
 	require.NoError(t, err)
 
 	_, err = newSessions(&countingDatabase{Database: pool, away: true}, nil).Find(t.Context(), begun.Secret)
@@ -194,16 +237,16 @@ func TestTheAuthorizationCountsMoreThanTheCookie(t *testing.T) {
 	ring := newKeyring(t, pool)
 	sessions := newSessions(pool, ring)
 	_, secret := create(t, pool, backend())
-	begun, err := sessions.Begin(t.Context(), access.Person{Name: "Ben", Operator: true})
+	begun, err := sessions.Begin(t.Context(), access.Person{Name: "Ben", Subject: "2", Operator: true})
 	require.NoError(t, err)
 	gate := access.NewGate(ring, tokens{"a.b.c"}, sessions, access.Cookies{})
 	for _, test := range []struct{ authorization, cookie, want string }{
 		{"", "", ""},
-		{"", begun.Secret, "operator Ben"},
+		{"", begun.Secret, "operator Ben (sub 2)"},
 		{"", "made up", "unknown"},
 		{"", strings.Repeat("0", 43), "unknown"},
 		{"Bearer " + secret, begun.Secret, "key 1 (backend)"},
-		{"bearer  a.b.c ", begun.Secret, "operator of tokens"},
+		{"bearer  a.b.c ", begun.Secret, "operator of tokens (sub 3)"},
 		{"Bearer other", begun.Secret, "unknown"},
 		{"Basic " + secret, begun.Secret, "unknown"},
 	} {
@@ -235,7 +278,7 @@ func (k tokens) Identify(_ context.Context, token string) (*access.Identity, err
 	if token != k.known {
 		return nil, access.ErrUnknown
 	}
-	return access.Person{Name: "of tokens", Operator: true}.Identity(), nil
+	return access.Person{Name: "of tokens", Subject: "3", Operator: true}.Identity(), nil
 }
 
 func TestCookiesAreForThisServiceAlone(t *testing.T) {

@@ -114,13 +114,17 @@ func (s *server) turnAway(w http.ResponseWriter, request *http.Request, err erro
 }
 
 // turnAwayFromPage is turnAway for people. Those who aren't logged in are led to where they
-// can be.
+// can be, and whoever may not see the start page to the first one that they may.
 func (s *server) turnAwayFromPage(w http.ResponseWriter, request *http.Request, err error) {
 	wrong := s.Problems.Of(request.Context(), err, "")
 	login := s.Access.LoginPath()
 	if wrong.Kind() == problem.Unauthenticated && login != "" && request.Method == http.MethodGet {
 		next := url.Values{"next": {request.URL.RequestURI()}}
 		http.Redirect(w, request, login+"?"+next.Encode(), http.StatusSeeOther)
+		return
+	}
+	if first := s.firstPage(access.Of(request.Context())); wrong.Kind() == problem.Forbidden && request.URL.Path == "/" && first != "" {
+		http.Redirect(w, request, first, http.StatusSeeOther)
 		return
 	}
 	s.Pages.Fail(w, request, wrong)
@@ -137,6 +141,18 @@ func (s *server) isStillKnown(request *http.Request) error {
 		return problem.Unauthenticated.New("The key, the token or the session has expired or was revoked since the request began.")
 	}
 	return nil
+}
+
+// firstPage returns the first page that a visitor may see besides the start page, or nothing.
+func (s *server) firstPage(visitor *access.Identity) string {
+	switch {
+	case s.Pages.Operator != nil && visitor.May(access.Rebuilds):
+		return "/admin"
+	case s.Pages.ListKeys != nil && visitor.May(access.ManageKeys):
+		return "/admin/keys"
+	default:
+		return ""
+	}
 }
 
 // identity returns who a request is from.

@@ -82,13 +82,13 @@ func (p *Pages) learner(w http.ResponseWriter, r *http.Request) error {
 }
 
 // cacheKey tells apart the pages that are made from the same data: by their addresses, which
-// have no spaces, and by the visitor, whom the layout names.
+// have no spaces, and by the visitor, whom the layout names, and what they may.
 func cacheKey(r *http.Request) string {
 	visitor := access.Of(r.Context())
 	if visitor == nil {
 		return r.URL.RequestURI()
 	}
-	return fmt.Sprint(r.URL.RequestURI(), " ", visitor.May(access.Rebuilds), " ", visitor.Name)
+	return fmt.Sprint(r.URL.RequestURI(), " ", visitor.May(access.Rebuilds), " ", visitor.May(access.WriteLogs), " ", visitor.Name)
 }
 
 // newLearnerPage makes the requested page from its data.

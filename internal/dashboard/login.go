@@ -140,6 +140,7 @@ func (p *Pages) logOut(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p.Login.Cookies.Set(w, r, access.SessionCookie, "", 0)
+	w.Header().Set("Clear-Site-Data", `"cache"`) // or going back would show the last page
 	http.Redirect(w, r, loginPath, http.StatusSeeOther)
 	return nil
 }

@@ -60,7 +60,7 @@ func newClosedSite(t *testing.T, pool *pgxpool.Pool, provider dashboard.Provider
 	_, secret, err := access.NewKeys(pool).Create(t.Context(), wanted)
 	require.NoError(t, err)
 	keys := access.NewKeyring(pool, 0, logger)
-	sessions := access.NewSessions(pool, keys, logger)
+	sessions := access.NewSessions(pool, keys, "https://login.example.com", logger)
 	pages, err := dashboard.New(dashboard.Config{
 		Reader:         query.NewReader(pool, time.UTC),
 		Recorder:       command.NewRecorder(pool, command.Config{}),
@@ -140,7 +140,7 @@ func cookieOf(t *testing.T, answer *httptest.ResponseRecorder, name string) *htt
 
 func TestALoginLeadsOnlyToPagesOfThisSite(t *testing.T) {
 	t.Parallel()
-	site := newClosedSite(t, pgtest.Pool(t), elsewhere{person: access.Person{Name: "Ben", Operator: true}})
+	site := newClosedSite(t, pgtest.Pool(t), elsewhere{person: access.Person{Name: "Ben", Subject: "2", Operator: true}})
 	for next, want := range map[string]string{
 		"":                              "/",
 		"/users/1?by=day&from=1":        "/users/1?by=day&from=1",
@@ -209,6 +209,7 @@ func TestWhoIsLoggedInIsShownAndCanLogOut(t *testing.T) {
 	assert.Equal(t, http.StatusSeeOther, out.Code)
 	assert.Equal(t, "/login", out.Header().Get("Location"))
 	assert.Negative(t, cookieOf(t, out, "learninglog").MaxAge)
+	assert.Equal(t, `"cache"`, out.Header().Get("Clear-Site-Data"), "going back shows no page")
 	_, err = site.sessions.Find(t.Context(), again.Value)
 	assert.ErrorIs(t, err, access.ErrUnknown)
 }
@@ -231,8 +232,8 @@ func TestALearnersPageIsMadeForWhoLooksAtIt(t *testing.T) {
 		return textOf(t, answer)
 	}
 	for range 2 {
-		own, operators := as(access.Person{Name: "Aiko", UserID: learner}), as(access.Person{Name: "Ben", Operator: true})
-		assert.Contains(t, own, "learner Aiko")
+		own, operators := as(access.Person{UserID: learner}), as(access.Person{Name: "Ben", Subject: "2", Operator: true})
+		assert.Contains(t, own, "learner "+learner.String())
 		assert.NotContains(t, own, "operator Ben")
 		assert.NotContains(t, own, `href="/admin"`)
 		assert.Contains(t, operators, "operator Ben")
@@ -240,11 +241,24 @@ func TestALearnersPageIsMadeForWhoLooksAtIt(t *testing.T) {
 	}
 }
 
+func TestWhoMayOnlyReadIsNotOfferedToTakeLogsBack(t *testing.T) {
+	t.Parallel()
+	pool, learner := pgtest.Pool(t), uuid.New()
+	post(t, pool, learner, 5, time.Now().Format(time.RFC3339))
+	site := newClosedSite(t, pool, nil)
+	own, err := site.sessions.Begin(t.Context(), access.Person{UserID: learner})
+	require.NoError(t, err)
+	reader := cookieOf(t, site.ask(t, "/login", url.Values{"key": {site.key}}), "learninglog")
+	page := "/users/" + learner.String()
+	assert.Contains(t, textOf(t, site.ask(t, page, nil, &http.Cookie{Name: "learninglog", Value: own.Secret})), "Yes, take back")
+	assert.NotContains(t, textOf(t, site.ask(t, page, nil, reader)), "Yes, take back")
+}
+
 func TestLearnersAreLedToTheirOwnPage(t *testing.T) {
 	t.Parallel()
 	learner := uuid.New()
 	site := newClosedSite(t, pgtest.Pool(t), nil)
-	begun, err := site.sessions.Begin(t.Context(), access.Person{Name: "Aiko", UserID: learner})
+	begun, err := site.sessions.Begin(t.Context(), access.Person{UserID: learner})
 	require.NoError(t, err)
 	for _, path := range []string{"/", "/users?id=" + uuid.NewString(), "/users"} {
 		answer := site.ask(t, path, nil, &http.Cookie{Name: "learninglog", Value: begun.Secret})

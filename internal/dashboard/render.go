@@ -93,8 +93,9 @@ type layout struct {
 	Title string
 	// Visitor is who is logged in, or empty.
 	Visitor string
-	// Operates says that the visitor may see the operators' page.
-	Operates bool
+	// Operates says that the visitor may see the operators' page, ManagesKeys the one of
+	// keys, and Writes that they may take logs back.
+	Operates, ManagesKeys, Writes bool
 	// Refresh is what a browser without scripts asks for by itself after some seconds,
 	// or empty. It has no fragment: to go there would be no reason to ask again.
 	Refresh string
@@ -102,12 +103,14 @@ type layout struct {
 
 // newLayout returns the layout of a page that a request asks for.
 func (p *Pages) newLayout(r *http.Request, title string) layout {
-	made := layout{Title: title, Operates: p.Operations != nil}
+	made := layout{Title: title, Operates: p.Operations != nil, ManagesKeys: p.Keys != nil, Writes: true}
 	if p.Login == nil {
 		return made // nobody is asked who they are
 	}
 	visitor := access.Of(r.Context())
 	made.Operates = made.Operates && visitor.May(access.Rebuilds)
+	made.ManagesKeys = made.ManagesKeys && visitor.May(access.ManageKeys)
+	made.Writes = visitor.May(access.WriteLogs)
 	if visitor != nil {
 		made.Visitor = visitor.Name
 	}

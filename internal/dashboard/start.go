@@ -13,7 +13,6 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/singleflight"
 
-	"learninglog/internal/access"
 	"learninglog/internal/chart"
 	"learninglog/query"
 	"learninglog/rollup"
@@ -55,13 +54,9 @@ func (p *Pages) findUser(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// showStart shows what everybody learned. Whoever is limited to a learner is led to their
-// page instead: that there are others is none of their business.
+// showStart shows what everybody learned, to whoever is limited to no learner: to others it
+// is none of their business.
 func (p *Pages) showStart(w http.ResponseWriter, r *http.Request, status int, search, wrong string) error {
-	if identity := access.Of(r.Context()); identity != nil && identity.Learner != nil {
-		http.Redirect(w, r, "/users/"+identity.Learner.String(), http.StatusSeeOther)
-		return nil
-	}
 	overview, err := p.overview.get(r.Context(), p.readOverview)
 	if err != nil {
 		return err

@@ -17,7 +17,6 @@ import (
 func (p *Pages) templateFunctions() template.FuncMap {
 	return template.FuncMap{
 		"asset":    p.assets.path,
-		"hasKeys":  func() bool { return p.Keys != nil },
 		"jobsPath": func() string { return p.JobsPath },
 		"rate":     tenths,
 		"within":   within,

@@ -46,13 +46,15 @@ func (p *Provider) person(token *oidc.IDToken) (access.Person, error) {
 	if err := token.Claims(&claims); err != nil {
 		return access.Person{}, access.RefusedLogin("What the provider says of you can't be read.")
 	}
-	found := access.Person{Name: nameIn(claims), Operator: p.config.Operators.isIn(claims)}
-	if found.Operator {
-		return found, nil
+	const longest = 255 // says the standard
+	if token.Subject == "" || len(token.Subject) > longest {
+		return access.Person{}, access.RefusedLogin("The provider doesn't say who you are.")
 	}
-	var err error
-	found.UserID, err = p.userID(token, claims)
-	return found, err
+	if p.config.Operators.isIn(claims) {
+		return access.Person{Operator: true, Subject: token.Subject, Name: nameIn(claims)}, nil
+	}
+	id, err := p.userID(token, claims)
+	return access.Person{UserID: id}, err
 }
 
 // nameIn returns what people call whoever has some claims.
@@ -69,9 +71,6 @@ func nameIn(claims map[string]any) string {
 // named, it is made from the issuer and the subject: the same each time, and nobody else's.
 func (p *Provider) userID(token *oidc.IDToken, claims map[string]any) (uuid.UUID, error) {
 	if p.config.UserClaim == "" {
-		if token.Subject == "" {
-			return uuid.Nil, access.RefusedLogin("The provider doesn't say who you are.")
-		}
 		return uuid.NewSHA1(uuid.NewSHA1(uuid.NameSpaceURL, []byte(p.config.Issuer)), []byte(token.Subject)), nil
 	}
 	text, _ := claims[p.config.UserClaim].(string)

@@ -20,24 +20,26 @@ import (
 // because one that was withdrawn must not be good for ever.
 const renewKeysEvery = time.Hour
 
-// renew reads the keys. If that fails, those that are known stay so. The set reads them when
-// something is signed by one that it doesn't know, so that is what it gets.
+// renew reads the keys. If that fails, those that are known stay so. RemoteKeySet has no
+// method to refresh, but it fetches the keys to verify what is signed by a key id that it
+// doesn't know: so it gets something with an id that doesn't exist.
 func renew(ctx context.Context, keys *oidc.RemoteKeySet) {
 	header := fmt.Sprintf(`{"alg":"RS256","kid":"%s"}`, rand.Text())
 	_, _ = keys.VerifySignature(ctx, base64.RawURLEncoding.EncodeToString([]byte(header))+".e30.AA")
 }
 
-// judgedBy is a key set that remembers why a signature was worth nothing, which the verifier
+// judgedBy is a key set that remembers why a signature couldn't be judged, which the verifier
 // doesn't pass on.
 type judgedBy struct {
-	keys oidc.KeySet
-	err  error
+	keys   *oidc.RemoteKeySet
+	unread error // why the keys couldn't be read, or nil
 }
 
 // VerifySignature is called by the verifier.
 func (j *judgedBy) VerifySignature(ctx context.Context, text string) (payload []byte, err error) {
-	payload, j.err = j.keys.VerifySignature(ctx, text)
-	return payload, j.err
+	payload, err = j.keys.VerifySignature(ctx, text)
+	j.unread = errors.Unwrap(err) // the set wraps nothing else: neither a wrong signature nor a wrong token
+	return payload, err
 }
 
 // sparing is a transport that asks the provider only so often: whoever sends tokens that are

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -206,7 +207,7 @@ func withoutBody(err error) error {
 }
 
 // Identify returns whose token it is that the provider gave to some client, for this service.
-// It fails with [access.ErrUnknown] or [access.ErrProviderAway].
+// It fails with [access.ErrUnknown], with [access.ErrProviderAway], or because ctx ends.
 func (p *Provider) Identify(ctx context.Context, text string) (*access.Identity, error) {
 	audience := p.config.Audience
 	if audience == "" {
@@ -221,16 +222,19 @@ func (p *Provider) Identify(ctx context.Context, text string) (*access.Identity,
 		person, err = p.person(token)
 	}
 	switch {
+	case err == nil:
+		return person.Identity(), nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
 	case errors.Is(err, access.ErrProviderAway):
 		return nil, err
-	case err != nil:
+	default:
 		return nil, access.ErrUnknown
 	}
-	return person.Identity(), nil
 }
 
 // verify returns a token if the provider has signed it for an audience, and it hasn't
-// expired.
+// expired. It fails with [access.ErrProviderAway] if nobody can tell.
 func (p *Provider) verify(ctx context.Context, text, audience string) (*oidc.IDToken, error) {
 	known, err := p.discover(ctx, always)
 	if err != nil {
@@ -242,8 +246,8 @@ func (p *Provider) verify(ctx context.Context, text, audience string) (*oidc.IDT
 		SupportedSigningAlgs: algorithms(),
 		Now:                  func() time.Time { return time.Now().Add(-leeway) },
 	}).Verify(ctx, text)
-	if errors.Is(keys.err, access.ErrProviderAway) {
-		return nil, keys.err
+	if keys.unread != nil {
+		return nil, fmt.Errorf("%w: %w", access.ErrProviderAway, keys.unread)
 	}
 	return token, err
 }
@@ -309,12 +313,14 @@ func (p *Provider) ask(ctx context.Context) (*discovery, error) {
 		return nil, fmt.Errorf("discovering %s: %w", p.config.Issuer, err)
 	}
 	var more struct {
-		KeysURL string `json:"jwks_uri"`
+		KeysURL string   `json:"jwks_uri"`
+		Methods []string `json:"token_endpoint_auth_methods_supported"`
 	}
 	if err := said.Claims(&more); err != nil {
 		return nil, fmt.Errorf("discovering %s: %w", p.config.Issuer, err)
 	}
 	known := &discovery{at: time.Now(), endpoint: said.Endpoint(), keysURL: more.KeysURL}
+	known.endpoint.AuthStyle = p.authStyle(more.Methods)
 	if before := p.known.Load(); before != nil && before.keysURL == known.keysURL {
 		known.keys = before.keys // which it has read
 	} else {
@@ -322,6 +328,17 @@ func (p *Provider) ask(ctx context.Context) (*discovery, error) {
 	}
 	p.known.Store(known)
 	return known, nil
+}
+
+// authStyle returns how this service says who it is to a provider that knows some methods.
+// Otherwise each code would be sent twice if the first try fails.
+func (p *Provider) authStyle(methods []string) oauth2.AuthStyle {
+	const basic, post = "client_secret_basic", "client_secret_post"
+	onlyPost := slices.Contains(methods, post) && !slices.Contains(methods, basic)
+	if p.config.Secret == "" || onlyPost {
+		return oauth2.AuthStyleInParams
+	}
+	return oauth2.AuthStyleInHeader // which is so where nothing is said, too
 }
 
 func short(text string) string {

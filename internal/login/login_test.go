@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -37,8 +38,12 @@ type issuer struct {
 	keys   *oidctest.Server
 	key    *rsa.PrivateKey
 	isDown atomic.Bool
+	// breaksOff says that its keys are sent only in part.
+	breaksOff atomic.Bool
 	// asked counts how often its keys were asked for.
 	asked atomic.Int64
+	// methods are how clients may say who they are, if it says so.
+	methods []string
 	// exchange answers whoever has a code, with a status and a body.
 	exchange func(r *http.Request) (int, any)
 }
@@ -49,6 +54,11 @@ func newIssuer(t *testing.T) *issuer {
 	i.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/keys" {
 			i.asked.Add(1)
+			if i.breaksOff.Load() {
+				w.Header().Set("Content-Length", "1000")
+				_, _ = w.Write([]byte(`{"keys":`))
+				return
+			}
 		}
 		if i.isDown.Load() {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -59,6 +69,14 @@ func newIssuer(t *testing.T) *issuer {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(status)
 			_ = json.NewEncoder(w).Encode(body)
+			return
+		}
+		if i.methods != nil && r.URL.Path == "/.well-known/openid-configuration" {
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(map[string]any{
+				"issuer": i.URL, "authorization_endpoint": i.URL + "/auth", "token_endpoint": i.URL + "/token",
+				"jwks_uri": i.URL + "/keys", "token_endpoint_auth_methods_supported": i.methods,
+			})
 			return
 		}
 		i.keys.ServeHTTP(w, r)
@@ -121,17 +139,17 @@ func TestATokenSaysWhoSomebodyIs(t *testing.T) {
 		want    string
 		learner *uuid.UUID
 	}{
-		"by the subject":          {nil, map[string]any{"name": "Aiko"}, "learner Aiko", &derived},
-		"without a name":          {nil, nil, "learner aiko", &derived},
-		"by a claim":              {func(c *login.Config) { c.UserClaim = "id" }, map[string]any{"id": own}, "learner aiko", &own},
-		"an operator in a list":   {nil, map[string]any{"groups": []string{"a", "operators"}}, "operator aiko", nil},
-		"an operator by itself":   {nil, map[string]any{"groups": "operators"}, "operator aiko", nil},
-		"in other groups":         {nil, map[string]any{"groups": []string{"operators2", "operator"}}, "learner aiko", &derived},
-		"nobody is an operator":   {func(c *login.Config) { c.Operators = login.Claim{} }, map[string]any{"": ""}, "learner aiko", &derived},
-		"for an audience of many": {nil, map[string]any{"aud": []string{"others", "us"}, "azp": "us"}, "learner aiko", &derived},
-		"expired just now":        {nil, map[string]any{"exp": time.Now().Add(-5 * time.Second).Unix()}, "learner aiko", &derived},
+		"by the subject":          {nil, map[string]any{"name": "Aiko"}, "learner " + derived.String(), &derived},
+		"without a name":          {nil, nil, "learner " + derived.String(), &derived},
+		"by a claim":              {func(c *login.Config) { c.UserClaim = "id" }, map[string]any{"id": own}, "learner " + own.String(), &own},
+		"an operator in a list":   {nil, map[string]any{"groups": []string{"a", "operators"}, "name": "Aiko"}, "operator Aiko (sub aiko)", nil},
+		"an operator by itself":   {nil, map[string]any{"groups": "operators"}, "operator aiko (sub aiko)", nil},
+		"in other groups":         {nil, map[string]any{"groups": []string{"operators2", "operator"}}, "learner " + derived.String(), &derived},
+		"nobody is an operator":   {func(c *login.Config) { c.Operators = login.Claim{} }, map[string]any{"": ""}, "learner " + derived.String(), &derived},
+		"for an audience of many": {nil, map[string]any{"aud": []string{"others", "us"}, "azp": "us"}, "learner " + derived.String(), &derived},
+		"expired just now":        {nil, map[string]any{"exp": time.Now().Add(-5 * time.Second).Unix()}, "learner " + derived.String(), &derived},
 		"for an API": {
-			func(c *login.Config) { c.Audience = "api" }, map[string]any{"aud": "api", "azp": "an app"}, "learner aiko", &derived,
+			func(c *login.Config) { c.Audience = "api" }, map[string]any{"aud": "api", "azp": "an app"}, "learner " + derived.String(), &derived,
 		},
 	} {
 		found, err := i.provider(test.change).Identify(t.Context(), i.token(t, test.claims))
@@ -145,7 +163,7 @@ func TestATokenSaysWhoSomebodyIs(t *testing.T) {
 func TestTokensThatAreWorthNothing(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)
-	p := i.provider(func(c *login.Config) { c.UserClaim = "id" })
+	ofUs := func() *login.Provider { return i.provider(func(c *login.Config) { c.UserClaim = "id" }) }
 	good := map[string]any{"id": uuid.New()}
 	with := func(name string, value any) string {
 		changes := maps.Clone(good)
@@ -159,7 +177,7 @@ func TestTokensThatAreWorthNothing(t *testing.T) {
 	require.NoError(t, err)
 	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	_, err = p.Identify(t.Context(), i.token(t, good))
+	_, err = ofUs().Identify(t.Context(), i.token(t, good))
 	require.NoError(t, err, "what the others differ from")
 	for name, token := range map[string]string{
 		"nothing":                       "",
@@ -174,6 +192,8 @@ func TestTokensThatAreWorthNothing(t *testing.T) {
 		"of another client":             with("azp", "others"),
 		"for many, of nobody":           with("aud", []string{"us", "others"}),
 		"without a user id":             with("id", nil),
+		"without a subject":             with("sub", nil),
+		"with a subject that is huge":   with("sub", strings.Repeat("x", 256)),
 		"with a user id that is none":   with("id", "aiko"),
 		"with a user id that is a list": with("id", []string{uuid.NewString()}),
 		"unsigned":                      encode(`{"alg":"none"}`) + "." + body + ".",
@@ -184,7 +204,7 @@ func TestTokensThatAreWorthNothing(t *testing.T) {
 		"signed by another key":         oidctest.SignIDToken(newKey(t), "first", oidc.RS256, claims),
 		"signed by a key of its own":    oidctest.SignIDToken(curve, "", oidc.ES256, claims),
 	} {
-		_, err := p.Identify(t.Context(), token)
+		_, err := ofUs().Identify(t.Context(), token) // each asks for the keys
 		assert.ErrorIs(t, err, access.ErrUnknown, name)
 	}
 }
@@ -231,7 +251,7 @@ func TestKeysThatWereWithdrawnAreNotGoodForEver(t *testing.T) {
 	i.publish("second", newKey(t))
 	p.RenewKeys(t.Context())
 	_, err = p.Identify(t.Context(), token)
-	assert.ErrorIs(t, err, access.ErrUnknown)
+	assert.Error(t, err)
 }
 
 func TestTokensOfUnknownKeysMakeTheServiceAskSeldom(t *testing.T) {
@@ -239,14 +259,43 @@ func TestTokensOfUnknownKeysMakeTheServiceAskSeldom(t *testing.T) {
 	i := newIssuer(t)
 	p := i.provider(nil)
 	other := newKey(t)
-	for range 50 {
+	for n := range 50 {
 		made := oidctest.SignIDToken(crypto.PrivateKey(other), uuid.NewString(), oidc.RS256, i.claims(t, nil))
 		_, err := p.Identify(t.Context(), made)
-		require.ErrorIs(t, err, access.ErrUnknown)
+		want := access.ErrUnknown
+		if n >= 3 { // from then on nobody is asked
+			want = access.ErrProviderAway
+		}
+		require.ErrorIs(t, err, want)
 	}
 	assert.LessOrEqual(t, i.asked.Load(), int64(5))
 	_, err := p.Identify(t.Context(), i.token(t, nil))
-	assert.NoError(t, err, "those who have a good one don't notice")
+	require.NoError(t, err, "those who have a good one don't notice")
+
+	second := newKey(t)
+	i.publish("second", second)
+	_, err = p.Identify(t.Context(), oidctest.SignIDToken(second, "second", oidc.RS256, i.claims(t, nil)))
+	assert.ErrorIs(t, err, access.ErrProviderAway, "it may be good: the client must not throw it away")
+}
+
+func TestATokenThatNobodyCouldJudgeIsNotUnknown(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	token := i.token(t, nil)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	_, err := i.provider(nil).Identify(gone, token)
+	require.ErrorIs(t, err, context.Canceled)
+	discovered := i.provider(nil)
+	_, _, err = discovered.Start(t.Context(), "/")
+	require.NoError(t, err)
+	_, err = discovered.Identify(gone, token)
+	require.ErrorIs(t, err, context.Canceled, "while the keys were read")
+
+	i.breaksOff.Store(true)
+	broken := i.provider(nil)
+	_, err = broken.Identify(t.Context(), token)
+	assert.ErrorIs(t, err, access.ErrProviderAway, "the body of the keys broke off")
 }
 
 func TestNobodyCanTellWhoseATokenIsWhileTheProviderIsDown(t *testing.T) {
@@ -343,9 +392,45 @@ func TestWhatTheProviderGivesForACodeIsChecked(t *testing.T) {
 		assert.Equal(t, test.want == "away", errors.Is(err, access.ErrProviderAway), "%s: %v", name, err)
 		if test.want == "entered" {
 			require.NoError(t, err, name)
-			assert.Equal(t, "aiko", person.Name)
+			assert.NotEqual(t, uuid.Nil, person.UserID)
 			assert.Equal(t, "/users/1", next)
 		}
+	}
+}
+
+func TestACodeIsSentOnceAsTheProviderWantsIt(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		methods  []string
+		secret   string
+		inHeader bool
+	}{
+		"nothing is said":   {nil, "secret", true},
+		"in the header":     {[]string{"client_secret_basic"}, "secret", true},
+		"both":              {[]string{"client_secret_post", "client_secret_basic"}, "secret", true},
+		"in the parameters": {[]string{"client_secret_post"}, "secret", false},
+		"without a secret":  {[]string{"client_secret_basic", "none"}, "", false},
+	} {
+		i := newIssuer(t)
+		i.methods = test.methods
+		p := i.provider(func(c *login.Config) { c.Secret = test.secret })
+		address, kept, err := p.Start(t.Context(), "/")
+		require.NoError(t, err, name)
+		asked, err := url.Parse(address)
+		require.NoError(t, err)
+		sent := 0
+		i.exchange = func(r *http.Request) (int, any) {
+			sent++
+			_, _, inHeader := r.BasicAuth()
+			assert.Equal(t, test.inHeader, inHeader, name)
+			assert.Equal(t, !test.inHeader, r.PostFormValue("client_id") == "us", name)
+			return http.StatusBadRequest, map[string]any{"error": "invalid_grant"}
+		}
+
+		_, _, err = p.Finish(t.Context(), kept, url.Values{"state": {asked.Query().Get("state")}, "code": {"a code"}})
+
+		require.Error(t, err, name)
+		assert.Equal(t, 1, sent, name)
 	}
 }
 
