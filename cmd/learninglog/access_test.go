@@ -355,8 +355,10 @@ func TestTheCommandsOfKeys(t *testing.T) {
 		{"revoke", "77"},
 		{"create", "--name=x", "--scopes=all"},
 		{"create", "--name=x", "--scopes=keys", "--user", uuid.NewString()},
-		{"create", "--name=x", "--scopes=keys", "--expires=-1d"}, {"create", "--name=x", "--scopes=keys", "--expires=0d"},
-		{"create", "--name=x", "--scopes=keys", "--rate=0"}, {"create", "--name=a\u202eb", "--scopes=keys"},
+		{"create", "--name=x", "--scopes=keys", "--expires=-1d"},
+		{"create", "--name=x", "--scopes=keys", "--expires=0d"},
+		{"create", "--name=x", "--scopes=keys", "--rate=0"},
+		{"create", "--name=a\u202eb", "--scopes=keys"},
 	} {
 		_, problems, status := run(t, append(append([]string{"key"}, wrong...), "--database-url", databaseURL)...)
 		assert.Equal(t, 2, status, wrong)

@@ -78,7 +78,7 @@ func TestEveryDoorRecordsWhatIsDone(t *testing.T) {
 	account, err := user.Current()
 	require.NoError(t, err)
 	commandLine := "command line (" + account.Username + "): "
-	done(commandLine + "key.created: key 1 (backend): logs:write, logs:read, rebuilds")
+	done(commandLine + "key.created: key 1 (\"backend\"): logs:write, logs:read, rebuilds")
 
 	one := "/v1/users/" + learner.String() + "/learning-logs/" + post(learner)
 	do("logs.voided: 1 log of user "+learner.String(), http.StatusOK, http.MethodDelete, one, "", "")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/maypok86/otter/v2"
 	"golang.org/x/time/rate"
 
 	"learninglog/internal/caller"
@@ -17,6 +18,9 @@ const (
 	// Sessions are read from the database at most so often for an address that fails: those
 	// of others there go on, and those that are made up don't keep it busy.
 	sessionsPerSecond, sessionsAtOnce = 20, 50
+	// mostGood is how many sessions that were good are told from what is made up. They take
+	// about a megabyte.
+	mostGood = 10_000
 )
 
 // TooManyFailuresError means that too many credentials from an address were worth nothing,
@@ -31,12 +35,18 @@ func (e *TooManyFailuresError) Error() string {
 }
 
 // failures limits how often each address can guess.
-type failures struct{ limiters, sessions *quota.Limiters }
+type failures struct {
+	limiters, sessions *quota.Limiters
+	// good are sessions that were good lately. They are still looked up: this only tells
+	// them from what is made up.
+	good *otter.Cache[hash, struct{}]
+}
 
 func newFailures() *failures {
 	return &failures{
 		limiters: quota.NewLimiters(func() *rate.Limiter { return rate.NewLimiter(rate.Every(failureEvery), failuresAtOnce) }),
 		sessions: quota.NewLimiters(func() *rate.Limiter { return rate.NewLimiter(sessionsPerSecond, sessionsAtOnce) }),
+		good:     otter.Must(&otter.Options[hash, struct{}]{MaximumSize: mostGood}),
 	}
 }
 
@@ -48,9 +58,12 @@ func (f *failures) check(who caller.Caller) error {
 	return nil
 }
 
+// wasGood remembers a session that is good.
+func (f *failures) wasGood(session string) { f.good.Set(secret(session).hash(), struct{}{}) }
+
 // checkSession is check for a session, which is not known by heart.
-func (f *failures) checkSession(who caller.Caller) error {
-	if f.check(who) == nil {
+func (f *failures) checkSession(who caller.Caller, session string) error {
+	if _, wasGood := f.good.GetIfPresent(secret(session).hash()); wasGood || f.check(who) == nil {
 		return nil
 	}
 	if wait := quota.Take(f.sessions.Of(who), 1); wait > 0 {

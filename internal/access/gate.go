@@ -34,14 +34,16 @@ func NewGate(keys *Keyring, tokens Tokens, sessions *Sessions, cookies Cookies) 
 // Identify returns whose request it is, or nil if it says nothing of that. It fails with
 // [ErrUnknown], with a [*TooManyFailuresError], or if nobody can tell just now.
 //
-// Whoever guesses locks nobody out: what is known by heart, tokens and sessions are looked
-// at however many others at the same address were worth nothing.
+// Whoever guesses locks nobody out: what is known by heart, tokens, and sessions that were
+// good before are looked at however many others at the same address were worth nothing.
 func (g *Gate) Identify(r *http.Request) (*Identity, error) {
-	found, err := g.find(r)
+	who := caller.Of(r.Context())
+	found, err := g.find(r, func() error { return g.failures.check(who) }, func(session string) error {
+		return g.failures.checkSession(who, session)
+	})
 	if !errors.Is(err, ErrUnknown) {
 		return found, err
 	}
-	who := caller.Of(r.Context())
 	if err := g.failures.check(who); err != nil {
 		return nil, err
 	}
@@ -49,10 +51,22 @@ func (g *Gate) Identify(r *http.Request) (*Identity, error) {
 	return nil, err
 }
 
-func (g *Gate) find(r *http.Request) (*Identity, error) {
+// IsStillKnown fails with [ErrUnknown] if whoever a request was found to be from is known no
+// longer. That is no failure of its address.
+func (g *Gate) IsStillKnown(r *http.Request) error {
+	found, err := g.find(r, func() error { return ErrUnknown }, func(string) error { return nil })
+	if err == nil && found == nil {
+		return ErrUnknown
+	}
+	return err
+}
+
+// find asks the database about a key that isn't known by heart only if mayAsk returns nil,
+// and about a session only if mayAskOf does.
+func (g *Gate) find(r *http.Request, mayAsk func() error, mayAskOf func(session string) error) (*Identity, error) {
 	authorization := r.Header.Get("Authorization")
 	if authorization == "" {
-		return g.bySession(r)
+		return g.bySession(r, mayAskOf)
 	}
 	scheme, credentials, _ := strings.Cut(authorization, " ")
 	credentials = strings.TrimSpace(credentials)
@@ -60,7 +74,7 @@ func (g *Gate) find(r *http.Request) (*Identity, error) {
 	case !strings.EqualFold(scheme, "Bearer"):
 		return nil, ErrUnknown
 	case IsKey(credentials):
-		return g.byKey(r, credentials)
+		return g.byKey(r, credentials, mayAsk)
 	case g.tokens != nil:
 		return g.tokens.Identify(r.Context(), credentials)
 	default:
@@ -68,33 +82,35 @@ func (g *Gate) find(r *http.Request) (*Identity, error) {
 	}
 }
 
-// byKey asks the database about a key that isn't known by heart, unless others at the same
-// address were worth nothing.
-func (g *Gate) byKey(r *http.Request, key string) (*Identity, error) {
+func (g *Gate) byKey(r *http.Request, key string, mayAsk func() error) (*Identity, error) {
 	if g.keys == nil {
 		return nil, ErrUnknown
 	}
 	if known, err := g.keys.byHeart(key); err == nil {
 		return known, nil
 	}
-	if err := g.failures.check(caller.Of(r.Context())); err != nil {
+	if err := mayAsk(); err != nil {
 		return nil, err
 	}
 	return g.keys.Find(r.Context(), key)
 }
 
-func (g *Gate) bySession(r *http.Request) (*Identity, error) {
+func (g *Gate) bySession(r *http.Request, mayAskOf func(session string) error) (*Identity, error) {
 	if g.sessions == nil {
 		return nil, nil //nolint:nilnil // nobody
 	}
-	secret := g.cookies.Get(r, SessionCookie)
-	if secret == "" {
+	session := g.cookies.Get(r, SessionCookie)
+	if session == "" {
 		return nil, nil //nolint:nilnil // nobody
 	}
-	if err := g.failures.checkSession(caller.Of(r.Context())); err != nil {
+	if err := mayAskOf(session); err != nil {
 		return nil, err
 	}
-	return g.sessions.Find(r.Context(), secret)
+	found, err := g.sessions.Find(r.Context(), session)
+	if err == nil {
+		g.failures.wasGood(session)
+	}
+	return found, err
 }
 
 // BeginSession begins a session of whoever has a key. It fails as Identify does.

@@ -2,6 +2,8 @@ package access_test
 
 import (
 	"errors"
+	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -73,4 +75,41 @@ func TestWhoFailsSeldomIsLookedAt(t *testing.T) {
 		_, err = gate.Identify(requestFrom(1, ""))
 		require.NoError(t, err)
 	}
+}
+
+func TestMadeUpSessionsLockNobodyOut(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	ring := newKeyring(t, pool)
+	_, key := create(t, pool, backend())
+	sessions := access.NewSessions(pool, ring, "", slog.New(slog.DiscardHandler))
+	gate := access.NewGate(ring, nil, sessions, access.Cookies{})
+	begun, err := sessions.BeginWithKey(t.Context(), key)
+	require.NoError(t, err)
+	withCookie := func(secret string) *http.Request {
+		r := requestFrom(1, "")
+		r.AddCookie(&http.Cookie{Name: "learninglog", Value: secret})
+		return r
+	}
+	good := withCookie(begun.Secret)
+	_, err = gate.Identify(good)
+	require.NoError(t, err)
+
+	limited := 0
+	for n := range 200 {
+		_, err := gate.Identify(withCookie(fmt.Sprintf("%043d", n)))
+		if _, ok := errors.AsType[*access.TooManyFailuresError](err); ok {
+			limited++
+		}
+	}
+
+	assert.Greater(t, limited, 150)
+	found, err := gate.Identify(good)
+	require.NoError(t, err)
+	assert.Equal(t, "key 1 (backend)", found.Name)
+	require.NoError(t, gate.IsStillKnown(good))
+	_, err = access.NewKeys(pool).Revoke(t.Context(), 1)
+	require.NoError(t, err)
+	require.NoError(t, ring.Follow(t.Context()))
+	assert.ErrorIs(t, gate.IsStillKnown(good), access.ErrUnknown, "however much fails at the address")
 }

@@ -154,7 +154,9 @@ func (k *Keys) Rotate(ctx context.Context, id int64, overlap time.Duration) (Key
 			FOR UPDATE
 		), made AS (
 			INSERT INTO learninglog_keys (hash, beginning, name, scopes, user_id, logs_per_second, expires_at, lifetime)
-			SELECT $2, $3, name, scopes, user_id, logs_per_second, now() + lifetime, lifetime FROM old
+			SELECT $2, $3, name, scopes, user_id, logs_per_second,
+			       CASE WHEN lifetime IS NOT NULL THEN least(now() + lifetime, '9998-12-31Z') END, lifetime
+			FROM old
 			RETURNING *
 		), ending AS (
 			UPDATE learninglog_keys SET expires_at = least(expires_at, now() + $4::interval), changed_at = now()

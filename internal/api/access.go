@@ -22,6 +22,9 @@ type Access interface {
 	// with [access.ErrUnknown] for credentials that are worth nothing, and with an
 	// [*access.TooManyFailuresError] if too many were.
 	Identify(r *http.Request) (*access.Identity, error)
+	// IsStillKnown fails with [access.ErrUnknown] if whoever a request was found to be from
+	// is known no longer.
+	IsStillKnown(r *http.Request) error
 	// LoginPath is where people log in, or empty if they can't.
 	LoginPath() string
 }
@@ -136,8 +139,7 @@ func (s *server) isStillKnown(request *http.Request) error {
 	if s.Access == nil {
 		return nil
 	}
-	identity, err := s.Access.Identify(request)
-	if errors.Is(err, access.ErrUnknown) || err == nil && identity == nil {
+	if errors.Is(s.Access.IsStillKnown(request), access.ErrUnknown) {
 		return problem.Unauthenticated.New("The key, the token or the session has expired or was revoked since the request began.")
 	}
 	return nil

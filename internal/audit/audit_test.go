@@ -230,9 +230,9 @@ func TestWhatIsDoneToKeysIsRecordedWithoutThem(t *testing.T) {
 
 	of := ": logs:write, logs:read, of user " + learner.String()
 	assert.Equal(t, []string{
-		"somebody at local: key.revoked: key 1 (phone)",
-		"somebody at local: key.rotated: key 1, into key 2 (phone)" + of,
-		"somebody at local: key.created: key 1 (phone)" + of,
+		"somebody at local: key.revoked: key 1 (\"phone\")",
+		"somebody at local: key.rotated: key 1, into key 2 (\"phone\")" + of,
+		"somebody at local: key.created: key 1 (\"phone\")" + of,
 	}, records(t, trail))
 	for _, hidden := range []string{secret, rotated, made.Beginning} {
 		assert.NotContains(t, log.String(), hidden)

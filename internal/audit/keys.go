@@ -46,7 +46,7 @@ func (k Keys) Rotate(ctx context.Context, id int64, overlap time.Duration) (acce
 func (k Keys) Revoke(ctx context.Context, id int64) (access.Key, error) {
 	key, err := k.KeyStore.Revoke(ctx, id)
 	if key.ID != 0 { // it is revoked, even if this process couldn't read so yet
-		k.Trail.Record(ctx, KeyRevoked, fmt.Sprintf("key %d (%s)", key.ID, key.Name))
+		k.Trail.Record(ctx, KeyRevoked, fmt.Sprintf("key %d (%q)", key.ID, key.Name))
 	}
 	return key, err
 }
@@ -57,7 +57,7 @@ func describeKey(key access.Key) string {
 	for i, scope := range key.Scopes {
 		scopes[i] = string(scope)
 	}
-	text := fmt.Sprintf("key %d (%s): %s", key.ID, key.Name, strings.Join(scopes, ", "))
+	text := fmt.Sprintf("key %d (%q): %s", key.ID, key.Name, strings.Join(scopes, ", "))
 	if key.UserID != nil {
 		text += ", of user " + key.UserID.String()
 	}

@@ -40,6 +40,13 @@ func (c Claim) isIn(claims map[string]any) bool {
 	}
 }
 
+// isOfLogout reports whether a token says that somebody was logged out, which a provider
+// signs for the same audience.
+func isOfLogout(token *oidc.IDToken) bool {
+	var claims map[string]any
+	return token.Claims(&claims) != nil || claims["events"] != nil
+}
+
 // person returns who a token says somebody is. It fails with an [access.RefusedLogin].
 func (p *Provider) person(token *oidc.IDToken) (access.Person, error) {
 	var claims map[string]any

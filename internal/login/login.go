@@ -217,6 +217,9 @@ func (p *Provider) Identify(ctx context.Context, text string) (*access.Identity,
 	if err == nil && p.config.Audience == "" { // it is an ID token of this very client
 		err = p.checkParty(token)
 	}
+	if err == nil && isOfLogout(token) {
+		err = access.ErrUnknown
+	}
 	var person access.Person
 	if err == nil {
 		person, err = p.person(token)
