@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -433,4 +435,27 @@ func TestWhoeverGuessesKeepsNobodyFromLoggingIn(t *testing.T) {
 	}
 	assert.Equal(t, http.StatusSeeOther, logIn(key))
 	assert.Equal(t, http.StatusTooManyRequests, logIn("llk_made_up"))
+}
+
+// Whoever reaches a Unix socket is on this machine, so nobody needs to be asked.
+func TestAServiceMayListenAtASocket(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(dataDir(t), "socket")
+	for range 2 { // the second time, the socket of a process that was killed is there
+		command := exec.Command(program, "serve", "--addr", "unix:"+path, "--database-url", pgtest.URL(t))
+		command.Env = environment()
+		require.NoError(t, command.Start())
+		require.Eventually(t, func() bool {
+			_, _, status := run(t, "health", "--addr", "unix:"+path)
+			return status == 0
+		}, eventually, often)
+		_, problems, status := run(t, "serve", "--addr", "unix:"+path, "--data-dir", dataDir(t))
+		assert.Equal(t, 2, status)
+		assert.Contains(t, problems, "is in use by another process")
+		require.NoError(t, command.Process.Kill())
+		_ = command.Wait()
+	}
+	_, problems, status := run(t, "serve", "--addr", "unix:socket")
+	assert.Equal(t, 2, status)
+	assert.Contains(t, problems, "unix:/run/learninglog.sock")
 }

@@ -34,6 +34,7 @@ func attacks() []attack {
 	return []attack{
 		{name: "arrays over 4 connections", prepare: postArrays(4)},
 		{name: "arrays over 64 connections", prepare: postArrays(64), always: true},
+		{name: "arrays, and streams of blank lines", prepare: together(postArrays(64), sendBlankLines(64))},
 		{name: "1000 single posters", prepare: postSingly(1000), saturates: true},
 		{name: "arrays whose answers are large", prepare: postForLargeAnswers(22, ofArrays), always: true},
 		{name: "NDJSON whose answers are large", prepare: postForLargeAnswers(22, ofLines)},
@@ -86,6 +87,21 @@ func (f freshLogs) renew(connection, number int) {
 	digits := fmt.Appendf(nil, "%04x%08x", connection, number)
 	for _, end := range f.ends {
 		copy(f.body[end-len(digits):end], digits)
+	}
+}
+
+// together makes one attack of several.
+func together(attacks ...func(*hostileClient) func(context.Context)) func(*hostileClient) func(context.Context) {
+	return func(c *hostileClient) func(context.Context) {
+		var begins []func(context.Context)
+		for _, prepare := range attacks {
+			begins = append(begins, prepare(c))
+		}
+		return func(ctx context.Context) {
+			for _, begin := range begins {
+				begin(ctx)
+			}
+		}
 	}
 }
 

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"slices"
 
 	"learninglog/internal/access"
@@ -57,16 +55,6 @@ func (f *authFlags) accepts(mode authMode) bool { return slices.Contains(f.Auth,
 
 // isOpen reports whether everybody may do everything.
 func (f *authFlags) isOpen() bool { return len(f.Auth) == 0 || f.accepts(openToAll) }
-
-// isLoopback reports whether only processes of this machine can reach an address.
-func isLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
-}
 
 // startAccess reads who may do what, and follows it.
 func (s *service) startAccess(ctx context.Context) error {

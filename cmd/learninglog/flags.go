@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"net/url"
 	"time"
@@ -81,14 +80,6 @@ func (u *serviceURL) UnmarshalText(text []byte) (err error) {
 	u.url, err = url.Parse(string(text))
 	if err != nil || u.url.Scheme != "http" && u.url.Scheme != "https" || u.url.Host == "" {
 		return errors.New("must be that of the service, such as http://127.0.0.1:8080")
-	}
-	return nil
-}
-
-// checkAddress returns an error if the value of --addr is wrong.
-func checkAddress(address string) error {
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		return fmt.Errorf("--addr must be host:port, such as 127.0.0.1:8080, not %q", address)
 	}
 	return nil
 }

@@ -52,6 +52,20 @@ func greetClosed(stdout io.Writer, base string, withKeys bool, database database
 `, base, database.paste("key", "create", "--name", "backend", "--scopes", "logs:write,logs:read"), uuid.NewString(), uuid.NewString())
 }
 
+// greetAtSocket prints how a service at a Unix socket is asked.
+func greetAtSocket(stdout io.Writer, address net.Addr, database *database) {
+	_, _ = fmt.Fprintf(stdout, `learninglog is ready.
+
+  address  %[1]s%[2]s
+  data     %[3]s
+
+Ask it, for localhost:
+
+  curl --unix-socket %[4]s http://localhost/readyz
+
+`, socketPrefix, address, database.where, quoted(address.String()))
+}
+
 // printDemoLearners prints the addresses of the demo learners.
 func printDemoLearners(stdout io.Writer, address net.Addr) {
 	_, _ = fmt.Fprint(stdout, "The made-up learners:\n\n")
@@ -59,17 +73,4 @@ func printDemoLearners(stdout io.Writer, address net.Addr) {
 		_, _ = fmt.Fprintf(stdout, "  http://%s/users/%s  %s\n", reachable(address), learner.ID, learner.Habit)
 	}
 	_, _ = fmt.Fprintln(stdout)
-}
-
-// reachable returns the address in a form to which clients on this machine can
-// connect.
-func reachable(address net.Addr) string {
-	host, port, err := net.SplitHostPort(address.String())
-	if err != nil {
-		return address.String()
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	return net.JoinHostPort(host, port)
 }

@@ -19,17 +19,27 @@ func (c *healthCommand) Validate() error { return checkAddress(c.Addr) }
 
 // Run succeeds if the service is ready.
 func (c *healthCommand) Run(ctx context.Context) error {
-	address, err := net.ResolveTCPAddr("tcp", c.Addr)
-	if err != nil {
-		return fmt.Errorf("reading --addr: %w", err)
+	network, there := networkOf(c.Addr)
+	host := "localhost"
+	if network == "tcp" {
+		address, err := net.ResolveTCPAddr(network, there)
+		if err != nil {
+			return fmt.Errorf("reading --addr: %w", err)
+		}
+		there = reachable(address)
+		host = there
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+reachable(address)+"/readyz", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+host+"/readyz", nil)
 	if err != nil {
 		return fmt.Errorf("asking the service: %w", err)
 	}
-	client := &http.Client{Transport: new(http.Transport)} // a transport without a proxy
+	client := &http.Client{Transport: &http.Transport{ // without a proxy
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, there)
+		},
+	}}
 	response, err := client.Do(request)
 	if err != nil {
 		return fmt.Errorf("the service can't be reached: %w", err)

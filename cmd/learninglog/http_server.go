@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math"
 	"net"
@@ -49,17 +47,6 @@ func connectionLimits(most int) connections.Limits {
 		most = min(most, max(least, int(files.Cur)-reserved-otherFiles))
 	}
 	return connections.Limits{Most: most, Reserved: reserved, Always: []string{api.HealthPath, api.ReadyPath}}
-}
-
-func listen(ctx context.Context, address string) (net.Listener, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("the address %s is in use by another process: stop that one, or choose another with --addr", address)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("listening on %s: %w; choose another address with --addr", address, err)
-	}
-	return listener, nil
 }
 
 func ignoreClosed(err error) error {

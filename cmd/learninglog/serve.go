@@ -21,7 +21,7 @@ type serveCommand struct {
 	databaseFlags
 	authFlags
 
-	Addr              string        `env:"LEARNINGLOG_ADDR" default:"127.0.0.1:8080" help:"Where to listen: host:port. Port 0 takes a free one."`
+	Addr              string        `env:"LEARNINGLOG_ADDR" default:"127.0.0.1:8080" help:"Where to listen: host:port, or a Unix socket, such as unix:/run/learninglog.sock. Port 0 takes a free one."`
 	AllowedHosts      []string      `env:"LEARNINGLOG_ALLOWED_HOSTS" placeholder:"NAME" help:"The host names by which the service is known, joined by commas: learn.example.com, *.example.com for all below it, or * for any. It answers requests for addresses, for localhost and for these, so that no page of another site can pass for one of its own."`
 	TrustedProxies    []network     `env:"LEARNINGLOG_TRUSTED_PROXIES" placeholder:"NETWORK" help:"The addresses of the proxies before the service, joined by commas, such as 10.0.0.0/8 or 192.0.2.7. Who a request is from is then the last address in its X-Forwarded-For that isn't one of these, for the shares of callers without keys and for wrong keys. Only name proxies that add to that header. Connections are still counted by where they come from, so a proxy may have half of --max-connections."`
 	MaxConnections    int           `env:"LEARNINGLOG_MAX_CONNECTIONS" default:"2048" help:"How many connections may be open, of which one caller (an address) may have half. There are fewer where the system allows fewer open files."`

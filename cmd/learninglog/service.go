@@ -362,6 +362,10 @@ func (s *service) announce(ctx context.Context) {
 	if s.flags.LogFormat != "text" {
 		return
 	}
+	if s.listener.Addr().Network() == "unix" {
+		greetAtSocket(s.stdout, s.listener.Addr(), s.database)
+		return
+	}
 	if s.flags.isOpen() {
 		greet(s.stdout, s.listener.Addr(), s.database, s.flags.Admin)
 	} else {

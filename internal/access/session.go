@@ -24,6 +24,8 @@ const (
 	deleteExpiredEvery = time.Hour
 	// sessionPatience is how long the database may take to find a session.
 	sessionPatience = 5 * time.Second
+	// maxSessionsOfKey is how many sessions a key can have.
+	maxSessionsOfKey = 100
 	// Together they have room in the record of what was done.
 	maxShownName, maxShownSubject = 40, 240
 )
@@ -107,7 +109,8 @@ func (s *Sessions) Begin(ctx context.Context, p Person) (Session, error) {
 	return begun, nil
 }
 
-// BeginWithKey begins a session of whoever has a key. It fails with [ErrUnknown].
+// BeginWithKey begins a session of whoever has a key, and ends the oldest if there are too
+// many of it. It fails with [ErrUnknown].
 func (s *Sessions) BeginWithKey(ctx context.Context, key string) (Session, error) {
 	if s.keys == nil {
 		return Session{}, ErrUnknown
@@ -118,9 +121,14 @@ func (s *Sessions) BeginWithKey(ctx context.Context, key string) (Session, error
 	begun := Session{Secret: randomText(), Lasts: operatorsSession}
 	hash, ofKey := secret(begun.Secret).hash(), secret(key).hash()
 	_, err := s.database.Exec(ctx, `
+		WITH ended AS (
+			DELETE FROM learninglog_sessions WHERE hash IN (
+				SELECT s.hash FROM learninglog_sessions AS s JOIN learninglog_keys AS k USING (key_id)
+				WHERE k.hash = $2 ORDER BY s.created_at DESC OFFSET $4 - 1)
+		)
 		INSERT INTO learninglog_sessions (hash, key_id, expires_at)
 		SELECT $1, key_id, now() + $3::interval FROM learninglog_keys WHERE hash = $2`,
-		hash[:], ofKey[:], begun.Lasts)
+		hash[:], ofKey[:], begun.Lasts, maxSessionsOfKey)
 	if err != nil {
 		return Session{}, fmt.Errorf("beginning a session: %w", err)
 	}

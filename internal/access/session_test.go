@@ -305,3 +305,26 @@ func TestCookiesAreForThisServiceAlone(t *testing.T) {
 		assert.Contains(t, gone.Header().Get("Set-Cookie"), "; Max-Age=0;")
 	}
 }
+
+func TestAKeyHasSoManySessionsAndNoMore(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	_, key := create(t, pool, backend())
+	sessions := access.NewSessions(pool, newKeyring(t, pool), "", slog.New(slog.DiscardHandler))
+	first, err := sessions.BeginWithKey(t.Context(), key)
+	require.NoError(t, err)
+	for range 99 {
+		_, err := sessions.BeginWithKey(t.Context(), key)
+		require.NoError(t, err)
+	}
+	_, err = sessions.Find(t.Context(), first.Secret)
+	require.NoError(t, err)
+
+	last, err := sessions.BeginWithKey(t.Context(), key)
+	require.NoError(t, err)
+
+	_, err = sessions.Find(t.Context(), first.Secret)
+	require.ErrorIs(t, err, access.ErrUnknown, "the oldest")
+	_, err = sessions.Find(t.Context(), last.Secret)
+	assert.NoError(t, err)
+}

@@ -43,7 +43,8 @@ type action struct {
 	countInvalid func(logs int)
 	// countFailed counts logs that failed before they were submitted.
 	countFailed func(logs int)
-	// end is called once, when all logs that will be written are.
+	// end is called when all logs that will be written are, and of a long stream now and
+	// then before.
 	end func()
 	// summarize returns the answer to an array, without its outcomes, of which there are
 	// so many.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
@@ -25,7 +26,11 @@ type stream struct {
 	deadlines *deadlines
 	reader    *lineReader
 	sender    *outcomeSender
+	begun     time.Time // when it began, or action.end was called last
 }
+
+// endEvery is how often action.end is called of a stream that goes on.
+const endEvery = time.Minute
 
 func (s *server) writeStream(ctx context.Context, input *manyInput, t action) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(answer huma.Context) {
@@ -68,6 +73,7 @@ func (s *server) openStream(request *http.Request, writer http.ResponseWriter, b
 		deadlines: deadlines,
 		reader:    reader,
 		sender:    newOutcomeSender(writer, deadlines, &s.streams.unread),
+		begun:     time.Now(),
 	}
 }
 
@@ -84,6 +90,10 @@ func (st *stream) run(ctx context.Context) error {
 			return st.finish(ctx, err, answered)
 		}
 		failure := st.record(ctx, block)
+		if time.Since(st.begun) >= endEvery {
+			st.action.end()
+			st.begun = time.Now()
+		}
 		if failure != nil && !answered && noneRecorded(block) {
 			return failure
 		}

@@ -34,7 +34,7 @@ type Recorder interface {
 	Record(ctx context.Context, action Action, subject string)
 }
 
-// Record records that the logs were taken back, if there are any.
+// Record records that the logs were taken back, if there are any, and begins anew.
 func (v *Voided) Record(ctx context.Context, trail Recorder) {
 	if v.logs == 0 {
 		return
@@ -49,4 +49,5 @@ func (v *Voided) Record(ctx context.Context, trail Recorder) {
 		subject += " of user " + v.user.String()
 	}
 	trail.Record(ctx, LogsVoided, subject)
+	*v = Voided{}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/go-chi/chi/v5/middleware"
@@ -52,15 +53,23 @@ func (c Config) changeJobs(ui http.Handler, action audit.Action) http.Handler {
 			return
 		}
 		body, _ := json.Marshal(map[string][]int64{"ids": ids}) // can't fail: only numbers
-		c.change(bare(ui, body), w, r, action, "jobs "+strings.Trim(fmt.Sprint(ids), "[]"))
+		const ofRecord = 20                                     // so that none is cut off
+		var subjects []string
+		for some := range slices.Chunk(ids, ofRecord) {
+			subjects = append(subjects, "jobs "+strings.Trim(fmt.Sprint(some), "[]"))
+		}
+		c.change(bare(ui, body), w, r, action, subjects...)
 	})
 }
 
 // change passes a request on, and records what it did unless it failed.
-func (c Config) change(ui http.Handler, w http.ResponseWriter, r *http.Request, action audit.Action, subject string) {
+func (c Config) change(ui http.Handler, w http.ResponseWriter, r *http.Request, action audit.Action, subjects ...string) {
 	answer := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 	ui.ServeHTTP(answer, r)
-	if answer.Status() < http.StatusBadRequest {
+	if answer.Status() >= http.StatusBadRequest {
+		return
+	}
+	for _, subject := range subjects {
 		c.Trail.Record(r.Context(), action, subject)
 	}
 }
