@@ -27,8 +27,9 @@ type connection struct {
 	net.Conn
 
 	caller   caller.Caller
-	crowded  bool // it is beyond the limit
-	head     head // of the current request
+	crowded  bool          // it is beyond the limit
+	turnIn   time.Duration // until it is served, or 0
+	head     head          // of the current request
 	progress time.Duration
 
 	// These are guarded by the limiter.
@@ -50,6 +51,10 @@ func (c *connection) begin() {
 }
 
 func (c *connection) Read(into []byte) (int, error) {
+	if c.turnIn > 0 {
+		time.Sleep(c.turnIn)
+		c.turnIn = 0
+	}
 	n, err := c.Conn.Read(into)
 	c.head.read(into[:n])
 	if c.head.fields > maxFields {

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"learninglog/internal/caller"
 	"learninglog/internal/problem"
 )
@@ -29,6 +31,15 @@ type Limits struct {
 	// health checks.
 	Always []string
 }
+
+// A caller's connections are served at once if they are so many, and others one after the
+// other. So thousands that are opened at once don't take all processor time.
+const (
+	opensPerSecond = 500
+	opensAtOnce    = 100
+	// longestTurn is how long a connection may have to wait. Further ones are refused.
+	longestTurn = 2 * time.Second
+)
 
 // settled is how long a connection must have been idle to make way for another of the same
 // caller. One who opens them faster only gets fewer.
@@ -57,6 +68,8 @@ type held struct {
 	all list.List // of *connection
 	// idle is how many have no request under way, and crowded how many are beyond the limit.
 	idle, crowded int
+	// pace is that of opening them.
+	pace *rate.Limiter
 }
 
 // Limit makes a server serve the connections of a listener within limits. It returns the
@@ -97,7 +110,13 @@ func (l *Limiter) admit(accepted net.Conn) *connection {
 	defer l.mu.Unlock()
 	own := l.callers[c.caller]
 	if own == nil {
-		own = new(held)
+		own = &held{pace: rate.NewLimiter(opensPerSecond, opensAtOnce)}
+	}
+	turn := own.pace.Reserve()
+	if turn.Delay() > longestTurn {
+		turn.Cancel()
+		l.refused++
+		return nil
 	}
 	isShareTaken := !l.fitsShare(own) && !l.closeOne(own, l.settled)
 	if isShareTaken || l.open >= l.limits.Most && !l.closeOne(l.mostIdle(), l.settled) {
@@ -108,6 +127,7 @@ func (l *Limiter) admit(accepted net.Conn) *connection {
 		c.crowded = true
 	}
 	l.callers[c.caller] = own // closing may have removed it
+	c.turnIn = turn.Delay()
 	c.place = own.all.PushBack(c)
 	own.setIdle(c, true)
 	l.count(c, 1)

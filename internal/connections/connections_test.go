@@ -319,3 +319,35 @@ func TestNetHTTPsOwnErrorsAreProblems(t *testing.T) {
 		assert.Equal(t, expected.detail, wrong.Detail)
 	}
 }
+
+// acceptedFrom is a connection from an address.
+type acceptedFrom struct {
+	net.Conn
+
+	address net.Addr
+}
+
+func (c acceptedFrom) RemoteAddr() net.Addr { return c.address }
+
+// Thousands that are opened at once must not take all processor time at once.
+func TestConnectionsOfACallerAreServedAtAPace(t *testing.T) {
+	t.Parallel()
+	_, limiter, _ := startServer(t, connections.Limits{Most: 10_000})
+	from := func(n byte) acceptedFrom { return acceptedFrom{address: &net.TCPAddr{IP: net.IPv4(192, 0, 2, n)}} }
+	const served = 2000
+	for n := range served {
+		turn, ok := limiter.TurnOf(from(1))
+		if !ok {
+			assert.Greater(t, n, 1000, "so many wait for their turn, at most two seconds")
+			break
+		}
+		if n < 100 {
+			assert.Zero(t, turn, "so many are served at once")
+		}
+		assert.LessOrEqual(t, turn, 2*time.Second)
+		assert.Less(t, n, served-1, "others are refused")
+	}
+	turn, ok := limiter.TurnOf(from(2))
+	assert.True(t, ok)
+	assert.Zero(t, turn, "another caller's are served at once")
+}

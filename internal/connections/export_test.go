@@ -1,6 +1,9 @@
 package connections
 
-import "time"
+import (
+	"net"
+	"time"
+)
 
 // SetProgress sets how long a client may take to read a piece. Call it before the first
 // connection.
@@ -20,3 +23,13 @@ func (l *Limiter) Active() int {
 // SetSettled sets how long a connection must have been idle to make way for another of the
 // same caller. Call it before the first connection.
 func (l *Limiter) SetSettled(d time.Duration) { l.settled = d }
+
+// TurnOf returns how long the next connection from an address would have to wait, or false
+// if it would be refused.
+func (l *Limiter) TurnOf(accepted net.Conn) (time.Duration, bool) {
+	c := l.admit(accepted)
+	if c == nil {
+		return 0, false
+	}
+	return c.turnIn, true
+}
