@@ -1,11 +1,9 @@
 package postgres
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"time"
@@ -120,118 +118,6 @@ func (m *Migrator) up(ctx context.Context) error {
 // every change of a job writes it: with a list of 10,000 users, that took 30 ms each time.
 // CONCURRENTLY, because the services of the version before go on meanwhile.
 const dropArgsIndexSQL = `DROP INDEX CONCURRENTLY IF EXISTS ` + RiverSchema + `.river_job_args_index`
-
-// Down removes all tables of learninglog and of the job queue, with their data.
-func (m *Migrator) Down(ctx context.Context) error {
-	return m.withoutTimeouts(ctx, (*Migrator).down)
-}
-
-func (m *Migrator) down(ctx context.Context) error {
-	return m.locked(ctx, func() error {
-		if _, err := m.knownVersions(ctx); err != nil {
-			return err
-		}
-		// River's own migrations can't always go down: some fail if there are jobs.
-		if _, err := m.pool.Exec(ctx, "DROP SCHEMA IF EXISTS "+RiverSchema+" CASCADE"); err != nil {
-			return fmt.Errorf("removing the job queue: %w", err)
-		}
-		// Down migrations fail if an older version would not know something. Here
-		// nothing is to be left.
-		if _, err := m.pool.Exec(ctx, emptySQL); err != nil {
-			return fmt.Errorf("emptying the tables: %w", err)
-		}
-		// Down migrations don't fail if there is nothing to remove. So this begins with
-		// the newest, which also removes what was prepared for it.
-		fromLatest := func(migrator *migrate.Migrate) error {
-			if err := migrator.Force(m.latest); err != nil {
-				return err
-			}
-			return migrator.Down()
-		}
-		if err := m.migrateSchema(fromLatest, versionAfter); err != nil {
-			return fmt.Errorf("removing the tables: %w", err)
-		}
-		return nil
-	})
-}
-
-// emptySQL deletes all logs, their rollups, keys and sessions, if there are such tables.
-const emptySQL = `
-	DO $$ BEGIN
-	    IF to_regclass('learning_log') IS NOT NULL THEN TRUNCATE learning_log; END IF;
-	    IF to_regclass('learning_log_aggregates') IS NOT NULL THEN TRUNCATE learning_log_aggregates; END IF;
-	    IF to_regclass('learninglog_keys') IS NOT NULL THEN TRUNCATE learninglog_keys, learninglog_sessions; END IF;
-	END $$`
-
-// DownTo migrates the schema down to a version, from [OldestVersion] to the database's
-// own. All data stays, and the job queue stays as it is. It fails, and changes nothing,
-// if the older version would not know something that is in the tables.
-func (m *Migrator) DownTo(ctx context.Context, version int) error {
-	return m.withoutTimeouts(ctx, func(m *Migrator, ctx context.Context) error { return m.downTo(ctx, version) })
-}
-
-func (m *Migrator) downTo(ctx context.Context, version int) error {
-	return m.locked(ctx, func() error {
-		versions, err := m.knownVersions(ctx)
-		if err != nil {
-			return err
-		}
-		switch {
-		case version > versions.Schema:
-			return fmt.Errorf("the tables have version %d, which is older than %d", versions.Schema, version)
-		case version < OldestVersion:
-			return fmt.Errorf("going down to a version before %d would lose the results of verifications", OldestVersion)
-		}
-		down := func(migrator *migrate.Migrate) error { return m.runDown(migrator, versions, version) }
-		before := func(source.Driver, int) int { return versions.from(m.latest) }
-		if err := m.migrateSchema(down, before); err != nil {
-			return fmt.Errorf("going down to version %d: %w", version, err)
-		}
-		m.analyze(ctx)
-		return nil
-	})
-}
-
-// runDown runs all down migrations to a version in one transaction, because each of them
-// may refuse. After an interruption it is not known which of them have run; those that have
-// find nothing to do.
-func (m *Migrator) runDown(migrator *migrate.Migrate, from Versions, to int) error {
-	latest := from.from(m.latest)
-	if latest == to {
-		return migrate.ErrNoChange
-	}
-	files, err := iofs.New(migrations.FS, ".")
-	if err != nil {
-		return err
-	}
-	var all bytes.Buffer
-	for version := latest; version > to; version-- {
-		one, _, err := files.ReadDown(uint(version))
-		if err != nil {
-			return err
-		}
-		if _, err := all.ReadFrom(one); err != nil {
-			return errors.Join(err, one.Close())
-		}
-		if err := one.Close(); err != nil {
-			return err
-		}
-	}
-	down, err := migrate.NewMigration(io.NopCloser(&all), "down", uint(latest), to)
-	if err != nil {
-		return err
-	}
-	return migrator.Run(down)
-}
-
-// from returns the version from which to go down. After an interruption, none of the down
-// migrations may have run.
-func (v Versions) from(latest int) int {
-	if v.Interrupted {
-		return latest
-	}
-	return v.Schema
-}
 
 // analyze renews PostgreSQL's statistics of the tables. A new column has none, nor has
 // one that has a new type, and autovacuum doesn't look at them until a tenth of the
@@ -422,19 +308,6 @@ func versionBefore(files source.Driver, dirty int) int {
 		return database.NilVersion
 	}
 	return int(previous)
-}
-
-// versionAfter returns the version that the database had before a down migration.
-func versionAfter(files source.Driver, dirty int) int {
-	following := files.First
-	if dirty >= 0 {
-		following = func() (uint, error) { return files.Next(uint(dirty)) }
-	}
-	version, err := following()
-	if err != nil {
-		return dirty // the newest
-	}
-	return int(version)
 }
 
 func latestVersion() (int, error) {
