@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -500,25 +501,44 @@ func (l *load) tornApart(stored map[uuid.UUID]bool) (torn []uuid.UUID) {
 }
 
 // assertSummaries asserts, after the clients have stopped, that the summaries of a
-// service show every user all logs that are stored.
+// service show every user all logs that are stored. What a client had sent is recorded even
+// if the client is gone, so both are read again until nothing is written any more.
 func (l *load) assertSummaries(s *service, databaseURL string) {
 	l.t.Helper()
 	pool := openPool(l.t, databaseURL)
 	defer pool.Close()
+	var stored, shown map[uuid.UUID][2]int
+	if !assert.Eventually(l.t, func() bool {
+		stored = storedSums(l.t, pool)
+		shown = make(map[uuid.UUID][2]int, len(stored))
+		for user := range stored {
+			// Of all dates: logs that were re-zoned eastwards may count on a date that hasn't
+			// begun by the clock of the latest one.
+			words, entries := s.sums(user, "?granularity=total")
+			shown[user] = [2]int{words, entries}
+		}
+		return maps.Equal(stored, shown)
+	}, eventually, often, "summaries show what is stored") {
+		assert.Equal(l.t, stored, shown, "the words and entries of each user")
+	}
+}
+
+// storedSums returns the words and entries of each user's logs that count.
+func storedSums(t testing.TB, pool *pgxpool.Pool) map[uuid.UUID][2]int {
+	t.Helper()
 	rows, err := pool.Query(context.Background(), `SELECT user_id, sum(word_count), count(*) FROM learning_log WHERE voided_at IS NULL GROUP BY user_id`)
-	require.NoError(l.t, err)
+	require.NoError(t, err)
+	sums := make(map[uuid.UUID][2]int)
 	var (
 		user           uuid.UUID
 		words, entries int
 	)
 	_, err = pgx.ForEachRow(rows, []any{&user, &words, &entries}, func() error {
-		// Of all dates: logs that were re-zoned eastwards may count on a date that hasn't
-		// begun by the clock of the latest one.
-		shownWords, shownEntries := s.sums(user, "?granularity=total")
-		assert.Equal(l.t, []int{words, entries}, []int{shownWords, shownEntries}, "the words and entries of the user %s", user)
+		sums[user] = [2]int{words, entries}
 		return nil
 	})
-	require.NoError(l.t, err)
+	require.NoError(t, err)
+	return sums
 }
 
 func openPool(t testing.TB, databaseURL string) *pgxpool.Pool {
