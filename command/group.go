@@ -20,24 +20,29 @@ import (
 type group struct {
 	admission *admission
 	lanes     []*lane
-	seed      maphash.Seed // for the hashes that assign users to lanes
-	observer  Observer
-	abort     context.CancelFunc // cancels all writes
+	// lookups is the lane of logs that are probably recorded. Those that aren't go on to
+	// the other lanes.
+	lookups  *lane
+	known    *known
+	seed     maphash.Seed // for the hashes that assign users to lanes
+	observer Observer
+	abort    context.CancelFunc // cancels all writes
 }
 
 func newGroup(store store, config Config) *group {
 	ctx, abort := context.WithCancel(context.Background())
 	g := &group{
 		admission: newAdmission(config.MaxWaiting),
+		known:     newKnown(),
 		seed:      maphash.MakeSeed(),
 		observer:  config.Observer,
 		abort:     abort,
 	}
-	writer := newWriter(store, config)
-	newLane := func() *lane {
+	writer := newWriter(store, g.known, config)
+	newLane := func(process func(context.Context, *batch)) *lane {
 		return &lane{
 			context:   ctx,
-			writer:    writer,
+			process:   process,
 			maxBatch:  config.MaxBatch,
 			admission: g.admission,
 			observer:  config.Observer,
@@ -50,10 +55,15 @@ func newGroup(store store, config Config) *group {
 		}
 	}
 	for range config.Lanes {
-		l := newLane()
-		l.aside = newAsides(newLane)
+		aside := newAsides(func() *lane {
+			return newLane(func(ctx context.Context, b *batch) { writer.write(ctx, b, 0) })
+		})
+		l := newLane(func(ctx context.Context, b *batch) { writer.write(ctx, b, aside.room()) })
+		l.aside, l.passOn = aside, aside.take
 		g.lanes = append(g.lanes, l)
 	}
+	g.lookups = newLane(writer.lookUp)
+	g.lookups.passOn = g.divide
 	return g
 }
 
@@ -68,7 +78,7 @@ func (g *group) write(ctx context.Context, changes []change, accept accept) []Ou
 		countFailed(g.observer, s, len(changes))
 		return s.outcomes(err)
 	}
-	g.submit(s)
+	g.submit(s, changes)
 	select {
 	case <-s.done:
 		return s.outcomes(nil)
@@ -78,12 +88,31 @@ func (g *group) write(ctx context.Context, changes []change, accept accept) []Ou
 	}
 }
 
-// submit divides an accepted submission among the lanes of its users. Logs with the
-// same key go to the same lane, and keep their order.
-func (g *group) submit(s *submission) {
-	shares := make(map[*lane]*share)
+// submit queues an accepted submission.
+func (g *group) submit(s *submission, changes []change) {
+	logs := make([]*submittedLog, len(s.logs))
 	for i := range s.logs {
-		log := &s.logs[i]
+		logs[i] = &s.logs[i]
+	}
+	if g.lookRecorded(changes) {
+		g.lookups.push(&share{submission: s, logs: logs})
+	} else {
+		g.divide(s, logs)
+	}
+}
+
+// lookRecorded reports whether all logs of a call were probably recorded before. The first
+// one tells it for the others, because calls are repeated as they were. The logs of a call
+// take effect in their order, so none that voids something is looked up before its turn.
+func (g *group) lookRecorded(changes []change) bool {
+	return g.known.has(changes[0].key().fingerprint()) && !voidAny(changes)
+}
+
+// divide queues logs of a submission in the lanes of their users. Logs with the same key
+// go to the same lane, and keep their order.
+func (g *group) divide(s *submission, logs []*submittedLog) {
+	shares := make(map[*lane]*share)
+	for _, log := range logs {
 		l := g.laneOf(log.UserID)
 		if shares[l] == nil {
 			shares[l] = &share{submission: s}
@@ -111,7 +140,7 @@ func (g *group) backlog() time.Duration {
 	for _, lane := range g.lanes {
 		longest = max(longest, lane.backlog())
 	}
-	return min(longest, most)
+	return min(max(longest, g.lookups.backlog()), most)
 }
 
 // close stops accepting calls, and returns when everything that was accepted is

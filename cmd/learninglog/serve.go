@@ -34,6 +34,7 @@ type serveCommand struct {
 	ShutdownTimeout   time.Duration `env:"LEARNINGLOG_SHUTDOWN_TIMEOUT" default:"20s" help:"How long requests, writes and rebuilds may take to finish when the service stops, all together. Each of them has at least a second."`
 	WriteBatch        int           `env:"LEARNINGLOG_WRITE_BATCH" default:"1000" help:"About how many logs of different requests may share a commit. 1: every post has a commit of its own."`
 	WriteLanes        int           `env:"LEARNINGLOG_WRITE_LANES" default:"2" help:"How many commits may be under way at the same time, each on a connection of its own. The users are divided among them."`
+	RedisURL          string        `name:"redis-url" env:"LEARNINGLOG_REDIS_URL" placeholder:"redis://…" help:"The Redis through which replicas tell each other what they have recorded, so that a log that is sent again to another replica is answered faster. Nothing is kept in it, and nothing depends on it."`
 	WriteQueue        int           `env:"LEARNINGLOG_WRITE_QUEUE" default:"20000" help:"How many logs may wait to be written, before requests are answered 503. Those of small posts of one caller may fill half."`
 	TimeZone          timeZone      `env:"LEARNINGLOG_TIME_ZONE" default:"UTC" placeholder:"ZONE" help:"Where the clocks of learners are whose logs have no zone: an IANA name such as Asia/Tokyo. It changes nothing that is recorded already: see rezone."`
 	MaxWordCount      int           `env:"LEARNINGLOG_MAX_WORD_COUNT" default:"1000000" help:"The most words that a log may have."`
@@ -77,7 +78,7 @@ func (c *serveCommand) Validate() error {
 	case c.ShutdownTimeout <= 0:
 		return errors.New("--shutdown-timeout must be more than 0")
 	}
-	return cmp.Or(checkAddress(c.Addr), c.authFlags.check(c.Addr), checkHosts(c.AllowedHosts), c.databaseFlags.Validate())
+	return cmp.Or(c.checkRedis(), checkAddress(c.Addr), c.authFlags.check(c.Addr), checkHosts(c.AllowedHosts), c.databaseFlags.Validate())
 }
 
 // Run serves until ctx ends.

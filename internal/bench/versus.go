@@ -131,13 +131,13 @@ func (c *versusCommand) ways(f *flags, users []uuid.UUID) []way {
 			return result{rate: float64(c.Logs) / took.Seconds()}, err
 		}}
 	}
-	post := func(name string, batch int) way {
+	post := func(name string, batch, times int) way {
 		return way{name: name, run: func(ctx context.Context, b build, clients int) (result, error) {
 			if err := execute(ctx, b.url, `TRUNCATE learning_log, learning_log_aggregates`, `CHECKPOINT`); err != nil {
 				return result{}, err
 			}
 			return load{
-				address: b.service.address, clients: clients, batch: batch, users: users, newID: randomID, duration: f.Duration,
+				address: b.service.address, clients: clients, batch: batch, times: times, users: users, newID: randomID, duration: f.Duration,
 				headers: b.service.authorization(),
 			}.run(ctx)
 		}}
@@ -148,7 +148,9 @@ func (c *versusCommand) ways(f *flags, users []uuid.UUID) []way {
 		read("learner's page", "/users/%s", "Accept-Encoding: gzip\r\n"),
 		rebuild("verify", true),
 		rebuild("rebuild", false),
-		post("single posts", 1),
-		post("posts of 100 logs", 100), //nolint:mnd // 100 logs
+		post("single posts", 1, 1),
+		post("posts of 100 logs", 100, 1),                  //nolint:mnd // 100 logs
+		post("single posts, each five times", 1, 5),        //nolint:mnd // a storm of retries
+		post("posts of 100 logs, each five times", 100, 5), //nolint:mnd // the same
 	}
 }
