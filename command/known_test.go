@@ -45,29 +45,29 @@ func TestALogThatIsSentAgainIsLookedUpInsteadOfWritten(t *testing.T) {
 func TestWhatIsKnownOfALogChangesNoOutcome(t *testing.T) {
 	t.Parallel()
 	unchanged := func(log command.Log) command.Log { return log }
-	undo := func(*testing.T, *pgxpool.Pool, command.Log) {}
+	nothing := func(*pgxpool.Pool, command.Log) {}
 	for name, test := range map[string]struct {
-		meanwhile func(t *testing.T, pool *pgxpool.Pool, log command.Log)
+		meanwhile func(pool *pgxpool.Pool, log command.Log)
 		again     func(log command.Log) command.Log
 		status    command.Status
 	}{
-		"the same":     {undo, unchanged, command.AlreadyRecorded},
-		"other words":  {undo, func(log command.Log) command.Log { log.WordCount++; return log }, command.RequestIDReused},
-		"other time":   {undo, func(log command.Log) command.Log { log.Timestamp = log.Timestamp.Add(time.Second); return log }, command.RequestIDReused},
-		"no time":      {undo, func(log command.Log) command.Log { log.Timestamp = time.Time{}; return log }, command.AlreadyRecorded},
-		"other zone":   {undo, func(log command.Log) command.Log { log.Zone = time.FixedZone("", 3600); return log }, command.AlreadyRecorded},
-		"other user":   {undo, func(log command.Log) command.Log { log.UserID = uuid.New(); return log }, command.RequestIDReused},
-		"as voided":    {undo, func(log command.Log) command.Log { log.VoidedAt = log.Timestamp; return log }, command.RequestIDReused},
-		"as replacing": {undo, func(log command.Log) command.Log { log.Replaces = uuid.New(); return log }, command.RequestIDReused},
-		"voided": {func(t *testing.T, pool *pgxpool.Pool, log command.Log) {
+		"the same":     {nothing, unchanged, command.AlreadyRecorded},
+		"other words":  {nothing, func(log command.Log) command.Log { log.WordCount++; return log }, command.RequestIDReused},
+		"other time":   {nothing, func(log command.Log) command.Log { log.Timestamp = log.Timestamp.Add(time.Second); return log }, command.RequestIDReused},
+		"no time":      {nothing, func(log command.Log) command.Log { log.Timestamp = time.Time{}; return log }, command.AlreadyRecorded},
+		"other zone":   {nothing, func(log command.Log) command.Log { log.Zone = time.FixedZone("", 3600); return log }, command.AlreadyRecorded},
+		"other user":   {nothing, func(log command.Log) command.Log { log.UserID = uuid.New(); return log }, command.RequestIDReused},
+		"as voided":    {nothing, func(log command.Log) command.Log { log.VoidedAt = log.Timestamp; return log }, command.RequestIDReused},
+		"as replacing": {nothing, func(log command.Log) command.Log { log.Replaces = uuid.New(); return log }, command.RequestIDReused},
+		"voided": {func(pool *pgxpool.Pool, log command.Log) {
 			void(t, newRecorder(pool), log)
 		}, unchanged, command.Voided},
-		"replaced": {func(t *testing.T, pool *pgxpool.Pool, log command.Log) {
+		"replaced": {func(pool *pgxpool.Pool, log command.Log) {
 			other := log
 			other.RequestID, other.Replaces = uuid.New(), log.RequestID
 			record(t, newRecorder(pool), other)
 		}, unchanged, command.Voided},
-		"re-zoned": {func(t *testing.T, pool *pgxpool.Pool, log command.Log) {
+		"re-zoned": {func(pool *pgxpool.Pool, log command.Log) {
 			_, err := pool.Exec(context.Background(), `UPDATE learning_log SET utc_offset = 60 WHERE request_id = $1`, log.RequestID)
 			require.NoError(t, err)
 		}, unchanged, command.AlreadyRecorded},
@@ -78,7 +78,7 @@ func TestWhatIsKnownOfALogChangesNoOutcome(t *testing.T) {
 			recorder, _ := newObserved(pool)
 			log := newLog(12, today)
 			record(t, recorder, log)
-			test.meanwhile(t, pool, log)
+			test.meanwhile(pool, log)
 			again := test.again(log)
 
 			known, unknown := record(t, recorder, again)[0], record(t, newRecorder(pool), again)[0]

@@ -3,8 +3,8 @@
 //
 // Begin with [New]; [Peers.Run] connects, and [Peers.Tell] tells the others. Nothing is
 // kept in Redis, and nobody waits for it: while it is away, slow or full, replicas know
-// only what they have recorded themselves. What is heard may be wrong: see
-// [command.Config].
+// only what they have recorded themselves. What is heard may be wrong, so it must not be
+// believed, only looked up.
 package peers
 
 import (
