@@ -30,7 +30,7 @@ type store interface {
 	// If it waits for a lock for longer than patience, it fails with SQLSTATE 55P03, and
 	// nothing is done. 0 is as long as ctx lasts.
 	Write(ctx context.Context, changes []change, patience time.Duration) (recordedLogs, error)
-	// Find returns the recorded logs that have these keys.
+	// Find returns the recorded logs that have these keys. It may return others, too.
 	Find(ctx context.Context, keys []logKey) (recordedLogs, error)
 }
 

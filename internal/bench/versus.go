@@ -13,10 +13,11 @@ import (
 
 // versusCommand compares the service with another build of it.
 type versusCommand struct {
-	Other string `required:"" type:"existingfile" help:"The other build, of an earlier revision for example."`
-	Keys  bool   `help:"This build asks for keys, and its callers send one."`
-	Only  string `help:"Only what has this in its name."`
-	Logs  int    `default:"500000" help:"How many logs are read of, and rebuilt; of the last year."`
+	Other string   `required:"" type:"existingfile" help:"The other build, of an earlier revision for example."`
+	Keys  bool     `help:"This build asks for keys, and its callers send one."`
+	Serve []string `help:"More arguments for this build." sep:"none"`
+	Only  string   `help:"Only what has this in its name."`
+	Logs  int      `default:"500000" help:"How many logs are read of, and rebuilt; of the last year."`
 }
 
 // build is one of the two builds, with its own database.
@@ -39,6 +40,9 @@ func (c *versusCommand) Run(ctx context.Context, f *flags) (err error) {
 		name := []string{"this", "other"}[i]
 		var arguments []string
 		withKeys := c.Keys && i == 0
+		if i == 0 {
+			arguments = append(arguments, c.Serve...)
+		}
 		if withKeys {
 			arguments = append(arguments, "--auth=keys")
 		}
