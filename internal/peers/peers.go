@@ -29,6 +29,8 @@ const (
 	number  = 8 // bytes of a number in a message
 	// maxPending is how many logs may wait to be told to the others: 512 KiB.
 	maxPending = 64 << 10
+	// gather is how long logs are gathered for a message, so that there are few messages.
+	gather = 5 * time.Millisecond
 	// timeout is how long Redis may take, for whatever it is.
 	timeout = time.Second
 	// pause is how long it is left alone after a failure.
@@ -180,6 +182,11 @@ func (p *Peers) publish(ctx context.Context, client rueidis.Client, connected fu
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-p.more:
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(gather):
 		}
 	}
 }
