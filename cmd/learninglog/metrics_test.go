@@ -82,11 +82,13 @@ func TestMetricsCountWhatWasPosted(t *testing.T) {
 		`learninglog_logs_total{outcome="request_id_reused"}`:   1 + 1,
 		`learninglog_logs_total{outcome="invalid"}`:             2 + 3,
 		`learninglog_logs_total{outcome="failed"}`:              0,
-		`learninglog_batch_logs_sum`:                            4 + 5,
-		`learninglog_batch_logs_count`:                          5,
-		`learninglog_batch_calls_sum`:                           5,
-		`learninglog_batch_duration_seconds_count`:              5,
-		`learninglog_queue_wait_seconds_count`:                  5,
+		`learninglog_lookups_total{result="found"}`:             3, // the single posts of a log that is recorded
+		`learninglog_lookups_total{result="not_found"}`:         0,
+		`learninglog_batch_logs_sum`:                            1 + 5,
+		`learninglog_batch_logs_count`:                          2,
+		`learninglog_batch_calls_sum`:                           2,
+		`learninglog_batch_duration_seconds_count`:              2,
+		`learninglog_queue_wait_seconds_count`:                  2,
 		`learninglog_queue_logs`:                                0,
 		`learninglog_queue_max_logs`:                            20_000,
 		`learninglog_http_requests_in_flight`:                   1, // the scrape itself

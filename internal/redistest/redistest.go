@@ -58,7 +58,7 @@ func (s *Server) Start() {
 	require.NoError(s.t, err)
 	settings := filepath.Join(s.t.TempDir(), "redis.conf") // so that no list of processes has the password
 	require.NoError(s.t, os.WriteFile(settings, fmt.Appendf(nil, "requirepass %q\n", Password), 0o600))
-	s.command = exec.Command("redis-server", append([]string{
+	s.command = exec.CommandContext(context.Background(), "redis-server", append([]string{
 		settings, "--bind", host, "--port", port, "--save", "", "--appendonly", "no", "--dir", filepath.Dir(settings),
 	}, s.arguments...)...)
 	require.NoError(s.t, s.command.Start())
