@@ -34,7 +34,7 @@ var program string //nolint:gochecknoglobals // built once, by TestMain
 
 func TestMain(m *testing.M) {
 	if name := os.Getenv(attackVariable); name != "" {
-		attackUntilTold(name, os.Getenv(targetVariable))
+		attackUntilTold(name, os.Getenv(targetVariable), os.Getenv(keyVariable))
 		return
 	}
 	runMoreAtATime()
