@@ -9,6 +9,7 @@ import (
 	"learninglog/internal/access"
 	"learninglog/internal/audit"
 	"learninglog/internal/dashboard"
+	"learninglog/internal/metrics"
 	"learninglog/internal/panics"
 )
 
@@ -73,6 +74,7 @@ func (s *service) startAccess(ctx context.Context) error {
 		s.logger.WarnContext(ctx, "browsers would send their cookies over http, too: put a proxy with TLS before the service, and say where people reach it",
 			"say", "--public-url=https://learn.example.com")
 	}
+	failures := metrics.NewAuthentication(s.metrics)
 	sessions := access.NewSessions(s.database.pool, keyring, s.flags.OIDCIssuer, s.logger)
 	s.keepRunning(ctx, "sessions", sessions.Run)
 	s.login = &dashboard.Login{Sessions: sessions, Cookies: cookies}
@@ -83,9 +85,9 @@ func (s *service) startAccess(ctx context.Context) error {
 			return err
 		}
 		s.keepRunning(ctx, "provider's keys", provider.Run)
-		tokens, s.login.Provider = provider, provider
+		tokens, s.login.Provider = provider, observedLogins{provider, failures}
 	}
-	gate := access.NewGate(keyring, tokens, sessions, cookies)
+	gate := access.NewGate(keyring, tokens, sessions, cookies, failures)
 	s.access = gate
 	if keyring != nil {
 		s.login.BeginWithKey = gate.BeginSession

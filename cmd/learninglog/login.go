@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +10,8 @@ import (
 	"os"
 	"strings"
 
+	"learninglog/internal/access"
+	"learninglog/internal/dashboard"
 	"learninglog/internal/login"
 )
 
@@ -135,4 +138,20 @@ func (s *service) newProvider() (*login.Provider, error) {
 		Audience:    s.flags.OIDCAudience,
 		Logger:      s.logger,
 	}), nil
+}
+
+// observedLogins is a provider whose observer hears of the logins that came to nothing.
+type observedLogins struct {
+	dashboard.Provider
+
+	observer access.Observer
+}
+
+// Finish is called by the pages.
+func (o observedLogins) Finish(ctx context.Context, kept string, sent url.Values) (access.Person, string, error) {
+	person, next, err := o.Provider.Finish(ctx, kept, sent)
+	if _, refused := errors.AsType[access.RefusedLogin](err); refused {
+		o.observer.Failed(access.FailedLogin)
+	}
+	return person, next, err
 }

@@ -17,6 +17,7 @@ type Gate struct {
 	sessions *Sessions // nil where there are none
 	cookies  Cookies
 	failures *failures
+	observer Observer
 }
 
 // Tokens knows whose tokens are that others have given out.
@@ -26,9 +27,11 @@ type Tokens interface {
 }
 
 // NewGate returns a gate for whoever has a key of the keyring, one of the tokens, or a
-// session. Any of these may be nil.
-func NewGate(keys *Keyring, tokens Tokens, sessions *Sessions, cookies Cookies) *Gate {
-	return &Gate{keys: keys, tokens: tokens, sessions: sessions, cookies: cookies, failures: newFailures()}
+// session. Any of these may be nil. The observer hears of everybody else.
+func NewGate(keys *Keyring, tokens Tokens, sessions *Sessions, cookies Cookies, observer Observer) *Gate {
+	return &Gate{
+		keys: keys, tokens: tokens, sessions: sessions, cookies: cookies, failures: newFailures(), observer: observer,
+	}
 }
 
 // Identify returns whose request it is, or nil if it says nothing of that. It fails with
@@ -37,6 +40,19 @@ func NewGate(keys *Keyring, tokens Tokens, sessions *Sessions, cookies Cookies) 
 // Whoever guesses locks nobody out: what is known by heart, tokens, and sessions that were
 // good before are looked at however many others at the same address were worth nothing.
 func (g *Gate) Identify(r *http.Request) (*Identity, error) {
+	found, err := g.identify(r)
+	g.observe(err)
+	return found, err
+}
+
+// observe tells the observer of an error that means that credentials are worth nothing.
+func (g *Gate) observe(err error) {
+	if why := reasonOf(err); why != "" {
+		g.observer.Failed(why)
+	}
+}
+
+func (g *Gate) identify(r *http.Request) (*Identity, error) {
 	who := caller.Of(r.Context())
 	found, err := g.find(r, func() error { return g.failures.check(who) }, func(session string) error {
 		return g.failures.checkSession(who, session)
@@ -72,19 +88,23 @@ func (g *Gate) find(r *http.Request, mayAsk func() error, mayAskOf func(session 
 	credentials = strings.TrimSpace(credentials)
 	switch {
 	case !strings.EqualFold(scheme, "Bearer"):
-		return nil, ErrUnknown
+		return nil, failure{Malformed}
 	case IsKey(credentials):
 		return g.byKey(r, credentials, mayAsk)
 	case g.tokens != nil:
-		return g.tokens.Identify(r.Context(), credentials)
+		found, err := g.tokens.Identify(r.Context(), credentials)
+		if errors.Is(err, ErrUnknown) {
+			err = failure{WrongToken}
+		}
+		return found, err
 	default:
-		return nil, ErrUnknown
+		return nil, failure{Malformed}
 	}
 }
 
 func (g *Gate) byKey(r *http.Request, key string, mayAsk func() error) (*Identity, error) {
 	if g.keys == nil {
-		return nil, ErrUnknown
+		return nil, failure{Unknown}
 	}
 	if known, err := g.keys.byHeart(key); err == nil {
 		return known, nil
@@ -115,6 +135,12 @@ func (g *Gate) bySession(r *http.Request, mayAskOf func(session string) error) (
 
 // BeginSession begins a session of whoever has a key. It fails as Identify does.
 func (g *Gate) BeginSession(ctx context.Context, key string) (Session, error) {
+	begun, err := g.beginSession(ctx, key)
+	g.observe(err)
+	return begun, err
+}
+
+func (g *Gate) beginSession(ctx context.Context, key string) (Session, error) {
 	who := caller.Of(ctx)
 	if g.keys == nil {
 		return Session{}, ErrUnknown

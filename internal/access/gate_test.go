@@ -28,12 +28,17 @@ func requestFrom(address byte, authorization string) *http.Request {
 	return request.WithContext(caller.With(request.Context(), caller.At(&net.TCPAddr{IP: net.IPv4(192, 0, 2, address)})))
 }
 
+// tally counts failures by their reasons.
+type tally map[access.Reason]int
+
+func (y tally) Failed(why access.Reason) { y[why]++ }
+
 func TestWhoFailsOftenIsLookedAtNoMore(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
 	_, known := create(t, pool, backend())
 	database := &countingDatabase{Database: pool}
-	gate := access.NewGate(newKeyring(t, database), nil, nil, access.Cookies{})
+	gate := access.NewGate(newKeyring(t, database), nil, nil, access.Cookies{}, make(tally))
 	_, recent := create(t, pool, backend())
 	made := strings.Replace(known, known[4:8], "0000", 1)
 	for n := range 20 {
@@ -67,7 +72,7 @@ func TestWhoFailsOftenIsLookedAtNoMore(t *testing.T) {
 func TestWhoFailsSeldomIsLookedAt(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	gate := access.NewGate(newKeyring(t, pool), nil, nil, access.Cookies{})
+	gate := access.NewGate(newKeyring(t, pool), nil, nil, access.Cookies{}, make(tally))
 	for range 40 {
 		_, secret := create(t, pool, backend())
 		_, err := gate.Identify(requestFrom(1, "bearer  "+secret))
@@ -83,7 +88,7 @@ func TestMadeUpSessionsLockNobodyOut(t *testing.T) {
 	ring := newKeyring(t, pool)
 	_, key := create(t, pool, backend())
 	sessions := access.NewSessions(pool, ring, "", slog.New(slog.DiscardHandler))
-	gate := access.NewGate(ring, nil, sessions, access.Cookies{})
+	gate := access.NewGate(ring, nil, sessions, access.Cookies{}, make(tally))
 	begun, err := sessions.BeginWithKey(t.Context(), key)
 	require.NoError(t, err)
 	withCookie := func(secret string) *http.Request {
@@ -112,4 +117,62 @@ func TestMadeUpSessionsLockNobodyOut(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, ring.Follow(t.Context()))
 	assert.ErrorIs(t, gate.IsStillKnown(good), access.ErrUnknown, "however much fails at the address")
+}
+
+func TestTheObserverHearsWhyCredentialsAreWorthNothing(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	_, good := create(t, pool, backend())
+	revoked, revokedSecret := create(t, pool, backend())
+	ring := newKeyring(t, pool)
+	sessions := access.NewSessions(pool, ring, "", slog.New(slog.DiscardHandler))
+	ofRevoked, err := sessions.BeginWithKey(t.Context(), revokedSecret)
+	require.NoError(t, err)
+	_, err = ring.Revoke(t.Context(), revoked.ID)
+	require.NoError(t, err)
+	expired, expiredSecret := create(t, pool, backend())
+	_, err = pool.Exec(t.Context(), `UPDATE learninglog_keys SET expires_at = now() WHERE key_id = $1`, expired.ID)
+	require.NoError(t, err)
+	_, unknown := create(t, pgtest.Pool(t), backend())
+	heard := make(tally)
+	gate := access.NewGate(ring, tokens{"a.b.c"}, sessions, access.Cookies{}, heard)
+	withoutTokens := access.NewGate(ring, nil, sessions, access.Cookies{}, heard)
+	told := make(map[string]bool)
+	address := byte(0) // another one each time
+	fails := func(gate *access.Gate, why access.Reason, authorization, session string) {
+		before := heard[why]
+		address++
+		request := requestFrom(address, authorization)
+		request.AddCookie(&http.Cookie{Name: "learninglog", Value: session})
+		_, err := gate.Identify(request)
+		require.ErrorIs(t, err, access.ErrUnknown)
+		assert.Equal(t, before+1, heard[why], "%s: %v", why, heard)
+		told[err.Error()] = true
+	}
+
+	fails(gate, access.Malformed, "Basic "+good, "")
+	fails(gate, access.Malformed, "Bearer "+good[:len(good)-1], "")
+	fails(withoutTokens, access.Malformed, "Bearer d.e.f", "")
+	fails(gate, access.WrongToken, "Bearer d.e.f", "")
+	fails(gate, access.Unknown, "Bearer "+unknown, "")
+	fails(gate, access.Expired, "Bearer "+expiredSecret, "")
+	fails(gate, access.Revoked, "Bearer "+revokedSecret, "")
+	fails(gate, access.Revoked, "", ofRevoked.Secret)
+	fails(gate, access.NoSession, "", strings.Repeat("0", 43))
+	_, err = gate.BeginSession(requestFrom(100, "").Context(), revokedSecret)
+	require.ErrorIs(t, err, access.ErrUnknown)
+	for range 22 {
+		_, _ = gate.Identify(requestFrom(101, "Bearer "+unknown))
+	}
+	_, err = gate.Identify(requestFrom(102, "Bearer "+good))
+	require.NoError(t, err)
+	_, err = gate.Identify(requestFrom(102, ""))
+	require.NoError(t, err)
+	require.ErrorIs(t, gate.IsStillKnown(requestFrom(102, "Bearer "+revokedSecret)), access.ErrUnknown)
+
+	assert.Equal(t, tally{
+		access.Malformed: 3, access.WrongToken: 1, access.Unknown: 1 + 20, access.Expired: 1, access.Revoked: 2 + 1,
+		access.NoSession: 1, access.HeldUp: 2,
+	}, heard)
+	assert.Len(t, told, 1, "those who fail are told the same: %v", told)
 }

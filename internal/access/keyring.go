@@ -92,7 +92,7 @@ func (r *Keyring) Revoke(ctx context.Context, id int64) (Key, error) {
 func (r *Keyring) Find(ctx context.Context, text string) (*Identity, error) {
 	made := secret(text)
 	if !made.isWellFormed() {
-		return nil, ErrUnknown
+		return nil, failure{Malformed}
 	}
 	return r.byHash(ctx, made.hash())
 }
@@ -118,8 +118,11 @@ func (r *Keyring) byHash(ctx context.Context, of hash) (*Identity, error) {
 // active returns whose key has a hash, of those that are known.
 func (r *Keyring) active(of hash) (*Identity, error) {
 	found, now := (*r.known.Load())[of], time.Now()
-	if found == nil || found.key.State(now) != "active" {
-		return nil, ErrUnknown
+	if found == nil {
+		return nil, failure{Unknown}
+	}
+	if state := found.key.State(now); state != stateActive {
+		return nil, failure{Reason(state)}
 	}
 	found.use(now)
 	return found.identity, nil

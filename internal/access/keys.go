@@ -103,13 +103,15 @@ type Key struct {
 func (k Key) State(now time.Time) string {
 	switch {
 	case k.RevokedAt != nil:
-		return "revoked"
+		return stateRevoked
 	case k.ExpiresAt != nil && !k.ExpiresAt.After(now):
-		return "expired"
+		return stateExpired
 	default:
-		return "active"
+		return stateActive
 	}
 }
+
+const stateActive, stateExpired, stateRevoked = "active", "expired", "revoked"
 
 const keyColumns = `key_id, beginning, name, scopes, user_id, coalesce(logs_per_second, 0), created_at, expires_at, revoked_at, last_used_at`
 

@@ -144,7 +144,7 @@ type foundSession struct {
 // Find returns whose session has a secret. It fails with [ErrUnknown].
 func (s *Sessions) Find(ctx context.Context, text string) (*Identity, error) {
 	if len(text) != randomLength {
-		return nil, ErrUnknown
+		return nil, failure{NoSession}
 	}
 	ctx, cancel := context.WithTimeout(ctx, sessionPatience)
 	defer cancel()
@@ -167,13 +167,13 @@ func (s *Sessions) Find(ctx context.Context, text string) (*Identity, error) {
 	})
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return nil, ErrUnknown
+		return nil, failure{NoSession}
 	case err != nil:
 		return nil, fmt.Errorf("finding a session: %w", err)
 	case found.keyHash == nil:
 		return found.Person.Identity(), nil
 	case s.keys == nil:
-		return nil, ErrUnknown
+		return nil, failure{NoSession}
 	default:
 		return s.keys.byHash(ctx, hash(found.keyHash))
 	}

@@ -239,7 +239,7 @@ func TestTheAuthorizationCountsMoreThanTheCookie(t *testing.T) {
 	_, secret := create(t, pool, backend())
 	begun, err := sessions.Begin(t.Context(), access.Person{Name: "Ben", Subject: "2", Operator: true})
 	require.NoError(t, err)
-	gate := access.NewGate(ring, tokens{"a.b.c"}, sessions, access.Cookies{})
+	gate := access.NewGate(ring, tokens{"a.b.c"}, sessions, access.Cookies{}, make(tally))
 	for _, test := range []struct{ authorization, cookie, want string }{
 		{"", "", ""},
 		{"", begun.Secret, "operator Ben (sub 2)"},

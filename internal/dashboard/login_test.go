@@ -16,12 +16,14 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"learninglog/command"
 	"learninglog/internal/access"
 	"learninglog/internal/dashboard"
+	"learninglog/internal/metrics"
 	"learninglog/internal/pgtest"
 	"learninglog/internal/postgres"
 	"learninglog/internal/problem"
@@ -72,7 +74,7 @@ func newClosedSite(t *testing.T, pool *pgxpool.Pool, provider dashboard.Provider
 		Logger:         logger,
 	})
 	require.NoError(t, err)
-	gate := access.NewGate(keys, nil, sessions, access.Cookies{})
+	gate := access.NewGate(keys, nil, sessions, access.Cookies{}, metrics.NewAuthentication(prometheus.NewRegistry()))
 	router := chi.NewRouter()
 	router.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

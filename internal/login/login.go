@@ -1,6 +1,6 @@
 // Package login lets people log in at a provider of OpenID Connect: [New] makes one of its
-// address. Nothing is asked of the provider until somebody needs it, so the service starts
-// and goes on while that is down.
+// address. What is needed of the provider is asked for when somebody needs it, so the service
+// starts and goes on while that is down.
 package login
 
 import (
@@ -85,8 +85,12 @@ func New(config Config) *Provider {
 	}
 }
 
-// Run renews the keys of the provider, now and then, until ctx ends.
+// Run warns if the provider can't be asked, because nobody may log in for days, and renews
+// its keys, now and then, until ctx ends.
 func (p *Provider) Run(ctx context.Context) {
+	if _, err := p.discover(ctx, always); err != nil && ctx.Err() == nil {
+		p.config.Logger.WarnContext(ctx, "nobody can log in yet; each login tries again", slog.Any("error", err))
+	}
 	renewing := time.NewTicker(renewKeysEvery)
 	defer renewing.Stop()
 	for {

@@ -17,6 +17,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -325,6 +326,44 @@ func TestNobodyCanTellWhoseATokenIsWhileTheProviderIsDown(t *testing.T) {
 	i.isDown.Store(true)
 	_, err = p.Identify(t.Context(), token)
 	assert.NoError(t, err, "nobody needs to be asked")
+}
+
+func TestItIsSaidAtOnceIfTheProviderIsDown(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	i.isDown.Store(true)
+	var log logged
+	p := i.provider(func(c *login.Config) { c.Secret, c.Logger = "a secret", slog.New(slog.NewTextHandler(&log, nil)) })
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+
+	go func() { p.Run(ctx); close(ended) }()
+
+	require.Eventually(t, func() bool { return log.String() != "" }, 10*time.Second, time.Millisecond)
+	end()
+	<-ended
+	said := log.String()
+	assert.Regexp(t, `^time=\S+ level=WARN msg="nobody can log in yet; each login tries again" error=".+ 503 Service Unavailable"\n$`, said)
+	assert.Contains(t, said, i.URL)
+	assert.NotContains(t, said, "a secret")
+}
+
+// logged is what was logged.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(text []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(text)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func TestALoginThatWasNotBegunHereIsRefused(t *testing.T) {
