@@ -333,6 +333,18 @@ func TestOthersReachAServiceOnlyIfItIsSaidWhatTheyMayDo(t *testing.T) {
 	open.mustCall(http.StatusOK, http.MethodGet, "/v1/rebuilds", "")
 }
 
+// Programs send the zero value of a time where it was forgotten: that is no "for ever".
+func TestAKeyThatHasExpiredIsNotCreated(t *testing.T) {
+	t.Parallel()
+	databaseURL := pgtest.URL(t)
+	s := serve(t, "--auth=keys", "--database-url", databaseURL)
+	s.key = newKey(t, databaseURL, "--scopes=keys")
+	for _, at := range []time.Time{{}, time.Unix(0, 0), time.Now()} {
+		got := s.mustCall(http.StatusUnprocessableEntity, http.MethodPost, "/v1/keys", fmt.Sprintf(`{"name":"x","scopes":["keys"],"expires_at":%q}`, at.UTC().Format(time.RFC3339)))
+		assert.Contains(t, string(got.body), "must be in the future")
+	}
+}
+
 func TestTheCommandsOfKeys(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)
@@ -351,6 +363,10 @@ func TestTheCommandsOfKeys(t *testing.T) {
 	assert.Regexp(t, `1 +of a test +llk_.{4}… +logs:write +- +100 +revoked`, out)
 	assert.NotContains(t, out, secret)
 
+	_, problems, _ = run(t, "key", "create", "--name=x", "--scopes=keys", "--expires=0d", "--database-url", databaseURL)
+	assert.Contains(t, problems, "--expires must be in the future")
+	_, problems, _ = run(t, "key", "create", "--name=x", "--scopes=keys", "--rate=1000000001", "--database-url", databaseURL)
+	assert.Contains(t, problems, "--rate must be from 1 to 1000000000")
 	for _, wrong := range [][]string{
 		{"rotate", "1"},
 		{"rotate", "77"},

@@ -52,7 +52,8 @@ func (c *keyCreateCommand) Validate() error {
 		return errors.New("--rate must be at least 1")
 	}
 	if err := c.wanted().Check(time.Now()); err != nil {
-		return fmt.Errorf("--%w", err)
+		flags := strings.NewReplacer("expires_at", "expires", "logs_per_second", "rate")
+		return errors.New("--" + flags.Replace(err.Error()))
 	}
 	return c.databaseFlags.Validate()
 }
@@ -66,7 +67,7 @@ func (c *keyCreateCommand) wanted() access.NewKey {
 		wanted.LogsPerSecond = *c.Rate
 	}
 	if c.Expires != nil {
-		wanted.ExpiresAt = time.Now().Add(c.Expires.duration)
+		wanted.ExpiresAt = new(time.Now().Add(c.Expires.duration))
 	}
 	return wanted
 }

@@ -82,6 +82,21 @@ func TestWhoFailsSeldomIsLookedAt(t *testing.T) {
 	}
 }
 
+// A proxy before the service may look at one of them, and the service at another.
+func TestSeveralAuthorizationsAreWorthNothing(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	_, known := create(t, pool, backend())
+	gate := access.NewGate(newKeyring(t, pool), nil, nil, access.Cookies{}, make(tally))
+	good := "Bearer " + known
+	for _, several := range [][]string{{good, good}, {good, "Basic x"}, {"Basic x", good}, {"", good}, {good, ""}} {
+		request := requestFrom(1, "")
+		request.Header["Authorization"] = several
+		_, err := gate.Identify(request)
+		require.ErrorIs(t, err, access.ErrUnknown, "%q", strings.ReplaceAll(strings.Join(several, "; "), known, "KEY"))
+	}
+}
+
 func TestMadeUpSessionsLockNobodyOut(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)

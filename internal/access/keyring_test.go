@@ -95,7 +95,7 @@ func TestKeysThatEndAreUnknown(t *testing.T) {
 	here, elsewhere := newKeyring(t, pool), newKeyring(t, pool)
 	keys := access.NewKeys(pool)
 	soon := backend()
-	soon.ExpiresAt = time.Now().Add(500 * time.Millisecond)
+	soon.ExpiresAt = new(time.Now().Add(500 * time.Millisecond))
 	_, expiring := create(t, pool, soon)
 	key, secret := create(t, pool, backend())
 	for _, ring := range []*access.Keyring{here, elsewhere} {
@@ -125,7 +125,7 @@ func TestRotatedKeysOverlap(t *testing.T) {
 	pool := pgtest.Pool(t)
 	ring, keys := newKeyring(t, pool), access.NewKeys(pool)
 	wanted := backend()
-	wanted.ExpiresAt = time.Now().Add(48 * time.Hour)
+	wanted.ExpiresAt = new(time.Now().Add(48 * time.Hour))
 	old, oldSecret := create(t, pool, wanted)
 
 	made, newSecret, err := keys.Rotate(t.Context(), old.ID, time.Hour)
@@ -155,7 +155,7 @@ func TestAKeyThatWasRotatedLastsAsLongEachTime(t *testing.T) {
 	keys := access.NewKeys(pool)
 	unlimited, _ := create(t, pool, backend())
 	limited := backend()
-	limited.ExpiresAt = time.Now().Add(48 * time.Hour)
+	limited.ExpiresAt = new(time.Now().Add(48 * time.Hour))
 	expiring, _ := create(t, pool, limited)
 	for range 2 {
 		made, _, err := keys.Rotate(t.Context(), unlimited.ID, time.Hour)
@@ -238,7 +238,8 @@ func TestWhatAKeyMustBe(t *testing.T) {
 		{"scopes", func(k *access.NewKey) { k.Scopes = []access.Scope{access.Open} }},
 		{"scopes", func(k *access.NewKey) { k.UserID, k.Scopes = &learner, []access.Scope{access.ManageKeys} }},
 		{"logs_per_second", func(k *access.NewKey) { k.LogsPerSecond = -1 }},
-		{"expires_at", func(k *access.NewKey) { k.ExpiresAt = time.Now() }},
+		{"expires_at", func(k *access.NewKey) { k.ExpiresAt = new(time.Now()) }},
+		{"expires_at", func(k *access.NewKey) { k.ExpiresAt = new(time.Time) }},
 	} {
 		wanted := backend()
 		test.change(&wanted)

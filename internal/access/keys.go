@@ -37,8 +37,8 @@ type NewKey struct {
 	UserID *uuid.UUID
 	// LogsPerSecond limits what it writes; 0 is the service's limit.
 	LogsPerSecond int
-	// ExpiresAt is until when it is known, or zero for always.
-	ExpiresAt time.Time
+	// ExpiresAt is until when it is known, or nil for always.
+	ExpiresAt *time.Time
 }
 
 // maxName is how many characters the name of a key has at most.
@@ -61,7 +61,7 @@ func (k NewKey) Check(now time.Time) error {
 		return fmt.Errorf("scopes must be of %s for a key of one user", joined(ofLearners()))
 	case k.LogsPerSecond < 0 || k.LogsPerSecond > maxRate:
 		return fmt.Errorf("logs_per_second must be from 1 to %d", maxRate)
-	case !k.ExpiresAt.IsZero() && !k.ExpiresAt.After(now):
+	case k.ExpiresAt != nil && !k.ExpiresAt.After(now):
 		return errors.New("expires_at must be in the future")
 	default:
 		return nil
@@ -136,7 +136,7 @@ func (k *Keys) Create(ctx context.Context, wanted NewKey) (Key, string, error) {
 		INSERT INTO learninglog_keys (hash, beginning, name, scopes, user_id, logs_per_second, expires_at, lifetime)
 		VALUES ($1, $2, $3, $4, $5, nullif($6, 0), $7, $7 - now())
 		RETURNING `+keyColumns,
-		hash[:], made.beginning(), wanted.Name, wanted.Scopes, wanted.UserID, wanted.LogsPerSecond, nullTime(wanted.ExpiresAt))
+		hash[:], made.beginning(), wanted.Name, wanted.Scopes, wanted.UserID, wanted.LogsPerSecond, wanted.ExpiresAt)
 	if err != nil {
 		return Key{}, "", fmt.Errorf("creating a key: %w", err)
 	}
@@ -209,11 +209,4 @@ func (k *Keys) one(ctx context.Context, sql string, arguments ...any) (Key, erro
 		return Key{}, ErrNotFound
 	}
 	return key, err
-}
-
-func nullTime(at time.Time) *time.Time {
-	if at.IsZero() {
-		return nil
-	}
-	return &at
 }

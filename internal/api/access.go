@@ -110,10 +110,15 @@ func isKnown(identity *access.Identity, learner string) bool {
 // turnAway answers with why somebody may not use a route.
 func (s *server) turnAway(w http.ResponseWriter, request *http.Request, err error) {
 	wrong := s.Problems.Of(request.Context(), err, "")
-	if wrong.Kind() == problem.Unauthenticated {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="learninglog"`)
-	}
+	challenge(w.Header(), wrong)
 	wrong.WriteJSON(w)
+}
+
+// challenge says how a request that is answered with a problem can say whom it is from.
+func challenge(header http.Header, wrong *problem.Problem) {
+	if wrong.Kind() == problem.Unauthenticated {
+		header.Set("WWW-Authenticate", `Bearer realm="learninglog"`)
+	}
 }
 
 // turnAwayFromPage is turnAway for people. Those who aren't logged in are led to where they
@@ -121,7 +126,8 @@ func (s *server) turnAway(w http.ResponseWriter, request *http.Request, err erro
 func (s *server) turnAwayFromPage(w http.ResponseWriter, request *http.Request, err error) {
 	wrong := s.Problems.Of(request.Context(), err, "")
 	login := s.Access.LoginPath()
-	if wrong.Kind() == problem.Unauthenticated && login != "" && request.Method == http.MethodGet {
+	isRead := request.Method == http.MethodGet || request.Method == http.MethodHead
+	if wrong.Kind() == problem.Unauthenticated && login != "" && isRead {
 		next := url.Values{"next": {request.URL.RequestURI()}}
 		http.Redirect(w, request, login+"?"+next.Encode(), http.StatusSeeOther)
 		return
@@ -130,6 +136,7 @@ func (s *server) turnAwayFromPage(w http.ResponseWriter, request *http.Request, 
 		http.Redirect(w, request, first, http.StatusSeeOther)
 		return
 	}
+	challenge(w.Header(), wrong)
 	s.Pages.Fail(w, request, wrong)
 }
 

@@ -169,9 +169,7 @@ func decodeKey(text []byte) (access.NewKey, error) {
 		Scopes:        o.takeScopes("scopes"),
 		UserID:        o.takeUUID("user_id", false),
 		LogsPerSecond: o.takeNumber("logs_per_second", 1, 1_000_000_000, 0),
-	}
-	if at := o.takeInstant("expires_at"); at != nil {
-		wanted.ExpiresAt = *at
+		ExpiresAt:     o.takeInstant("expires_at"),
 	}
 	if wrong := o.finish("name", "scopes", "user_id", "logs_per_second", "expires_at"); wrong != nil {
 		return access.NewKey{}, problem.Invalid.New("", wrong...)

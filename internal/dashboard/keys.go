@@ -138,7 +138,7 @@ func (f keyForm) wanted() (wanted access.NewKey, err error) {
 		if err != nil || days < 1 || days > 36_500 {
 			return access.NewKey{}, errors.New("days must be a whole number from 1 to 36500")
 		}
-		wanted.ExpiresAt = time.Now().AddDate(0, 0, days)
+		wanted.ExpiresAt = new(time.Now().AddDate(0, 0, days))
 	}
 	if f.Rate != "" {
 		if wanted.LogsPerSecond, err = strconv.Atoi(f.Rate); err != nil || wanted.LogsPerSecond < 1 {
