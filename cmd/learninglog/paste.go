@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 	"regexp"
 	"strings"
@@ -8,12 +9,16 @@ import (
 	"learninglog/internal/postgres"
 )
 
+// commandVariable is for containers: what people type there to call the program, which
+// was itself called by something else.
+const commandVariable = "LEARNINGLOG_COMMAND"
+
 // paste returns a command line that a person can paste: the program as it was
 // called, and the flags that select the database, unless the environment does. Of a
 // database URL it shows only the address, because the rest may be secret. Where there
 // is more, "…" makes the command fail until the person has filled it in.
 func (f databaseFlags) paste(arguments ...string) string {
-	words := append([]string{os.Args[0]}, arguments...)
+	words := arguments
 	switch {
 	case f.DatabaseURL != "":
 		if f.DatabaseURL != os.Getenv("DATABASE_URL") {
@@ -22,10 +27,11 @@ func (f databaseFlags) paste(arguments ...string) string {
 	case f.DataDir != defaultDataDir() && f.DataDir != os.Getenv("LEARNINGLOG_DATA_DIR"):
 		words = append(words, "--data-dir", f.DataDir)
 	}
-	for i, word := range words {
-		words[i] = quoted(word)
+	line := cmp.Or(os.Getenv(commandVariable), quoted(os.Args[0]))
+	for _, word := range words {
+		line += " " + quoted(word)
 	}
-	return strings.Join(words, " ")
+	return line
 }
 
 func shownURL(databaseURL string) string {
