@@ -48,8 +48,7 @@ func TestHintsWorkAsPasted(t *testing.T) {
 	}
 }
 
-// In a container the program is called by something else than people type, who read its
-// log and README.md.
+// In a container the program isn't called as people call it, who read its log or README.md.
 func TestTheFirstStartSaysHowToMakeAKey(t *testing.T) {
 	t.Parallel()
 	compose, err := os.ReadFile("../../docker-compose.yml")
@@ -67,9 +66,7 @@ func TestTheFirstStartSaysHowToMakeAKey(t *testing.T) {
 
 	said := regexp.MustCompile(`msg="nobody has a key yet" create="(.*?)"`).FindAllStringSubmatch(s.log.String(), -1)
 	require.Len(t, said, 1, s.log)
-	readme, err := os.ReadFile("../../README.md")
-	require.NoError(t, err)
-	assert.Contains(t, string(readme), said[0][1])
+	assert.Contains(t, readmeSection(t, "With Docker"), said[0][1])
 
 	pasted := exec.Command("sh", "-c", strings.Replace(said[0][1], string(command[1]), program, 1))
 	pasted.Env = there
@@ -77,6 +74,12 @@ func TestTheFirstStartSaysHowToMakeAKey(t *testing.T) {
 	require.NoError(t, err, said[0][1])
 	path := "/v1/users/" + uuid.NewString() + "/summary"
 	assert.Equal(t, http.StatusOK, s.with(strings.TrimSpace(string(key)), http.MethodGet, path, "", "").status)
+	mistaken := exec.Command(program, "key", "crate")
+	mistaken.Env = there
+	output, err := mistaken.CombinedOutput()
+	require.Error(t, err)
+	assert.Contains(t, string(output), "See: "+string(command[1])+" ")
+
 	s.stop()
 	assert.NotContains(t, start().log.String(), "nobody has a key yet")
 }
