@@ -82,7 +82,7 @@ func (g *Gate) IsStillKnown(r *http.Request) error {
 func (g *Gate) find(r *http.Request, mayAsk func() error, mayAskOf func(session string) error) (*Identity, error) {
 	authorization := r.Header.Get("Authorization")
 	if len(r.Header.Values("Authorization")) > 1 {
-		return nil, ErrUnknown // whatever is between might have looked at another one than this
+		return nil, failure{Malformed} // whatever is between might have looked at another one than this
 	}
 	if authorization == "" {
 		return g.bySession(r, mayAskOf)
