@@ -363,24 +363,25 @@ func TestTheCommandsOfKeys(t *testing.T) {
 	assert.Regexp(t, `1 +of a test +llk_.{4}… +logs:write +- +100 +revoked`, out)
 	assert.NotContains(t, out, secret)
 
-	_, problems, _ = run(t, "key", "create", "--name=x", "--scopes=keys", "--expires=0d", "--database-url", databaseURL)
-	assert.Contains(t, problems, "--expires must be in the future")
-	_, problems, _ = run(t, "key", "create", "--name=x", "--scopes=keys", "--rate=1000000001", "--database-url", databaseURL)
-	assert.Contains(t, problems, "--rate must be from 1 to 1000000000")
-	for _, wrong := range [][]string{
-		{"rotate", "1"},
-		{"rotate", "77"},
-		{"revoke", "77"},
-		{"create", "--name=x", "--scopes=all"},
-		{"create", "--name=x", "--scopes=keys", "--user", uuid.NewString()},
-		{"create", "--name=x", "--scopes=keys", "--expires=-1d"},
-		{"create", "--name=x", "--scopes=keys", "--expires=0d"},
-		{"create", "--name=x", "--scopes=keys", "--rate=0"},
-		{"create", "--name=a\u202eb", "--scopes=keys"},
+	for _, test := range []struct {
+		arguments []string
+		says      string
+	}{
+		{[]string{"rotate", "1"}, "there is no active key 1"},
+		{[]string{"rotate", "77"}, "there is no active key 77"},
+		{[]string{"revoke", "77"}, "there is no key 77"},
+		{[]string{"create", "--name=x", "--scopes=all"}, "--scopes must be of logs:write, logs:read, rebuilds, keys"},
+		{[]string{"create", "--name=x", "--scopes=keys,keys"}, "--scopes must be given once each"},
+		{[]string{"create", "--name=x", "--scopes=keys", "--user", uuid.NewString()}, "--scopes must be of logs:write, logs:read for a key of one user"},
+		{[]string{"create", "--name=x", "--scopes=keys", "--expires=-1d"}, "--expires: must be a time such as 90d or 12h"},
+		{[]string{"create", "--name=x", "--scopes=keys", "--expires=0d"}, "--expires must be in the future"},
+		{[]string{"create", "--name=x", "--scopes=keys", "--rate=0"}, "--rate must be at least 1"},
+		{[]string{"create", "--name=x", "--scopes=keys", "--rate=1000000001"}, "--rate must be from 1 to 1000000000"},
+		{[]string{"create", "--name=a\u202eb", "--scopes=keys"}, "--name must be of 1 to 100 printable characters"},
 	} {
-		_, problems, status := run(t, append(append([]string{"key"}, wrong...), "--database-url", databaseURL)...)
-		assert.Equal(t, 2, status, wrong)
-		assert.NotEmpty(t, problems, wrong)
+		_, problems, status := run(t, append(append([]string{"key"}, test.arguments...), "--database-url", databaseURL)...)
+		assert.Equal(t, 2, status, test.arguments)
+		assert.Contains(t, problems, test.says, test.arguments)
 	}
 }
 

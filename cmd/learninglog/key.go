@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,11 +52,23 @@ func (c *keyCreateCommand) Validate() error {
 	if c.Rate != nil && *c.Rate < 1 {
 		return errors.New("--rate must be at least 1")
 	}
-	if err := c.wanted().Check(time.Now()); err != nil {
-		flags := strings.NewReplacer("expires_at", "expires", "logs_per_second", "rate")
-		return errors.New("--" + flags.Replace(err.Error()))
+	err := c.wanted().Check(time.Now())
+	if wrong, ok := errors.AsType[*access.InvalidKeyError](err); ok {
+		return fmt.Errorf("--%s %s", flagOf(wrong.Field), wrong.Message)
 	}
-	return c.databaseFlags.Validate()
+	return cmp.Or(err, c.databaseFlags.Validate())
+}
+
+// flagOf returns the name of the flag that says a field of a key.
+func flagOf(field access.KeyField) string {
+	switch field {
+	case access.KeyLogsPerSecond:
+		return "rate"
+	case access.KeyExpiresAt:
+		return "expires"
+	case access.KeyName, access.KeyScopes:
+	}
+	return string(field)
 }
 
 func (c *keyCreateCommand) wanted() access.NewKey {

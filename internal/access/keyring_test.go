@@ -227,23 +227,26 @@ func TestWhatAKeyMustBe(t *testing.T) {
 	t.Parallel()
 	learner := uuid.New()
 	for _, test := range []struct {
-		wrong  string
+		wrong  access.KeyField
 		change func(*access.NewKey)
 	}{
-		{"name", func(k *access.NewKey) { k.Name = " " }},
-		{"name", func(k *access.NewKey) { k.Name = strings.Repeat("x", 101) }},
-		{"name", func(k *access.NewKey) { k.Name = "a\nb" }},
-		{"scopes", func(k *access.NewKey) { k.Scopes = nil }},
-		{"scopes", func(k *access.NewKey) { k.Scopes = append(k.Scopes, k.Scopes...) }},
-		{"scopes", func(k *access.NewKey) { k.Scopes = []access.Scope{access.Open} }},
-		{"scopes", func(k *access.NewKey) { k.UserID, k.Scopes = &learner, []access.Scope{access.ManageKeys} }},
-		{"logs_per_second", func(k *access.NewKey) { k.LogsPerSecond = -1 }},
-		{"expires_at", func(k *access.NewKey) { k.ExpiresAt = new(time.Now()) }},
-		{"expires_at", func(k *access.NewKey) { k.ExpiresAt = new(time.Time) }},
+		{access.KeyName, func(k *access.NewKey) { k.Name = " " }},
+		{access.KeyName, func(k *access.NewKey) { k.Name = strings.Repeat("x", 101) }},
+		{access.KeyName, func(k *access.NewKey) { k.Name = "a\nb" }},
+		{access.KeyScopes, func(k *access.NewKey) { k.Scopes = nil }},
+		{access.KeyScopes, func(k *access.NewKey) { k.Scopes = append(k.Scopes, k.Scopes...) }},
+		{access.KeyScopes, func(k *access.NewKey) { k.Scopes = []access.Scope{access.Open} }},
+		{access.KeyScopes, func(k *access.NewKey) { k.UserID, k.Scopes = &learner, []access.Scope{access.ManageKeys} }},
+		{access.KeyLogsPerSecond, func(k *access.NewKey) { k.LogsPerSecond = -1 }},
+		{access.KeyExpiresAt, func(k *access.NewKey) { k.ExpiresAt = new(time.Now()) }},
+		{access.KeyExpiresAt, func(k *access.NewKey) { k.ExpiresAt = new(time.Time) }},
 	} {
 		wanted := backend()
 		test.change(&wanted)
-		assert.ErrorContains(t, wanted.Check(time.Now()), test.wrong+" must be")
+		wrong, ok := errors.AsType[*access.InvalidKeyError](wanted.Check(time.Now()))
+		require.True(t, ok)
+		assert.Equal(t, test.wrong, wrong.Field)
+		assert.Contains(t, wrong.Message, "must be")
 	}
 }
 

@@ -109,17 +109,14 @@ func (p *Pages) createKey(w http.ResponseWriter, r *http.Request) error {
 		Scopes: r.PostForm["scope"],
 	}
 	wanted, err := form.wanted()
-	if err == nil {
-		err = wanted.Check(time.Now())
-	}
 	if err != nil {
-		form.Wrong = capital(strings.ReplaceAll(err.Error(), "_", " ")) + "."
+		form.Wrong = capital(err.Error()) + "."
 		return p.showKeys(w, r, http.StatusUnprocessableEntity, keysPage{Form: form})
 	}
 	return p.showCreated(w, r, func() (access.Key, string, error) { return p.Keys.Create(r.Context(), wanted) })
 }
 
-// wanted returns the key in the form. The text of its error begins with the name of what is
+// wanted returns the key in the form, which is checked. The text of its error begins with the name of what is
 // wrong.
 func (f keyForm) wanted() (wanted access.NewKey, err error) {
 	wanted.Name = f.Name
@@ -145,7 +142,23 @@ func (f keyForm) wanted() (wanted access.NewKey, err error) {
 			return access.NewKey{}, errors.New("logs a second must be a whole number from 1")
 		}
 	}
-	return wanted, nil
+	err = wanted.Check(time.Now())
+	if wrong, ok := errors.AsType[*access.InvalidKeyError](err); ok {
+		return access.NewKey{}, errors.New(labelOf(wrong.Field) + " " + wrong.Message)
+	}
+	return wanted, err
+}
+
+// labelOf returns what the form calls a field.
+func labelOf(field access.KeyField) string {
+	switch field {
+	case access.KeyLogsPerSecond:
+		return "logs a second"
+	case access.KeyExpiresAt:
+		return "days"
+	case access.KeyName, access.KeyScopes:
+	}
+	return string(field)
 }
 
 // rotateKey replaces a key by one that is like it, and shows that.
