@@ -13,14 +13,6 @@ import (
 	"learninglog/internal/problem"
 )
 
-// Keys are the keys of callers, an [access.Keyring].
-type Keys interface {
-	Create(ctx context.Context, wanted access.NewKey) (access.Key, string, error)
-	List(ctx context.Context) ([]access.Key, error)
-	Rotate(ctx context.Context, id int64, overlap time.Duration) (access.Key, string, error)
-	Revoke(ctx context.Context, id int64) (access.Key, error)
-}
-
 // NewKey is a key that is to be created. It documents what decodeKey reads.
 type NewKey struct {
 	_ struct{} `additionalProperties:"false"`

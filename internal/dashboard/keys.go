@@ -1,7 +1,6 @@
 package dashboard
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -15,14 +14,6 @@ import (
 	"learninglog/internal/access"
 	"learninglog/internal/problem"
 )
-
-// Keys are the keys of callers, an [access.Keyring].
-type Keys interface {
-	Create(ctx context.Context, wanted access.NewKey) (access.Key, string, error)
-	List(ctx context.Context) ([]access.Key, error)
-	Rotate(ctx context.Context, id int64, overlap time.Duration) (access.Key, string, error)
-	Revoke(ctx context.Context, id int64) (access.Key, error)
-}
 
 // keysPage is what the page of keys shows.
 type keysPage struct {
