@@ -124,19 +124,11 @@ func (c *keyListCommand) Run(ctx context.Context, stdout io.Writer) error {
 		_, _ = fmt.Fprintln(table, "id\tname\tkey\tscopes\tuser\tlogs a second\tstate\texpires\tlast used, by the last note")
 		now := time.Now()
 		for _, k := range listed {
-			_, _ = fmt.Fprintf(table, "%d\t%s\t%s…\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Beginning, scopeNames(k.Scopes),
+			_, _ = fmt.Fprintf(table, "%d\t%s\t%s…\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Beginning, access.JoinScopes(k.Scopes, ","),
 				orDash(k.UserID), rateOrDash(k.LogsPerSecond), k.State(now), dateOrDash(k.ExpiresAt), dateOrDash(k.LastUsedAt))
 		}
 		return table.Flush()
 	})
-}
-
-func scopeNames(scopes []access.Scope) string {
-	names := make([]string, len(scopes))
-	for i, scope := range scopes {
-		names[i] = string(scope)
-	}
-	return strings.Join(names, ",")
 }
 
 func orDash(id *uuid.UUID) string {

@@ -45,15 +45,16 @@ func ParseScope(name string) (Scope, error) {
 	if scope := Scope(name); slices.Contains(Scopes(), scope) {
 		return scope, nil
 	}
-	return "", fmt.Errorf("must be of %s", joined(Scopes()))
+	return "", fmt.Errorf("must be of %s", JoinScopes(Scopes(), ", "))
 }
 
-func joined(scopes []Scope) string {
+// JoinScopes returns the names of scopes as one text.
+func JoinScopes(scopes []Scope, separator string) string {
 	names := make([]string, len(scopes))
 	for i, scope := range scopes {
 		names[i] = string(scope)
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(names, separator)
 }
 
 // Identity is whoever a request is from, and what they may do.

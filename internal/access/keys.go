@@ -72,13 +72,13 @@ func (k NewKey) Check(now time.Time) error {
 	case !isName(k.Name):
 		return &InvalidKeyError{KeyName, fmt.Sprintf("must be of 1 to %d printable characters", maxName)}
 	case len(k.Scopes) == 0:
-		return &InvalidKeyError{KeyScopes, "must be some of " + joined(Scopes())}
+		return &InvalidKeyError{KeyScopes, "must be some of " + JoinScopes(Scopes(), ", ")}
 	case hasTwice(k.Scopes):
 		return &InvalidKeyError{KeyScopes, "must be given once each"}
 	case !within(k.Scopes, Scopes()):
-		return &InvalidKeyError{KeyScopes, "must be of " + joined(Scopes())}
+		return &InvalidKeyError{KeyScopes, "must be of " + JoinScopes(Scopes(), ", ")}
 	case k.UserID != nil && !within(k.Scopes, ofLearners()):
-		return &InvalidKeyError{KeyScopes, "must be of " + joined(ofLearners()) + " for a key of one user"}
+		return &InvalidKeyError{KeyScopes, "must be of " + JoinScopes(ofLearners(), ", ") + " for a key of one user"}
 	case k.LogsPerSecond < 0 || k.LogsPerSecond > maxRate:
 		return &InvalidKeyError{KeyLogsPerSecond, fmt.Sprintf("must be from 1 to %d", maxRate)}
 	case k.ExpiresAt != nil && !k.ExpiresAt.After(now):

@@ -3,7 +3,6 @@ package audit
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"learninglog/internal/access"
@@ -53,11 +52,7 @@ func (k Keys) Revoke(ctx context.Context, id int64) (access.Key, error) {
 
 // describeKey says what a key may do.
 func describeKey(key access.Key) string {
-	scopes := make([]string, len(key.Scopes))
-	for i, scope := range key.Scopes {
-		scopes[i] = string(scope)
-	}
-	text := fmt.Sprintf("key %d (%q): %s", key.ID, key.Name, strings.Join(scopes, ", "))
+	text := fmt.Sprintf("key %d (%q): %s", key.ID, key.Name, access.JoinScopes(key.Scopes, ", "))
 	if key.UserID != nil {
 		text += ", of user " + key.UserID.String()
 	}
