@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -193,33 +192,25 @@ func (m *matrix) ask(method, path, key string) int {
 
 func (m *matrix) send(method string, q asked, key string) answer {
 	m.t.Helper()
-	request, err := http.NewRequestWithContext(context.Background(), method, m.service.base+q.path, strings.NewReader(q.body))
-	require.NoError(m.t, err)
-	if q.body != "" {
-		request.Header.Set("Content-Type", q.contentType)
-	}
-	if key != "" {
-		request.Header.Set("Authorization", "Bearer "+key)
-	}
 	m.asked++ // each time from another address: one that fails often would be kept waiting
-	request.Header.Set("X-Forwarded-For", fmt.Sprintf("10.0.%d.%d", m.asked/250, 1+m.asked%250))
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response, err := client.Do(request)
-	require.NoError(m.t, err)
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(response.Body)
-	require.NoError(m.t, err)
-	for _, header := range response.Header {
+	headers := []string{"X-Forwarded-For", fmt.Sprintf("10.0.%d.%d", m.asked/250, 1+m.asked%250)}
+	got := m.service.with(key, method, q.path, q.contentType, q.body, headers...)
+	for _, header := range got.header {
 		assert.NotContains(m.t, strings.Join(header, " "), "llk_", "%s %s", method, q.path)
 	}
-	return answer{status: response.StatusCode, header: response.Header, body: body}
+	return got
 }
 
-// with sends requests with a key.
-func (s *service) with(key, method, path, contentType, body string) answer {
+// with sends a request with a key or a token, if there is one, and more headers.
+func (s *service) with(key, method, path, contentType, body string, headers ...string) answer {
 	s.t.Helper()
-	m := &matrix{t: s.t.(*testing.T), service: s} //nolint:forcetypeassert // it is one
-	return m.send(method, asked{path, contentType, body}, key)
+	if contentType != "" {
+		headers = append(headers, "Content-Type", contentType)
+	}
+	if key != "" {
+		headers = append(headers, "Authorization", "Bearer "+key)
+	}
+	return s.try(method, path, body, headers...)
 }
 
 // newKey creates a key.

@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -23,13 +21,6 @@ import (
 
 	"learninglog/internal/pgtest"
 )
-
-func fileOf(t testing.TB, text string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "file")
-	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-	return path
-}
 
 // visitor is a browser without scripts.
 type visitor struct {
@@ -86,18 +77,6 @@ func (v *visitor) logIn(s *service, page, name string) shown {
 	return v.goTo(login, url.Values{"id": {id[1]}, "username": {name}, "password": {theirPassword}})
 }
 
-// status is that of a call of the API with a token.
-func (s *service) statusWith(t testing.TB, token, path string) int {
-	t.Helper()
-	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, s.base+path, nil)
-	require.NoError(t, err)
-	request.Header.Set("Authorization", "Bearer "+token)
-	answer, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
-	return answer.StatusCode
-}
-
 func TestPeopleLogInAtAProvider(t *testing.T) {
 	t.Parallel()
 	p, database := newProvider(t), pgtest.URL(t)
@@ -151,7 +130,7 @@ func TestASessionThatWasLoggedOutIsWorthNothingOnAnyReplica(t *testing.T) {
 	database := pgtest.URL(t)
 	first := serve(t, "--database-url="+database, "--auth=keys")
 	second := serve(t, "--database-url="+database, "--auth=keys")
-	key := newKeyFor(t, database, "--scopes=logs:read,rebuilds")
+	key := newKey(t, database, "--scopes=logs:read,rebuilds")
 	v := newVisitor(t)
 	entered := v.goTo(first.base+"/login", url.Values{"key": {key}, "next": {"/admin"}})
 	require.Equal(t, http.StatusOK, entered.status, entered.text)
@@ -179,24 +158,16 @@ func TestALoginLeadsToThePageThatTheVisitorMaySee(t *testing.T) {
 		"/admin/keys":       {"--scopes=keys"},
 		"/users/" + learner: {"--scopes=logs:read", "--user=" + learner},
 	} {
-		entered := newVisitor(t).goTo(s.base+"/login", url.Values{"key": {newKeyFor(t, database, flags...)}})
+		entered := newVisitor(t).goTo(s.base+"/login", url.Values{"key": {newKey(t, database, flags...)}})
 		assert.Equal(t, http.StatusOK, entered.status, "%s: %s", want, entered.text)
 		assert.Equal(t, want, entered.address.Path)
 	}
 	for shown, scopes := range map[bool]string{false: "rebuilds", true: "rebuilds,keys"} {
-		operator := newVisitor(t).goTo(s.base+"/login", url.Values{"key": {newKeyFor(t, database, "--scopes="+scopes)}})
+		operator := newVisitor(t).goTo(s.base+"/login", url.Values{"key": {newKey(t, database, "--scopes="+scopes)}})
 		assert.Equal(t, shown, strings.Contains(operator.text, `href="/admin/keys"`), scopes)
 	}
-	writer := newVisitor(t).goTo(s.base+"/login", url.Values{"key": {newKeyFor(t, database, "--scopes=logs:write")}})
+	writer := newVisitor(t).goTo(s.base+"/login", url.Values{"key": {newKey(t, database, "--scopes=logs:write")}})
 	assert.Equal(t, http.StatusForbidden, writer.status, "there is no page for them")
-}
-
-// newKeyFor returns a new key for a database.
-func newKeyFor(t testing.TB, database string, flags ...string) string {
-	t.Helper()
-	made, problems, status := run(t, append([]string{"key", "create", "--database-url=" + database, "--name=test"}, flags...)...)
-	require.Zero(t, status, problems)
-	return strings.TrimSpace(made)
 }
 
 // idToken logs in as an app would, and returns the ID token that it gets.
@@ -233,11 +204,11 @@ func TestTokensOfTheProviderAreForTheAPI(t *testing.T) {
 	own, others := "/v1/users/"+p.learner.String()+"/summary", "/v1/users/"+uuid.NewString()+"/summary"
 
 	learner, operator := p.idToken(s, aLearner), p.idToken(s, anOperator)
-	assert.Equal(t, http.StatusOK, s.statusWith(t, learner, own))
-	assert.Equal(t, http.StatusNotFound, s.statusWith(t, learner, others))
-	assert.Equal(t, http.StatusForbidden, s.statusWith(t, learner, "/v1/rebuilds"))
-	assert.Equal(t, http.StatusOK, s.statusWith(t, operator, "/v1/rebuilds"))
-	assert.Equal(t, http.StatusOK, s.statusWith(t, newKeyFor(t, database, "--scopes=logs:read"), own), "keys are for it, too")
+	assert.Equal(t, http.StatusOK, s.with(learner, http.MethodGet, own, "", "").status)
+	assert.Equal(t, http.StatusNotFound, s.with(learner, http.MethodGet, others, "", "").status)
+	assert.Equal(t, http.StatusForbidden, s.with(learner, http.MethodGet, "/v1/rebuilds", "", "").status)
+	assert.Equal(t, http.StatusOK, s.with(operator, http.MethodGet, "/v1/rebuilds", "", "").status)
+	assert.Equal(t, http.StatusOK, s.with(newKey(t, database, "--scopes=logs:read"), http.MethodGet, own, "", "").status, "keys are for it, too")
 
 	with := func(name string, value any) string {
 		claims := map[string]any{
@@ -249,7 +220,7 @@ func TestTokensOfTheProviderAreForTheAPI(t *testing.T) {
 		require.NoError(t, err)
 		return oidctest.SignIDToken(p.key.Load().private, p.key.Load().id, "RS256", string(text))
 	}
-	require.Equal(t, http.StatusOK, s.statusWith(t, with("sub", learnersSubject), own), "what the others differ from")
+	require.Equal(t, http.StatusOK, s.with(with("sub", learnersSubject), http.MethodGet, own, "", "").status, "what the others differ from")
 	for name, token := range map[string]string{
 		"expired":        with("exp", time.Now().Add(-time.Hour).Unix()),
 		"for others":     with("aud", "others"),
@@ -258,18 +229,18 @@ func TestTokensOfTheProviderAreForTheAPI(t *testing.T) {
 		"made up":        "a.b.c",
 		"another's body": strings.Join([]string{strings.Split(learner, ".")[0], strings.Split(operator, ".")[1], strings.Split(learner, ".")[2]}, "."),
 	} {
-		assert.Equal(t, http.StatusUnauthorized, s.statusWith(t, token, own), name)
+		assert.Equal(t, http.StatusUnauthorized, s.with(token, http.MethodGet, own, "", "").status, name)
 	}
 
 	// The provider signs by another key from now on.
 	p.rotate()
 	renewed := p.idToken(s, aLearner)
-	require.Eventually(t, func() bool { return s.statusWith(t, renewed, own) == http.StatusOK }, eventually, often)
-	assert.NotEqual(t, http.StatusOK, s.statusWith(t, learner, own), "the old key is known no more, or nobody can tell")
+	require.Eventually(t, func() bool { return s.with(renewed, http.MethodGet, own, "", "").status == http.StatusOK }, eventually, often)
+	assert.NotEqual(t, http.StatusOK, s.with(learner, http.MethodGet, own, "", "").status, "the old key is known no more, or nobody can tell")
 	assert.Equal(t, http.StatusOK, newVisitor(t).logIn(s, "/", aLearner).status)
 
 	p.isUp.Store(false)
-	assert.Equal(t, http.StatusOK, s.statusWith(t, renewed, own), "nobody needs to be asked")
+	assert.Equal(t, http.StatusOK, s.with(renewed, http.MethodGet, own, "", "").status, "nobody needs to be asked")
 }
 
 // unsigned returns a token with the same claims that says it needs no signature.
@@ -280,7 +251,7 @@ func unsigned(token string) string {
 
 func TestALoginNeedsItsFlags(t *testing.T) {
 	t.Parallel()
-	file := fileOf(t, "")
+	file := writeFile(t, "file", "")
 	for want, flags := range map[string][]string{
 		"--auth=oidc needs --oidc-issuer":                 {"--auth=oidc"},
 		"--auth=oidc needs --oidc-client-id":              {"--auth=oidc", "--oidc-issuer=https://a.example.com"},
@@ -312,7 +283,7 @@ func TestThePublicURLIsWhereCookiesAndHostsAreFrom(t *testing.T) {
 		}
 		return ready != nil
 	}, eventually, often)
-	key := newKeyFor(t, database, "--scopes=logs:read")
+	key := newKey(t, database, "--scopes=logs:read")
 	form := url.Values{"key": {key}}.Encode()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.base+"/login", strings.NewReader(form))
 	require.NoError(t, err)

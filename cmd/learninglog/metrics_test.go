@@ -122,8 +122,8 @@ func TestMetricsOfThoseWhoAreTurnedAway(t *testing.T) {
 	p, database := newProvider(t), pgtest.URL(t)
 	s := serve(t, p.flags(t, database)...)
 	p.knows(s)
-	operator := newKeyFor(t, database, "--scopes=rebuilds")
-	revoked, expired := newKeyFor(t, database, "--scopes=logs:read"), newKeyFor(t, database, "--scopes=logs:read")
+	operator := newKey(t, database, "--scopes=rebuilds")
+	revoked, expired := newKey(t, database, "--scopes=logs:read"), newKey(t, database, "--scopes=logs:read")
 	_, problems, status := run(t, "key", "revoke", "2", "--database-url", database)
 	require.Zero(t, status, problems)
 	_, err := pgtest.Open(t, database).Exec(t.Context(), `UPDATE learninglog_keys SET expires_at = now() WHERE key_id = 3`)
@@ -134,7 +134,7 @@ func TestMetricsOfThoseWhoAreTurnedAway(t *testing.T) {
 	ask(operator)
 	ask(revoked)
 	ask(expired)
-	ask(newKeyFor(t, pgtest.URL(t), "--scopes=rebuilds")) // of another database
+	ask(newKey(t, pgtest.URL(t), "--scopes=rebuilds")) // of another database
 	ask(operator[:len(operator)-1])
 	ask("a.b.c")
 	newVisitor(t).goTo(s.base+"/login/callback?state=x&code=x", nil)
