@@ -34,7 +34,7 @@ func (*keyCommand) Help() string {
   learninglog key create --name "Aiko's phone" --scopes logs:write,logs:read --user 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22
   learninglog key create --name prometheus --scopes rebuilds --expires 90d
 
-The scopes: logs:write records logs and takes them back; logs:read reads them, and what is made of them; rebuilds is for operators: rebuilds, verifications, re-zones, metrics and /admin; keys creates and revokes keys.`
+The scopes: logs:write records logs and takes them back; logs:read reads them, and what is made of them; rebuilds is for operators: rebuilds, verifications, re-zones, metrics and /admin; keys creates and revokes keys, also at /admin/keys.`
 }
 
 type keyCreateCommand struct {
@@ -43,7 +43,7 @@ type keyCreateCommand struct {
 	Name    string         `required:"" help:"What people call it, such as backend."`
 	Scopes  []access.Scope `required:"" help:"What it may do: some of logs:write, logs:read, rebuilds, keys, joined by commas."`
 	User    *userID        `placeholder:"UUID" help:"The only learner whose logs it may write and read."`
-	Rate    *int           `placeholder:"LOGS" help:"How many logs a second it may write, on average."`
+	Rate    *int           `placeholder:"LOGS" help:"How many logs a second it may write, on average. Without it, as many as serve --logs-per-second says."`
 	Expires *days          `placeholder:"TIME" help:"After what time it is no longer known, such as 90d or 12h. Without it, it is known until it is revoked."`
 }
 
