@@ -86,7 +86,7 @@ func (s *service) startAccess(ctx context.Context) error {
 		tokens, s.login.Provider = provider, provider
 	}
 	gate := access.NewGate(keyring, tokens, sessions, cookies)
-	s.access = gate
+	s.access, s.login.Try = gate, gate.TryLogin
 	if keyring != nil {
 		s.login.BeginWithKey = gate.BeginSession
 		s.keys = audit.Keys{KeyStore: keyring, Trail: s.trail}

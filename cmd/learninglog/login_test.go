@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -276,6 +277,38 @@ func TestTokensOfTheProviderAreForTheAPI(t *testing.T) {
 func unsigned(token string) string {
 	const header = "eyJhbGciOiJub25lIn0" // {"alg":"none"}
 	return header + "." + strings.Split(token, ".")[1] + "."
+}
+
+// Otherwise anybody could make the service ask the provider as often as they like.
+func TestWhoeverMakesUpLoginsIsHeldUp(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t)
+	s := serve(t, append(p.flags(t, pgtest.URL(t)), "--trusted-proxies=127.0.0.1")...)
+	p.knows(s)
+	var asked atomic.Int64
+	known := p.serve
+	p.serve = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			asked.Add(1)
+		}
+		known.ServeHTTP(w, r)
+	})
+	comeBack := func(address, cookie string) int {
+		return s.try(http.MethodGet, "/login/callback?state=x&code=y", "", "X-Forwarded-For", address, "Cookie", cookie).status
+	}
+	const madeUp = "learninglog-login=state=x&nonce=x&verifier=x"
+	for range 30 {
+		assert.Equal(t, http.StatusUnauthorized, comeBack("203.0.113.1", ""), "it costs nothing, so it doesn't count")
+	}
+	var statuses []int
+	for range 30 {
+		statuses = append(statuses, comeBack("203.0.113.1", madeUp))
+	}
+	assert.Equal(t, http.StatusUnauthorized, statuses[0])
+	assert.Equal(t, http.StatusTooManyRequests, statuses[len(statuses)-1])
+	assert.Positive(t, asked.Load())
+	assert.Less(t, asked.Load(), int64(30))
+	assert.Equal(t, http.StatusUnauthorized, comeBack("203.0.113.2", madeUp), "from another address")
 }
 
 func TestALoginNeedsItsFlags(t *testing.T) {

@@ -131,6 +131,21 @@ func (g *Gate) BeginSession(ctx context.Context, key string) (Session, error) {
 	return begun, err
 }
 
+// TryLogin lets somebody log in elsewhere. It fails as that does, or with a
+// [*TooManyFailuresError] if too much from their address was worth nothing. What fails with
+// [ErrUnknown] counts to that.
+func (g *Gate) TryLogin(ctx context.Context, logIn func() error) error {
+	who := caller.Of(ctx)
+	if err := g.failures.check(who); err != nil {
+		return err
+	}
+	err := logIn()
+	if errors.Is(err, ErrUnknown) {
+		g.failures.note(who)
+	}
+	return err
+}
+
 // LoginPath is where people log in, or empty if they can't.
 func (g *Gate) LoginPath() string {
 	if g.sessions == nil {

@@ -20,6 +20,9 @@ type Login struct {
 	BeginWithKey func(ctx context.Context, key string) (access.Session, error)
 	// Provider is where people log in, or nil.
 	Provider Provider
+	// Try lets somebody finish a login there, unless they fail too often. It must be set if
+	// Provider is.
+	Try func(ctx context.Context, logIn func() error) error
 }
 
 // Provider logs people in elsewhere.
@@ -31,7 +34,8 @@ type Provider interface {
 	Start(ctx context.Context, next string) (address, attempt string, err error)
 	// Finish returns who has logged in, and to which page they come back, from what the
 	// browser has kept and what the provider has sent along. It fails with an
-	// [access.RefusedLogin], or with [access.ErrProviderAway].
+	// [access.RefusedLogin], which is an [access.ErrUnknown] too if the provider had to be
+	// asked, or with [access.ErrProviderAway].
 	Finish(ctx context.Context, attempt string, sent url.Values) (p access.Person, next string, err error)
 }
 
@@ -111,7 +115,12 @@ func (p *Pages) startLogin(w http.ResponseWriter, r *http.Request) error {
 func (p *Pages) finishLogin(w http.ResponseWriter, r *http.Request) error {
 	attempt := p.Login.Cookies.Get(r, access.AttemptCookie)
 	p.Login.Cookies.Set(w, r, access.AttemptCookie, "", 0) // each is good for one try
-	person, next, err := p.Login.Provider.Finish(r.Context(), attempt, r.URL.Query())
+	var person access.Person
+	var next string
+	err := p.Login.Try(r.Context(), func() (err error) {
+		person, next, err = p.Login.Provider.Finish(r.Context(), attempt, r.URL.Query())
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -61,18 +61,18 @@ func newClosedSite(t *testing.T, pool *pgxpool.Pool, provider dashboard.Provider
 	require.NoError(t, err)
 	keys := access.NewKeyring(pool, 0, logger)
 	sessions := access.NewSessions(pool, keys, "https://login.example.com", logger)
+	gate := access.NewGate(keys, nil, sessions, access.Cookies{})
 	pages, err := dashboard.New(dashboard.Config{
 		Reader:         query.NewReader(pool, time.UTC),
 		Recorder:       command.NewRecorder(pool, command.Config{}),
 		Zone:           time.UTC,
 		Operations:     &dashboard.Operations{},
-		Login:          &dashboard.Login{Sessions: sessions, BeginWithKey: sessions.BeginWithKey, Provider: provider},
+		Login:          &dashboard.Login{Sessions: sessions, BeginWithKey: sessions.BeginWithKey, Provider: provider, Try: gate.TryLogin},
 		Problems:       problem.NewTable(postgres.Unavailable, func() time.Duration { return time.Second }, logger),
 		RequestTimeout: time.Minute,
 		Logger:         logger,
 	})
 	require.NoError(t, err)
-	gate := access.NewGate(keys, nil, sessions, access.Cookies{})
 	router := chi.NewRouter()
 	router.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -137,8 +137,9 @@ func (p *Provider) Start(ctx context.Context, next string) (address, kept string
 }
 
 // Finish returns who has logged in, and to which page they come back, from what the browser
-// has kept and what the provider has sent along. It fails with an [access.RefusedLogin], or
-// with [access.ErrProviderAway].
+// has kept and what the provider has sent along. It fails with an [access.RefusedLogin], which
+// is an [access.ErrUnknown] too if the provider had to be asked, or with
+// [access.ErrProviderAway].
 func (p *Provider) Finish(ctx context.Context, kept string, sent url.Values) (person access.Person, next string, err error) {
 	a, ok := parseAttempt(kept)
 	if !ok || subtle.ConstantTimeCompare([]byte(a.state), []byte(sent.Get("state"))) == 0 {
@@ -149,6 +150,9 @@ func (p *Provider) Finish(ctx context.Context, kept string, sent url.Values) (pe
 		return access.Person{}, "", access.RefusedLogin("The provider where you wanted to log in didn't let you, or you went back.")
 	}
 	token, err := p.exchange(ctx, sent.Get("code"), a)
+	if refused, ok := errors.AsType[access.RefusedLogin](err); ok {
+		err = fmt.Errorf("%w: %w", access.ErrUnknown, refused)
+	}
 	if err != nil {
 		return access.Person{}, "", err
 	}

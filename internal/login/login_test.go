@@ -345,6 +345,7 @@ func TestALoginThatWasNotBegunHereIsRefused(t *testing.T) {
 		_, _, err = p.Finish(t.Context(), test.kept, sent)
 		var refused access.RefusedLogin
 		assert.ErrorAs(t, err, &refused, name)
+		assert.NotErrorIs(t, err, access.ErrUnknown, "the provider wasn't asked: pages of other sites can make browsers send that")
 	}
 }
 
@@ -389,6 +390,7 @@ func TestWhatTheProviderGivesForACodeIsChecked(t *testing.T) {
 
 		_, isRefused := errors.AsType[access.RefusedLogin](err)
 		assert.Equal(t, test.want == "refused", isRefused, "%s: %v", name, err)
+		assert.Equal(t, isRefused, errors.Is(err, access.ErrUnknown), "it counts: %s: %v", name, err)
 		assert.Equal(t, test.want == "away", errors.Is(err, access.ErrProviderAway), "%s: %v", name, err)
 		if test.want == "entered" {
 			require.NoError(t, err, name)
