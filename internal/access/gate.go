@@ -35,20 +35,21 @@ func NewGate(keys *Keyring, tokens Tokens, sessions *Sessions, cookies Cookies) 
 // [ErrUnknown], with a [*TooManyFailuresError], or if nobody can tell just now.
 //
 // Whoever guesses locks nobody out: what is known by heart, tokens, and sessions that were
-// good before are looked at however many others at the same address were worth nothing.
+// good before are looked at however many others at the same address were worth nothing. And
+// they don't count: they end by themselves, and nobody needs to be asked about them.
 func (g *Gate) Identify(r *http.Request) (*Identity, error) {
-	who := caller.Of(r.Context())
-	found, err := g.find(r, func() error { return g.failures.check(who) }, func(session string) error {
+	who, isGuess := caller.Of(r.Context()), false
+	found, err := g.find(r, func() error {
+		isGuess = true
+		return g.failures.check(who)
+	}, func(session string) error {
+		isGuess = !g.failures.wasGood(session)
 		return g.failures.checkSession(who, session)
 	})
-	if !errors.Is(err, ErrUnknown) {
-		return found, err
+	if isGuess && errors.Is(err, ErrUnknown) {
+		g.failures.note(who)
 	}
-	if err := g.failures.check(who); err != nil {
-		return nil, err
-	}
-	g.failures.note(who)
-	return nil, err
+	return found, err
 }
 
 // IsStillKnown fails with [ErrUnknown] if whoever a request was found to be from is known no
@@ -108,7 +109,7 @@ func (g *Gate) bySession(r *http.Request, mayAskOf func(session string) error) (
 	}
 	found, err := g.sessions.Find(r.Context(), session)
 	if err == nil {
-		g.failures.wasGood(session)
+		g.failures.remember(session)
 	}
 	return found, err
 }
