@@ -88,7 +88,7 @@ func (r *Keyring) Revoke(ctx context.Context, id int64) (Key, error) {
 }
 
 // Find returns whose key a text is. It fails with [ErrUnknown]. A key that isn't known yet
-// is looked up in the database.
+// is looked up in the database; if too many are already, Find fails with [ErrNotLookedUp].
 func (r *Keyring) Find(ctx context.Context, text string) (*Identity, error) {
 	made := secret(text)
 	if !made.isWellFormed() {
@@ -107,7 +107,10 @@ func (r *Keyring) byHeart(text string) (*Identity, error) {
 
 // byHash is Find by the hash of a key, which is all that sessions know of one.
 func (r *Keyring) byHash(ctx context.Context, of hash) (*Identity, error) {
-	if _, ok := (*r.known.Load())[of]; !ok && r.lookUps.Allow() {
+	if _, ok := (*r.known.Load())[of]; !ok {
+		if !r.lookUps.Allow() {
+			return nil, ErrNotLookedUp
+		}
 		if err := r.lookUp(ctx, of); err != nil {
 			return nil, err
 		}
