@@ -264,7 +264,7 @@ func (r *Keyring) read(ctx context.Context, condition string, arguments ...any) 
 // newEntry returns what is known of a key, from what was known before. What is newer stays:
 // a slow read may end after a later one. What it has used of its pace stays used.
 func (r *Keyring) newEntry(read readKey, before *entry) *entry {
-	if before != nil && before.changedAt.After(read.changedAt) {
+	if before != nil && before.isNewerThan(read) {
 		return before
 	}
 	key := read.Key
@@ -282,6 +282,15 @@ func (r *Keyring) newEntry(read readKey, before *entry) *entry {
 		}
 	}
 	return e
+}
+
+// isNewerThan reports whether less is known of a key by what was read. Nothing takes back that
+// a key was revoked, so that doesn't depend on clocks, which may go back at a failover.
+func (e *entry) isNewerThan(read readKey) bool {
+	if was, is := e.key.RevokedAt != nil, read.RevokedAt != nil; was != is {
+		return was
+	}
+	return e.changedAt.After(read.changedAt)
 }
 
 // NewPace returns a limit of logs a second, or nil for 0. A device that was offline for a

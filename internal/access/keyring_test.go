@@ -173,6 +173,48 @@ func TestAKeyThatWasRotatedLastsAsLongEachTime(t *testing.T) {
 	}
 }
 
+// As after a failover to a database whose clock is behind.
+func TestAKeyStaysRevokedWhateverTheClocksSay(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	key, secret := create(t, pool, backend())
+	change := func(sql string) {
+		_, err := pool.Exec(t.Context(), sql)
+		require.NoError(t, err)
+	}
+	change(`UPDATE learninglog_keys SET changed_at = now() + interval '1 hour'`)
+	ring := newKeyring(t, pool)
+	_, err := access.NewKeys(pool).Revoke(t.Context(), key.ID)
+	require.NoError(t, err)
+	require.NoError(t, ring.Load(t.Context()))
+	_, err = ring.Find(t.Context(), secret)
+	require.ErrorIs(t, err, access.ErrUnknown)
+
+	_, secret = create(t, pool, backend())
+	change(`UPDATE learninglog_keys SET changed_at = now() + interval '1 hour'`)
+	ring = newKeyring(t, pool)
+	change(`UPDATE learninglog_keys SET revoked_at = now(), changed_at = now()`) // as if its last change were lost
+	require.NoError(t, ring.Load(t.Context()))
+	_, err = ring.Find(t.Context(), secret)
+	assert.ErrorIs(t, err, access.ErrUnknown)
+}
+
+func TestARotatedKeyEndsWhateverTheClocksSay(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	key, secret := create(t, pool, backend())
+	_, err := pool.Exec(t.Context(), `UPDATE learninglog_keys SET changed_at = now() + interval '1 hour'`)
+	require.NoError(t, err)
+	ring := newKeyring(t, pool)
+
+	_, _, err = access.NewKeys(pool).Rotate(t.Context(), key.ID, 0)
+
+	require.NoError(t, err)
+	require.NoError(t, ring.Load(t.Context()))
+	_, err = ring.Find(t.Context(), secret)
+	assert.ErrorIs(t, err, access.ErrUnknown)
+}
+
 // As after a back-up was restored in which the key isn't yet.
 func TestAKeyWhoseRowIsGoneIsForgotten(t *testing.T) {
 	t.Parallel()
