@@ -40,8 +40,7 @@ const (
 type Keyring struct {
 	*Keys
 
-	database Database
-	logger   *slog.Logger
+	logger *slog.Logger
 	// pace limits the logs of a key that has no limit of its own; 0 doesn't.
 	pace    int
 	lookUps *rate.Limiter
@@ -64,7 +63,7 @@ type entry struct {
 // NewKeyring returns a keyring that knows no keys yet. logsPerSecond limits a key that has
 // no limit of its own; 0 doesn't.
 func NewKeyring(database Database, logsPerSecond int, logger *slog.Logger) *Keyring {
-	r := &Keyring{Keys: NewKeys(database), database: database, logger: logger, pace: logsPerSecond, lookUps: rate.NewLimiter(lookUpsPerSecond, lookUpsAtOnce)}
+	r := &Keyring{Keys: NewKeys(database), logger: logger, pace: logsPerSecond, lookUps: rate.NewLimiter(lookUpsPerSecond, lookUpsAtOnce)}
 	r.known.Store(&map[hash]*entry{})
 	return r
 }
@@ -173,9 +172,9 @@ func (r *Keyring) Run(ctx context.Context) {
 			r.noteUse(context.WithoutCancel(ctx)) // of the last minutes
 			return
 		case <-reading.C:
-			err = r.Follow(ctx)
+			err = inTime(ctx, r.Follow)
 		case <-readingAll.C:
-			err = r.Load(ctx)
+			err = inTime(ctx, r.Load)
 		case <-noting.C:
 			r.noteUse(ctx)
 			continue
@@ -187,13 +186,18 @@ func (r *Keyring) Run(ctx context.Context) {
 	}
 }
 
+// inTime reads keys, or gives up when they are to be read again.
+func inTime(ctx context.Context, read func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, readEvery)
+	defer cancel()
+	return read(ctx)
+}
+
 // Follow reads what has changed since it was read last.
 func (r *Keyring) Follow(ctx context.Context) error {
 	r.changing.Lock()
 	since := r.readUpTo
 	r.changing.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, readEvery)
-	defer cancel()
 	now, err := r.now(ctx)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -250,6 +251,21 @@ func TestKnownKeysStayKnownWithoutTheDatabase(t *testing.T) {
 	assert.NotErrorIs(t, err, access.ErrUnknown, "nobody can say that it is no key")
 }
 
+// One query that never ends would keep a keyring from learning what is revoked.
+func TestKeysAreReadAgainThoughTheDatabaseHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hanging := new(hangingDatabase)
+		ring := access.NewKeyring(hanging, 0, slog.New(slog.DiscardHandler))
+		ctx, end := context.WithCancel(t.Context())
+		go ring.Run(ctx)
+		time.Sleep(10 * time.Minute)
+		end()
+		synctest.Wait()
+		assert.Greater(t, hanging.queries, 100)
+	})
+}
+
 func TestItIsNotedWhenAKeyWasUsed(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -308,6 +324,19 @@ func (d *countingDatabase) Query(ctx context.Context, sql string, arguments ...a
 		return nil, errors.New("the database is away")
 	}
 	return d.Database.Query(ctx, sql, arguments...)
+}
+
+// hangingDatabase answers nothing. It counts what is asked.
+type hangingDatabase struct {
+	access.Database
+
+	queries int
+}
+
+func (d *hangingDatabase) Query(ctx context.Context, _ string, _ ...any) (pgx.Rows, error) {
+	d.queries++
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
 
 func BenchmarkFind(b *testing.B) {
