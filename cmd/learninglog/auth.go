@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"learninglog/internal/access"
+	"learninglog/internal/api"
 	"learninglog/internal/audit"
 	"learninglog/internal/dashboard"
 	"learninglog/internal/panics"
@@ -74,6 +75,7 @@ func (s *service) startAccess(ctx context.Context) error {
 			"say", "--public-url=https://learn.example.com")
 	}
 	sessions := access.NewSessions(s.database.pool, keyring, s.flags.OIDCIssuer, s.logger)
+	sessions.Turn = api.SessionTurn(int(s.database.pool.Config().MaxConns))
 	s.keepRunning(ctx, "sessions", sessions.Run)
 	s.login = &dashboard.Login{Sessions: sessions, Cookies: cookies}
 	var tokens access.Tokens
@@ -86,6 +88,7 @@ func (s *service) startAccess(ctx context.Context) error {
 		tokens, s.login.Provider = provider, provider
 	}
 	gate := access.NewGate(keyring, tokens, sessions, cookies)
+	gate.LoginTurn = api.LoginTurn()
 	s.access, s.login.Try = gate, gate.TryLogin
 	if keyring != nil {
 		s.login.BeginWithKey = gate.BeginSession

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -167,6 +168,44 @@ func TestASessionThatWasLoggedOutIsWorthNothingOnAnyReplica(t *testing.T) {
 
 	assert.Equal(t, http.StatusUnauthorized, thief.goTo(second.base+"/v1/rebuilds", nil).status)
 	assertNever(t, first.log.String(), key)
+}
+
+// Sessions are looked up in the database for each request, and whoever has one could otherwise
+// take all connections.
+func TestWhoeverHasASessionLeavesConnectionsToOthers(t *testing.T) {
+	t.Parallel()
+	database := pgtest.URL(t)
+	s := serve(t, "--database-url="+database, "--auth=keys")
+	key := newKeyFor(t, database, "--scopes=logs:read,rebuilds")
+	v := newVisitor(t)
+	require.Equal(t, http.StatusOK, v.goTo(s.base+"/login", url.Values{"key": {key}}).status)
+	locking, err := pgtest.Open(t, database).Begin(t.Context())
+	require.NoError(t, err)
+	_, err = locking.Exec(t.Context(), `LOCK TABLE learninglog_sessions`)
+	require.NoError(t, err)
+	var all sync.WaitGroup
+	for range 30 {
+		all.Go(func() { v.goTo(s.base+"/v1/rebuilds", nil) })
+		all.Go(func() { v.goTo(s.base+"/logout", url.Values{}) })
+	}
+	require.Eventually(t, func() bool {
+		var waiting int
+		err := locking.QueryRow(t.Context(), `SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'learninglog_sessions'::regclass`).Scan(&waiting)
+		return assert.NoError(t, err) && waiting > 1
+	}, eventually, often)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second) // which is less than a session is waited for
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.base+"/v1/rebuilds", nil)
+	require.NoError(t, err)
+	request.Header.Set("Authorization", "Bearer "+key)
+	answer, err := http.DefaultClient.Do(request)
+	if assert.NoError(t, err) {
+		assert.Equal(t, http.StatusOK, answer.StatusCode)
+		assert.NoError(t, answer.Body.Close())
+	}
+	require.NoError(t, locking.Rollback(t.Context()))
+	all.Wait()
 }
 
 // A login without a page to come back to leads to one that isn't refused.

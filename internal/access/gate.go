@@ -12,6 +12,9 @@ import (
 // Gate finds out who requests are from: by their Authorization, or else by the session in
 // their cookie. Begin with [NewGate].
 type Gate struct {
+	// LoginTurn bounds how many log in elsewhere at a time. Nil doesn't.
+	LoginTurn Turn
+
 	keys     *Keyring  // nil where keys are worth nothing
 	tokens   Tokens    // nil where tokens are worth nothing
 	sessions *Sessions // nil where there are none
@@ -136,11 +139,16 @@ func (g *Gate) BeginSession(ctx context.Context, key string) (Session, error) {
 // [*TooManyFailuresError] if too much from their address was worth nothing. What fails with
 // [ErrUnknown] counts to that.
 func (g *Gate) TryLogin(ctx context.Context, logIn func() error) error {
-	who := caller.Of(ctx)
-	if err := g.failures.check(who); err != nil {
+	end, err := g.LoginTurn.wait(ctx)
+	if err != nil {
 		return err
 	}
-	err := logIn()
+	defer end()
+	who := caller.Of(ctx)
+	if err := g.failures.check(who); err != nil { // by now, earlier ones of theirs have counted
+		return err
+	}
+	err = logIn()
 	if errors.Is(err, ErrUnknown) {
 		g.failures.note(who)
 	}

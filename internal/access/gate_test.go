@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -129,6 +131,31 @@ func TestASessionThatHasEndedIsNoGuess(t *testing.T) {
 	_, err = gate.Identify(requestFrom(1, "Bearer "+recent))
 
 	assert.NoError(t, err, "another key at the address is looked up")
+}
+
+// Logins that are finished at the same time must not all be tried before one has counted.
+func TestLoginsElsewhereTakeTurnsAndCount(t *testing.T) {
+	t.Parallel()
+	gate := access.NewGate(nil, nil, nil, access.Cookies{})
+	var oneAtATime sync.Mutex
+	gate.LoginTurn = func(context.Context) (func(), error) {
+		oneAtATime.Lock()
+		return oneAtATime.Unlock, nil
+	}
+	ctx, tried := requestFrom(1, "").Context(), 0
+	var all sync.WaitGroup
+	for range 100 {
+		all.Go(func() {
+			_ = gate.TryLogin(ctx, func() error {
+				tried++
+				return access.ErrUnknown
+			})
+		})
+	}
+	all.Wait()
+	assert.GreaterOrEqual(t, tried, 20)
+	assert.Less(t, tried, 30)
+	require.NoError(t, gate.TryLogin(requestFrom(2, "").Context(), func() error { return nil }), "at another address")
 }
 
 func TestMadeUpSessionsLockNobodyOut(t *testing.T) {

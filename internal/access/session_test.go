@@ -2,6 +2,7 @@ package access_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -207,6 +208,38 @@ func TestSessionsOfPeopleCountOnlyWhereTheyLogIn(t *testing.T) {
 	require.NoError(t, err)
 	_, err = keysAlone.Begin(t.Context(), access.Person{Name: "Ben", Subject: "2", Operator: true})
 	assert.Error(t, err, "nobody logs in")
+}
+
+func TestNothingIsAskedForASessionBeforeItsTurn(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	_, key := create(t, pool, backend())
+	database := &countingDatabase{Database: pool}
+	sessions := newSessions(database, newKeyring(t, pool))
+	begun, err := sessions.BeginWithKey(t.Context(), key)
+	require.NoError(t, err)
+	turns := 0
+	sessions.Turn = func(context.Context) (func(), error) {
+		turns++
+		return func() { turns-- }, nil
+	}
+	_, err = sessions.Find(t.Context(), begun.Secret)
+	require.NoError(t, err)
+	assert.Zero(t, turns, "it ended")
+
+	errFull, before := errors.New("it is not their turn"), database.queries
+	sessions.Turn = func(context.Context) (func(), error) { return nil, errFull }
+	_, err = sessions.Find(t.Context(), begun.Secret)
+	require.ErrorIs(t, err, errFull)
+	_, err = sessions.Begin(t.Context(), access.Person{UserID: uuid.New()})
+	require.ErrorIs(t, err, errFull)
+	_, err = sessions.BeginWithKey(t.Context(), key)
+	require.ErrorIs(t, err, errFull)
+	require.ErrorIs(t, sessions.End(t.Context(), begun.Secret), errFull)
+	assert.Equal(t, before, database.queries)
+	sessions.Turn = nil
+	_, err = sessions.Find(t.Context(), begun.Secret)
+	assert.NoError(t, err, "it didn't end")
 }
 
 func TestAKeyThatIsUnknownBeginsNoSession(t *testing.T) {
