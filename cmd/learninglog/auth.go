@@ -57,6 +57,12 @@ func (f *authFlags) accepts(mode authMode) bool { return slices.Contains(f.Auth,
 // isOpen reports whether everybody may do everything.
 func (f *authFlags) isOpen() bool { return len(f.Auth) == 0 || f.accepts(openToAll) }
 
+// isForOthers reports whether people come from other machines, as far as the flags tell: also
+// by a proxy on this one, which has a name, or connects to a socket.
+func (c *serveCommand) isForOthers() bool {
+	return !isLoopback(c.Addr) || isSocket(c.Addr) || len(c.AllowedHosts) > 0
+}
+
 // startAccess reads who may do what, and follows it.
 func (s *service) startAccess(ctx context.Context) error {
 	if s.flags.isOpen() {
@@ -70,7 +76,7 @@ func (s *service) startAccess(ctx context.Context) error {
 		}
 	}
 	cookies := access.Cookies{Secure: s.flags.isSecure()}
-	if !cookies.Secure && !isLoopback(s.flags.Addr) {
+	if !cookies.Secure && s.flags.isForOthers() {
 		s.logger.WarnContext(ctx, "browsers would send their cookies over http, too: put a proxy with TLS before the service, and say where people reach it",
 			"say", "--public-url=https://learn.example.com")
 	}

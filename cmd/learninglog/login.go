@@ -18,7 +18,7 @@ const secretVariable = "LEARNINGLOG_OIDC_CLIENT_SECRET" //nolint:gosec // its na
 
 // loginFlags say where people log in.
 type loginFlags struct {
-	PublicURL            string      `name:"public-url" env:"LEARNINGLOG_PUBLIC_URL" placeholder:"URL" help:"Where people reach the service, such as https://learn.example.com. Its host is allowed by itself. Without it, http:// and the address of --addr, if only this machine can reach that."`
+	PublicURL            string      `name:"public-url" env:"LEARNINGLOG_PUBLIC_URL" placeholder:"URL" help:"Where people reach the service, such as https://learn.example.com. Its host is allowed by itself. Without it, http:// and the address of --addr, if that is one of this machine."`
 	OIDCIssuer           string      `name:"oidc-issuer" env:"LEARNINGLOG_OIDC_ISSUER" placeholder:"URL" help:"For --auth=oidc: the provider of OpenID Connect where people log in, exactly as it calls itself, such as https://login.example.com/realms/school."`
 	OIDCClientID         string      `name:"oidc-client-id" env:"LEARNINGLOG_OIDC_CLIENT_ID" placeholder:"ID" help:"By which the provider knows this service."`
 	OIDCClientSecretFile string      `name:"oidc-client-secret-file" env:"LEARNINGLOG_OIDC_CLIENT_SECRET_FILE" type:"path" placeholder:"FILE" help:"The file that has the client's secret, if it has one. LEARNINGLOG_OIDC_CLIENT_SECRET may have it instead."`
@@ -44,7 +44,7 @@ func (f *loginFlags) check(isOn bool, address string) error {
 		return errors.New("--auth=oidc needs --oidc-issuer: the URL of the provider where people log in")
 	case f.OIDCClientID == "":
 		return errors.New("--auth=oidc needs --oidc-client-id: register this service with the provider, which then gives it one")
-	case f.PublicURL == "" && !isLoopback(address):
+	case f.PublicURL == "" && (!isLoopback(address) || isSocket(address)):
 		return fmt.Errorf("--auth=oidc needs --public-url, such as https://learn.example.com: the provider leads people back there, to %s", callbackPath)
 	}
 	if err := checkWebURL(f.OIDCIssuer); err != nil {

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -354,17 +356,18 @@ func TestALoginNeedsItsFlags(t *testing.T) {
 	t.Parallel()
 	file := fileOf(t, "")
 	for want, flags := range map[string][]string{
-		"--auth=oidc needs --oidc-issuer":                 {"--auth=oidc"},
-		"--auth=oidc needs --oidc-client-id":              {"--auth=oidc", "--oidc-issuer=https://a.example.com"},
-		"--auth=oidc needs --public-url":                  {"--auth=oidc", "--oidc-issuer=https://a.example.com", "--oidc-client-id=x", "--addr=0.0.0.0:0"},
-		"--oidc-issuer must begin with https://":          {"--auth=oidc", "--oidc-issuer=http://a.example.com", "--oidc-client-id=x"},
-		"--oidc-issuer must be a URL":                     {"--auth=oidc", "--oidc-issuer=a.example.com", "--oidc-client-id=x"},
-		"nobody does without --auth=oidc":                 {"--auth=keys", "--oidc-issuer=https://a.example.com"},
-		"--public-url must begin with https://":           {"--public-url=http://learn.example.com"},
-		"--public-url must be without a path":             {"--public-url=https://example.com/learn"},
-		"--oidc-operators: must be a claim and its value": {"--oidc-operators=groups"},
-		"is empty: write the client's secret into it":     {"--auth=oidc", "--oidc-issuer=https://a.example.com", "--oidc-client-id=x", "--oidc-client-secret-file=" + file},
-		"others can reach --addr":                         {"--addr=0.0.0.0:0"},
+		"--auth=oidc needs --oidc-issuer":    {"--auth=oidc"},
+		"--auth=oidc needs --oidc-client-id": {"--auth=oidc", "--oidc-issuer=https://a.example.com"},
+		"--auth=oidc needs --public-url":     {"--auth=oidc", "--oidc-issuer=https://a.example.com", "--oidc-client-id=x", "--addr=0.0.0.0:0"},
+		"needs --public-url, such as https://learn.example.com: the provider leads people back there": {"--auth=oidc", "--oidc-issuer=https://a.example.com", "--oidc-client-id=x", "--addr=unix:/run/learninglog.sock"},
+		"--oidc-issuer must begin with https://":                                                      {"--auth=oidc", "--oidc-issuer=http://a.example.com", "--oidc-client-id=x"},
+		"--oidc-issuer must be a URL":                                                                 {"--auth=oidc", "--oidc-issuer=a.example.com", "--oidc-client-id=x"},
+		"nobody does without --auth=oidc":                                                             {"--auth=keys", "--oidc-issuer=https://a.example.com"},
+		"--public-url must begin with https://":                                                       {"--public-url=http://learn.example.com"},
+		"--public-url must be without a path":                                                         {"--public-url=https://example.com/learn"},
+		"--oidc-operators: must be a claim and its value":                                             {"--oidc-operators=groups"},
+		"is empty: write the client's secret into it":                                                 {"--auth=oidc", "--oidc-issuer=https://a.example.com", "--oidc-client-id=x", "--oidc-client-secret-file=" + file},
+		"others can reach --addr":                                                                     {"--addr=0.0.0.0:0"},
 	} {
 		_, problems, status := run(t, append([]string{"serve"}, flags...)...)
 		assert.NotZero(t, status, want)
@@ -403,14 +406,35 @@ func TestThePublicURLIsWhereCookiesAndHostsAreFrom(t *testing.T) {
 func TestTheServiceWarnsIfCookiesWouldBeSentOverHTTP(t *testing.T) {
 	t.Parallel()
 	database := pgtest.URL(t)
-	for warns, flags := range map[bool][]string{
-		true:  {"--auth=keys", "--addr=0.0.0.0:0"},
-		false: {"--auth=keys", "--addr=0.0.0.0:0", "--public-url=https://learn.example.com"},
+	const warning, https = "put a proxy with TLS before the service", "--public-url=https://learn.example.com"
+	for _, test := range []struct {
+		flags []string
+		warns bool
+	}{
+		{[]string{"--addr=0.0.0.0:0"}, true},
+		{[]string{"--addr=0.0.0.0:0", https}, false},
+		{[]string{}, false},
+		{[]string{"--allowed-hosts=learn.example.com"}, true}, // that of a proxy on this machine
+		{[]string{"--allowed-hosts=learn.example.com", https}, false},
 	} {
-		s := serve(t, append(flags, "--database-url="+database)...)
+		s := serve(t, append(test.flags, "--auth=keys", "--database-url="+database)...)
 		require.Eventually(t, func() bool { return strings.Contains(s.log.String(), "msg=ready") }, eventually, often)
-		assert.Equal(t, warns, strings.Contains(s.log.String(), "put a proxy with TLS before the service"), "%v", flags)
+		assert.Equal(t, test.warns, strings.Contains(s.log.String(), warning), "%v", test.flags)
 	}
+
+	socket := "unix:" + filepath.Join(dataDir(t), "socket")
+	command := exec.Command(program, "serve", "--addr", socket, "--auth=keys", "--database-url="+database)
+	command.Env = environment()
+	var log bytes.Buffer
+	command.Stderr = &log
+	require.NoError(t, command.Start())
+	require.Eventually(t, func() bool {
+		_, _, status := run(t, "health", "--addr", socket)
+		return status == 0
+	}, eventually, often)
+	require.NoError(t, command.Process.Kill())
+	_ = command.Wait()
+	assert.Contains(t, log.String(), warning)
 }
 
 func TestPeopleLogInWithABrowser(t *testing.T) {
