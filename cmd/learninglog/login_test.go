@@ -362,6 +362,7 @@ func TestALoginNeedsItsFlags(t *testing.T) {
 		"needs --public-url, such as https://learn.example.com: the provider leads people back there": {"--auth=oidc", "--oidc-issuer=https://a.example.com", "--oidc-client-id=x", "--addr=unix:/run/learninglog.sock"},
 		"--oidc-issuer must begin with https://":                                                      {"--auth=oidc", "--oidc-issuer=http://a.example.com", "--oidc-client-id=x"},
 		"--oidc-issuer must be a URL":                                                                 {"--auth=oidc", "--oidc-issuer=a.example.com", "--oidc-client-id=x"},
+		"--oidc-scopes must have openid":                                                              {"--auth=oidc", "--oidc-issuer=https://a.example.com", "--oidc-client-id=x", "--oidc-scopes=profile,email"},
 		"nobody does without --auth=oidc":                                                             {"--auth=keys", "--oidc-issuer=https://a.example.com"},
 		"--public-url must begin with https://":                                                       {"--public-url=http://learn.example.com"},
 		"--public-url must be without a path":                                                         {"--public-url=https://example.com/learn"},
