@@ -65,6 +65,8 @@ type Provider struct {
 
 	asking singleflight.Group
 	known  atomic.Pointer[discovery]
+	// renewalFailed says that the keys couldn't be read again the last time.
+	renewalFailed bool
 }
 
 // discovery is what a provider says of itself.
@@ -94,9 +96,7 @@ func (p *Provider) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-renewing.C:
-			if known := p.known.Load(); known != nil {
-				renew(ctx, known.keys)
-			}
+			p.renewKeys(ctx)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -252,6 +253,23 @@ func TestKeysThatWereWithdrawnAreNotGoodForEver(t *testing.T) {
 	p.RenewKeys(t.Context())
 	_, err = p.Identify(t.Context(), token)
 	assert.Error(t, err)
+}
+
+func TestTheLogSaysOnceThatKeysCantBeRenewed(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	var log bytes.Buffer
+	p := i.provider(func(c *login.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	p.RenewKeys(t.Context())
+	_, err := p.Identify(t.Context(), i.token(t, nil))
+	require.NoError(t, err)
+	p.RenewKeys(t.Context())
+	assert.Empty(t, log.String())
+	i.isDown.Store(true)
+	for range 3 { // nobody is asked the last times, and the answer stays the same
+		p.RenewKeys(t.Context())
+	}
+	assert.Equal(t, 1, strings.Count(log.String(), "the provider's keys can't be read again"), "%s", log.String())
 }
 
 func TestTokensOfUnknownKeysMakeTheServiceAskSeldom(t *testing.T) {
