@@ -327,14 +327,14 @@ func TestCookiesAreForThisServiceAlone(t *testing.T) {
 		answer := httptest.NewRecorder()
 		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 
-		cookies.Set(answer, request, access.SessionCookie, "secret", time.Minute)
+		cookies.Set(answer, access.SessionCookie, "secret", time.Minute)
 
 		assert.Equal(t, test.want, answer.Header().Get("Set-Cookie"))
 		request.AddCookie(answer.Result().Cookies()[0])
 		assert.Equal(t, "secret", cookies.Get(request, access.SessionCookie))
 		assert.Empty(t, access.Cookies{Secure: !test.secure}.Get(request, access.SessionCookie))
 		gone := httptest.NewRecorder()
-		cookies.Set(gone, request, access.SessionCookie, "", 0)
+		cookies.Set(gone, access.SessionCookie, "", 0)
 		assert.Contains(t, gone.Header().Get("Set-Cookie"), "; Max-Age=0;")
 	}
 }

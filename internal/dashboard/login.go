@@ -105,7 +105,7 @@ func (p *Pages) startLogin(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p.Login.Cookies.Set(w, r, access.AttemptCookie, attempt, attemptLasts)
+	p.Login.Cookies.Set(w, access.AttemptCookie, attempt, attemptLasts)
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, address, http.StatusSeeOther) //nolint:gosec // it is the provider's
 	return nil
@@ -114,7 +114,7 @@ func (p *Pages) startLogin(w http.ResponseWriter, r *http.Request) error {
 // finishLogin begins a session of whoever comes back from there.
 func (p *Pages) finishLogin(w http.ResponseWriter, r *http.Request) error {
 	attempt := p.Login.Cookies.Get(r, access.AttemptCookie)
-	p.Login.Cookies.Set(w, r, access.AttemptCookie, "", 0) // each is good for one try
+	p.Login.Cookies.Set(w, access.AttemptCookie, "", 0) // each is good for one try
 	var person access.Person
 	var next string
 	err := p.Login.Try(r.Context(), func() (err error) {
@@ -137,7 +137,7 @@ func (p *Pages) enter(w http.ResponseWriter, r *http.Request, begun access.Sessi
 	if err := p.endSession(r); err != nil {
 		return err
 	}
-	p.Login.Cookies.Set(w, r, access.SessionCookie, begun.Secret, begun.Lasts)
+	p.Login.Cookies.Set(w, access.SessionCookie, begun.Secret, begun.Lasts)
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, ownPage(next), http.StatusSeeOther) //nolint:gosec // it leads to this very site
 	return nil
@@ -148,7 +148,7 @@ func (p *Pages) logOut(w http.ResponseWriter, r *http.Request) error {
 	if err := p.endSession(r); err != nil {
 		return err
 	}
-	p.Login.Cookies.Set(w, r, access.SessionCookie, "", 0)
+	p.Login.Cookies.Set(w, access.SessionCookie, "", 0)
 	w.Header().Set("Clear-Site-Data", `"cache"`) // or going back would show the last page
 	http.Redirect(w, r, loginPath, http.StatusSeeOther)
 	return nil
