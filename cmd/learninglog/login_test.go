@@ -169,6 +169,7 @@ func TestASessionThatWasLoggedOutIsWorthNothingOnAnyReplica(t *testing.T) {
 	v.goTo(first.base+"/logout", url.Values{})
 
 	assert.Equal(t, http.StatusUnauthorized, thief.goTo(second.base+"/v1/rebuilds", nil).status)
+	assert.Empty(t, thief.client.Jar.Cookies(address), "it isn't sent again and again")
 	assertNever(t, first.log.String(), key)
 }
 

@@ -135,6 +135,13 @@ func (g *Gate) BeginSession(ctx context.Context, key string) (Session, error) {
 	return begun, err
 }
 
+// Forget makes a browser forget the session that it has sent, which is worth nothing.
+func (g *Gate) Forget(w http.ResponseWriter, r *http.Request) {
+	if g.sessions != nil && r.Header.Get("Authorization") == "" && g.cookies.Get(r, SessionCookie) != "" {
+		g.cookies.Set(w, SessionCookie, "", 0)
+	}
+}
+
 // TryLogin lets somebody log in elsewhere. It fails as that does, or with a
 // [*TooManyFailuresError] if too much from their address was worth nothing. What fails with
 // [ErrUnknown] counts to that.
