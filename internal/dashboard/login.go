@@ -165,7 +165,7 @@ func (p *Pages) endSession(r *http.Request) error {
 // ownPage returns the address of a page of this site if that is what it is, or else that of
 // the start page. Whoever makes up a link to the login page must not choose where it leads.
 func ownPage(address string) string {
-	const start, longest = "/", 2000
+	const start, longest = "/", 1000 // a cookie has it, at most three times as long, and 4 KB is the most that one may be
 	// What browsers make of these is more than the parser says.
 	isOdd := func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f }
 	parsed, err := url.Parse(address)

@@ -345,6 +345,14 @@ func TestNobodyCanTellWhoseATokenIsWhileTheProviderIsDown(t *testing.T) {
 	assert.NoError(t, err, "nobody needs to be asked")
 }
 
+func TestWhatABrowserKeepsFitsIntoACookie(t *testing.T) {
+	t.Parallel()
+	const longest, most = 1000, 4096
+	_, kept, err := newIssuer(t).provider(nil).Start(t.Context(), strings.Repeat("/", longest))
+	require.NoError(t, err)
+	assert.Less(t, len("__Host-learninglog-login=")+len(kept)+len("; Path=/; Max-Age=600; HttpOnly; Secure; SameSite=Lax"), most)
+}
+
 func TestALoginThatWasNotBegunHereIsRefused(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)
