@@ -24,8 +24,8 @@ const (
 	deleteExpiredEvery = time.Hour
 	// sessionPatience is how long the database may take to find a session, or to change one.
 	sessionPatience = 5 * time.Second
-	// maxSessionsOfKey is how many sessions a key can have.
-	maxSessionsOfKey = 100
+	// maxSessionsEach is how many sessions a key or a person can have.
+	maxSessionsEach = 100
 	// Together they have room in the record of what was done.
 	maxShownName, maxShownSubject = 40, 240
 )
@@ -94,7 +94,8 @@ type Session struct {
 	Lasts time.Duration
 }
 
-// Begin begins a session of a person whom the issuer knows.
+// Begin begins a session of a person whom the issuer knows, and ends their oldest if there are
+// too many.
 func (s *Sessions) Begin(ctx context.Context, p Person) (Session, error) {
 	begun := Session{Secret: randomText(), Lasts: learnersSession}
 	user, subject, name := &p.UserID, "", ""
@@ -103,9 +104,14 @@ func (s *Sessions) Begin(ctx context.Context, p Person) (Session, error) {
 	}
 	hash := secret(begun.Secret).hash()
 	err := s.exec(ctx, `
+		WITH ended AS (
+			DELETE FROM learninglog_sessions WHERE hash IN (
+				SELECT hash FROM learninglog_sessions
+				WHERE issuer = $2 AND (user_id = $3 OR subject = $4) ORDER BY created_at DESC OFFSET $7 - 1)
+		)
 		INSERT INTO learninglog_sessions (hash, issuer, user_id, subject, name, expires_at)
 		VALUES ($1, $2, $3, nullif($4, ''), nullif($5, ''), now() + $6::interval)`,
-		hash[:], s.issuer, user, subject, name, begun.Lasts)
+		hash[:], s.issuer, user, subject, name, begun.Lasts, maxSessionsEach)
 	if err != nil {
 		return Session{}, fmt.Errorf("beginning a session: %w", err)
 	}
@@ -131,7 +137,7 @@ func (s *Sessions) BeginWithKey(ctx context.Context, key string) (Session, error
 		)
 		INSERT INTO learninglog_sessions (hash, key_id, expires_at)
 		SELECT $1, key_id, now() + $3::interval FROM learninglog_keys WHERE hash = $2`,
-		hash[:], ofKey[:], begun.Lasts, maxSessionsOfKey)
+		hash[:], ofKey[:], begun.Lasts, maxSessionsEach)
 	if err != nil {
 		return Session{}, fmt.Errorf("beginning a session: %w", err)
 	}

@@ -361,3 +361,54 @@ func TestAKeyHasSoManySessionsAndNoMore(t *testing.T) {
 	_, err = sessions.Find(t.Context(), last.Secret)
 	assert.NoError(t, err)
 }
+
+func TestAPersonHasSoManySessionsAndNoMore(t *testing.T) {
+	t.Parallel()
+	sessions := newSessions(pgtest.Pool(t), nil)
+	begin := func(p access.Person) string {
+		begun, err := sessions.Begin(t.Context(), p)
+		require.NoError(t, err)
+		return begun.Secret
+	}
+	isKnown := func(secret string) bool {
+		_, err := sessions.Find(t.Context(), secret)
+		return err == nil
+	}
+	for who, p := range map[string]access.Person{
+		"a learner": {UserID: uuid.New()}, "an operator": {Name: "Ben", Subject: "2", Operator: true},
+	} {
+		others := []string{
+			begin(access.Person{UserID: uuid.New()}), begin(access.Person{Name: "Ben", Subject: "3", Operator: true}),
+		}
+		first := begin(p)
+		for range 99 {
+			begin(p)
+		}
+		assert.True(t, isKnown(first), who)
+		last := begin(p)
+		assert.False(t, isKnown(first), "the oldest of %s", who)
+		assert.True(t, isKnown(last), who)
+		for _, other := range others {
+			assert.True(t, isKnown(other), "that of another than %s", who)
+		}
+	}
+}
+
+// As SECURITY.md tells operators to.
+func TestSessionsOfAPersonCanBeDeleted(t *testing.T) {
+	t.Parallel()
+	pool, learner := pgtest.Pool(t), uuid.New()
+	sessions := newSessions(pool, nil)
+	ofLearner, err := sessions.Begin(t.Context(), access.Person{UserID: learner})
+	require.NoError(t, err)
+	ofOperator, err := sessions.Begin(t.Context(), access.Person{Name: "Ben", Subject: "2", Operator: true})
+	require.NoError(t, err)
+
+	_, err = pool.Exec(t.Context(), `DELETE FROM learninglog_sessions WHERE user_id = '`+learner.String()+`' OR subject = '2'`)
+
+	require.NoError(t, err)
+	for _, begun := range []access.Session{ofLearner, ofOperator} {
+		_, err := sessions.Find(t.Context(), begun.Secret)
+		assert.ErrorIs(t, err, access.ErrUnknown)
+	}
+}
