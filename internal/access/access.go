@@ -62,7 +62,7 @@ type Identity struct {
 	Name string
 	// Scopes are what they may do.
 	Scopes []Scope
-	// Learner is the only one whom that is about, or nil for all.
+	// Learner is the only learner whose logs they may do that with, or nil for everybody's.
 	Learner *uuid.UUID
 	// Caller is whom fair shares are counted for.
 	Caller caller.Caller

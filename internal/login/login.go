@@ -26,9 +26,9 @@ import (
 const (
 	// patience is how long the provider may take to answer.
 	patience = 5 * time.Second
-	// upToDate is for how long the provider is believed to be up after it has answered.
+	// freshFor is for how long the provider is believed to be up after it has answered.
 	// People who were sent to one that is down would see an error of their browser.
-	upToDate = 2 * time.Second
+	freshFor = 2 * time.Second
 	// askForKeysEvery bounds how often others can make the service ask for the keys.
 	askForKeysEvery = 10 * time.Second
 	// leeway is by how much the clocks of provider and service may differ when tokens expire.
@@ -82,7 +82,7 @@ func New(config Config) *Provider {
 	return &Provider{
 		config:      config,
 		exchanging:  &http.Client{Timeout: patience},
-		discovering: &http.Client{Timeout: patience, Transport: newSparing(upToDate / 2)},
+		discovering: &http.Client{Timeout: patience, Transport: newSparing(freshFor / 2)},
 		verifying:   &http.Client{Timeout: patience, Transport: newSparing(askForKeysEvery)},
 	}
 }
@@ -127,7 +127,7 @@ func parseAttempt(text string) (a attempt, ok bool) {
 // Start returns where a person logs in, to come back to a page of this site in the end, and
 // what their browser is to keep until then. It fails with [access.ErrProviderAway].
 func (p *Provider) Start(ctx context.Context, next string) (address, kept string, err error) {
-	known, err := p.discover(ctx, upToDate)
+	known, err := p.discover(ctx, freshFor)
 	if err != nil {
 		return "", "", err
 	}
@@ -162,7 +162,7 @@ func (p *Provider) Finish(ctx context.Context, kept string, sent url.Values) (pe
 
 // exchange returns the token for which the provider takes a code.
 func (p *Provider) exchange(ctx context.Context, code string, a attempt) (*oidc.IDToken, error) {
-	known, err := p.discover(ctx, always)
+	known, err := p.discover(ctx, anyAge)
 	if err != nil {
 		return nil, err
 	}
@@ -243,7 +243,7 @@ func (p *Provider) Identify(ctx context.Context, text string) (*access.Identity,
 // verify returns a token if the provider has signed it for an audience, and it hasn't
 // expired. It fails with [access.ErrProviderAway] if nobody can tell.
 func (p *Provider) verify(ctx context.Context, text, audience string) (*oidc.IDToken, error) {
-	known, err := p.discover(ctx, always)
+	known, err := p.discover(ctx, anyAge)
 	if err != nil {
 		return nil, err
 	}
@@ -290,8 +290,8 @@ func (p *Provider) oauth(known *discovery) *oauth2.Config {
 	}
 }
 
-// always is any age.
-const always = time.Duration(1<<63 - 1)
+// anyAge is for whatever the provider has said, however long ago.
+const anyAge = time.Duration(1<<63 - 1)
 
 // discover returns what the provider says of itself, not longer ago than an age. It fails
 // with [access.ErrProviderAway].
