@@ -1,7 +1,11 @@
 package main_test
 
 import (
+	"context"
+	"net"
 	"net/http"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -77,6 +81,33 @@ func TestAddressesThatGuessKeysAreHeldUp(t *testing.T) {
 	assert.Equal(t, http.StatusOK, from(guesser, known).status, "whoever else is at that address")
 	assert.Equal(t, http.StatusUnauthorized, from(other, "llk_guess").status)
 	assert.NotContains(t, s.log.String(), known)
+}
+
+// A proxy that connects to a socket has no address that could be named.
+func TestBehindAProxyAtASocketCallersAreToldApart(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(dataDir(t), "socket")
+	command := exec.Command(program, "serve", "--addr", "unix:"+path, "--auth=keys", "--trusted-proxies=127.0.0.1", "--database-url", pgtest.URL(t))
+	command.Env = environment()
+	require.NoError(t, command.Start())
+	t.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}}
+	guess := func(address string) int {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/v1/rebuilds", nil)
+		require.NoError(t, err)
+		request.Header.Set("X-Forwarded-For", address)
+		request.Header.Set("Authorization", "Bearer llk_guess")
+		answer, err := client.Do(request)
+		if err != nil {
+			return 0
+		}
+		require.NoError(t, answer.Body.Close())
+		return answer.StatusCode
+	}
+	require.Eventually(t, func() bool { return guess("203.0.113.1") == http.StatusTooManyRequests }, eventually, often)
+	assert.Equal(t, http.StatusUnauthorized, guess("203.0.113.2"))
 }
 
 func TestTrustedProxiesMustBeAddresses(t *testing.T) {

@@ -63,7 +63,7 @@ type Identity struct {
 	Name string
 	// Scopes are what they may do.
 	Scopes []Scope
-	// Learner is the only one whom that is about, or nil for all.
+	// Learner is the only learner whose logs they may do that with, or nil for everybody's.
 	Learner *uuid.UUID
 	// Caller is whom fair shares are counted for.
 	Caller caller.Caller
@@ -88,6 +88,9 @@ var (
 	// ErrUnknown means that a request has credentials that are worth nothing: made up,
 	// expired or revoked. Which of these is nobody's business.
 	ErrUnknown = errors.New("the key or the session is not known, has expired or was revoked")
+	// ErrNotLookedUp means that nobody can tell just now whose a key is, because too many
+	// that aren't known are being looked up.
+	ErrNotLookedUp = errors.New("too many keys that aren't known are being looked up")
 	// ErrNotFound means that there is no key with that id.
 	ErrNotFound = errors.New("there is no key with this id")
 	// ErrProviderAway means that nobody can tell just now who somebody is, because the

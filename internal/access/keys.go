@@ -181,7 +181,7 @@ func (k *Keys) Rotate(ctx context.Context, id int64, overlap time.Duration) (Key
 			FROM old
 			RETURNING *
 		), ending AS (
-			UPDATE learninglog_keys SET expires_at = least(expires_at, now() + $4::interval), changed_at = now()
+			UPDATE learninglog_keys SET expires_at = least(expires_at, now() + $4::interval), changed_at = greatest(changed_at, clock_timestamp())
 			WHERE key_id = (SELECT key_id FROM old)
 		)
 		SELECT `+keyColumns+` FROM made`,
@@ -196,7 +196,8 @@ func (k *Keys) Rotate(ctx context.Context, id int64, overlap time.Duration) (Key
 // it again changes nothing. It fails with [ErrNotFound].
 func (k *Keys) Revoke(ctx context.Context, id int64) (Key, error) {
 	revoked, err := k.one(ctx, `
-		UPDATE learninglog_keys SET revoked_at = coalesce(revoked_at, now()), changed_at = now()
+		UPDATE learninglog_keys
+		SET revoked_at = coalesce(revoked_at, clock_timestamp()), changed_at = greatest(changed_at, clock_timestamp())
 		WHERE key_id = $1
 		RETURNING `+keyColumns, id)
 	if err != nil {

@@ -25,6 +25,8 @@ type Access interface {
 	// IsStillKnown fails with [access.ErrUnknown] if whoever a request was found to be from
 	// is known no longer.
 	IsStillKnown(r *http.Request) error
+	// Forget makes a browser forget what Identify has found to be worth nothing.
+	Forget(w http.ResponseWriter, r *http.Request)
 	// LoginPath is where people log in, or empty if they can't.
 	LoginPath() string
 }
@@ -44,7 +46,7 @@ func (s *server) require(r route, turnAway func(http.ResponseWriter, *http.Reque
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 			keepPrivate(w.Header())
-			ctx, err := s.admit(r, request, chi.URLParam(request, userInPath))
+			ctx, err := s.admit(w, r, request, chi.URLParam(request, userInPath))
 			request = request.WithContext(ctx)
 			if err != nil {
 				turnAway(w, request, err)
@@ -64,7 +66,7 @@ func (s *server) requireOperation(r route) func(huma.Context, func(huma.Context)
 		}
 		request, w := humachi.Unwrap(operation)
 		keepPrivate(w.Header())
-		ctx, err := s.admit(r, request, operation.Param(userInPath))
+		ctx, err := s.admit(w, r, request, operation.Param(userInPath))
 		if err != nil {
 			s.turnAway(w, request, err)
 			return
@@ -81,11 +83,12 @@ func keepPrivate(header http.Header) {
 
 // admit returns the context of a request, which says whom it is from if that is known. It
 // fails unless they may use the route. learner is the one in its path, or empty.
-func (s *server) admit(r route, request *http.Request, learner string) (context.Context, error) {
+func (s *server) admit(w http.ResponseWriter, r route, request *http.Request, learner string) (context.Context, error) {
 	ctx := request.Context()
 	identity, err := s.Access.Identify(request)
 	switch {
 	case errors.Is(err, access.ErrUnknown):
+		s.Access.Forget(w, request)
 		return ctx, problem.Unauthenticated.New("The key, the token or the session is not known, has expired or was revoked.")
 	case err != nil:
 		return ctx, err
