@@ -27,7 +27,7 @@ func requestFrom(address byte, authorization string) *http.Request {
 	if authorization != "" {
 		request.Header.Set("Authorization", authorization)
 	}
-	return request.WithContext(caller.With(request.Context(), caller.At(&net.TCPAddr{IP: net.IPv4(192, 0, 2, address)})))
+	return request.WithContext(caller.With(request.Context(), new(caller.At(&net.TCPAddr{IP: net.IPv4(192, 0, 2, address)}))))
 }
 
 // tally counts failures by their reasons.

@@ -45,9 +45,9 @@ func (s *server) require(r route, turnAway func(http.ResponseWriter, *http.Reque
 			return next
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-			keepPrivate(w.Header())
+			keepPrivate(w.Header(), request)
 			ctx, err := s.admit(w, r, request, chi.URLParam(request, userInPath))
-			request = request.WithContext(ctx)
+			*request = *request.WithContext(ctx) // in place, so that no other one has to be made
 			if err != nil {
 				turnAway(w, request, err)
 				return
@@ -65,7 +65,7 @@ func (s *server) requireOperation(r route) func(huma.Context, func(huma.Context)
 			return
 		}
 		request, w := humachi.Unwrap(operation)
-		keepPrivate(w.Header())
+		keepPrivate(w.Header(), request)
 		ctx, err := s.admit(w, r, request, operation.Param(userInPath))
 		if err != nil {
 			s.turnAway(w, request, err)
@@ -75,10 +75,13 @@ func (s *server) requireOperation(r route) func(huma.Context, func(huma.Context)
 	}
 }
 
-// keepPrivate keeps answers from being shown to somebody else, whatever is between.
-func keepPrivate(header http.Header) {
-	header.Add("Vary", "Authorization, Cookie")
-	header.Set("Cache-Control", "private, no-cache")
+// keepPrivate keeps the answer to a request from being shown to somebody else, whatever is
+// between. What is answered to requests that change something is kept by nobody anyway.
+func keepPrivate(header http.Header, request *http.Request) {
+	if request.Method == http.MethodGet || request.Method == http.MethodHead {
+		header.Add("Vary", "Authorization, Cookie")
+		header.Set("Cache-Control", "private, no-cache")
+	}
 }
 
 // admit returns the context of a request, which says whom it is from if that is known. It
@@ -95,7 +98,7 @@ func (s *server) admit(w http.ResponseWriter, r route, request *http.Request, le
 	case identity == nil:
 		return ctx, problem.Unauthenticated.New("The request has no key and no token.")
 	}
-	ctx = caller.With(access.With(ctx, identity), identity.Caller)
+	ctx = caller.With(access.With(ctx, identity), &identity.Caller)
 	switch {
 	case !identity.May(r.needs):
 		return ctx, problem.Forbidden.New("This needs the scope " + string(r.needs) + ".")

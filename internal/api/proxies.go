@@ -17,7 +17,7 @@ func (s *server) lookBehindProxies(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if ip, ok := s.addressBehind(r); ok {
-			r = r.WithContext(caller.With(r.Context(), caller.AtIP(ip)))
+			r = r.WithContext(caller.With(r.Context(), new(caller.AtIP(ip))))
 		}
 		next.ServeHTTP(w, r)
 	})

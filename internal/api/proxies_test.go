@@ -71,7 +71,7 @@ func TestACallerBehindProxies(t *testing.T) {
 		if test.header != nil {
 			request.Header["X-Forwarded-For"] = test.header
 		}
-		request = request.WithContext(caller.With(request.Context(), own))
+		request = request.WithContext(caller.With(request.Context(), &own))
 		var got caller.Caller
 		s.lookBehindProxies(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			got = caller.Of(r.Context())
