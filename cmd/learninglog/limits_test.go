@@ -55,7 +55,7 @@ func TestAddressesMayHaveALimit(t *testing.T) {
 		return s.with("", http.MethodPost, path, "application/json", body, "X-Forwarded-For", "198.51.100.99, "+address)
 	}
 	assert.Equal(t, http.StatusOK, from("203.0.113.1", batchPath, anArray()).status)
-	assertQuotaExceeded(t, from("203.0.113.1", logsPath, newLog(uuid.New(), 1)))
+	assertQuotaExceeded(t, from("203.0.113.1", batchPath, anArray())) // a single log might be free again by now
 	assertQuotaExceeded(t, from("203.0.113.1", "/v1/learning-logs/void", anArray()))
 	assert.Equal(t, http.StatusCreated, from("203.0.113.2", logsPath, newLog(uuid.New(), 1)).status)
 	assert.Equal(t, http.StatusCreated, from("nonsense", logsPath, newLog(uuid.New(), 1)).status)

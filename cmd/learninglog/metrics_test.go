@@ -126,14 +126,18 @@ func TestMetricsOfThoseWhoAreTurnedAway(t *testing.T) {
 	revoked, expired := newKey(t, database, "--scopes=logs:read"), newKey(t, database, "--scopes=logs:read")
 	_, problems, status := run(t, "key", "revoke", "2", "--database-url", database)
 	require.Zero(t, status, problems)
-	_, err := pgtest.Open(t, database).Exec(t.Context(), `UPDATE learninglog_keys SET expires_at = now() WHERE key_id = 3`)
+	_, err := pgtest.Open(t, database).Exec(t.Context(), `UPDATE learninglog_keys SET expires_at = now(), changed_at = clock_timestamp() WHERE key_id = 3`)
 	require.NoError(t, err)
-	ask := func(key string) { s.with(key, http.MethodGet, "/v1/rebuilds", "", "") }
+	ask := func(key string) int { return s.with(key, http.MethodGet, "/v1/rebuilds", "", "").status }
 
 	ask("")
 	ask(operator)
-	ask(revoked)
-	ask(expired)
+	for _, key := range []string{revoked, expired} { // which the service may know from before
+		await(t, "the key is worth nothing", func() (int, bool) {
+			status := ask(key)
+			return status, status == http.StatusUnauthorized
+		})
+	}
 	ask(newKey(t, pgtest.URL(t), "--scopes=rebuilds")) // of another database
 	ask(operator[:len(operator)-1])
 	ask("a.b.c")
