@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -44,10 +45,17 @@ func Open(ctx context.Context, url string, timeout time.Duration, logger *slog.L
 	if err != nil {
 		return nil, err
 	}
+	var opened atomic.Pointer[pgxpool.Pool]
+	leaveReadOnlyServers(&config.ConnConfig.Config, &opened)
+	if all := servers(config); len(all) > 1 {
+		followPromotions(&config.ConnConfig.Config)
+		meetAll(ctx, config.ConnConfig, all)
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("opening the connection pool: %w", err)
 	}
+	opened.Store(pool)
 	if err := waitUntilReady(ctx, pool, timeout, logger); err != nil {
 		pool.Close()
 		return nil, err
