@@ -48,7 +48,7 @@ func (t *timelines) check(ctx context.Context, connection *pgconn.PgConn) error 
 		SELECT system_identifier, ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint
 		FROM pg_control_system()`
 	results, err := connection.Exec(ctx, query).ReadAll()
-	if refused, ok := errors.AsType[*pgconn.PgError](err); ok && refused.Severity == "ERROR" {
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok && refused.SeverityUnlocalized == "ERROR" {
 		return nil
 	}
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 )
 
 const (
+	// connectTimeout is how long connecting may take, to all servers of a URL together.
 	connectTimeout = 5 * time.Second
 	oldestVersion  = 15
 	// maxConnections is higher than pgx's default (one per core), because
@@ -69,7 +70,7 @@ func configOf(url string) (*pgxpool.Config, error) {
 		return nil, err
 	}
 	if config.ConnConfig.ConnectTimeout == 0 {
-		config.ConnConfig.ConnectTimeout = connectTimeout
+		config.ConnConfig.ConnectTimeout = connectTimeout / time.Duration(len(servers(config)))
 	}
 	config.ConnConfig.DialFunc = newDialer(config.ConnConfig.ConnectTimeout).DialContext
 	if _, ok := config.ConnConfig.RuntimeParams["application_name"]; !ok {
