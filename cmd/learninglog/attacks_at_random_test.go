@@ -77,7 +77,7 @@ func forSomeSeconds() time.Duration {
 
 func (a *attacksAtRandom) attack(ctx context.Context, kind attack) {
 	target := a.services[rand.IntN(len(a.services))].Load()
-	hostile := prepareAttack(a.t, kind, target.base)
+	hostile := prepareAttack(a.t, kind, target.base, "")
 	a.enter(kind.name)
 	hostile.begin()
 	pause(ctx, forSomeSeconds())

@@ -25,6 +25,9 @@ type attack struct {
 	// saturates says that the attack takes all processor time, by mere requests. Nothing
 	// shares that out by caller, so what others may wait is bounded by whenSaturated.
 	saturates bool
+	// keys says that the service asks for keys. The hostile client has one, all others
+	// have another, and all of them connect from one address, as through a proxy.
+	keys bool
 	// always says that `make test` has it too: one attack of each sort.
 	always bool
 }
@@ -35,6 +38,7 @@ func attacks() []attack {
 		{name: "arrays over 4 connections", prepare: postArrays(4)},
 		{name: "arrays over 64 connections", prepare: postArrays(64), always: true},
 		{name: "arrays, and streams of blank lines", prepare: together(postArrays(64), sendBlankLines(64))},
+		{name: "arrays, and streams of blank lines, by a key", prepare: together(postArrays(64), sendBlankLines(64)), keys: true},
 		{name: "1000 single posters", prepare: postSingly(1000), saturates: true},
 		{name: "arrays whose answers are large", prepare: postForLargeAnswers(22, ofArrays), always: true},
 		{name: "NDJSON whose answers are large", prepare: postForLargeAnswers(22, ofLines)},

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// honestCallers call a service as often as ordinary callers would, from 127.0.0.1. They
-// leave it most of its time, so whatever they have to wait for is others'.
+// honestCallers call a service as often as ordinary callers would, from 127.0.0.1, with a
+// key if it asks for one. They leave it most of its time, so whatever they have to wait for is others'.
 type honestCallers struct {
 	service *service
 	load    *load
@@ -43,7 +43,7 @@ func honestCalls() []honestCall {
 	}
 }
 
-func newHonestCallers(t testing.TB, s *service) *honestCallers {
+func newHonestCallers(t testing.TB, s *service, key string) *honestCallers {
 	t.Helper()
 	const patience = 20 * time.Second // longer than the service lets anyone wait
 	h := &honestCallers{
@@ -52,7 +52,22 @@ func newHonestCallers(t testing.TB, s *service) *honestCallers {
 		opening: &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}},
 	}
 	h.load.http.Timeout = patience
+	if key != "" {
+		h.load.http.Transport = withKey{key, h.load.http.Transport}
+	}
 	return h
+}
+
+// withKey sends a key with each request.
+type withKey struct {
+	key string
+	by  http.RoundTripper
+}
+
+func (w withKey) RoundTrip(request *http.Request) (*http.Response, error) {
+	request = request.Clone(request.Context())
+	request.Header.Set("Authorization", "Bearer "+w.key)
+	return w.by.RoundTrip(request)
 }
 
 // callFor calls for a while, and returns how each kind of call was served.

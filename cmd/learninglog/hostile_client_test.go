@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	// hostileAddress is where the hostile client connects from. All others connect from
-	// 127.0.0.1, so the service can tell them apart by their addresses.
+	// hostileAddress is where the hostile client connects from, unless it has a key. All
+	// others connect from 127.0.0.1, so the service can tell them apart by their addresses.
 	hostileAddress = "127.0.0.2"
 	// hostileUsers is a pattern of the users whose logs only a hostile client posts.
 	hostileUsers = "0bad0bad-%"
@@ -31,10 +31,11 @@ const (
 	// again that was closed or refused.
 	reconnectAfter = time.Second
 
-	// attackVariable and targetVariable tell the binary of the tests that it is a
-	// hostile client, with which attack, and of which host:port.
+	// attackVariable, targetVariable and keyVariable tell the binary of the tests that it
+	// is a hostile client, with which attack, of which host:port, and its key if it has one.
 	attackVariable = "HOSTILE_ATTACK"
 	targetVariable = "HOSTILE_TARGET"
+	keyVariable    = "HOSTILE_KEY"
 )
 
 // hostileProcess is a hostile client, as the tests see it. It is a process of its own.
@@ -48,12 +49,13 @@ type hostileProcess struct {
 }
 
 // prepareAttack returns when the attack can begin.
-func prepareAttack(t testing.TB, a attack, base string) *hostileProcess {
+func prepareAttack(t testing.TB, a attack, base, key string) *hostileProcess {
 	t.Helper()
 	binary, err := os.Executable()
 	require.NoError(t, err)
 	h := &hostileProcess{t: t, command: exec.Command("nice", "-n", "19", binary)}
-	h.command.Env = append(environment(), attackVariable+"="+a.name, targetVariable+"="+strings.TrimPrefix(base, "http://"))
+	h.command.Env = append(environment(),
+		attackVariable+"="+a.name, targetVariable+"="+strings.TrimPrefix(base, "http://"), keyVariable+"="+key)
 	h.command.Stderr = os.Stderr
 	h.commands, err = h.command.StdinPipe()
 	require.NoError(t, err)
@@ -128,12 +130,12 @@ func (r *hostileReport) String() string {
 // attackUntilTold is the main function of the process of a hostile client. It prepares
 // an attack, begins when a line arrives on standard input, and stops when that ends, or
 // with the process that writes to it.
-func attackUntilTold(name, target string) {
+func attackUntilTold(name, target, key string) {
 	named := slices.IndexFunc(attacks(), func(a attack) bool { return a.name == name })
 	if named < 0 {
 		panic("there is no such attack: " + name)
 	}
-	client := newHostileClient(target)
+	client := newHostileClient(target, key)
 	begin := attacks()[named].prepare(client)
 	fmt.Println("prepared")
 	input := bufio.NewReader(os.Stdin)
@@ -152,6 +154,7 @@ func attackUntilTold(name, target string) {
 // hostileClient opens connections, and asks on them what nobody should.
 type hostileClient struct {
 	target  string
+	key     string
 	dialer  net.Dialer
 	running sync.WaitGroup
 
@@ -159,17 +162,20 @@ type hostileClient struct {
 	report hostileReport
 }
 
-func newHostileClient(target string) *hostileClient {
-	return &hostileClient{
-		target: target,
-		dialer: net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(hostileAddress)}},
-		report: hostileReport{Answers: make(map[int]int)},
+func newHostileClient(target, key string) *hostileClient {
+	c := &hostileClient{target: target, key: key, report: hostileReport{Answers: make(map[int]int)}}
+	if key == "" {
+		c.dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(hostileAddress)}
 	}
+	return c
 }
 
 // head returns the first lines of a request, with additional headers.
 func (c *hostileClient) head(methodAndPath string, headers ...string) []byte {
 	lines := append([]string{methodAndPath + " HTTP/1.1", "Host: " + c.target}, headers...)
+	if c.key != "" {
+		lines = append(lines, "Authorization: Bearer "+c.key)
+	}
 	return []byte(strings.Join(lines, "\r\n") + "\r\n\r\n")
 }
 

@@ -83,10 +83,17 @@ func TestNobodysRequestHurtsTheOthers(t *testing.T) {
 func suffer(t *testing.T, a attack, measured bool) (without, with map[string]quality) {
 	t.Helper()
 	databaseURL := pgtest.URL(t)
-	s := serveWithFiles(t, a.files, "--database-url", databaseURL, "--log-level=error")
+	arguments := []string{"--database-url", databaseURL, "--log-level=error"}
+	var key, hostileKey string
+	if a.keys {
+		arguments = append(arguments, "--auth=keys")
+		key = newKey(t, databaseURL, "--scopes=logs:write,logs:read")
+		hostileKey = newKey(t, databaseURL, "--scopes=logs:write")
+	}
+	s := serveWithFiles(t, a.files, arguments...)
 	memory := watchMemory(t, func() *service { return s })
-	callers := newHonestCallers(t, s)
-	hostile := prepareAttack(t, a, s.base)
+	callers := newHonestCallers(t, s, key)
+	hostile := prepareAttack(t, a, s.base, hostileKey)
 	before, during := brieflyQuietly, brieflySeen
 	if measured {
 		before, during = quietly, attacked

@@ -82,7 +82,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 	}
 	chosen, err := parser.Parse(arguments)
 	if err != nil {
-		return fail(stderr, fmt.Errorf("%s%s\nSee: %s %s", withoutSecrets(err, arguments), hint(arguments), quoted(os.Args[0]), helpFor(err)))
+		return fail(stderr, fmt.Errorf("%s%s\nSee: %s %s", withoutSecrets(err, arguments), hint(arguments), called(), helpFor(err)))
 	}
 	err = chosen.Run()
 	if errors.Is(err, errDrift) || errors.Is(err, errRejects) {
@@ -118,7 +118,7 @@ func hint(arguments []string) string {
 		return ""
 	}
 	if _, err := strconv.ParseInt(arguments[1], 10, 64); err == nil {
-		return fmt.Sprintf(": did you mean `%s rebuild watch %s`?", quoted(os.Args[0]), arguments[1])
+		return fmt.Sprintf(": did you mean `%s rebuild watch %s`?", called(), arguments[1])
 	}
 	return ": the subcommands of rebuild are " + strings.Join(subcommands, ", ")
 }

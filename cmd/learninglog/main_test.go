@@ -34,7 +34,7 @@ var program string //nolint:gochecknoglobals // built once, by TestMain
 
 func TestMain(m *testing.M) {
 	if name := os.Getenv(attackVariable); name != "" {
-		attackUntilTold(name, os.Getenv(targetVariable))
+		attackUntilTold(name, os.Getenv(targetVariable), os.Getenv(keyVariable))
 		return
 	}
 	runMoreAtATime()
@@ -81,6 +81,8 @@ type service struct {
 	killed  bool
 	greeted string
 	started time.Time
+	// key is sent along with requests, if it isn't empty.
+	key string
 }
 
 // serve starts the service with additional arguments, on a free port and without
@@ -233,6 +235,9 @@ func (s *service) send(method, path, contentType, body string) (answer, error) {
 	}
 	if body != "" {
 		request.Header.Set("Content-Type", contentType)
+	}
+	if s.key != "" {
+		request.Header.Set("Authorization", "Bearer "+s.key)
 	}
 	return do(request)
 }

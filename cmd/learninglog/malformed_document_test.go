@@ -105,7 +105,16 @@ func pageOperations() []operation {
 		{http.MethodGet, "/admin/audit", "after", ""},
 		{http.MethodPost, "/admin/rebuilds", "", "action user from to"},
 		{http.MethodPost, "/admin/rezones", "", "time_zone user from to"},
+		{http.MethodPost, "/admin/rebuilds/cancel", "", ""},
 		{http.MethodPost, "/admin/rebuilds/{rebuild_id}/cancel", "", ""},
+		{http.MethodPost, "/admin/queues/{queue}/resume", "", ""},
+		{http.MethodGet, "/admin/keys", "", ""},
+		{http.MethodPost, "/admin/keys", "", "name user days rate scope"},
+		{http.MethodPost, "/admin/keys/{key_id}/rotate", "", ""},
+		{http.MethodPost, "/admin/keys/{key_id}/revoke", "", ""},
+		{http.MethodGet, "/login", "next", ""},
+		{http.MethodPost, "/login", "", "key"},
+		{http.MethodPost, "/logout", "", ""},
 		{http.MethodGet, "/docs", "", ""},
 		{http.MethodGet, "/docs/{file}", "", ""},
 		{http.MethodGet, "/problems/{problem}", "", ""},
@@ -139,6 +148,7 @@ func pageOperations() []operation {
 type generator struct {
 	seed    uint64
 	host    string
+	key     string
 	begun   time.Time
 	schemas map[string]schema
 	kinds   [][]mutation
@@ -147,9 +157,9 @@ type generator struct {
 	known map[string][]string
 }
 
-func newGenerator(seed uint64, host string, schemas map[string]schema) *generator {
+func newGenerator(seed uint64, host, key string, schemas map[string]schema) *generator {
 	dice := rand.New(rand.NewPCG(seed, 0))
-	g := &generator{seed: seed, host: host, begun: time.Now().UTC(), schemas: schemas, kinds: mutations()}
+	g := &generator{seed: seed, host: host, key: key, begun: time.Now().UTC(), schemas: schemas, kinds: mutations(key)}
 	var users, requests []string
 	for range 3 {
 		users = append(users, newUUID(dice))
@@ -164,6 +174,7 @@ func newGenerator(seed uint64, host string, schemas map[string]schema) *generato
 		"request_id": requests, "replaces": requests,
 		"time_zone": zones, "from": dates, "to": dates, "by": {"day", "week", "month"}, "year": {"2025", "2026"},
 		"voided": {"include"}, "action": {"verify", "rebuild"}, "rebuild_id": {"1", "2"},
+		"key": {key}, "key_id": {"1", "2", "3"}, "scope": {"logs:read"}, "scopes": {"logs:read", "logs:write"}, "days": {"90"}, "rate": {"5"}, "next": {"/admin"}, "queue": {"routine"},
 		"file": {"style.css", "swagger-ui.css", ""}, "problem": {"not-found", "invalid-request"},
 		"If-None-Match": {`"x"`}, "Last-Event-ID": {"end", "1"},
 	}
@@ -212,7 +223,7 @@ func requestName(group routeGroup, number int) string {
 func (g *generator) valid(dice *rand.Rand, o operation) *draft {
 	d := &draft{
 		dice: dice, method: o.method, path: o.path, version: "HTTP/1.1", frame: withLength,
-		headers: []string{"Host: " + g.host}, described: o.parameters,
+		headers: []string{"Host: " + g.host, "Authorization: Bearer " + g.key, "X-Forwarded-For: " + g.address(dice)}, described: o.parameters,
 	}
 	for _, p := range o.parameters {
 		if p.in == inPath || dice.IntN(2) == 0 {
@@ -235,6 +246,12 @@ func (g *generator) valid(dice *rand.Rand, o operation) *draft {
 	}
 	d.value = g.value(dice, "", body)
 	return d
+}
+
+// address returns an address that a request may be from. One from which too many guess would
+// be told to wait, and nothing would be found out.
+func (*generator) address(dice *rand.Rand) string {
+	return fmt.Sprintf("10.%d.%d.%d", dice.IntN(256), dice.IntN(256), dice.IntN(256))
 }
 
 // value returns a valid JSON value.

@@ -44,6 +44,8 @@ type draft struct {
 	// isAmbiguous says that the service may take the request for another one, or for
 	// several.
 	isAmbiguous bool
+	// isStrangers says that nothing in it says truly whom it is from.
+	isStrangers bool
 	// mayGoUnanswered is why the request may have no answer, or empty.
 	mayGoUnanswered string
 }

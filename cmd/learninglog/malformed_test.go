@@ -21,9 +21,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"learninglog/internal/access"
 	"learninglog/internal/pgtest"
 )
 
@@ -31,16 +33,32 @@ import (
 // problem that the service explains. Afterwards the service works as before. The requests
 // are made from the OpenAPI document: valid ones that are then mutated. MALFORMED_SEED
 // repeats those of a seed; MALFORMED=2m sends more of them, for two minutes.
+//
+// All of them have a key, which only one of the two services asks for. Some have made it, or
+// the way in which it comes, malformed too: that one serves them nothing. No answer and no
+// log tells anything of the key.
 func TestMalformedRequests(t *testing.T) {
 	t.Parallel()
-	databaseURL := pgtest.URL(t)
-	s := serve(t, "--database-url", databaseURL, "--log-level=info")
 	seed, duration := malformedSettings(t)
 	t.Logf("MALFORMED_SEED=%d", seed)
+	for _, auth := range []string{"none", "keys"} {
+		t.Run("auth="+auth, func(t *testing.T) {
+			t.Parallel()
+			testMalformedRequests(t, auth, seed, duration)
+		})
+	}
+}
+
+func testMalformedRequests(t *testing.T, auth string, seed uint64, duration time.Duration) {
+	t.Helper()
+	databaseURL := pgtest.URL(t)
+	key := newKeyOutOfReach(t, pgtest.Open(t, databaseURL))
+	s := serve(t, "--auth", auth, "--trusted-proxies=127.0.0.1", "--database-url", databaseURL, "--log-level=info")
+	s.key = key
 	groups, schemas := readGroups(s)
 	address, err := url.Parse(s.base)
 	require.NoError(t, err)
-	hunt := &hunt{service: s, generator: newGenerator(seed, address.Host, schemas)}
+	hunt := &hunt{service: s, asks: auth == "keys", generator: newGenerator(seed, address.Host, key, schemas)}
 	hunt.prepare()
 
 	for _, group := range groups {
@@ -53,6 +71,20 @@ func TestMalformedRequests(t *testing.T) {
 	words, entries := s.total(user)
 	assert.Equal(t, []int{12, 1}, []int{words, entries})
 	assert.Empty(t, pgtest.Drift(t, pgtest.Open(t, databaseURL))) // a verify would wait for all rebuilds that were requested
+}
+
+// newKeyOutOfReach creates a key that may do everything, with an id that no request that
+// revokes or rotates keys will have.
+func newKeyOutOfReach(t *testing.T, pool *pgxpool.Pool) string {
+	t.Helper()
+	const restart = `ALTER TABLE learninglog_keys ALTER COLUMN key_id RESTART WITH `
+	_, err := pool.Exec(t.Context(), restart+`123456`)
+	require.NoError(t, err)
+	_, key, err := access.NewKeys(pool).Create(t.Context(), access.NewKey{Name: "of a test", Scopes: access.Scopes()})
+	require.NoError(t, err)
+	_, err = pool.Exec(t.Context(), restart+`1`)
+	require.NoError(t, err)
+	return key
 }
 
 func malformedSettings(t testing.TB) (seed uint64, duration time.Duration) {
@@ -73,16 +105,18 @@ func malformedSettings(t testing.TB) (seed uint64, duration time.Duration) {
 
 // hunt sends malformed requests.
 type hunt struct {
-	service   *service
+	service *service
+	// asks says that the service asks everybody for their key.
+	asks      bool
 	generator *generator
 	// explained are the types of problems that the service explains.
 	explained sync.Map
 }
 
 const (
-	// perGroup is how many requests every group gets at least, and connections how many
-	// are sent at the same time.
-	perGroup, connections = 1500, 8
+	// perGroup is how many requests every group gets at least of each service, and
+	// connections how many are sent at the same time.
+	perGroup, connections = 750, 4
 	// mostFailures is after how many a group is given up.
 	mostFailures = 5
 )
@@ -141,6 +175,9 @@ func (h *hunt) through(group routeGroup, duration time.Duration) {
 	t.Logf("%s: %s: %s", group.name, took, countsByStatus(statuses))
 	assert.NotZero(t, statuses[http.StatusOK], "%s: some requests reach what they ask for", group.name)
 	assert.NotZero(t, statuses[http.StatusMethodNotAllowed], "%s: some requests are refused", group.name)
+	if h.asks {
+		assert.NotZero(t, statuses[http.StatusUnauthorized], "%s: some requests are strangers'", group.name)
+	}
 }
 
 func countsByStatus(statuses map[int]int) string {
@@ -162,7 +199,11 @@ func (h *hunt) judge(group routeGroup, d *draft, answers []received, err error) 
 	}
 	for i, got := range answers {
 		hasBody := i > 0 || d.method != http.MethodHead
-		if wrong := h.judgeOne(group, d, got, hasBody); wrong != "" {
+		wrong := h.judgeOne(group, d, got, hasBody)
+		if h.asks && i == 0 && wrong == "" {
+			wrong = judgeIdentity(d, got)
+		}
+		if wrong != "" {
 			return fmt.Sprintf("answer %d: %s\n%d %v\n%.1000q", i, wrong, got.status, got.header, got.body)
 		}
 	}
@@ -174,6 +215,8 @@ func (h *hunt) judgeOne(group routeGroup, d *draft, got received, hasBody bool) 
 	switch {
 	case got.header.Get("X-Injected") != "":
 		return "a header was injected"
+	case tellsOf(fmt.Sprintf("%s%s", got.header, got.body), h.generator.key) != "":
+		return "the answer tells of the key"
 	case got.status == http.StatusInternalServerError:
 		return "there is no request that should fail"
 	case got.status < http.StatusBadRequest:
@@ -238,9 +281,11 @@ func (h *hunt) explains(kind string) bool {
 }
 
 // assertNothingLogged fails if the log of the service has the line of a mistake of its
-// own, with the request that led to it.
+// own, with the request that led to it, or if it tells of a key.
 func (h *hunt) assertNothingLogged(groups []routeGroup) {
 	t := h.service.t
+	assert.Empty(t, tellsOf(h.service.log.String(), h.generator.key), "the log tells of the key")
+	assert.NotRegexp(t, `llk_\w{5}`, h.service.log.String(), "the log tells of another key")
 	mistakes := []string{"level=ERROR", "http: panic", "superfluous", "a request panicked", "a request failed", "table of routes"}
 	id := regexp.MustCompile(`http_request_id=(\S+)`)
 	for line := range strings.Lines(h.service.log.String()) {

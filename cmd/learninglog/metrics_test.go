@@ -24,7 +24,11 @@ type series map[string]float64
 
 func (s *service) scrape() series {
 	s.t.Helper()
-	body := s.mustCall(http.StatusOK, http.MethodGet, "/metrics", "").body
+	return s.read(s.mustCall(http.StatusOK, http.MethodGet, "/metrics", "").body)
+}
+
+func (s *service) read(body []byte) series {
+	s.t.Helper()
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(bytes.NewReader(body))
 	require.NoError(s.t, err, "%s", body)
@@ -112,6 +116,46 @@ func TestMetricsOfARebuild(t *testing.T) {
 		`learninglog_job_duration_seconds_count{kind="rebuild", outcome="completed"}`: 1,
 		requests("POST", "/v1/rebuilds", http.StatusAccepted):                         1,
 	})
+}
+
+// Nothing that callers send is in it, but only why it was worth nothing.
+func TestMetricsOfThoseWhoAreTurnedAway(t *testing.T) {
+	t.Parallel()
+	p, database := newProvider(t), pgtest.URL(t)
+	s := serve(t, p.flags(t, database)...)
+	p.knows(s)
+	operator := newKey(t, database, "--scopes=rebuilds")
+	revoked, expired := newKey(t, database, "--scopes=logs:read"), newKey(t, database, "--scopes=logs:read")
+	_, problems, status := run(t, "key", "revoke", "2", "--database-url", database)
+	require.Zero(t, status, problems)
+	_, err := pgtest.Open(t, database).Exec(t.Context(), `UPDATE learninglog_keys SET expires_at = now(), changed_at = clock_timestamp() WHERE key_id = 3`)
+	require.NoError(t, err)
+	ask := func(key string) int { return s.with(key, http.MethodGet, "/v1/rebuilds", "", "").status }
+
+	ask("")
+	ask(operator)
+	for _, key := range []string{revoked, expired} { // which the service may know from before
+		await(t, "the key is worth nothing", func() (int, bool) {
+			status := ask(key)
+			return status, status == http.StatusUnauthorized
+		})
+	}
+	ask(newKey(t, pgtest.URL(t), "--scopes=rebuilds")) // of another database
+	ask(operator[:len(operator)-1])
+	ask("a.b.c")
+	newVisitor(t).goTo(s.base+"/login/callback?state=x&code=x", nil)
+
+	scraped := s.with(operator, http.MethodGet, "/metrics", "", "")
+	require.Equal(t, http.StatusOK, scraped.status)
+	read := s.read(scraped.body)
+	for reason, want := range map[string]float64{
+		"revoked": 1, "expired": 1, "unknown": 1, "malformed": 1, "token": 1, "login": 1, "session": 0, "held_up": 0,
+	} {
+		name := `learninglog_authentication_failures_total{reason="` + reason + `"}`
+		require.Contains(t, read, name)
+		assert.InDelta(t, want, read[name], 1e-9, reason)
+	}
+	assert.NotContains(t, string(scraped.body), "llk_")
 }
 
 // The number of series is bounded, whatever clients send.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 	"regexp"
 	"strings"
@@ -8,25 +9,31 @@ import (
 	"learninglog/internal/postgres"
 )
 
-// paste returns a command line that a person can paste: the program as it was
+// commandVariable is for containers: what people type to call a program in one.
+const commandVariable = "LEARNINGLOG_COMMAND"
+
+// paste returns a command line that a person can paste: the program as it is
 // called, and the flags that select the database, unless the environment does. Of a
 // database URL it shows only the address, because the rest may be secret. Where there
 // is more, "…" makes the command fail until the person has filled it in.
 func (f databaseFlags) paste(arguments ...string) string {
-	words := append([]string{os.Args[0]}, arguments...)
 	switch {
 	case f.DatabaseURL != "":
 		if f.DatabaseURL != os.Getenv("DATABASE_URL") {
-			words = append(words, "--database-url", shownURL(f.DatabaseURL))
+			arguments = append(arguments, "--database-url", shownURL(f.DatabaseURL))
 		}
 	case f.DataDir != defaultDataDir() && f.DataDir != os.Getenv("LEARNINGLOG_DATA_DIR"):
-		words = append(words, "--data-dir", f.DataDir)
+		arguments = append(arguments, "--data-dir", f.DataDir)
 	}
-	for i, word := range words {
-		words[i] = quoted(word)
+	words := []string{called()}
+	for _, argument := range arguments {
+		words = append(words, quoted(argument))
 	}
 	return strings.Join(words, " ")
 }
+
+// called returns the program as people call it, quoted for the shell.
+func called() string { return cmp.Or(os.Getenv(commandVariable), quoted(os.Args[0])) }
 
 func shownURL(databaseURL string) string {
 	shown := postgres.Address(databaseURL)

@@ -1,9 +1,12 @@
 package main_test
 
 import (
+	"net/http"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -43,6 +46,42 @@ func TestHintsWorkAsPasted(t *testing.T) {
 		require.NoError(t, err, pasted)
 		assert.Contains(t, string(output), "Compared 1 log of 1 user ", pasted)
 	}
+}
+
+// In a container the program isn't called as people call it, who read its log or README.md.
+func TestTheFirstStartSaysHowToMakeAKey(t *testing.T) {
+	t.Parallel()
+	compose, err := os.ReadFile("../../docker-compose.yml")
+	require.NoError(t, err)
+	command := regexp.MustCompile(`LEARNINGLOG_COMMAND: (.*) #`).FindSubmatch(compose)
+	require.NotNil(t, command)
+	there := append(environment(), "DATABASE_URL="+pgtest.URL(t), "LEARNINGLOG_COMMAND="+string(command[1]))
+	start := func() *service {
+		t.Helper()
+		s, err := tryServeIn(t, there, "--auth=keys")
+		require.NoError(t, err)
+		return s
+	}
+	s := start()
+
+	said := regexp.MustCompile(`msg="nobody has a key yet" create="(.*?)"`).FindAllStringSubmatch(s.log.String(), -1)
+	require.Len(t, said, 1, s.log)
+	assert.Contains(t, readmeSection(t, "With Docker"), said[0][1])
+
+	pasted := exec.Command("sh", "-c", strings.Replace(said[0][1], string(command[1]), program, 1))
+	pasted.Env = there
+	key, err := pasted.Output()
+	require.NoError(t, err, said[0][1])
+	path := "/v1/users/" + uuid.NewString() + "/summary"
+	assert.Equal(t, http.StatusOK, s.with(strings.TrimSpace(string(key)), http.MethodGet, path, "", "").status)
+	mistaken := exec.Command(program, "key", "crate")
+	mistaken.Env = there
+	output, err := mistaken.CombinedOutput()
+	require.Error(t, err)
+	assert.Contains(t, string(output), "See: "+string(command[1])+" ")
+
+	s.stop()
+	assert.NotContains(t, start().log.String(), "nobody has a key yet")
 }
 
 // The hint for a URL that says more than its address fails until the rest is filled in.

@@ -16,12 +16,13 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// try sends a request with headers, whose path is sent as it is written.
+// try sends a request with headers, given as name, value, name, value. The path is sent as it
+// is written, and no redirect is followed.
 func (s *service) try(method, path, body string, headers ...string) answer {
 	s.t.Helper()
 	request, err := http.NewRequestWithContext(context.Background(), method, s.base, strings.NewReader(body))
 	require.NoError(s.t, err)
-	request.URL.Opaque = "//" + request.URL.Host + path
+	request.URL.Opaque = path
 	for i := 0; i < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
@@ -109,6 +110,7 @@ func TestAKeyCountsNowhereButInTheAuthorization(t *testing.T) {
 		assert.Equal(t, http.StatusUnauthorized, got.status, name)
 		assert.Contains(t, got.header.Get("WWW-Authenticate"), "Bearer", name)
 	}
+	assert.Contains(t, c.try(http.MethodPost, "/admin/rebuilds", "").header.Get("WWW-Authenticate"), "Bearer", "a page")
 	for _, header := range []string{"X-HTTP-Method-Override", "X-Original-URL", "X-Rewrite-URL", "X-Forwarded-User", "X-User-Id"} {
 		got := c.try(http.MethodGet, "/v1/rebuilds", "", "Authorization", "Bearer "+c.key, header, "/healthz")
 		assert.Equal(t, http.StatusForbidden, got.status, header)
@@ -118,6 +120,18 @@ func TestAKeyCountsNowhereButInTheAuthorization(t *testing.T) {
 	assert.Contains(t, page.header.Get("Content-Security-Policy"), "default-src 'none'", "what is shown instead is a page too")
 	c.stop()
 	assertNever(t, c.log.String(), c.key)
+}
+
+// Whoever only asks whether there is a page learns what whoever asks for it does.
+func TestTheHeadOfAPageIsThatOfThePage(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--auth=keys", "--database-url", pgtest.URL(t))
+	for _, path := range []string{"/", "/admin", "/admin/keys", "/admin/jobs", "/users/" + uuid.NewString(), "/login", "/v1/keys", "/metrics", "/nowhere"} {
+		got, head := s.with("", http.MethodGet, path, "", ""), s.with("", http.MethodHead, path, "", "")
+		assert.Equal(t, got.status, head.status, path)
+		assert.Equal(t, got.header.Get("Location"), head.header.Get("Location"), path)
+		assert.Empty(t, head.body, path)
+	}
 }
 
 func TestNothingIsServedThatNobodyMeantTo(t *testing.T) {

@@ -43,7 +43,7 @@ type service struct {
 	problems *problem.Table
 	// access is nil where everybody may do everything.
 	access  api.Access
-	keys    api.Keys
+	keys    audit.KeyStore
 	login   *dashboard.Login // nil there, too
 	reader  *query.Reader
 	pages   api.Pages

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -21,13 +22,16 @@ import (
 type postedLog struct {
 	outcome BatchOutcome
 	log     command.Log
-	// readable says that the log could be decoded and isn't forbidden. If not, the outcome
-	// says why.
+	// readable says that the log could be decoded and may be written by whoever sends it. If
+	// not, the outcome says why.
 	readable bool
 }
 
 // forbidden is the outcome of a log of a learner whom the caller doesn't know.
 const forbidden command.Status = "forbidden"
+
+// unauthenticated is the outcome of a log of a stream whose caller is known no longer.
+const unauthenticated command.Status = "unauthenticated"
 
 // action is what becomes of the logs of an array or a stream.
 type action struct {
@@ -215,6 +219,16 @@ func (t action) refuse(posted []postedLog, err error) {
 	t.countInvalid(len(posted) - failed)
 }
 
+// turnAway settles logs of a caller who is known no longer.
+func (t action) turnAway(posted []postedLog) {
+	for i := range posted {
+		if posted[i].readable {
+			posted[i].outcome.Outcome, posted[i].readable = unauthenticated, false
+		}
+	}
+	t.countInvalid(len(posted))
+}
+
 func (p *postedLog) settle(became command.Outcome) {
 	p.outcome.Outcome, p.outcome.Retryable = became.Status, became.Status.Retryable()
 	switch became.Status {
@@ -230,7 +244,7 @@ func (p *postedLog) settle(became command.Outcome) {
 // before.
 func noneRecorded(posted []postedLog) bool {
 	for i := range posted {
-		if outcome := posted[i].outcome.Outcome; outcome != command.Failed && outcome != command.Invalid && outcome != forbidden {
+		if !slices.Contains([]command.Status{command.Failed, command.Invalid, forbidden, unauthenticated}, posted[i].outcome.Outcome) {
 			return false
 		}
 	}

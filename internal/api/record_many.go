@@ -22,8 +22,8 @@ const (
 type BatchOutcome struct {
 	Index     int            `json:"index" doc:"The log's place in the batch, from 0."`
 	RequestID *string        `json:"request_id,omitempty" format:"uuid" doc:"The log's request id, if it could be read."`
-	Outcome   command.Status `json:"outcome" enum:"recorded,already_recorded,request_id_reused,voided,already_voided,unknown,replaced_unknown,invalid,forbidden,failed" doc:"Treat recorded and already_recorded as done, and voided too: the log was recorded, and taken back since. request_id_reused, replaced_unknown and invalid are mistakes that sending again doesn't mend, and forbidden is a log of somebody else. failed is none of yours: send the log again, later. Of logs to be taken back, voided and already_voided are done, and unknown is a log that the user doesn't have."`
-	Retryable bool           `json:"retryable" doc:"Whether sending the same log again, later, can end differently."`
+	Outcome   command.Status `json:"outcome" enum:"recorded,already_recorded,request_id_reused,voided,already_voided,unknown,replaced_unknown,invalid,forbidden,unauthenticated,failed" doc:"Treat recorded and already_recorded as done, and voided too: the log was recorded, and taken back since. request_id_reused, replaced_unknown and invalid are mistakes that sending again doesn't mend, and forbidden is a log of somebody else. unauthenticated is a log of NDJSON whose key, token or session has expired or was revoked since the request began: send it again with another one. failed is none of yours: send the log again, later. Of logs to be taken back, voided and already_voided are done, and unknown is a log that the user doesn't have."`
+	Retryable bool           `json:"retryable" doc:"Whether sending the same log again, later but with the same key, can end differently."`
 	// LearningLog is the log that is already recorded under the request id.
 	LearningLog *LearningLog    `json:"learning_log,omitempty" doc:"For already_recorded, request_id_reused, voided and already_voided: the log that is recorded under this request id, if it is this user's."`
 	Errors      []problem.Field `json:"errors,omitempty" nullable:"false" doc:"For invalid: what is wrong."`
@@ -56,7 +56,7 @@ func (s *server) documentRecordMany() huma.Operation {
 			"NDJSON is recorded while it arrives, and the outcomes are sent while more is read, a line each, in the order of the logs: "+
 			"read them while you send, as there is room for only those of about %d logs that are not read. "+
 			"A log without an outcome line is not known to be recorded: send it again. "+
-			"The outcomes end early, after some that have failed or when the service stops, without another sign. "+
+			"The outcomes end early, after some that have failed or are unauthenticated or when the service stops, without another sign. "+
 			"A client that sends no log for %d seconds, or reads nothing, is cut off. "+
 			"Bodies may be compressed with gzip.",
 			maxArray, maxArray, int(streamTimeout.Seconds())),

@@ -130,7 +130,7 @@ func (st *stream) record(ctx context.Context, block []postedLog) error {
 	ctx, cancel := st.server.finish(ctx)
 	defer cancel()
 	if err := st.server.isStillKnown(st.request); err != nil {
-		st.action.refuse(block, err)
+		st.action.turnAway(block)
 		return err
 	}
 	done, err := st.server.recording.acquire(ctx, max(leastRecording, len(block)))

@@ -18,7 +18,7 @@ import (
 // load is a closed loop over HTTP: every client posts or reads, waits for the
 // answer, and repeats. Each client has its own connection.
 type load struct {
-	address string
+	service *service
 	clients int
 	// batch is how many logs a post has. A single log is not posted as a batch.
 	batch int
@@ -29,7 +29,7 @@ type load struct {
 	duration time.Duration
 	// path returns what is read, if it is set; then nothing is posted.
 	path func(*rand.Rand) string
-	// headers are further lines of each request, or empty.
+	// headers are further lines of each request, beside the service's key, or empty.
 	headers string
 }
 
@@ -41,6 +41,9 @@ type result struct {
 	latencies []time.Duration
 	// bytes is the length of the last answer, including its headers.
 	bytes int
+	// spent is the processor time of each log or read, those before the measurement
+	// included.
+	spent processorTime
 }
 
 const (
@@ -55,6 +58,10 @@ const (
 func (l load) run(ctx context.Context) (result, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, warmUp+l.duration+timeout, errors.New("the service doesn't answer"))
 	defer cancel()
+	before, err := l.service.processorTime()
+	if err != nil {
+		return result{}, err
+	}
 	begin := time.Now().Add(warmUp)
 	loop := &eventLoop{begin: begin, end: begin.Add(l.duration), ended: make(chan error, l.clients)}
 	engine, err := gnet.NewClient(loop, gnet.WithNumEventLoop(1), gnet.WithTCPNoDelay(gnet.TCPNoDelay), gnet.WithLogger(silent{}))
@@ -67,7 +74,7 @@ func (l load) run(ctx context.Context) (result, error) {
 	clients := make([]*client, l.clients)
 	for i := range clients {
 		clients[i] = &client{load: l, random: rand.New(rand.NewPCG(uint64(i), uint64(begin.UnixNano())))} //nolint:gosec // not a secret
-		if _, err := engine.DialContext("tcp", l.address, clients[i]); err != nil {
+		if _, err := engine.DialContext("tcp", l.service.address, clients[i]); err != nil {
 			return result{}, errors.Join(err, engine.Stop())
 		}
 	}
@@ -81,13 +88,18 @@ func (l load) run(ctx context.Context) (result, error) {
 		}
 	}
 	failures = append(failures, engine.Stop())
+	after, err := l.service.processorTime()
+	failures = append(failures, err)
 	var all []time.Duration
+	answers := 0
 	for _, client := range clients {
 		all = append(all, client.latencies...)
+		answers += client.answers
 	}
 	slices.Sort(all)
 	return result{
 		rate: float64(len(all)*l.batch) / l.duration.Seconds(), latencies: all, bytes: clients[0].bytes,
+		spent: after.each(before, answers*l.batch),
 	}, errors.Join(failures...)
 }
 
@@ -115,6 +127,7 @@ type client struct {
 	random    *rand.Rand
 	posted    time.Time
 	latencies []time.Duration
+	answers   int
 	bytes     int
 	sent      int // how often the current post has been
 	failure   error
@@ -139,6 +152,7 @@ func (e *eventLoop) OnTraffic(connection gnet.Conn) gnet.Action {
 	if status != client.expected() {
 		return client.fail(fmt.Errorf("answered: %s", received))
 	}
+	client.answers++
 	client.bytes = len(received)
 	if _, err := connection.Discard(len(received)); err != nil {
 		return client.fail(err)
@@ -218,7 +232,7 @@ func (c *client) next() []byte {
 		c.head = append(c.head[:0], "GET "...)
 		c.head = append(c.head, c.path(c.random)...)
 		c.head = append(c.head, " HTTP/1.1\r\nHost: localhost\r\n"...)
-		c.head = append(c.head, c.headers...)
+		c.head = c.appendHeaders(c.head)
 		return append(c.head, "\r\n"...)
 	}
 	if 0 < c.sent && c.sent < c.times {
@@ -243,9 +257,19 @@ func (c *client) next() []byte {
 	c.head = append(c.head, " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "...)
 	c.head = strconv.AppendInt(c.head, int64(len(c.body)), 10)
 	c.head = append(c.head, "\r\n"...)
-	c.head = append(c.head, c.headers...)
+	c.head = c.appendHeaders(c.head)
 	c.head = append(c.head, "\r\n"...)
 	return append(c.head, c.body...)
+}
+
+func (c *client) appendHeaders(to []byte) []byte {
+	to = append(to, c.headers...)
+	if c.service.key != "" {
+		to = append(to, "Authorization: Bearer "...)
+		to = append(to, c.service.key...)
+		to = append(to, "\r\n"...)
+	}
+	return to
 }
 
 func (c *client) appendLog(to []byte) []byte {

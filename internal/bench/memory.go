@@ -57,17 +57,17 @@ func (s *scratch) memory(of *service) (used memory, err error) {
 	if used.service, err = of.residentBytes(); err != nil {
 		return memory{}, err
 	}
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", s.server.PID()))
+	children, err := s.children()
 	if err != nil {
 		return memory{}, err
 	}
 	own := regexp.MustCompile(`RssAnon:\s+(\d+) kB`)
-	for child := range strings.FieldsSeq(string(children)) {
-		name, err := os.ReadFile("/proc/" + child + "/cmdline")
+	for _, child := range children {
+		name, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", child))
 		if err != nil || !strings.Contains(string(name), "[local]") {
 			continue // it has ended, or isn't a backend
 		}
-		status, err := os.ReadFile("/proc/" + child + "/status")
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", child))
 		if err != nil {
 			continue
 		}

@@ -45,7 +45,7 @@ func (c *onlineCommand) Run(ctx context.Context, f *flags) (err error) {
 	}}
 	for _, clients := range f.Clients {
 		row, err := c.measure(ctx, f, service, url, body, load{
-			address: service.address, clients: clients, batch: 1,
+			service: service, clients: clients, batch: 1,
 			users: users, newID: randomID, duration: f.Duration,
 		})
 		if err != nil {

@@ -25,7 +25,7 @@ VALUES (gen_random_uuid(), lpad(to_hex(:n::int), 32, '0')::uuid, 12, now());
 
 // pgbench runs a statement repeatedly, in one transaction each.
 type pgbench struct {
-	program string
+	scratch *scratch
 	url     string
 	script  string
 	// protocol is prepared (which is faster) or simple.
@@ -45,7 +45,7 @@ func (p pgbench) run(ctx context.Context) (result, error) {
 	if err := os.WriteFile(script, []byte(p.script), onlyMine); err != nil {
 		return result{}, err
 	}
-	command := exec.CommandContext(ctx, p.program, "--no-vacuum",
+	command := exec.CommandContext(ctx, filepath.Join(p.scratch.server.BinDir(), "pgbench"), "--no-vacuum",
 		"--protocol="+p.protocol,
 		"--client="+strconv.Itoa(p.clients),
 		"--jobs="+strconv.Itoa(min(p.clients, 2)),
@@ -55,20 +55,32 @@ func (p pgbench) run(ctx context.Context) (result, error) {
 		p.url)
 	var problems bytes.Buffer
 	command.Stderr = &problems
+	before, err := p.scratch.processorTime(nil)
+	if err != nil {
+		return result{}, err
+	}
 	output, err := command.Output()
 	if err != nil {
 		return result{}, fmt.Errorf("pgbench: %w: %s", err, problems.String())
 	}
-	match := regexp.MustCompile(`tps = ([0-9.]+)`).FindSubmatch(output)
+	after, err := p.scratch.processorTime(nil)
+	if err != nil {
+		return result{}, err
+	}
+	match := regexp.MustCompile(`(?s)actually processed: ([0-9]+).*tps = ([0-9.]+)`).FindSubmatch(output)
 	if match == nil {
 		return result{}, fmt.Errorf("pgbench printed no rate: %s", output)
 	}
-	rate, err := strconv.ParseFloat(string(match[1]), 64)
+	done, err := strconv.Atoi(string(match[1]))
+	if err != nil {
+		return result{}, err
+	}
+	rate, err := strconv.ParseFloat(string(match[2]), 64)
 	if err != nil {
 		return result{}, err
 	}
 	latencies, err := readLatencies(filepath.Join(dir, "log.*"))
-	return result{rate: rate, latencies: latencies}, err
+	return result{rate: rate, latencies: latencies, spent: after.each(before, done)}, err
 }
 
 // readLatencies reads pgbench's logs: the third field is in microseconds.

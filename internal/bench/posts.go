@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 )
 
@@ -27,7 +26,7 @@ func (c *postsCommand) Run(ctx context.Context, f *flags) (err error) {
 	}
 	defer func() { err = joinClose(err, scratch.close) }()
 	url := scratch.server.URL()
-	service, err := scratch.serve(ctx, f.Binary, url)
+	grouped, err := scratch.serve(ctx, f.Binary, url)
 	if err != nil {
 		return err
 	}
@@ -43,25 +42,24 @@ func (c *postsCommand) Run(ctx context.Context, f *flags) (err error) {
 	fmt.Printf("PostgreSQL %d, %d users, %d rounds of %s each; every figure is least / median / most of the rounds\n",
 		scratch.server.Version(), f.Users, f.Rounds, f.Duration)
 
-	program := filepath.Join(scratch.server.BinDir(), "pgbench")
 	bare := func(protocol string) variant {
 		return variant{"bare inserts, " + protocol, func(ctx context.Context, clients int) (result, error) {
 			return pgbench{
-				program: program, url: url, script: fmt.Sprintf(bareInsert, f.Users), protocol: protocol, clients: clients, duration: f.Duration,
+				scratch: scratch, url: url, script: fmt.Sprintf(bareInsert, f.Users), protocol: protocol, clients: clients, duration: f.Duration,
 			}.run(ctx)
 		}}
 	}
 	users := newIDs(f.Users)
-	posts := func(name, address string, batch int) variant {
+	posts := func(name string, of *service, batch int) variant {
 		return variant{name, func(ctx context.Context, clients int) (result, error) {
 			return load{
-				address: address, clients: clients, batch: batch, users: users, newID: randomID, duration: f.Duration,
+				service: of, clients: clients, batch: batch, users: users, newID: randomID, duration: f.Duration,
 			}.run(ctx)
 		}}
 	}
 	singly := []variant{
-		bare("prepared"), posts("learninglog", service.address, 1),
-		bare("simple"), posts("learninglog, group commit off", alone.address, 1),
+		bare("prepared"), posts("learninglog", grouped, 1),
+		bare("simple"), posts("learninglog, group commit off", alone, 1),
 	}
 	for _, clients := range f.Clients {
 		if err := compare(ctx, url, f.Rounds, clients, singly); err != nil {
@@ -72,7 +70,7 @@ func (c *postsCommand) Run(ctx context.Context, f *flags) (err error) {
 	fmt.Printf("\n%d clients, batches of %d, against single inserts of 64 clients\n", some, c.Batch)
 	return measure(ctx, url, f.Rounds, []variant{
 		{"bare inserts, prepared", func(ctx context.Context, _ int) (result, error) { return bare("prepared").run(ctx, 64) }},
-		posts("learninglog", service.address, c.Batch),
+		posts("learninglog", grouped, c.Batch),
 		{"bare inserts, simple", func(ctx context.Context, _ int) (result, error) { return bare("simple").run(ctx, 64) }},
 	}, some)
 }
@@ -99,13 +97,13 @@ func measure(ctx context.Context, url string, rounds int, variants []variant, cl
 		}
 	}
 	const service = 1
-	rows := [][]string{{"", "logs/s", "p50 / p95 / p99", "learninglog is … times as fast"}}
+	rows := [][]string{{"", "logs/s", "p50 / p95 / p99", "learninglog is … times as fast", "service, µs", "PostgreSQL, µs"}}
 	for i, variant := range variants {
 		ratio := ""
 		if i != service {
 			ratio = found[service].over(found[i])
 		}
-		rows = append(rows, []string{variant.name, found[i].rates(), found[i].percentiles(), ratio})
+		rows = append(rows, []string{variant.name, found[i].rates(), found[i].percentiles(), ratio, found[i].service(), found[i].database()})
 	}
 	return table(os.Stdout, rows)
 }

@@ -33,7 +33,7 @@ func (c *profileCommand) Run(ctx context.Context, f *flags) (err error) {
 	for range f.Rounds {
 		for _, clients := range f.Clients {
 			load := load{
-				address: service.address, clients: clients, batch: c.Batch,
+				service: service, clients: clients, batch: c.Batch,
 				users: newIDs(f.Users), newID: newID, duration: f.Duration,
 			}
 			found, err := load.run(ctx)
@@ -44,8 +44,9 @@ func (c *profileCommand) Run(ctx context.Context, f *flags) (err error) {
 			if err != nil {
 				return err
 			}
-			fmt.Printf("%4d clients %8.0f logs/s  p50 %s p95 %s p99 %s  %d MiB\n", clients, found.rate,
-				rounded(found.percentile(50)), rounded(found.percentile(95)), rounded(found.percentile(99)), resident>>20)
+			fmt.Printf("%4d clients %8.0f logs/s  p50 %s p95 %s p99 %s  %d MiB  service %s PostgreSQL %s\n", clients, found.rate,
+				rounded(found.percentile(50)), rounded(found.percentile(95)), rounded(found.percentile(99)), resident>>20,
+				found.spent.service, found.spent.database)
 		}
 	}
 	return nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -50,7 +49,7 @@ func (c *readsCommand) Run(ctx context.Context, f *flags) (err error) {
 	variants := slices.DeleteFunc(c.variants(f, scratch, service, url), func(v variant) bool {
 		return !strings.HasPrefix(v.name, "bare") && !strings.Contains(v.name, c.Only)
 	})
-	rows := [][]string{{"clients", "what", "per second", "p50 / p95 / p99", "× bare, simple", "× bare, prepared", "bytes"}}
+	rows := [][]string{{"clients", "what", "per second", "p50 / p95 / p99", "× bare, simple", "× bare, prepared", "service, µs", "PostgreSQL, µs", "bytes"}}
 	for _, clients := range f.Clients {
 		found := make([]series, len(variants))
 		for range f.Rounds {
@@ -65,7 +64,7 @@ func (c *readsCommand) Run(ctx context.Context, f *flags) (err error) {
 		for i, variant := range variants {
 			rows = append(rows, []string{
 				fmt.Sprint(clients), variant.name, found[i].rates(), found[i].percentiles(),
-				found[i].over(found[0]), found[i].over(found[1]), fmt.Sprint(found[i][0].bytes),
+				found[i].over(found[0]), found[i].over(found[1]), found[i].service(), found[i].database(), fmt.Sprint(found[i][0].bytes),
 			})
 		}
 	}
@@ -81,7 +80,7 @@ func (c *readsCommand) variants(f *flags, scratch *scratch, service *service, ur
 	bare := func(protocol string) variant {
 		return variant{"bare reads, " + protocol, func(ctx context.Context, clients int) (result, error) {
 			return pgbench{
-				program: filepath.Join(scratch.server.BinDir(), "pgbench"), url: url,
+				scratch: scratch, url: url,
 				script: fmt.Sprintf(bareRead, f.Users), protocol: protocol, clients: clients, duration: f.Duration,
 			}.run(ctx)
 		}}
@@ -89,7 +88,7 @@ func (c *readsCommand) variants(f *flags, scratch *scratch, service *service, ur
 	read := func(name, path, headers string, user func(*rand.Rand) uuid.UUID) variant {
 		return variant{name, func(ctx context.Context, clients int) (result, error) {
 			return load{
-				address: service.address, clients: clients, batch: 1, duration: f.Duration, headers: headers,
+				service: service, clients: clients, batch: 1, duration: f.Duration, headers: headers,
 				path: func(random *rand.Rand) string { return fmt.Sprintf(path, user(random)) },
 			}.run(ctx)
 		}}

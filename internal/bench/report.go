@@ -42,24 +42,34 @@ func (s series) each(figure func(result) float64) []float64 {
 	return figures
 }
 
-// over formats the ratios to another series. It compares the results of the same
-// round, and formats the minimum, the median and the maximum of the ratios.
-func (s series) over(other series) string {
+// ratios compares a figure with that of another series, of the same round. It formats
+// the minimum, the median and the maximum of the ratios.
+func (s series) ratios(other series, figure func(result) float64) string {
 	ratios := make([]float64, len(s))
 	for i := range s {
-		ratios[i] = s[i].rate / other[i].rate
+		ratios[i] = figure(s[i]) / figure(other[i])
 	}
 	return spread(ratios, "%.2f")
 }
 
+// over formats the ratios of the rates to those of another series.
+func (s series) over(other series) string {
+	return s.ratios(other, func(r result) float64 { return r.rate })
+}
+
 // slower is like over, but for the 99th percentiles instead of the rates.
 func (s series) slower(other series) string {
-	ratios := make([]float64, len(s))
-	for i := range s {
-		ratios[i] = float64(s[i].percentile(99)) / float64(other[i].percentile(99)) //nolint:mnd // the 99th percentile
-	}
-	return spread(ratios, "%.2f")
+	return s.ratios(other, func(r result) float64 { return float64(r.percentile(99)) }) //nolint:mnd // the 99th percentile
 }
+
+// inService and inDatabase are the processor time of a log or a read, in microseconds.
+func inService(r result) float64  { return float64(r.spent.service) / float64(time.Microsecond) }
+func inDatabase(r result) float64 { return float64(r.spent.database) / float64(time.Microsecond) }
+
+// service and database format the processor time: the minimum, the median and the
+// maximum.
+func (s series) service() string  { return spread(s.each(inService), "%.1f") }
+func (s series) database() string { return spread(s.each(inDatabase), "%.1f") }
 
 // longest formats the longest latency of each round: the minimum, the median and the
 // maximum over the rounds.

@@ -89,19 +89,14 @@ func execute(ctx context.Context, address string, statements ...string) error {
 
 // service is a running `learninglog serve`.
 type service struct {
+	scratch *scratch
 	address string
 	command *exec.Cmd
 	// key is what its callers send, or empty.
 	key string
 }
 
-// authorization is a line of the header of a request, or empty.
-func (s *service) authorization() string {
-	if s.key == "" {
-		return ""
-	}
-	return "Authorization: Bearer " + s.key + "\r\n"
-}
+func (s *service) processorTime() (processorTime, error) { return s.scratch.processorTime(s) }
 
 // serve starts a service on a database, and returns when it is ready.
 func (s *scratch) serve(ctx context.Context, binary, databaseURL string, arguments ...string) (*service, error) {
@@ -124,7 +119,7 @@ func (s *scratch) serve(ctx context.Context, binary, databaseURL string, argumen
 	if err := errors.Join(command.Start(), log.Close()); err != nil {
 		return nil, err
 	}
-	running := &service{address: address, command: command}
+	running := &service{scratch: s, address: address, command: command}
 	s.services = append(s.services, running)
 	return running, running.waitUntilReady(ctx)
 }

@@ -56,7 +56,7 @@ func (c *sizeCommand) Run(ctx context.Context, f *flags) (err error) {
 					found   *series
 				}{{empty[i], &inEmpty}, {full[i], &inFull}} {
 					load := load{
-						address: turn.service.address, clients: clients, batch: 1,
+						service: turn.service, clients: clients, batch: 1,
 						users: users, newID: kind.newID, duration: f.Duration,
 					}
 					found, err := load.run(ctx)

@@ -59,7 +59,10 @@ func (c *versusCommand) Run(ctx context.Context, f *flags) (err error) {
 			return err
 		}
 	}
-	rows := [][]string{{"what", "clients", "this, per second", "the other, per second", "this / the other", "p99"}}
+	rows := [][]string{{
+		"what", "clients", "this, per second", "the other, per second", "this / the other", "p99",
+		"service, µs", "this / the other", "PostgreSQL, µs", "this / the other",
+	}}
 	for _, way := range c.ways(f, users) {
 		if !strings.Contains(way.name, c.Only) {
 			continue
@@ -77,6 +80,7 @@ func (c *versusCommand) Run(ctx context.Context, f *flags) (err error) {
 			}
 			rows = append(rows, []string{
 				way.name, fmt.Sprint(n), found[0].rates(), found[1].rates(), found[0].over(found[1]), found[0].slower(found[1]),
+				found[0].service(), found[0].ratios(found[1], inService), found[0].database(), found[0].ratios(found[1], inDatabase),
 			})
 		}
 	}
@@ -124,7 +128,7 @@ func (c *versusCommand) ways(f *flags, users []uuid.UUID) []way {
 	read := func(name, path, headers string) way {
 		return way{name: name, run: func(ctx context.Context, b build, clients int) (result, error) {
 			return load{
-				address: b.service.address, clients: clients, batch: 1, duration: f.Duration, headers: headers + b.service.authorization(),
+				service: b.service, clients: clients, batch: 1, duration: f.Duration, headers: headers,
 				path: func(random *rand.Rand) string { return fmt.Sprintf(path, users[random.IntN(len(users))]) },
 			}.run(ctx)
 		}}
@@ -141,8 +145,7 @@ func (c *versusCommand) ways(f *flags, users []uuid.UUID) []way {
 				return result{}, err
 			}
 			return load{
-				address: b.service.address, clients: clients, batch: batch, times: times, users: users, newID: randomID, duration: f.Duration,
-				headers: b.service.authorization(),
+				service: b.service, clients: clients, batch: batch, times: times, users: users, newID: randomID, duration: f.Duration,
 			}.run(ctx)
 		}}
 	}

@@ -61,6 +61,8 @@ const (
 	Invalid Outcome = "invalid"
 	// Forbidden means that the log is of another learner than the key.
 	Forbidden Outcome = "forbidden"
+	// Unauthenticated means that the key has expired or was revoked since the request began.
+	Unauthenticated Outcome = "unauthenticated"
 )
 
 // isReject reports whether the outcome is a mistake. After all others, nothing is left

@@ -318,6 +318,20 @@ func TestWhatIsRefusedAsAWholeIsNotSentAgain(t *testing.T) {
 	}
 }
 
+func TestAKeyThatEndsEndsTheImport(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(_, line int) string {
+		return []string{"recorded", "failed", "unauthenticated", "unauthenticated"}[line]
+	})
+
+	got := run(t, s.URL, numbered(4), time.Minute)
+
+	require.ErrorIs(t, got.err, importer.ErrKeyNeeded)
+	assert.Equal(t, map[importer.Outcome]int64{importer.Recorded: 1}, got.Outcomes)
+	assert.Empty(t, got.rejects, "another key may send them")
+	assert.Len(t, s.received(), 1)
+}
+
 func TestWhenTheContextEndsSoDoesTheImport(t *testing.T) {
 	t.Parallel()
 	begun := make(chan struct{})

@@ -87,6 +87,10 @@ func (s *Sender) send(ctx context.Context, logs []inputLog) (rest []inputLog, er
 			return append(rest, logs[n:]...), fmt.Errorf("reading the outcomes: %w", causeOf(ctx, err))
 		case became.Index != n || became.Outcome == "":
 			return append(rest, logs[n:]...), errNotOurs
+		case became.Outcome == Unauthenticated:
+			return append(rest, logs[n:]...), &refusal{
+				status: http.StatusUnauthorized, kind: ErrKeyNeeded, detail: "The key has expired or was revoked since the request began.",
+			}
 		}
 		watch.Reset(silence)
 		if became.Retryable {

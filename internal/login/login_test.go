@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -17,6 +18,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -254,6 +256,23 @@ func TestKeysThatWereWithdrawnAreNotGoodForEver(t *testing.T) {
 	assert.Error(t, err)
 }
 
+func TestTheLogSaysOnceThatKeysCantBeRenewed(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	var log bytes.Buffer
+	p := i.provider(func(c *login.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	p.RenewKeys(t.Context())
+	_, err := p.Identify(t.Context(), i.token(t, nil))
+	require.NoError(t, err)
+	p.RenewKeys(t.Context())
+	assert.Empty(t, log.String())
+	i.isDown.Store(true)
+	for range 3 { // nobody is asked the last times, and the answer stays the same
+		p.RenewKeys(t.Context())
+	}
+	assert.Equal(t, 1, strings.Count(log.String(), "the provider's keys can't be read again"), "%s", log.String())
+}
+
 func TestTokensOfUnknownKeysMakeTheServiceAskSeldom(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)
@@ -327,6 +346,52 @@ func TestNobodyCanTellWhoseATokenIsWhileTheProviderIsDown(t *testing.T) {
 	assert.NoError(t, err, "nobody needs to be asked")
 }
 
+func TestItIsSaidAtOnceIfTheProviderIsDown(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	i.isDown.Store(true)
+	var log logged
+	p := i.provider(func(c *login.Config) { c.Secret, c.Logger = "a secret", slog.New(slog.NewTextHandler(&log, nil)) })
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+
+	go func() { p.Run(ctx); close(ended) }()
+
+	require.Eventually(t, func() bool { return log.String() != "" }, 10*time.Second, time.Millisecond)
+	end()
+	<-ended
+	said := log.String()
+	assert.Regexp(t, `^time=\S+ level=WARN msg="nobody can log in yet; each login tries again" error=".+ 503 Service Unavailable"\n$`, said)
+	assert.Contains(t, said, i.URL)
+	assert.NotContains(t, said, "a secret")
+}
+
+// logged is what was logged.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(text []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(text)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func TestWhatABrowserKeepsFitsIntoACookie(t *testing.T) {
+	t.Parallel()
+	const longest, most = 1000, 4096
+	_, kept, err := newIssuer(t).provider(nil).Start(t.Context(), strings.Repeat("/", longest))
+	require.NoError(t, err)
+	assert.Less(t, len("__Host-learninglog-login=")+len(kept)+len("; Path=/; Max-Age=600; HttpOnly; Secure; SameSite=Lax"), most)
+}
+
 func TestALoginThatWasNotBegunHereIsRefused(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)
@@ -345,6 +410,7 @@ func TestALoginThatWasNotBegunHereIsRefused(t *testing.T) {
 		_, _, err = p.Finish(t.Context(), test.kept, sent)
 		var refused access.RefusedLogin
 		assert.ErrorAs(t, err, &refused, name)
+		assert.NotErrorIs(t, err, access.ErrUnknown, "the provider wasn't asked: pages of other sites can make browsers send that")
 	}
 }
 
@@ -389,6 +455,7 @@ func TestWhatTheProviderGivesForACodeIsChecked(t *testing.T) {
 
 		_, isRefused := errors.AsType[access.RefusedLogin](err)
 		assert.Equal(t, test.want == "refused", isRefused, "%s: %v", name, err)
+		assert.Equal(t, isRefused, errors.Is(err, access.ErrUnknown), "it counts: %s: %v", name, err)
 		assert.Equal(t, test.want == "away", errors.Is(err, access.ErrProviderAway), "%s: %v", name, err)
 		if test.want == "entered" {
 			require.NoError(t, err, name)

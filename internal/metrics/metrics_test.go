@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"learninglog/command"
+	"learninglog/internal/access"
 	"learninglog/internal/metrics"
 	"learninglog/internal/pgtest"
 	"learninglog/internal/postgres"
@@ -153,6 +154,27 @@ func TestPeersCountWhatTheyTell(t *testing.T) {
 		`learninglog_peers_failures_total{reason="timeout"}`: 1,
 		`learninglog_peers_failures_total{reason="error"}`:   2,
 	})
+}
+
+func TestFailuresAreCountedByWhy(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	failures := metrics.NewAuthentication(registry)
+
+	failures.Failed(access.Expired)
+	failures.Failed(access.Expired)
+	failures.Failed(access.HeldUp)
+
+	assert.Equal(t, map[string]float64{
+		`learninglog_authentication_failures_total{reason="malformed"}`: 0,
+		`learninglog_authentication_failures_total{reason="unknown"}`:   0,
+		`learninglog_authentication_failures_total{reason="expired"}`:   2,
+		`learninglog_authentication_failures_total{reason="revoked"}`:   0,
+		`learninglog_authentication_failures_total{reason="session"}`:   0,
+		`learninglog_authentication_failures_total{reason="token"}`:     0,
+		`learninglog_authentication_failures_total{reason="login"}`:     0,
+		`learninglog_authentication_failures_total{reason="held_up"}`:   1,
+	}, mustSeriesOf(t, registry))
 }
 
 // queue is a queue with a given length.
