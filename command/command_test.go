@@ -16,8 +16,8 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-func newRecorder(pool *pgxpool.Pool) *command.Recorder {
-	return command.NewRecorder(pool, command.Config{})
+func newRecorder(t testing.TB, pool *pgxpool.Pool) *command.Recorder {
+	return command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool)})
 }
 
 func newLog(words int, at string) command.Log {

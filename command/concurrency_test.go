@@ -23,7 +23,7 @@ func TestReplicasWriteTheSameUsersAtTheSameTime(t *testing.T) {
 	total := 0
 	var calls sync.WaitGroup
 	for replica := range replicas {
-		recorder := newRecorder(pgtest.Open(t, url))
+		recorder := newRecorder(t, pgtest.Open(t, url))
 		for caller := range callers {
 			size := 1 + 20*caller
 			total += rounds * size
@@ -54,7 +54,7 @@ func TestRequestIDsThatAreReusedForOtherUsersDontDeadlock(t *testing.T) {
 	const rounds, size = 8, 300
 	url := pgtest.URL(t)
 	pool := pgtest.Open(t, url)
-	replicas := []*command.Recorder{newRecorder(pgtest.Open(t, url)), newRecorder(pgtest.Open(t, url))}
+	replicas := []*command.Recorder{newRecorder(t, pgtest.Open(t, url)), newRecorder(t, pgtest.Open(t, url))}
 	for range rounds {
 		logs := newLogs(size)
 		slices.SortFunc(logs, func(a, b command.Log) int { return strings.Compare(a.UserID.String(), b.UserID.String()) })
@@ -88,6 +88,7 @@ func TestConcurrentRecordsFollowTheirModel(t *testing.T) {
 		requestIDs, users := drawIDs(t, run, 5), drawIDs(t, run, 2)
 		lanes := rapid.IntRange(1, 3).Draw(t, "lanes")
 		recorder := command.NewRecorder(pool, command.Config{
+			Shards:   pgtest.Shards(t, pool),
 			MaxBatch: rapid.IntRange(1, 5).Draw(t, "max batch"),
 			Lanes:    lanes,
 		})

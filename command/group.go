@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"learninglog/internal/caller"
+	"learninglog/internal/sharding"
 )
 
 // group implements group commit: logs that are submitted at the same time are
@@ -20,7 +21,7 @@ import (
 type group struct {
 	admission *admission
 	lanes     []*lane
-	seed      maphash.Seed // for the hashes that assign users to lanes
+	laneOf    func(user uuid.UUID) *lane
 	observer  Observer
 	abort     context.CancelFunc // cancels all writes
 }
@@ -29,7 +30,6 @@ func newGroup(store store, config Config) *group {
 	ctx, abort := context.WithCancel(context.Background())
 	g := &group{
 		admission: newAdmission(config.MaxWaiting),
-		seed:      maphash.MakeSeed(),
 		observer:  config.Observer,
 		abort:     abort,
 	}
@@ -49,11 +49,17 @@ func newGroup(store store, config Config) *group {
 			flows: newFlows(),
 		}
 	}
-	for range config.Lanes {
+	lanes := config.Lanes
+	if config.Shards != nil {
+		lanes = config.Shards.Count()
+	}
+	writing := make(chan struct{}, config.Lanes)
+	for range lanes {
 		l := newLane()
-		l.aside = newAsides(newLane)
+		l.aside, l.writing = newAsides(newLane), writing
 		g.lanes = append(g.lanes, l)
 	}
+	g.laneOf = lanesOf(g.lanes, config.Shards)
 	return g
 }
 
@@ -95,11 +101,16 @@ func (g *group) submit(s *submission) {
 	}
 }
 
-// laneOf spreads users evenly by hashing their ids. Parts of an id may be equal for
-// all users: in some kinds of UUID, everything but the time is. Clients may also
-// choose ids freely.
-func (g *group) laneOf(user uuid.UUID) *lane {
-	return g.lanes[maphash.Bytes(g.seed, user[:])%uint64(len(g.lanes))]
+// lanesOf returns the function that assigns users to lanes: by their shard, if the tables
+// are distributed, so that a batch is of one shard. Otherwise it spreads users evenly by
+// hashing their ids. Parts of an id may be equal for all users: in some kinds of UUID,
+// everything but the time is. Clients may also choose ids freely.
+func lanesOf(lanes []*lane, shards *sharding.Shards) func(user uuid.UUID) *lane {
+	if shards != nil {
+		return func(user uuid.UUID) *lane { return lanes[shards.Of(user)] }
+	}
+	seed := maphash.MakeSeed()
+	return func(user uuid.UUID) *lane { return lanes[maphash.Bytes(seed, user[:])%uint64(len(lanes))] }
 }
 
 // backlog returns at least a second, because a client that was refused should not

@@ -25,7 +25,7 @@ func TestRecordCountsALogInItsDayWeekAndMonth(t *testing.T) {
 	pool := pgtest.Pool(t)
 	log := newLog(12, "2026-11-22T23:59:59.9999999Z")
 
-	outcome := record(t, newRecorder(pool), log)[0]
+	outcome := record(t, newRecorder(t, pool), log)[0]
 
 	assert.Equal(t, command.Recorded, outcome.Status)
 	assert.Equal(t, log.RequestID, outcome.Log.RequestID)
@@ -74,7 +74,7 @@ func TestRecordOutcomes(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, in one batch: %t", test.name, together), func(t *testing.T) {
 				t.Parallel()
 				pool := pgtest.Pool(t)
-				recorder := command.NewRecorder(pool, command.Config{Lanes: 1})
+				recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Lanes: 1})
 
 				var first, second command.Outcome
 				if together {
@@ -104,7 +104,7 @@ func TestRecordKeepsBadLogsFromTheirNeighbours(t *testing.T) {
 	repaired := bad
 	repaired.WordCount = 5
 
-	outcomes := record(t, newRecorder(pool), bad, good, repaired)
+	outcomes := record(t, newRecorder(t, pool), bad, good, repaired)
 
 	assert.Equal(t, []command.Status{command.Invalid, command.Recorded, command.Recorded}, statuses(outcomes),
 		"an invalid log doesn't use its request id up")
@@ -117,7 +117,7 @@ func TestRecordKeepsBadLogsFromTheirNeighbours(t *testing.T) {
 func TestRecordJudgesEachLogByItsOwnUser(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder, log := newRecorder(pool), newLog(12, "2026-11-22T08:00:00Z")
+	recorder, log := newRecorder(t, pool), newLog(12, "2026-11-22T08:00:00Z")
 	record(t, recorder, log)
 	others := log
 	others.UserID = uuid.New()
@@ -144,7 +144,7 @@ func TestRecordOfOneRequestIDForManyUsersRecordsOne(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			pool := pgtest.Pool(t)
-			recorder := command.NewRecorder(pool, command.Config{Lanes: 4})
+			recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Lanes: 4})
 			for range 20 {
 				logs := newLogs(users)
 				for i := range logs {
@@ -183,7 +183,7 @@ func TestRecordOfATimestampThatIsLeftOut(t *testing.T) {
 	log := newLog(12, "2026-11-22T08:00:00Z")
 	log.Timestamp = time.Time{}
 
-	outcome := record(t, newRecorder(pool), log)[0]
+	outcome := record(t, newRecorder(t, pool), log)[0]
 
 	assert.WithinDuration(t, time.Now(), outcome.Log.Timestamp, time.Minute)
 	assert.Equal(t, outcome.Log.RecordedAt, outcome.Log.Timestamp, "it is the time of recording, by the clock of the database")
@@ -191,7 +191,7 @@ func TestRecordOfATimestampThatIsLeftOut(t *testing.T) {
 
 func TestRecordOfNothing(t *testing.T) {
 	t.Parallel()
-	assert.Empty(t, record(t, newRecorder(pgtest.Pool(t))))
+	assert.Empty(t, record(t, newRecorder(t, pgtest.Pool(t))))
 }
 
 func TestRecordFailsAsAWhole(t *testing.T) {
@@ -200,7 +200,7 @@ func TestRecordFailsAsAWhole(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 
-	outcome := newRecorder(pool).Record(ctx, []command.Log{newLog(1, "2026-11-22T08:00:00Z")})[0]
+	outcome := newRecorder(t, pool).Record(ctx, []command.Log{newLog(1, "2026-11-22T08:00:00Z")})[0]
 
 	assert.Equal(t, command.Failed, outcome.Status)
 	require.ErrorIs(t, outcome.Err, context.Canceled)
@@ -209,7 +209,7 @@ func TestRecordFailsAsAWhole(t *testing.T) {
 func TestRecordOfTheSameLogAtTheSameTime(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder, log := newRecorder(pool), newLog(12, "2026-11-22T08:00:00Z")
+	recorder, log := newRecorder(t, pool), newLog(12, "2026-11-22T08:00:00Z")
 	got := make([]command.Status, 16)
 	var clients sync.WaitGroup
 	for i := range got {
@@ -230,7 +230,7 @@ func TestRecordOfTheSameLogAtTheSameTime(t *testing.T) {
 func TestRecordOfOverlappingBatches(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder := newRecorder(pool)
+	recorder := newRecorder(t, pool)
 	users := []uuid.UUID{uuid.New(), uuid.New(), uuid.New()}
 	for round := range 15 {
 		common := make([]command.Log, 60)
@@ -280,7 +280,7 @@ func TestRecordOfOverlappingBatches(t *testing.T) {
 func TestRecordFollowsItsModel(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder := command.NewRecorder(pool, command.Config{Lanes: 1})
+	recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Lanes: 1})
 	var run uint32
 	rapid.Check(t, func(t *rapid.T) {
 		// A few ids and users that only this run uses, so that they collide.

@@ -65,7 +65,7 @@ func newClosedSite(t *testing.T, pool *pgxpool.Pool, provider dashboard.Provider
 	sessions := access.NewSessions(pool, keys, "https://login.example.com", logger)
 	pages, err := dashboard.New(dashboard.Config{
 		Reader:         query.NewReader(pool, time.UTC),
-		Recorder:       command.NewRecorder(pool, command.Config{}),
+		Recorder:       command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool)}),
 		Zone:           time.UTC,
 		Operations:     &dashboard.Operations{},
 		Login:          &dashboard.Login{Sessions: sessions, BeginWithKey: sessions.BeginWithKey, Provider: provider},
