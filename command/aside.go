@@ -56,20 +56,11 @@ func (a *asides) divert(s *share) int {
 	return len(diverted)
 }
 
-// take sets aside the stalled ones among logs that were written, and returns the others.
-func (a *asides) take(s *submission, admission *admission, written []*submittedLog) []*submittedLog {
-	settled, stalled := split(written, func(log *submittedLog) bool { return log.stalled })
-	if len(stalled) == 0 {
-		return settled
-	}
-	admission.rejoin(s, len(stalled))
+// take sets logs aside.
+func (a *asides) take(s *submission, logs []*submittedLog) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, log := range stalled {
-		log.stalled = false
-	}
-	a.push(s, stalled)
-	return settled
+	a.push(s, logs)
 }
 
 // split returns the logs of which a condition doesn't hold, and those of which it does,

@@ -69,7 +69,7 @@ func submitWith(ctx context.Context, recorder *command.Recorder, logs ...command
 
 // from returns the context of a caller's requests.
 func from(ctx context.Context, number int) context.Context {
-	return caller.With(ctx, caller.At(&net.TCPAddr{IP: net.IPv4(192, 0, 2, byte(number))}))
+	return caller.With(ctx, new(caller.At(&net.TCPAddr{IP: net.IPv4(192, 0, 2, byte(number))})))
 }
 
 func waitUntilWaiting(t *testing.T, recorder *command.Recorder, logs int) {

@@ -58,6 +58,18 @@ type Config struct {
 	Broken func(error)
 	// Observer is notified of the writes. Default: none.
 	Observer Observer
+	// Peers are other recorders of the same database. They needn't be told anything, and
+	// [Recorder.Hear] may be told anything: it only makes logs that are sent again to
+	// another recorder cheaper. Default: none.
+	Peers Peers
+}
+
+// Peers are other recorders of the same database.
+type Peers interface {
+	// Tell is called with the fingerprints of logs that are in the database, after each
+	// batch. It mustn't keep the slice, nor wait for anything. What the others do with it
+	// is to call [Recorder.Hear].
+	Tell(recorded []uint64)
 }
 
 func (c Config) withDefaults() Config {

@@ -50,3 +50,9 @@ func (r *Recorder) Queued() int {
 	}
 	return queued
 }
+
+// FingerprintOf returns what recorders tell each other of a log.
+func FingerprintOf(log Log) uint64 { return log.key().fingerprint() }
+
+// Key identifies a log.
+type Key = logKey

@@ -21,23 +21,31 @@ import (
 type group struct {
 	admission *admission
 	lanes     []*lane
-	laneOf    func(user uuid.UUID) *lane
-	observer  Observer
-	abort     context.CancelFunc // cancels all writes
+	// lookups are the lanes of logs that are probably recorded: one for each shard, as a
+	// look-up goes to one node, too. Those that aren't go on to the other lanes.
+	lookups  []*lane
+	shards   *sharding.Shards
+	known    *known
+	seed     maphash.Seed // for the hashes that assign users to lanes
+	observer Observer
+	abort    context.CancelFunc // cancels all writes
 }
 
 func newGroup(store store, config Config) *group {
 	ctx, abort := context.WithCancel(context.Background())
 	g := &group{
 		admission: newAdmission(config.MaxWaiting),
+		shards:    config.Shards,
+		known:     newKnown(),
+		seed:      maphash.MakeSeed(),
 		observer:  config.Observer,
 		abort:     abort,
 	}
-	writer := newWriter(store, config)
-	newLane := func() *lane {
+	writer := newWriter(store, g.known, config)
+	newLane := func(process func(context.Context, *batch)) *lane {
 		return &lane{
 			context:   ctx,
-			writer:    writer,
+			process:   process,
 			maxBatch:  config.MaxBatch,
 			admission: g.admission,
 			observer:  config.Observer,
@@ -55,11 +63,18 @@ func newGroup(store store, config Config) *group {
 	}
 	writing := make(chan struct{}, config.Lanes)
 	for range lanes {
-		l := newLane()
-		l.aside, l.writing = newAsides(newLane), writing
+		aside := newAsides(func() *lane {
+			return newLane(func(ctx context.Context, b *batch) { writer.write(ctx, b, 0) })
+		})
+		l := newLane(func(ctx context.Context, b *batch) { writer.write(ctx, b, aside.room()) })
+		l.aside, l.passOn, l.writing = aside, aside.take, writing
 		g.lanes = append(g.lanes, l)
 	}
-	g.laneOf = lanesOf(g.lanes, config.Shards)
+	for range config.Shards.Count() {
+		l := newLane(writer.lookUp)
+		l.passOn = func(s *submission, logs []*submittedLog) { divide(s, logs, g.laneOf) }
+		g.lookups = append(g.lookups, l)
+	}
 	return g
 }
 
@@ -74,7 +89,7 @@ func (g *group) write(ctx context.Context, changes []change, accept accept) []Ou
 		countFailed(g.observer, s, len(changes))
 		return s.outcomes(err)
 	}
-	g.submit(s)
+	g.submit(s, changes)
 	select {
 	case <-s.done:
 		return s.outcomes(nil)
@@ -84,13 +99,32 @@ func (g *group) write(ctx context.Context, changes []change, accept accept) []Ou
 	}
 }
 
-// submit divides an accepted submission among the lanes of its users. Logs with the
-// same key go to the same lane, and keep their order.
-func (g *group) submit(s *submission) {
-	shares := make(map[*lane]*share)
+// submit queues an accepted submission.
+func (g *group) submit(s *submission, changes []change) {
+	logs := make([]*submittedLog, len(s.logs))
 	for i := range s.logs {
-		log := &s.logs[i]
-		l := g.laneOf(log.UserID)
+		logs[i] = &s.logs[i]
+	}
+	if g.lookRecorded(changes) {
+		divide(s, logs, func(user uuid.UUID) *lane { return g.lookups[g.shards.Of(user)] })
+	} else {
+		divide(s, logs, g.laneOf)
+	}
+}
+
+// lookRecorded reports whether all logs of a call were probably recorded before. The first
+// one tells it for the others, because calls are repeated as they were. The logs of a call
+// take effect in their order, so none that voids something is looked up before its turn.
+func (g *group) lookRecorded(changes []change) bool {
+	return g.known.has(changes[0].key().fingerprint()) && !voidAny(changes)
+}
+
+// divide queues logs of a submission in the lanes of their users. Logs with the same key
+// go to the same lane, and keep their order.
+func divide(s *submission, logs []*submittedLog, laneOf func(user uuid.UUID) *lane) {
+	shares := make(map[*lane]*share)
+	for _, log := range logs {
+		l := laneOf(log.UserID)
 		if shares[l] == nil {
 			shares[l] = &share{submission: s}
 		}
@@ -101,16 +135,15 @@ func (g *group) submit(s *submission) {
 	}
 }
 
-// lanesOf returns the function that assigns users to lanes: by their shard, if the tables
-// are distributed, so that a batch is of one shard. Otherwise it spreads users evenly by
-// hashing their ids. Parts of an id may be equal for all users: in some kinds of UUID,
-// everything but the time is. Clients may also choose ids freely.
-func lanesOf(lanes []*lane, shards *sharding.Shards) func(user uuid.UUID) *lane {
-	if shards != nil {
-		return func(user uuid.UUID) *lane { return lanes[shards.Of(user)] }
+// laneOf assigns users to lanes: by their shard, if the tables are distributed, so that a
+// batch is of one shard. Otherwise it spreads users evenly by hashing their ids. Parts of
+// an id may be equal for all users: in some kinds of UUID, everything but the time is.
+// Clients may also choose ids freely.
+func (g *group) laneOf(user uuid.UUID) *lane {
+	if g.shards != nil {
+		return g.lanes[g.shards.Of(user)]
 	}
-	seed := maphash.MakeSeed()
-	return func(user uuid.UUID) *lane { return lanes[maphash.Bytes(seed, user[:])%uint64(len(lanes))] }
+	return g.lanes[maphash.Bytes(g.seed, user[:])%uint64(len(g.lanes))]
 }
 
 // backlog returns at least a second, because a client that was refused should not
@@ -120,6 +153,9 @@ func (g *group) backlog() time.Duration {
 	const least, most = time.Second, 30 * time.Second
 	longest := least
 	for _, lane := range g.lanes {
+		longest = max(longest, lane.backlog())
+	}
+	for _, lane := range g.lookups {
 		longest = max(longest, lane.backlog())
 	}
 	return min(longest, most)

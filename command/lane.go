@@ -16,15 +16,18 @@ import (
 type lane struct {
 	// context applies to all writes of the lane: a batch must outlive the calls in
 	// it.
-	context   context.Context //nolint:containedctx // see above
-	writer    *writer
+	context context.Context //nolint:containedctx // see above
+	// process gives every log of a batch an outcome, or passes it on.
+	process   func(context.Context, *batch)
 	maxBatch  int
 	admission *admission
 	observer  Observer
 	logger    *slog.Logger
 	broken    func(error) // is called when the lane can't go on
+	// passOn gets the logs that are passed on, to other lanes.
+	passOn func(*submission, []*submittedLog)
 	// aside has the lanes of users whose rows somebody keeps locked. It is nil in such a
-	// lane, which calls whenIdle instead.
+	// lane, which calls whenIdle instead, and in the lane of look-ups.
 	aside    *asides
 	whenIdle func()
 	// writing has room for the lanes that may write at the same time. It is nil if that
@@ -44,8 +47,8 @@ type batch struct {
 	turns []turn
 	logs  []*submittedLog // the logs of all turns
 	taken time.Time
-	// stalled says that logs had to be set aside.
-	stalled bool
+	// passedOn says that some of the logs are.
+	passedOn bool
 	// touched has the keys of all logs that the batch records, voids or replaces, if it
 	// doesn't only record, and whether it voids them.
 	touched map[logKey]bool
@@ -119,16 +122,16 @@ func (l *lane) failing() bool {
 	return l.failed
 }
 
-// write gives every log of a batch an outcome, or sets it aside. A panic fails the logs
+// write gives every log of a batch an outcome, or passes it on. A panic fails the logs
 // that have none by then, and the lane goes on.
 func (l *lane) write(b *batch) {
-	err := panics.Caught(func() { l.writer.write(l.context, b, l.aside.room()) })
+	err := panics.Caught(func() { l.process(l.context, b) })
 	if err == nil {
 		return
 	}
 	l.logger.ErrorContext(l.context, "writing a batch panicked", slog.Any("error", err), slog.Int("logs", len(b.logs)))
 	for _, log := range b.logs {
-		if log.outcome.Status == "" && !log.stalled {
+		if log.outcome.Status == "" && !log.passedOn {
 			log.outcome = Outcome{Status: Failed, Err: errPanicked}
 		}
 	}
@@ -241,13 +244,27 @@ func (l *lane) settle(written *batch) {
 	l.putBack(written)
 	for _, t := range written.turns {
 		settled := t.logs
-		if written.stalled {
-			settled = l.aside.take(t.share.submission, l.admission, t.logs)
+		if written.passedOn {
+			settled = l.hand(t)
 		}
 		if len(settled) > 0 && t.share.submission.settle(settled) {
 			l.admission.callDone()
 		}
 	}
+}
+
+// hand passes on those logs of a turn for which that was decided, and returns the others.
+func (l *lane) hand(t turn) []*submittedLog {
+	settled, passedOn := split(t.logs, func(log *submittedLog) bool { return log.passedOn })
+	if len(passedOn) == 0 {
+		return settled
+	}
+	for _, log := range passedOn {
+		log.passedOn = false
+	}
+	l.admission.rejoin(t.share.submission, len(passedOn))
+	l.passOn(t.share.submission, passedOn)
+	return settled
 }
 
 // putBack queues what is left of the shares of a batch.

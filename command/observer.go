@@ -11,6 +11,9 @@ type Observer interface {
 	// Wrote is called for every batch that was written or has failed, before the
 	// calls in the batch return.
 	Wrote(Batch)
+	// LookedUp is called for every batch of logs that were looked up because they are
+	// probably recorded, before the calls in the batch return.
+	LookedUp(Lookup)
 	// Refused is called for logs to record that were in no batch: those that are
 	// Invalid, and those that Failed before their turn came.
 	Refused(status Status, logs int)
@@ -37,11 +40,21 @@ type Batch struct {
 	Voids map[Status]int
 }
 
+// Lookup describes a batch of logs that were looked up.
+type Lookup struct {
+	// Outcomes counts those that were recorded, by outcome.
+	Outcomes map[Status]int
+	// Unknown is the number of the others. Those are written, in other batches.
+	Unknown int
+	// Err says why all are Unknown, if the look-up failed.
+	Err error
+}
+
 func toBatch(b *batch, took time.Duration, retries int) Batch {
 	outcomes, voids := make(map[Status]int), make(map[Status]int)
 	settled := 0
 	for _, log := range b.logs {
-		if log.stalled {
+		if log.passedOn {
 			continue
 		}
 		settled++
@@ -73,6 +86,7 @@ func toBatch(b *batch, took time.Duration, retries int) Batch {
 type nobody struct{}
 
 func (nobody) Wrote(Batch)         {}
+func (nobody) LookedUp(Lookup)     {}
 func (nobody) Refused(Status, int) {}
 func (nobody) RefusedVoids(int)    {}
 

@@ -19,6 +19,9 @@ type tally struct {
 	mu            sync.Mutex
 	batches, logs int
 	outcomes      map[command.Status]int
+	// lookedUp is how many logs were found when they were looked up, and unknown how many
+	// weren't.
+	lookedUp, unknown int
 }
 
 func (y *tally) Wrote(batch command.Batch) {
@@ -27,6 +30,16 @@ func (y *tally) Wrote(batch command.Batch) {
 	y.batches++
 	y.logs += batch.Logs
 	for status, logs := range batch.Outcomes {
+		y.add(status, logs)
+	}
+}
+
+func (y *tally) LookedUp(lookup command.Lookup) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.unknown += lookup.Unknown
+	for status, logs := range lookup.Outcomes {
+		y.lookedUp += logs
 		y.add(status, logs)
 	}
 }

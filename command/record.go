@@ -143,6 +143,16 @@ func (r *Recorder) CountFailedVoids(logs int) {
 	}
 }
 
+// Hear takes note that another recorder of the same database has recorded logs, by the
+// fingerprints that [Peers] were told. A log that is sent again is looked up at once if it
+// was recorded lately, by whomever. The outcome is the database's in any case, whatever was
+// heard.
+func (r *Recorder) Hear(recorded []uint64) {
+	for _, fingerprint := range recorded {
+		r.group.known.add(fingerprint)
+	}
+}
+
 // Close stops accepting logs, and waits until all accepted logs are written. If ctx
 // ends first, it returns an error, and the remaining logs have Failed.
 func (r *Recorder) Close(ctx context.Context) error { return r.group.close(ctx) }

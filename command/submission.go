@@ -26,9 +26,9 @@ func (s *submission) large() bool { return applicant{s.caller, len(s.logs)}.larg
 type submittedLog struct {
 	change
 
-	outcome Outcome
-	stalled bool        // the log was set aside, and has no outcome yet
-	settled atomic.Bool // the outcome is final, and may be read
+	outcome  Outcome
+	passedOn bool        // the log goes to another lane, and has no outcome yet
+	settled  atomic.Bool // the outcome is final, and may be read
 }
 
 // share is the part of a submission that waits in one lane, in the submitted order.

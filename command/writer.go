@@ -30,7 +30,7 @@ type store interface {
 	// If it waits for a lock for longer than patience, it fails with SQLSTATE 55P03, and
 	// nothing is done. 0 is as long as ctx lasts.
 	Write(ctx context.Context, changes []change, patience time.Duration) (recordedLogs, error)
-	// Find returns the recorded logs that have these keys.
+	// Find returns the recorded logs that have these keys. It may return others, too.
 	Find(ctx context.Context, keys []logKey) (recordedLogs, error)
 }
 
@@ -40,12 +40,14 @@ type recordedLogs map[logKey]*learning.Log
 // writer writes batches to the store, and determines the outcomes of their logs.
 type writer struct {
 	store    store
+	known    *known
+	peers    Peers // or nil
 	timeout  time.Duration
 	observer Observer
 }
 
-func newWriter(store store, config Config) *writer {
-	return &writer{store: store, timeout: config.Timeout, observer: config.Observer}
+func newWriter(store store, known *known, config Config) *writer {
+	return &writer{store: store, known: known, peers: config.Peers, timeout: config.Timeout, observer: config.Observer}
 }
 
 // write gives an outcome to every log of the batch, or sets it aside. At most that many
@@ -55,9 +57,52 @@ func (w *writer) write(ctx context.Context, b *batch, asideRoom int) {
 	defer cancel()
 	begun := time.Now()
 	s := &stall{room: asideRoom}
-	defer func() { b.stalled = s.happened }() // after a panic too
+	defer func() { b.passedOn = s.happened }() // after a panic too
 	retries := w.record(ctx, b.logs, s)
+	w.remember(b.logs)
 	w.observer.Wrote(toBatch(b, time.Since(begun), retries))
+}
+
+// remember takes note of the logs that turned out to be in the database, and tells others.
+func (w *writer) remember(logs []*submittedLog) {
+	var recorded []uint64
+	for _, log := range logs {
+		if log.outcome.Log == nil {
+			continue
+		}
+		fingerprint := log.key().fingerprint()
+		w.known.add(fingerprint)
+		if w.peers != nil {
+			recorded = append(recorded, fingerprint)
+		}
+	}
+	if len(recorded) > 0 {
+		w.peers.Tell(recorded)
+	}
+}
+
+// lookUp gives the logs of a batch that are recorded their outcomes, and passes on the
+// others. They all only record. An error is none of theirs: they can still be written.
+func (w *writer) lookUp(ctx context.Context, b *batch) {
+	ctx, cancel := context.WithTimeout(ctx, w.timeout)
+	defer cancel()
+	keys := make([]logKey, len(b.logs))
+	for i, log := range b.logs {
+		keys[i] = log.key()
+	}
+	recorded, err := w.store.Find(ctx, keys)
+	result := Lookup{Outcomes: make(map[Status]int), Err: err}
+	for _, log := range b.logs {
+		stored := recorded[log.key()]
+		if stored == nil {
+			log.passedOn, b.passedOn = true, true
+			result.Unknown++
+			continue
+		}
+		log.outcome = judge(&log.Log, stored)
+		result.Outcomes[log.outcome.Status]++
+	}
+	w.observer.LookedUp(result)
 }
 
 // stall is what a batch has to do with locks that others hold for long.
@@ -137,7 +182,7 @@ func (w *writer) isolate(ctx context.Context, logs []*submittedLog, s *stall) (r
 	if len(users) == 1 {
 		s.room--
 		for _, log := range logs {
-			log.stalled = true
+			log.passedOn = true
 		}
 		return 0
 	}

@@ -190,6 +190,7 @@ func (o *observer) Wrote(batch command.Batch) {
 
 func (*observer) Refused(command.Status, int) {}
 func (*observer) RefusedVoids(int)            {}
+func (*observer) LookedUp(command.Lookup)     {}
 
 func (o *observer) retries() int {
 	o.mu.Lock()

@@ -39,6 +39,8 @@ CREATE TABLE IF NOT EXISTS learninglog_sessions (
     CHECK (num_nonnulls(key_id, user_id, subject) = 1 AND (key_id IS NULL) = (issuer IS NOT NULL))
 );
 CREATE INDEX IF NOT EXISTS learninglog_sessions_key_id_idx ON learninglog_sessions (key_id);
+CREATE INDEX IF NOT EXISTS learninglog_sessions_user_id_idx ON learninglog_sessions (user_id);
+CREATE INDEX IF NOT EXISTS learninglog_sessions_subject_idx ON learninglog_sessions (subject);
 CREATE INDEX IF NOT EXISTS learninglog_sessions_expires_at_idx ON learninglog_sessions (expires_at);
 
 -- What was done by whom, without anything secret or personal beyond their names.

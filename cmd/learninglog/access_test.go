@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -193,33 +192,25 @@ func (m *matrix) ask(method, path, key string) int {
 
 func (m *matrix) send(method string, q asked, key string) answer {
 	m.t.Helper()
-	request, err := http.NewRequestWithContext(context.Background(), method, m.service.base+q.path, strings.NewReader(q.body))
-	require.NoError(m.t, err)
-	if q.body != "" {
-		request.Header.Set("Content-Type", q.contentType)
-	}
-	if key != "" {
-		request.Header.Set("Authorization", "Bearer "+key)
-	}
 	m.asked++ // each time from another address: one that fails often would be kept waiting
-	request.Header.Set("X-Forwarded-For", fmt.Sprintf("10.0.%d.%d", m.asked/250, 1+m.asked%250))
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response, err := client.Do(request)
-	require.NoError(m.t, err)
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(response.Body)
-	require.NoError(m.t, err)
-	for _, header := range response.Header {
+	headers := []string{"X-Forwarded-For", fmt.Sprintf("10.0.%d.%d", m.asked/250, 1+m.asked%250)}
+	got := m.service.with(key, method, q.path, q.contentType, q.body, headers...)
+	for _, header := range got.header {
 		assert.NotContains(m.t, strings.Join(header, " "), "llk_", "%s %s", method, q.path)
 	}
-	return answer{status: response.StatusCode, header: response.Header, body: body}
+	return got
 }
 
-// with sends requests with a key.
-func (s *service) with(key, method, path, contentType, body string) answer {
+// with sends a request with a key or a token, if there is one, and more headers.
+func (s *service) with(key, method, path, contentType, body string, headers ...string) answer {
 	s.t.Helper()
-	m := &matrix{t: s.t.(*testing.T), service: s} //nolint:forcetypeassert // it is one
-	return m.send(method, asked{path, contentType, body}, key)
+	if contentType != "" {
+		headers = append(headers, "Content-Type", contentType)
+	}
+	if key != "" {
+		headers = append(headers, "Authorization", "Bearer "+key)
+	}
+	return s.try(method, path, body, headers...)
 }
 
 // newKey creates a key.
@@ -363,24 +354,25 @@ func TestTheCommandsOfKeys(t *testing.T) {
 	assert.Regexp(t, `1 +of a test +llk_.{4}… +logs:write +- +100 +revoked`, out)
 	assert.NotContains(t, out, secret)
 
-	_, problems, _ = run(t, "key", "create", "--name=x", "--scopes=keys", "--expires=0d", "--database-url", databaseURL)
-	assert.Contains(t, problems, "--expires must be in the future")
-	_, problems, _ = run(t, "key", "create", "--name=x", "--scopes=keys", "--rate=1000000001", "--database-url", databaseURL)
-	assert.Contains(t, problems, "--rate must be from 1 to 1000000000")
-	for _, wrong := range [][]string{
-		{"rotate", "1"},
-		{"rotate", "77"},
-		{"revoke", "77"},
-		{"create", "--name=x", "--scopes=all"},
-		{"create", "--name=x", "--scopes=keys", "--user", uuid.NewString()},
-		{"create", "--name=x", "--scopes=keys", "--expires=-1d"},
-		{"create", "--name=x", "--scopes=keys", "--expires=0d"},
-		{"create", "--name=x", "--scopes=keys", "--rate=0"},
-		{"create", "--name=a\u202eb", "--scopes=keys"},
+	for _, test := range []struct {
+		arguments []string
+		says      string
+	}{
+		{[]string{"rotate", "1"}, "there is no active key 1"},
+		{[]string{"rotate", "77"}, "there is no active key 77"},
+		{[]string{"revoke", "77"}, "there is no key 77"},
+		{[]string{"create", "--name=x", "--scopes=all"}, "--scopes must be of logs:write, logs:read, rebuilds, keys"},
+		{[]string{"create", "--name=x", "--scopes=keys,keys"}, "--scopes must be given once each"},
+		{[]string{"create", "--name=x", "--scopes=keys", "--user", uuid.NewString()}, "--scopes must be of logs:write, logs:read for a key of one user"},
+		{[]string{"create", "--name=x", "--scopes=keys", "--expires=-1d"}, "--expires: must be a time such as 90d or 12h"},
+		{[]string{"create", "--name=x", "--scopes=keys", "--expires=0d"}, "--expires must be in the future"},
+		{[]string{"create", "--name=x", "--scopes=keys", "--rate=0"}, "--rate must be at least 1"},
+		{[]string{"create", "--name=x", "--scopes=keys", "--rate=1000000001"}, "--rate must be from 1 to 1000000000"},
+		{[]string{"create", "--name=a\u202eb", "--scopes=keys"}, "--name must be of 1 to 100 printable characters"},
 	} {
-		_, problems, status := run(t, append(append([]string{"key"}, wrong...), "--database-url", databaseURL)...)
-		assert.Equal(t, 2, status, wrong)
-		assert.NotEmpty(t, problems, wrong)
+		_, problems, status := run(t, append(append([]string{"key"}, test.arguments...), "--database-url", databaseURL)...)
+		assert.Equal(t, 2, status, test.arguments)
+		assert.Contains(t, problems, test.says, test.arguments)
 	}
 }
 

@@ -34,13 +34,15 @@ func checkAddress(address string) error {
 	return fmt.Errorf("--addr must be host:port, such as 127.0.0.1:8080, or a Unix socket, such as unix:/run/learninglog.sock, not %q", address)
 }
 
+// isSocket reports whether an address is a Unix socket.
+func isSocket(address string) bool { return strings.HasPrefix(address, socketPrefix) }
+
 // isLoopback reports whether only processes of this machine can reach an address.
 func isLoopback(address string) bool {
-	network, there := networkOf(address)
-	if network == "unix" {
+	if isSocket(address) {
 		return true
 	}
-	host, _, err := net.SplitHostPort(there)
+	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return false
 	}

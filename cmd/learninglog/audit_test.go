@@ -1,9 +1,7 @@
 package main_test
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"os/user"
 	"regexp"
@@ -37,18 +35,9 @@ func (p auditPage) texts() []string {
 // as sends a request with a key, and requires its status.
 func (s *service) as(key string, status int, method, path, contentType, body string) answer {
 	s.t.Helper()
-	request, err := http.NewRequestWithContext(context.Background(), method, s.base+path, strings.NewReader(body))
-	require.NoError(s.t, err)
-	request.Header.Set("Authorization", "Bearer "+key)
-	request.Header.Set("Content-Type", contentType)
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response, err := client.Do(request)
-	require.NoError(s.t, err)
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(response.Body)
-	require.NoError(s.t, err)
-	require.Equal(s.t, status, response.StatusCode, "%s %s: %s", method, path, text)
-	return answer{status: response.StatusCode, header: response.Header, body: text}
+	got := s.with(key, method, path, contentType, body)
+	require.Equal(s.t, status, got.status, "%s %s: %s", method, path, got.body)
+	return got
 }
 
 func TestEveryDoorRecordsWhatIsDone(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"learninglog/internal/access"
+	"learninglog/internal/api"
 	"learninglog/internal/audit"
 	"learninglog/internal/dashboard"
 	"learninglog/internal/metrics"
@@ -57,6 +58,12 @@ func (f *authFlags) accepts(mode authMode) bool { return slices.Contains(f.Auth,
 // isOpen reports whether everybody may do everything.
 func (f *authFlags) isOpen() bool { return len(f.Auth) == 0 || f.accepts(openToAll) }
 
+// isForOthers reports whether people come from other machines, as far as the flags tell: also
+// by a proxy on this one, which has a name, or connects to a socket.
+func (c *serveCommand) isForOthers() bool {
+	return !isLoopback(c.Addr) || isSocket(c.Addr) || len(c.AllowedHosts) > 0
+}
+
 // startAccess reads who may do what, and follows it.
 func (s *service) startAccess(ctx context.Context) error {
 	if s.flags.isOpen() {
@@ -70,12 +77,13 @@ func (s *service) startAccess(ctx context.Context) error {
 		}
 	}
 	cookies := access.Cookies{Secure: s.flags.isSecure()}
-	if !cookies.Secure && !isLoopback(s.flags.Addr) {
+	if !cookies.Secure && s.flags.isForOthers() {
 		s.logger.WarnContext(ctx, "browsers would send their cookies over http, too: put a proxy with TLS before the service, and say where people reach it",
 			"say", "--public-url=https://learn.example.com")
 	}
 	failures := metrics.NewAuthentication(s.metrics)
 	sessions := access.NewSessions(s.database.pool, keyring, s.flags.OIDCIssuer, s.logger)
+	sessions.Turn = api.SessionTurn(int(s.database.pool.Config().MaxConns))
 	s.keepRunning(ctx, "sessions", sessions.Run)
 	s.login = &dashboard.Login{Sessions: sessions, Cookies: cookies}
 	var tokens access.Tokens
@@ -88,7 +96,8 @@ func (s *service) startAccess(ctx context.Context) error {
 		tokens, s.login.Provider = provider, observedLogins{provider, failures}
 	}
 	gate := access.NewGate(keyring, tokens, sessions, cookies, failures)
-	s.access = gate
+	gate.LoginTurn = api.LoginTurn()
+	s.access, s.login.Try = gate, gate.TryLogin
 	if keyring != nil {
 		s.login.BeginWithKey = gate.BeginSession
 		s.keys = audit.Keys{KeyStore: keyring, Trail: s.trail}

@@ -24,7 +24,7 @@ import (
 type sending struct {
 	t      testing.TB
 	stdin  io.WriteCloser
-	stdout bytes.Buffer
+	stdout lockedBuffer
 	stderr lockedBuffer
 	*exec.Cmd
 }

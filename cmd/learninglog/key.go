@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,7 @@ func (*keyCommand) Help() string {
   learninglog key create --name "Aiko's phone" --scopes logs:write,logs:read --user 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22
   learninglog key create --name prometheus --scopes rebuilds --expires 90d
 
-The scopes: logs:write records logs and takes them back; logs:read reads them, and what is made of them; rebuilds is for operators: rebuilds, verifications, re-zones, metrics and /admin; keys creates and revokes keys.`
+The scopes: logs:write records logs and takes them back; logs:read reads them, and what is made of them; rebuilds is for operators: rebuilds, verifications, re-zones, metrics and /admin; keys creates and revokes keys, also at /admin/keys.`
 }
 
 type keyCreateCommand struct {
@@ -42,7 +43,7 @@ type keyCreateCommand struct {
 	Name    string         `required:"" help:"What people call it, such as backend."`
 	Scopes  []access.Scope `required:"" help:"What it may do: some of logs:write, logs:read, rebuilds, keys, joined by commas."`
 	User    *userID        `placeholder:"UUID" help:"The only learner whose logs it may write and read."`
-	Rate    *int           `placeholder:"LOGS" help:"How many logs a second it may write, on average."`
+	Rate    *int           `placeholder:"LOGS" help:"How many logs a second it may write, on average. Without it, as many as serve --logs-per-second says."`
 	Expires *days          `placeholder:"TIME" help:"After what time it is no longer known, such as 90d or 12h. Without it, it is known until it is revoked."`
 }
 
@@ -51,11 +52,23 @@ func (c *keyCreateCommand) Validate() error {
 	if c.Rate != nil && *c.Rate < 1 {
 		return errors.New("--rate must be at least 1")
 	}
-	if err := c.wanted().Check(time.Now()); err != nil {
-		flags := strings.NewReplacer("expires_at", "expires", "logs_per_second", "rate")
-		return errors.New("--" + flags.Replace(err.Error()))
+	err := c.wanted().Check(time.Now())
+	if wrong, ok := errors.AsType[*access.InvalidKeyError](err); ok {
+		return fmt.Errorf("--%s %s", flagOf(wrong.Field), wrong.Message)
 	}
-	return c.databaseFlags.Validate()
+	return cmp.Or(err, c.databaseFlags.Validate())
+}
+
+// flagOf returns the name of the flag that says a field of a key.
+func flagOf(field access.KeyField) string {
+	switch field {
+	case access.KeyLogsPerSecond:
+		return "rate"
+	case access.KeyExpiresAt:
+		return "expires"
+	case access.KeyName, access.KeyScopes:
+	}
+	return string(field)
 }
 
 func (c *keyCreateCommand) wanted() access.NewKey {
@@ -111,19 +124,11 @@ func (c *keyListCommand) Run(ctx context.Context, stdout io.Writer) error {
 		_, _ = fmt.Fprintln(table, "id\tname\tkey\tscopes\tuser\tlogs a second\tstate\texpires\tlast used, by the last note")
 		now := time.Now()
 		for _, k := range listed {
-			_, _ = fmt.Fprintf(table, "%d\t%s\t%s…\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Beginning, scopeNames(k.Scopes),
+			_, _ = fmt.Fprintf(table, "%d\t%s\t%s…\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Beginning, access.JoinScopes(k.Scopes, ","),
 				orDash(k.UserID), rateOrDash(k.LogsPerSecond), k.State(now), dateOrDash(k.ExpiresAt), dateOrDash(k.LastUsedAt))
 		}
 		return table.Flush()
 	})
-}
-
-func scopeNames(scopes []access.Scope) string {
-	names := make([]string, len(scopes))
-	for i, scope := range scopes {
-		names[i] = string(scope)
-	}
-	return strings.Join(names, ",")
 }
 
 func orDash(id *uuid.UUID) string {

@@ -1,7 +1,11 @@
 package main_test
 
 import (
+	"context"
+	"net"
 	"net/http"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,20 +18,6 @@ import (
 )
 
 const logsPath = "/v1/learning-logs"
-
-// request sends a request with headers, given as name, value, name, value.
-func (s *service) request(method, path, body string, headers ...string) answer {
-	s.t.Helper()
-	request, err := http.NewRequestWithContext(s.t.Context(), method, s.base+path, strings.NewReader(body))
-	require.NoError(s.t, err)
-	request.Header.Set("Content-Type", "application/json")
-	for i := 0; i < len(headers); i += 2 {
-		request.Header.Set(headers[i], headers[i+1])
-	}
-	got, err := do(request)
-	require.NoError(s.t, err)
-	return got
-}
 
 func assertQuotaExceeded(t *testing.T, got answer) {
 	t.Helper()
@@ -46,13 +36,12 @@ func TestAKeyMayHaveALimit(t *testing.T) {
 	url := pgtest.EmptyURL(t)
 	s := serve(t, "--database-url", url, "--auth=keys")
 	limited := newKey(t, url, "--scopes=logs:write", "--rate=500")
-	authorization := []string{"Authorization", "Bearer " + limited}
-	other := []string{"Authorization", "Bearer " + newKey(t, url, "--scopes=logs:write")}
+	other := newKey(t, url, "--scopes=logs:write")
 	file := writeFile(t, "logs.ndjson", strings.Repeat("x\n", 100)+newLog(uuid.New(), 1)+"\n")
 
-	assert.Equal(t, http.StatusOK, s.request(http.MethodPost, batchPath, anArray(), authorization...).status)
-	assertQuotaExceeded(t, s.request(http.MethodPost, batchPath, anArray(), authorization...))
-	assert.Equal(t, http.StatusOK, s.request(http.MethodPost, batchPath, anArray(), other...).status)
+	assert.Equal(t, http.StatusOK, s.with(limited, http.MethodPost, batchPath, "application/json", anArray()).status)
+	assertQuotaExceeded(t, s.with(limited, http.MethodPost, batchPath, "application/json", anArray()))
+	assert.Equal(t, http.StatusOK, s.with(other, http.MethodPost, batchPath, "application/json", anArray()).status)
 
 	printed, problems, status := run(t, "import", "--url", s.base, "--key-file", writeFile(t, "key", limited), file)
 	assert.Equal(t, 1, status, problems)
@@ -63,10 +52,10 @@ func TestAddressesMayHaveALimit(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "--database-url", pgtest.EmptyURL(t), "--logs-per-second=1", "--trusted-proxies=127.0.0.0/8")
 	from := func(address, path, body string) answer {
-		return s.request(http.MethodPost, path, body, "X-Forwarded-For", "198.51.100.99, "+address)
+		return s.with("", http.MethodPost, path, "application/json", body, "X-Forwarded-For", "198.51.100.99, "+address)
 	}
 	assert.Equal(t, http.StatusOK, from("203.0.113.1", batchPath, anArray()).status)
-	assertQuotaExceeded(t, from("203.0.113.1", logsPath, newLog(uuid.New(), 1)))
+	assertQuotaExceeded(t, from("203.0.113.1", batchPath, anArray())) // a single log might be free again by now
 	assertQuotaExceeded(t, from("203.0.113.1", "/v1/learning-logs/void", anArray()))
 	assert.Equal(t, http.StatusCreated, from("203.0.113.2", logsPath, newLog(uuid.New(), 1)).status)
 	assert.Equal(t, http.StatusCreated, from("nonsense", logsPath, newLog(uuid.New(), 1)).status)
@@ -78,7 +67,7 @@ func TestAddressesThatGuessKeysAreHeldUp(t *testing.T) {
 	s := serve(t, "--database-url", url, "--auth=keys", "--trusted-proxies=127.0.0.1")
 	const guesser, other = "203.0.113.1", "203.0.113.2"
 	from := func(address, key string) answer {
-		return s.request(http.MethodGet, "/v1/rebuilds", "", "X-Forwarded-For", address, "Authorization", "Bearer "+key)
+		return s.with(key, http.MethodGet, "/v1/rebuilds", "", "", "X-Forwarded-For", address)
 	}
 	known := newKey(t, url, "--scopes=rebuilds")
 	assert.Equal(t, http.StatusOK, from(guesser, known).status)
@@ -92,6 +81,33 @@ func TestAddressesThatGuessKeysAreHeldUp(t *testing.T) {
 	assert.Equal(t, http.StatusOK, from(guesser, known).status, "whoever else is at that address")
 	assert.Equal(t, http.StatusUnauthorized, from(other, "llk_guess").status)
 	assert.NotContains(t, s.log.String(), known)
+}
+
+// A proxy that connects to a socket has no address that could be named.
+func TestBehindAProxyAtASocketCallersAreToldApart(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(dataDir(t), "socket")
+	command := exec.Command(program, "serve", "--addr", "unix:"+path, "--auth=keys", "--trusted-proxies=127.0.0.1", "--database-url", pgtest.URL(t))
+	command.Env = environment()
+	require.NoError(t, command.Start())
+	t.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}}
+	guess := func(address string) int {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/v1/rebuilds", nil)
+		require.NoError(t, err)
+		request.Header.Set("X-Forwarded-For", address)
+		request.Header.Set("Authorization", "Bearer llk_guess")
+		answer, err := client.Do(request)
+		if err != nil {
+			return 0
+		}
+		require.NoError(t, answer.Body.Close())
+		return answer.StatusCode
+	}
+	require.Eventually(t, func() bool { return guess("203.0.113.1") == http.StatusTooManyRequests }, eventually, often)
+	assert.Equal(t, http.StatusUnauthorized, guess("203.0.113.2"))
 }
 
 func TestTrustedProxiesMustBeAddresses(t *testing.T) {

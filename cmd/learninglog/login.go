@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"learninglog/internal/access"
@@ -21,11 +22,11 @@ const secretVariable = "LEARNINGLOG_OIDC_CLIENT_SECRET" //nolint:gosec // its na
 
 // loginFlags say where people log in.
 type loginFlags struct {
-	PublicURL            string      `name:"public-url" env:"LEARNINGLOG_PUBLIC_URL" placeholder:"URL" help:"Where people reach the service, such as https://learn.example.com. Its host is allowed by itself. Without it, http:// and the address of --addr, if only this machine can reach that."`
+	PublicURL            string      `name:"public-url" env:"LEARNINGLOG_PUBLIC_URL" placeholder:"URL" help:"Where people reach the service, such as https://learn.example.com. Its host is allowed by itself. Without it, http:// and the address of --addr, if that is one of this machine."`
 	OIDCIssuer           string      `name:"oidc-issuer" env:"LEARNINGLOG_OIDC_ISSUER" placeholder:"URL" help:"For --auth=oidc: the provider of OpenID Connect where people log in, exactly as it calls itself, such as https://login.example.com/realms/school."`
 	OIDCClientID         string      `name:"oidc-client-id" env:"LEARNINGLOG_OIDC_CLIENT_ID" placeholder:"ID" help:"By which the provider knows this service."`
 	OIDCClientSecretFile string      `name:"oidc-client-secret-file" env:"LEARNINGLOG_OIDC_CLIENT_SECRET_FILE" type:"path" placeholder:"FILE" help:"The file that has the client's secret, if it has one. LEARNINGLOG_OIDC_CLIENT_SECRET may have it instead."`
-	OIDCScopes           []string    `name:"oidc-scopes" env:"LEARNINGLOG_OIDC_SCOPES" default:"openid,profile,email" help:"What the provider is asked to tell of people, joined by commas."`
+	OIDCScopes           []string    `name:"oidc-scopes" env:"LEARNINGLOG_OIDC_SCOPES" default:"openid,profile,email" help:"What the provider is asked to tell of people, joined by commas. openid must be one of them."`
 	OIDCUserClaim        string      `name:"oidc-user-claim" env:"LEARNINGLOG_OIDC_USER_CLAIM" placeholder:"CLAIM" help:"The claim that has a learner's user id, a UUID. Without it, the id is the UUIDv5 of the subject, in the namespace that is the UUIDv5 of the issuer's URL."`
 	OIDCOperators        login.Claim `name:"oidc-operators" env:"LEARNINGLOG_OIDC_OPERATORS" placeholder:"CLAIM=VALUE" help:"The claim that operators have, who may do everything, such as groups=learninglog-operators. Everybody else is a learner, and has their own logs alone."`
 	OIDCAudience         string      `name:"oidc-audience" env:"LEARNINGLOG_OIDC_AUDIENCE" placeholder:"NAME" help:"For whom the provider's tokens must be that the API accepts. Without it, they are ID tokens of this client."`
@@ -47,8 +48,11 @@ func (f *loginFlags) check(isOn bool, address string) error {
 		return errors.New("--auth=oidc needs --oidc-issuer: the URL of the provider where people log in")
 	case f.OIDCClientID == "":
 		return errors.New("--auth=oidc needs --oidc-client-id: register this service with the provider, which then gives it one")
-	case f.PublicURL == "" && !isLoopback(address):
+	case f.PublicURL == "" && (!isLoopback(address) || isSocket(address)):
 		return fmt.Errorf("--auth=oidc needs --public-url, such as https://learn.example.com: the provider leads people back there, to %s", callbackPath)
+	}
+	if !slices.Contains(f.OIDCScopes, "openid") {
+		return errors.New("--oidc-scopes must have openid: without it, the provider doesn't say who somebody is")
 	}
 	if err := checkWebURL(f.OIDCIssuer); err != nil {
 		return fmt.Errorf("--oidc-issuer %w", err)

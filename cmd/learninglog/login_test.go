@@ -1,16 +1,19 @@
 package main_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,13 +26,6 @@ import (
 
 	"learninglog/internal/pgtest"
 )
-
-func fileOf(t testing.TB, text string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "file")
-	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-	return path
-}
 
 // visitor is a browser without scripts.
 type visitor struct {
@@ -86,18 +82,6 @@ func (v *visitor) logIn(s *service, page, name string) shown {
 	return v.goTo(login, url.Values{"id": {id[1]}, "username": {name}, "password": {theirPassword}})
 }
 
-// status is that of a call of the API with a token.
-func (s *service) statusWith(t testing.TB, token, path string) int {
-	t.Helper()
-	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, s.base+path, nil)
-	require.NoError(t, err)
-	request.Header.Set("Authorization", "Bearer "+token)
-	answer, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
-	return answer.StatusCode
-}
-
 func TestPeopleLogInAtAProvider(t *testing.T) {
 	t.Parallel()
 	p, database := newProvider(t), pgtest.URL(t)
@@ -151,7 +135,7 @@ func TestASessionThatWasLoggedOutIsWorthNothingOnAnyReplica(t *testing.T) {
 	database := pgtest.URL(t)
 	first := serve(t, "--database-url="+database, "--auth=keys")
 	second := serve(t, "--database-url="+database, "--auth=keys")
-	key := newKeyFor(t, database, "--scopes=logs:read,rebuilds")
+	key := newKey(t, database, "--scopes=logs:read,rebuilds")
 	v := newVisitor(t)
 	entered := v.goTo(first.base+"/login", url.Values{"key": {key}, "next": {"/admin"}})
 	require.Equal(t, http.StatusOK, entered.status, entered.text)
@@ -165,7 +149,46 @@ func TestASessionThatWasLoggedOutIsWorthNothingOnAnyReplica(t *testing.T) {
 	v.goTo(first.base+"/logout", url.Values{})
 
 	assert.Equal(t, http.StatusUnauthorized, thief.goTo(second.base+"/v1/rebuilds", nil).status)
+	assert.Empty(t, thief.client.Jar.Cookies(address), "it isn't sent again and again")
 	assertNever(t, first.log.String(), key)
+}
+
+// Sessions are looked up in the database for each request, and whoever has one could otherwise
+// take all connections.
+func TestWhoeverHasASessionLeavesConnectionsToOthers(t *testing.T) {
+	t.Parallel()
+	database := pgtest.URL(t)
+	s := serve(t, "--database-url="+database, "--auth=keys")
+	key := newKey(t, database, "--scopes=logs:read,rebuilds")
+	v := newVisitor(t)
+	require.Equal(t, http.StatusOK, v.goTo(s.base+"/login", url.Values{"key": {key}}).status)
+	locking, err := pgtest.Open(t, database).Begin(t.Context())
+	require.NoError(t, err)
+	_, err = locking.Exec(t.Context(), `LOCK TABLE learninglog_sessions`)
+	require.NoError(t, err)
+	var all sync.WaitGroup
+	for range 30 {
+		all.Go(func() { v.goTo(s.base+"/v1/rebuilds", nil) })
+		all.Go(func() { v.goTo(s.base+"/logout", url.Values{}) })
+	}
+	require.Eventually(t, func() bool {
+		var waiting int
+		err := locking.QueryRow(t.Context(), `SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'learninglog_sessions'::regclass`).Scan(&waiting)
+		return assert.NoError(t, err) && waiting > 1
+	}, eventually, often)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second) // which is less than a session is waited for
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.base+"/v1/rebuilds", nil)
+	require.NoError(t, err)
+	request.Header.Set("Authorization", "Bearer "+key)
+	answer, err := http.DefaultClient.Do(request)
+	if assert.NoError(t, err) {
+		assert.Equal(t, http.StatusOK, answer.StatusCode)
+		assert.NoError(t, answer.Body.Close())
+	}
+	require.NoError(t, locking.Rollback(t.Context()))
+	all.Wait()
 }
 
 // A login without a page to come back to leads to one that isn't refused.
@@ -179,24 +202,16 @@ func TestALoginLeadsToThePageThatTheVisitorMaySee(t *testing.T) {
 		"/admin/keys":       {"--scopes=keys"},
 		"/users/" + learner: {"--scopes=logs:read", "--user=" + learner},
 	} {
-		entered := newVisitor(t).goTo(s.base+"/login", url.Values{"key": {newKeyFor(t, database, flags...)}})
+		entered := newVisitor(t).goTo(s.base+"/login", url.Values{"key": {newKey(t, database, flags...)}})
 		assert.Equal(t, http.StatusOK, entered.status, "%s: %s", want, entered.text)
 		assert.Equal(t, want, entered.address.Path)
 	}
 	for shown, scopes := range map[bool]string{false: "rebuilds", true: "rebuilds,keys"} {
-		operator := newVisitor(t).goTo(s.base+"/login", url.Values{"key": {newKeyFor(t, database, "--scopes="+scopes)}})
+		operator := newVisitor(t).goTo(s.base+"/login", url.Values{"key": {newKey(t, database, "--scopes="+scopes)}})
 		assert.Equal(t, shown, strings.Contains(operator.text, `href="/admin/keys"`), scopes)
 	}
-	writer := newVisitor(t).goTo(s.base+"/login", url.Values{"key": {newKeyFor(t, database, "--scopes=logs:write")}})
+	writer := newVisitor(t).goTo(s.base+"/login", url.Values{"key": {newKey(t, database, "--scopes=logs:write")}})
 	assert.Equal(t, http.StatusForbidden, writer.status, "there is no page for them")
-}
-
-// newKeyFor returns a new key for a database.
-func newKeyFor(t testing.TB, database string, flags ...string) string {
-	t.Helper()
-	made, problems, status := run(t, append([]string{"key", "create", "--database-url=" + database, "--name=test"}, flags...)...)
-	require.Zero(t, status, problems)
-	return strings.TrimSpace(made)
 }
 
 // idToken logs in as an app would, and returns the ID token that it gets.
@@ -233,11 +248,11 @@ func TestTokensOfTheProviderAreForTheAPI(t *testing.T) {
 	own, others := "/v1/users/"+p.learner.String()+"/summary", "/v1/users/"+uuid.NewString()+"/summary"
 
 	learner, operator := p.idToken(s, aLearner), p.idToken(s, anOperator)
-	assert.Equal(t, http.StatusOK, s.statusWith(t, learner, own))
-	assert.Equal(t, http.StatusNotFound, s.statusWith(t, learner, others))
-	assert.Equal(t, http.StatusForbidden, s.statusWith(t, learner, "/v1/rebuilds"))
-	assert.Equal(t, http.StatusOK, s.statusWith(t, operator, "/v1/rebuilds"))
-	assert.Equal(t, http.StatusOK, s.statusWith(t, newKeyFor(t, database, "--scopes=logs:read"), own), "keys are for it, too")
+	assert.Equal(t, http.StatusOK, s.with(learner, http.MethodGet, own, "", "").status)
+	assert.Equal(t, http.StatusNotFound, s.with(learner, http.MethodGet, others, "", "").status)
+	assert.Equal(t, http.StatusForbidden, s.with(learner, http.MethodGet, "/v1/rebuilds", "", "").status)
+	assert.Equal(t, http.StatusOK, s.with(operator, http.MethodGet, "/v1/rebuilds", "", "").status)
+	assert.Equal(t, http.StatusOK, s.with(newKey(t, database, "--scopes=logs:read"), http.MethodGet, own, "", "").status, "keys are for it, too")
 
 	with := func(name string, value any) string {
 		claims := map[string]any{
@@ -249,7 +264,7 @@ func TestTokensOfTheProviderAreForTheAPI(t *testing.T) {
 		require.NoError(t, err)
 		return oidctest.SignIDToken(p.key.Load().private, p.key.Load().id, "RS256", string(text))
 	}
-	require.Equal(t, http.StatusOK, s.statusWith(t, with("sub", learnersSubject), own), "what the others differ from")
+	require.Equal(t, http.StatusOK, s.with(with("sub", learnersSubject), http.MethodGet, own, "", "").status, "what the others differ from")
 	for name, token := range map[string]string{
 		"expired":        with("exp", time.Now().Add(-time.Hour).Unix()),
 		"for others":     with("aud", "others"),
@@ -258,18 +273,18 @@ func TestTokensOfTheProviderAreForTheAPI(t *testing.T) {
 		"made up":        "a.b.c",
 		"another's body": strings.Join([]string{strings.Split(learner, ".")[0], strings.Split(operator, ".")[1], strings.Split(learner, ".")[2]}, "."),
 	} {
-		assert.Equal(t, http.StatusUnauthorized, s.statusWith(t, token, own), name)
+		assert.Equal(t, http.StatusUnauthorized, s.with(token, http.MethodGet, own, "", "").status, name)
 	}
 
 	// The provider signs by another key from now on.
 	p.rotate()
 	renewed := p.idToken(s, aLearner)
-	require.Eventually(t, func() bool { return s.statusWith(t, renewed, own) == http.StatusOK }, eventually, often)
-	assert.NotEqual(t, http.StatusOK, s.statusWith(t, learner, own), "the old key is known no more, or nobody can tell")
+	require.Eventually(t, func() bool { return s.with(renewed, http.MethodGet, own, "", "").status == http.StatusOK }, eventually, often)
+	assert.NotEqual(t, http.StatusOK, s.with(learner, http.MethodGet, own, "", "").status, "the old key is known no more, or nobody can tell")
 	assert.Equal(t, http.StatusOK, newVisitor(t).logIn(s, "/", aLearner).status)
 
 	p.isUp.Store(false)
-	assert.Equal(t, http.StatusOK, s.statusWith(t, renewed, own), "nobody needs to be asked")
+	assert.Equal(t, http.StatusOK, s.with(renewed, http.MethodGet, own, "", "").status, "nobody needs to be asked")
 }
 
 // unsigned returns a token with the same claims that says it needs no signature.
@@ -278,21 +293,55 @@ func unsigned(token string) string {
 	return header + "." + strings.Split(token, ".")[1] + "."
 }
 
+// Otherwise anybody could make the service ask the provider as often as they like.
+func TestWhoeverMakesUpLoginsIsHeldUp(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t)
+	s := serve(t, append(p.flags(t, pgtest.URL(t)), "--trusted-proxies=127.0.0.1")...)
+	p.knows(s)
+	var asked atomic.Int64
+	known := p.serve
+	p.serve = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			asked.Add(1)
+		}
+		known.ServeHTTP(w, r)
+	})
+	comeBack := func(address, cookie string) int {
+		return s.try(http.MethodGet, "/login/callback?state=x&code=y", "", "X-Forwarded-For", address, "Cookie", cookie).status
+	}
+	const madeUp = "learninglog-login=state=x&nonce=x&verifier=x"
+	for range 30 {
+		assert.Equal(t, http.StatusUnauthorized, comeBack("203.0.113.1", ""), "it costs nothing, so it doesn't count")
+	}
+	var statuses []int
+	for range 30 {
+		statuses = append(statuses, comeBack("203.0.113.1", madeUp))
+	}
+	assert.Equal(t, http.StatusUnauthorized, statuses[0])
+	assert.Equal(t, http.StatusTooManyRequests, statuses[len(statuses)-1])
+	assert.Positive(t, asked.Load())
+	assert.Less(t, asked.Load(), int64(30))
+	assert.Equal(t, http.StatusUnauthorized, comeBack("203.0.113.2", madeUp), "from another address")
+}
+
 func TestALoginNeedsItsFlags(t *testing.T) {
 	t.Parallel()
-	file := fileOf(t, "")
+	file := writeFile(t, "file", "")
 	for want, flags := range map[string][]string{
-		"--auth=oidc needs --oidc-issuer":                 {"--auth=oidc"},
-		"--auth=oidc needs --oidc-client-id":              {"--auth=oidc", "--oidc-issuer=https://a.example.com"},
-		"--auth=oidc needs --public-url":                  {"--auth=oidc", "--oidc-issuer=https://a.example.com", "--oidc-client-id=x", "--addr=0.0.0.0:0"},
-		"--oidc-issuer must begin with https://":          {"--auth=oidc", "--oidc-issuer=http://a.example.com", "--oidc-client-id=x"},
-		"--oidc-issuer must be a URL":                     {"--auth=oidc", "--oidc-issuer=a.example.com", "--oidc-client-id=x"},
-		"nobody does without --auth=oidc":                 {"--auth=keys", "--oidc-issuer=https://a.example.com"},
-		"--public-url must begin with https://":           {"--public-url=http://learn.example.com"},
-		"--public-url must be without a path":             {"--public-url=https://example.com/learn"},
-		"--oidc-operators: must be a claim and its value": {"--oidc-operators=groups"},
-		"is empty: write the client's secret into it":     {"--auth=oidc", "--oidc-issuer=https://a.example.com", "--oidc-client-id=x", "--oidc-client-secret-file=" + file},
-		"others can reach --addr":                         {"--addr=0.0.0.0:0"},
+		"--auth=oidc needs --oidc-issuer":    {"--auth=oidc"},
+		"--auth=oidc needs --oidc-client-id": {"--auth=oidc", "--oidc-issuer=https://a.example.com"},
+		"--auth=oidc needs --public-url":     {"--auth=oidc", "--oidc-issuer=https://a.example.com", "--oidc-client-id=x", "--addr=0.0.0.0:0"},
+		"needs --public-url, such as https://learn.example.com: the provider leads people back there": {"--auth=oidc", "--oidc-issuer=https://a.example.com", "--oidc-client-id=x", "--addr=unix:/run/learninglog.sock"},
+		"--oidc-issuer must begin with https://":                                                      {"--auth=oidc", "--oidc-issuer=http://a.example.com", "--oidc-client-id=x"},
+		"--oidc-issuer must be a URL":                                                                 {"--auth=oidc", "--oidc-issuer=a.example.com", "--oidc-client-id=x"},
+		"--oidc-scopes must have openid":                                                              {"--auth=oidc", "--oidc-issuer=https://a.example.com", "--oidc-client-id=x", "--oidc-scopes=profile,email"},
+		"nobody does without --auth=oidc":                                                             {"--auth=keys", "--oidc-issuer=https://a.example.com"},
+		"--public-url must begin with https://":                                                       {"--public-url=http://learn.example.com"},
+		"--public-url must be without a path":                                                         {"--public-url=https://example.com/learn"},
+		"--oidc-operators: must be a claim and its value":                                             {"--oidc-operators=groups"},
+		"is empty: write the client's secret into it":                                                 {"--auth=oidc", "--oidc-issuer=https://a.example.com", "--oidc-client-id=x", "--oidc-client-secret-file=" + file},
+		"others can reach --addr":                                                                     {"--addr=0.0.0.0:0"},
 	} {
 		_, problems, status := run(t, append([]string{"serve"}, flags...)...)
 		assert.NotZero(t, status, want)
@@ -312,7 +361,7 @@ func TestThePublicURLIsWhereCookiesAndHostsAreFrom(t *testing.T) {
 		}
 		return ready != nil
 	}, eventually, often)
-	key := newKeyFor(t, database, "--scopes=logs:read")
+	key := newKey(t, database, "--scopes=logs:read")
 	form := url.Values{"key": {key}}.Encode()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.base+"/login", strings.NewReader(form))
 	require.NoError(t, err)
@@ -331,14 +380,35 @@ func TestThePublicURLIsWhereCookiesAndHostsAreFrom(t *testing.T) {
 func TestTheServiceWarnsIfCookiesWouldBeSentOverHTTP(t *testing.T) {
 	t.Parallel()
 	database := pgtest.URL(t)
-	for warns, flags := range map[bool][]string{
-		true:  {"--auth=keys", "--addr=0.0.0.0:0"},
-		false: {"--auth=keys", "--addr=0.0.0.0:0", "--public-url=https://learn.example.com"},
+	const warning, https = "put a proxy with TLS before the service", "--public-url=https://learn.example.com"
+	for _, test := range []struct {
+		flags []string
+		warns bool
+	}{
+		{[]string{"--addr=0.0.0.0:0"}, true},
+		{[]string{"--addr=0.0.0.0:0", https}, false},
+		{[]string{}, false},
+		{[]string{"--allowed-hosts=learn.example.com"}, true}, // that of a proxy on this machine
+		{[]string{"--allowed-hosts=learn.example.com", https}, false},
 	} {
-		s := serve(t, append(flags, "--database-url="+database)...)
+		s := serve(t, append(test.flags, "--auth=keys", "--database-url="+database)...)
 		require.Eventually(t, func() bool { return strings.Contains(s.log.String(), "msg=ready") }, eventually, often)
-		assert.Equal(t, warns, strings.Contains(s.log.String(), "put a proxy with TLS before the service"), "%v", flags)
+		assert.Equal(t, test.warns, strings.Contains(s.log.String(), warning), "%v", test.flags)
 	}
+
+	socket := "unix:" + filepath.Join(dataDir(t), "socket")
+	command := exec.Command(program, "serve", "--addr", socket, "--auth=keys", "--database-url="+database)
+	command.Env = environment()
+	var log bytes.Buffer
+	command.Stderr = &log
+	require.NoError(t, command.Start())
+	require.Eventually(t, func() bool {
+		_, _, status := run(t, "health", "--addr", socket)
+		return status == 0
+	}, eventually, often)
+	require.NoError(t, command.Process.Kill())
+	_ = command.Wait()
+	assert.Contains(t, log.String(), warning)
 }
 
 func TestPeopleLogInWithABrowser(t *testing.T) {

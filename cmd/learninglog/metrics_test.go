@@ -86,11 +86,13 @@ func TestMetricsCountWhatWasPosted(t *testing.T) {
 		`learninglog_logs_total{outcome="request_id_reused"}`:   1 + 1,
 		`learninglog_logs_total{outcome="invalid"}`:             2 + 3,
 		`learninglog_logs_total{outcome="failed"}`:              0,
-		`learninglog_batch_logs_sum`:                            4 + 5,
-		`learninglog_batch_logs_count`:                          5,
-		`learninglog_batch_calls_sum`:                           5,
-		`learninglog_batch_duration_seconds_count`:              5,
-		`learninglog_queue_wait_seconds_count`:                  5,
+		`learninglog_lookups_total{result="found"}`:             3, // the single posts of a log that is recorded
+		`learninglog_lookups_total{result="not_found"}`:         0,
+		`learninglog_batch_logs_sum`:                            1 + 5,
+		`learninglog_batch_logs_count`:                          2,
+		`learninglog_batch_calls_sum`:                           2,
+		`learninglog_batch_duration_seconds_count`:              2,
+		`learninglog_queue_wait_seconds_count`:                  2,
 		`learninglog_queue_logs`:                                0,
 		`learninglog_queue_max_logs`:                            20_000,
 		`learninglog_http_requests_in_flight`:                   1, // the scrape itself
@@ -122,19 +124,23 @@ func TestMetricsOfThoseWhoAreTurnedAway(t *testing.T) {
 	p, database := newProvider(t), pgtest.URL(t)
 	s := serve(t, p.flags(t, database)...)
 	p.knows(s)
-	operator := newKeyFor(t, database, "--scopes=rebuilds")
-	revoked, expired := newKeyFor(t, database, "--scopes=logs:read"), newKeyFor(t, database, "--scopes=logs:read")
+	operator := newKey(t, database, "--scopes=rebuilds")
+	revoked, expired := newKey(t, database, "--scopes=logs:read"), newKey(t, database, "--scopes=logs:read")
 	_, problems, status := run(t, "key", "revoke", "2", "--database-url", database)
 	require.Zero(t, status, problems)
-	_, err := pgtest.Open(t, database).Exec(t.Context(), `UPDATE learninglog_keys SET expires_at = now() WHERE key_id = 3`)
+	_, err := pgtest.Open(t, database).Exec(t.Context(), `UPDATE learninglog_keys SET expires_at = now(), changed_at = clock_timestamp() WHERE key_id = 3`)
 	require.NoError(t, err)
-	ask := func(key string) { s.with(key, http.MethodGet, "/v1/rebuilds", "", "") }
+	ask := func(key string) int { return s.with(key, http.MethodGet, "/v1/rebuilds", "", "").status }
 
 	ask("")
 	ask(operator)
-	ask(revoked)
-	ask(expired)
-	ask(newKeyFor(t, pgtest.URL(t), "--scopes=rebuilds")) // of another database
+	for _, key := range []string{revoked, expired} { // which the service may know from before
+		await(t, "the key is worth nothing", func() (int, bool) {
+			status := ask(key)
+			return status, status == http.StatusUnauthorized
+		})
+	}
+	ask(newKey(t, pgtest.URL(t), "--scopes=rebuilds")) // of another database
 	ask(operator[:len(operator)-1])
 	ask("a.b.c")
 	newVisitor(t).goTo(s.base+"/login/callback?state=x&code=x", nil)

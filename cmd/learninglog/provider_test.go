@@ -62,7 +62,7 @@ func (p *provider) flags(t testing.TB, database string) []string {
 	t.Helper()
 	return []string{
 		"--database-url=" + database, "--auth=oidc,keys", "--oidc-issuer=" + p.issuer(), "--oidc-client-id=" + clientID,
-		"--oidc-client-secret-file=" + fileOf(t, clientSecret+"\n"), "--oidc-user-claim=" + learnersClaim,
+		"--oidc-client-secret-file=" + writeFile(t, "file", clientSecret+"\n"), "--oidc-user-claim=" + learnersClaim,
 		"--oidc-operators=groups=" + operatorsGroup,
 	}
 }

@@ -100,33 +100,45 @@ func joined(requested rebuild.Requested) string {
 	return "of the same scope is queued already, and its workers and pace hold"
 }
 
-// requestAndFollow requests a rebuild and returns it when it has ended. If the
-// rebuild had already begun, it may have passed rows that have changed since; then
-// requestAndFollow waits for it and requests another.
+// requestAndFollow requests a rebuild and returns it when it has ended, as of now.
 func (f databaseFlags) requestAndFollow(
 	ctx context.Context, jobs audit.Jobs, args rebuild.Args, stdout io.Writer, alone bool,
 ) (rebuild.Job, error) {
-	for {
-		var requested rebuild.Requested
-		err := retryDuringOutage(ctx, func() (err error) {
+	request := func() (requested rebuild.Requested, err error) {
+		err = retryDuringOutage(ctx, func() (err error) {
 			requested, err = jobs.Request(ctx, args)
 			return err
 		})
+		return requested, f.withRemedy(err)
+	}
+	return untilOneBeginsNow(stdout, requestedName(args), request, func(requested rebuild.Requested) (rebuild.Job, error) {
+		return f.follow(ctx, jobs.Jobs, requested.ID, alone)
+	})
+}
+
+// untilOneBeginsNow requests a rebuild, and follows it until it has ended. If it had
+// already begun, it may have passed rows that have changed since; then it requests
+// another.
+func untilOneBeginsNow(
+	stdout io.Writer, name string,
+	request func() (rebuild.Requested, error), follow func(rebuild.Requested) (rebuild.Job, error),
+) (rebuild.Job, error) {
+	for {
+		requested, err := request()
 		if err != nil {
-			return rebuild.Job{}, f.withRemedy(err)
+			return rebuild.Job{}, err
 		}
 		if requested.Joined {
-			_, err := fmt.Fprintf(stdout, "%s %d %s: waiting for it\n", requestedName(args), requested.ID, joined(requested))
+			_, err := fmt.Fprintf(stdout, "%s %d %s: waiting for it\n", name, requested.ID, joined(requested))
 			if err != nil {
 				return rebuild.Job{}, err
 			}
 		}
-		job, err := f.follow(ctx, jobs.Jobs, requested.ID, alone)
+		job, err := follow(requested)
 		if err != nil || !requested.Begun {
 			return job, err
 		}
-		_, err = fmt.Fprintf(stdout, "%s %d has ended; now for one that begins now\n", requestedName(args), requested.ID)
-		if err != nil {
+		if _, err := fmt.Fprintf(stdout, "%s %d has ended; now for one that begins now\n", name, requested.ID); err != nil {
 			return rebuild.Job{}, err
 		}
 	}

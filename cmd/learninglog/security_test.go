@@ -16,12 +16,13 @@ import (
 	"learninglog/internal/pgtest"
 )
 
-// try sends a request with headers, whose path is sent as it is written.
+// try sends a request with headers, given as name, value, name, value. The path is sent as it
+// is written, and no redirect is followed.
 func (s *service) try(method, path, body string, headers ...string) answer {
 	s.t.Helper()
 	request, err := http.NewRequestWithContext(context.Background(), method, s.base, strings.NewReader(body))
 	require.NoError(s.t, err)
-	request.URL.Opaque = "//" + request.URL.Host + path
+	request.URL.Opaque = path
 	for i := 0; i < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}

@@ -23,7 +23,7 @@ type serveCommand struct {
 
 	Addr              string        `env:"LEARNINGLOG_ADDR" default:"127.0.0.1:8080" help:"Where to listen: host:port, or a Unix socket, such as unix:/run/learninglog.sock. Port 0 takes a free one."`
 	AllowedHosts      []string      `env:"LEARNINGLOG_ALLOWED_HOSTS" placeholder:"NAME" help:"The host names by which the service is known, joined by commas: learn.example.com, *.example.com for all below it, or * for any. It answers requests for addresses, for localhost and for these, so that no page of another site can pass for one of its own."`
-	TrustedProxies    []network     `env:"LEARNINGLOG_TRUSTED_PROXIES" placeholder:"NETWORK" help:"The addresses of the proxies before the service, joined by commas, such as 10.0.0.0/8 or 192.0.2.7. Who a request is from is then the last address in its X-Forwarded-For that isn't one of these, for the shares of callers without keys and for wrong keys. Only name proxies that add to that header. Connections are still counted by where they come from, so a proxy may have half of --max-connections."`
+	TrustedProxies    []network     `env:"LEARNINGLOG_TRUSTED_PROXIES" placeholder:"NETWORK" help:"The addresses of the proxies before the service, joined by commas, such as 10.0.0.0/8 or 192.0.2.7. Who a request is from is then the last address in its X-Forwarded-For that isn't one of these, for the shares of callers without keys and for wrong keys. Only name proxies that add to that header. At a Unix socket, whoever connects is one if any is named. Connections are still counted by where they come from, so a proxy may have half of --max-connections."`
 	MaxConnections    int           `env:"LEARNINGLOG_MAX_CONNECTIONS" default:"2048" help:"How many connections may be open, of which one caller (an address) may have half. There are fewer where the system allows fewer open files."`
 	LogsPerSecond     int           `env:"LEARNINGLOG_LOGS_PER_SECOND" default:"0" help:"How many logs a second a caller without a limit of their own may write, on average: a key, or an address where there are none. What ten seconds allow, or 10000 logs, may come at once. Beyond that, posts are answered 429, and NDJSON is read more slowly. 0: no limit."`
 	Admin             bool          `env:"LEARNINGLOG_ADMIN" default:"true" negatable:"" help:"Serve the pages for operators, under /admin. Without --auth they have no login."`
@@ -34,6 +34,7 @@ type serveCommand struct {
 	ShutdownTimeout   time.Duration `env:"LEARNINGLOG_SHUTDOWN_TIMEOUT" default:"20s" help:"How long requests, writes and rebuilds may take to finish when the service stops, all together. Each of them has at least a second."`
 	WriteBatch        int           `env:"LEARNINGLOG_WRITE_BATCH" default:"1000" help:"About how many logs of different requests may share a commit. 1: every post has a commit of its own."`
 	WriteLanes        int           `env:"LEARNINGLOG_WRITE_LANES" default:"2" help:"How many commits may be under way at the same time, each on a connection of its own. The users are divided among them."`
+	RedisURL          string        `name:"redis-url" env:"LEARNINGLOG_REDIS_URL" placeholder:"redis://…" help:"The Redis through which replicas tell each other what they have recorded, so that a log that is sent again to another replica is answered faster. Nothing is kept in it, and nothing depends on it."`
 	WriteQueue        int           `env:"LEARNINGLOG_WRITE_QUEUE" default:"20000" help:"How many logs may wait to be written, before requests are answered 503. Those of small posts of one caller may fill half."`
 	TimeZone          timeZone      `env:"LEARNINGLOG_TIME_ZONE" default:"UTC" placeholder:"ZONE" help:"Where the clocks of learners are whose logs have no zone: an IANA name such as Asia/Tokyo. It changes nothing that is recorded already: see rezone."`
 	MaxWordCount      int           `env:"LEARNINGLOG_MAX_WORD_COUNT" default:"1000000" help:"The most words that a log may have."`
@@ -77,7 +78,7 @@ func (c *serveCommand) Validate() error {
 	case c.ShutdownTimeout <= 0:
 		return errors.New("--shutdown-timeout must be more than 0")
 	}
-	return cmp.Or(checkAddress(c.Addr), c.authFlags.check(c.Addr), checkHosts(c.AllowedHosts), c.databaseFlags.Validate())
+	return cmp.Or(c.checkRedis(), checkAddress(c.Addr), c.authFlags.check(c.Addr), checkHosts(c.AllowedHosts), c.databaseFlags.Validate())
 }
 
 // Run serves until ctx ends.

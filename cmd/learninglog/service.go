@@ -43,7 +43,7 @@ type service struct {
 	problems *problem.Table
 	// access is nil where everybody may do everything.
 	access  api.Access
-	keys    api.Keys
+	keys    audit.KeyStore
 	login   *dashboard.Login // nil there, too
 	reader  *query.Reader
 	pages   api.Pages
@@ -179,7 +179,11 @@ func (s *service) startJobs(ctx context.Context) (err error) {
 }
 
 func (s *service) startRecorder(context.Context) error {
-	s.recorder = command.NewRecorder(s.database.pool, command.Config{
+	others, err := s.newPeers()
+	if err != nil {
+		return err
+	}
+	config := command.Config{
 		Limits:     s.flags.limits(),
 		Zone:       s.flags.TimeZone.location,
 		MaxBatch:   s.flags.WriteBatch,
@@ -189,8 +193,15 @@ func (s *service) startRecorder(context.Context) error {
 		Logger:     s.logger,
 		Broken:     s.fail,
 		Observer:   s.writes,
-	})
+	}
+	if others != nil {
+		config.Peers = others
+	}
+	s.recorder = command.NewRecorder(s.database.pool, config)
 	metrics.RegisterQueue(s.metrics, s.recorder)
+	if others != nil {
+		s.startPeers(others)
+	}
 	s.stops.add("writes", s.recorder.Close)
 	s.problems = problem.NewTable(postgres.Unavailable, s.recorder.EstimatedWait, s.logger)
 	return nil

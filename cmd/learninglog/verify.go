@@ -21,7 +21,7 @@ type verifyCommand struct {
 func (*verifyCommand) Help() string {
 	return `Nothing is changed and nobody is locked out. A running service does the work, at most --max-logs-per-second, or this command if there is none: then it works all rebuilds that are queued.
 
-With --url, a service is asked over HTTP; if the command is interrupted, it cancels the verification. One of the same scope that is under way already is joined.
+With --url, a service is asked over HTTP; if the command is interrupted, it cancels the verification. One of the same scope that had been requested before is joined, and never cancelled; if it had begun already, another one follows it.
 
 Exits with 0 if every total is right, 1 if there is drift, 2 if it could not be looked for.`
 }
@@ -38,7 +38,7 @@ func (c *verifyCommand) Run(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	if c.URL != nil {
-		job, err := c.verifyRemotely(ctx, args)
+		job, err := c.verifyRemotely(ctx, args, stdout)
 		if err != nil {
 			return err
 		}

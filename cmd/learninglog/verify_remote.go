@@ -8,44 +8,58 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"learninglog/internal/api"
 	"learninglog/rollup/rebuild"
 )
 
-// verifyRemotely asks a service to verify, and waits until it has. If it is interrupted, it
-// cancels that.
-func (c *verifyCommand) verifyRemotely(ctx context.Context, args rebuild.Args) (rebuild.Job, error) {
+// verifyRemotely asks a service to verify, and waits until it has, as of now.
+func (c *verifyCommand) verifyRemotely(ctx context.Context, args rebuild.Args, stdout io.Writer) (rebuild.Job, error) {
 	key, err := c.read()
 	if err != nil {
 		return rebuild.Job{}, err
 	}
 	service := remoteRebuilds{c.URL.url.JoinPath("v1/rebuilds").String(), key}
-	job, err := service.call(ctx, http.MethodPost, "", remoteRequest(args))
-	if err != nil {
-		return rebuild.Job{}, err
+	request := func() (rebuild.Requested, error) {
+		got, err := service.call(ctx, http.MethodPost, "", remoteRequest(args))
+		return rebuild.Requested{ID: got.ID, Joined: got.Joined, Begun: got.HadBegun}, err
 	}
-	path, poll := fmt.Sprintf("/%d", job.ID), time.NewTicker(pollEvery)
-	defer poll.Stop()
+	return untilOneBeginsNow(stdout, "verification", request, func(requested rebuild.Requested) (rebuild.Job, error) {
+		return service.follow(ctx, requested)
+	})
+}
+
+// follow waits until a verification has ended, and returns it. If it is interrupted, it
+// cancels the verification, unless somebody had requested that before.
+func (r remoteRebuilds) follow(ctx context.Context, requested rebuild.Requested) (rebuild.Job, error) {
 	show, clearShown := showRebuild()
 	defer clearShown()
-	for answered := time.Now(); !job.Ended(); {
+	path, wait := fmt.Sprintf("/%d", requested.ID), pollEvery
+	for answered := time.Now(); ; {
 		select {
 		case <-ctx.Done():
-			return rebuild.Job{}, service.cancel(ctx, path, job.ID)
-		case <-poll.C:
+			return rebuild.Job{}, r.leave(ctx, path, requested)
+		case <-time.After(wait):
 		}
-		latest, err := service.call(ctx, http.MethodGet, path, nil)
+		wait = pollEvery
+		got, err := r.call(ctx, http.MethodGet, path, nil)
 		switch refused, ok := errors.AsType[*remoteError](err); {
+		case ctx.Err() != nil:
 		case err == nil:
-			job, answered = latest, time.Now()
+			job := jobOf(got)
+			if job.Ended() {
+				return job, nil
+			}
+			answered = time.Now()
 			show(job)
-		case ok && refused.status < http.StatusInternalServerError, time.Since(answered) > outageTimeout:
-			return rebuild.Job{}, fmt.Errorf("verification %d goes on, but can't be watched: %w", job.ID, err)
+		case ok && !refused.mayPass(), time.Since(answered) > outageTimeout:
+			return rebuild.Job{}, fmt.Errorf("verification %d goes on, but can't be watched: %w", requested.ID, err)
+		case ok:
+			wait = max(wait, refused.retryAfter)
 		}
 	}
-	return job, nil
 }
 
 // remoteRequest is the body of a request for a verification.
@@ -70,13 +84,19 @@ type remoteRebuilds struct{ url, key string }
 
 // remoteError is an answer of the service that is no rebuild.
 type remoteError struct {
-	status int
-	text   string
+	status     int
+	text       string
+	retryAfter time.Duration // 0 if it doesn't say
 }
 
 func (e *remoteError) Error() string { return e.text }
 
-func (r remoteRebuilds) call(ctx context.Context, method, path string, body any) (rebuild.Job, error) {
+// mayPass reports whether the same request may be answered later.
+func (e *remoteError) mayPass() bool {
+	return e.status == http.StatusTooManyRequests || e.status == http.StatusRequestTimeout || e.status >= http.StatusInternalServerError
+}
+
+func (r remoteRebuilds) call(ctx context.Context, method, path string, body any) (api.RequestedRebuild, error) {
 	const patience, mostBytes = 30 * time.Second, 4 << 20
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -86,7 +106,7 @@ func (r remoteRebuilds) call(ctx context.Context, method, path string, body any)
 	}
 	request, err := http.NewRequestWithContext(ctx, method, r.url+path, &text)
 	if err != nil {
-		return rebuild.Job{}, err
+		return api.RequestedRebuild{}, err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	if r.key != "" {
@@ -94,7 +114,7 @@ func (r remoteRebuilds) call(ctx context.Context, method, path string, body any)
 	}
 	response, err := http.DefaultTransport.RoundTrip(request) // follows no redirects, which could lead the key elsewhere
 	if err != nil {
-		return rebuild.Job{}, fmt.Errorf("the service can't be reached: %w", err)
+		return api.RequestedRebuild{}, fmt.Errorf("the service can't be reached: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode >= http.StatusMultipleChoices {
@@ -102,25 +122,36 @@ func (r remoteRebuilds) call(ctx context.Context, method, path string, body any)
 		if status := response.StatusCode; status == http.StatusUnauthorized || status == http.StatusForbidden {
 			hint = " Set " + keyVariable + " to a key with the scope rebuilds, or name a file that has one with --key-file: see learninglog key create --help"
 		}
-		return rebuild.Job{}, &remoteError{response.StatusCode, "the service answered " + response.Status + reason(response.Body) + hint}
+		seconds, _ := strconv.Atoi(response.Header.Get("Retry-After"))
+		return api.RequestedRebuild{}, &remoteError{
+			response.StatusCode, "the service answered " + response.Status + reason(response.Body) + hint, time.Duration(seconds) * time.Second,
+		}
 	}
-	var got api.Rebuild
+	var got api.RequestedRebuild
 	if err := json.NewDecoder(io.LimitReader(response.Body, mostBytes)).Decode(&got); err != nil || got.ID == 0 {
-		return rebuild.Job{}, &remoteError{text: "the answer is not that of a learninglog service: is the URL right?"}
+		return api.RequestedRebuild{}, &remoteError{text: "the answer is not that of a learninglog service: is the URL right?"}
 	}
+	return got, nil
+}
+
+func jobOf(got api.RequestedRebuild) rebuild.Job {
 	return rebuild.Job{
 		ID: got.ID, State: rebuild.State(got.State), Args: rebuild.Args{DryRun: got.DryRun}, FinishedAt: got.FinishedAt, Error: got.Error,
 		Progress: rebuild.Progress{
 			UsersDone: got.Progress.UsersDone, LogsDone: got.Progress.LogsDone, LogsExpected: got.Progress.LogsExpected, Seconds: got.Progress.Seconds,
 			RowsDrifted: got.Progress.RowsDrifted, Drifted: got.Progress.Drifted, Examples: got.Progress.Examples,
 		},
-	}, nil
+	}
 }
 
-// cancel cancels a rebuild even if ctx has ended, and returns what became of it.
-func (r remoteRebuilds) cancel(ctx context.Context, path string, id int64) error {
-	if _, err := r.call(context.WithoutCancel(ctx), http.MethodDelete, path, nil); err != nil {
-		return fmt.Errorf("stopped waiting: verification %d goes on, because it can't be cancelled: %w", id, err)
+// leave cancels a verification even if ctx has ended, unless somebody had requested it
+// before. It returns what became of it.
+func (r remoteRebuilds) leave(ctx context.Context, path string, requested rebuild.Requested) error {
+	if requested.Joined {
+		return fmt.Errorf("stopped waiting: verification %d, which had been requested before, goes on", requested.ID)
 	}
-	return fmt.Errorf("stopped: verification %d is cancelled", id)
+	if _, err := r.call(context.WithoutCancel(ctx), http.MethodDelete, path, nil); err != nil {
+		return fmt.Errorf("stopped waiting: verification %d goes on, because it can't be cancelled: %w", requested.ID, err)
+	}
+	return fmt.Errorf("stopped: verification %d is cancelled", requested.ID)
 }

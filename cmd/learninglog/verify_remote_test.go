@@ -1,15 +1,20 @@
 package main_test
 
 import (
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"learninglog/internal/pgtest"
+	"learninglog/rollup/rebuild"
 )
 
 func TestVerifyAsksAService(t *testing.T) {
@@ -60,4 +65,83 @@ func TestVerifyCancelsWhatAServiceDoesForIt(t *testing.T) {
 	assert.Equal(t, 2, command.end())
 	assert.Contains(t, command.stderr.String(), "verification 1 is cancelled")
 	require.Eventually(t, func() bool { return s.rebuild(1).State == "cancelled" }, eventually, often)
+}
+
+// hadBegun makes a verification of everything that has passed all users, but hasn't ended:
+// it waits for another attempt.
+func hadBegun(t testing.TB, url string) {
+	t.Helper()
+	_, err := openJobs(t, url).Request(t.Context(), rebuild.Args{DryRun: true})
+	require.NoError(t, err)
+	execute(t, url, `
+		UPDATE river.river_job SET state = 'retryable', attempt = 1, attempted_at = now(), scheduled_at = now() + interval '1 hour',
+		    metadata = jsonb_build_object(
+		        'river:resumable_step', 'chunks',
+		        'river:resumable_cursor', jsonb_build_object('chunks', jsonb_build_object(
+		            'from', 'ffffffff-ffff-ffff-ffff-ffffffffffff', 'done', false, 'progress', jsonb_build_object())))`)
+}
+
+func TestVerifyOfAServiceDoesNotTrustOneThatHadBegunBefore(t *testing.T) {
+	t.Parallel()
+	url := pgtest.URL(t)
+	hadBegun(t, url)
+	driftedUsers(t, pgtest.Open(t, url), 3)
+	s := serve(t, "--database-url", url)
+	command := start(t, "verify", "--url", s.base)
+	require.Eventually(t, func() bool { return strings.Contains(command.stdout.String(), "waiting for it") }, eventually, often)
+
+	execute(t, url, `UPDATE river.river_job SET scheduled_at = now()`)
+
+	assert.Equal(t, 1, command.end(), command.stderr.String())
+	assert.Regexp(t, `^verification 1 of the same scope had begun before, and its workers and pace hold: waiting for it
+verification 1 has ended; now for one that begins now
+Compared 3 logs of 3 users with their rollups.
+Drift in 9 rows`, command.stdout.String())
+	assert.Equal(t, "completed", s.rebuild(1).State)
+}
+
+func TestVerifyLeavesWhatOthersHadRequested(t *testing.T) {
+	t.Parallel()
+	url := pgtest.URL(t)
+	hadBegun(t, url)
+	s := serve(t, "--database-url", url)
+	command := start(t, "verify", "--url", s.base)
+	require.Eventually(t, func() bool { return strings.Contains(command.stdout.String(), "waiting for it") }, eventually, often)
+
+	require.NoError(t, command.Process.Signal(os.Interrupt))
+
+	assert.Equal(t, 2, command.end())
+	assert.Contains(t, command.stderr.String(), "verification 1, which had been requested before, goes on")
+	assert.Equal(t, "retryable", s.rebuild(1).State)
+}
+
+func TestVerifyGoesOnWhenAServiceAsksItToWait(t *testing.T) {
+	t.Parallel()
+	refusals := []int{http.StatusTooManyRequests, http.StatusRequestTimeout, http.StatusServiceUnavailable}
+	polls := make(chan time.Time, len(refusals)+1)
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			_, _ = fmt.Fprint(w, `{"id":7,"state":"running"}`)
+			return
+		}
+		poll := len(polls)
+		polls <- time.Now()
+		if poll < len(refusals) {
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(refusals[poll])
+			return
+		}
+		_, _ = fmt.Fprint(w, `{"id":7,"state":"completed","finished_at":"2026-11-23T07:00:00Z"}`)
+	}))
+	t.Cleanup(service.Close)
+
+	stdout, stderr, status := run(t, "verify", "--url", service.URL)
+
+	assert.Equal(t, 0, status, stderr)
+	assert.Contains(t, stdout, "No drift")
+	for last := <-polls; len(polls) > 0; {
+		next := <-polls
+		assert.GreaterOrEqual(t, next.Sub(last), time.Second, "not before it is told to")
+		last = next
+	}
 }

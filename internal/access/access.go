@@ -45,15 +45,16 @@ func ParseScope(name string) (Scope, error) {
 	if scope := Scope(name); slices.Contains(Scopes(), scope) {
 		return scope, nil
 	}
-	return "", fmt.Errorf("must be of %s", joined(Scopes()))
+	return "", fmt.Errorf("must be of %s", JoinScopes(Scopes(), ", "))
 }
 
-func joined(scopes []Scope) string {
+// JoinScopes returns the names of scopes as one text.
+func JoinScopes(scopes []Scope, separator string) string {
 	names := make([]string, len(scopes))
 	for i, scope := range scopes {
 		names[i] = string(scope)
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(names, separator)
 }
 
 // Identity is whoever a request is from, and what they may do.
@@ -62,7 +63,7 @@ type Identity struct {
 	Name string
 	// Scopes are what they may do.
 	Scopes []Scope
-	// Learner is the only one whom that is about, or nil for all.
+	// Learner is the only learner whose logs they may do that with, or nil for everybody's.
 	Learner *uuid.UUID
 	// Caller is whom fair shares are counted for.
 	Caller caller.Caller
@@ -87,6 +88,9 @@ var (
 	// ErrUnknown means that a request has credentials that are worth nothing: made up,
 	// expired or revoked. Which of these is nobody's business.
 	ErrUnknown = errors.New("the key or the session is not known, has expired or was revoked")
+	// ErrNotLookedUp means that nobody can tell just now whose a key is, because too many
+	// that aren't known are being looked up.
+	ErrNotLookedUp = errors.New("too many keys that aren't known are being looked up")
 	// ErrNotFound means that there is no key with that id.
 	ErrNotFound = errors.New("there is no key with this id")
 	// ErrProviderAway means that nobody can tell just now who somebody is, because the

@@ -23,18 +23,16 @@ type Cookies struct {
 
 // name returns the name that a cookie has. With the prefix, browsers take it from no other
 // host and over nothing but https, so no neighbour can replace it.
-func (c Cookies) name(of Cookie, secure bool) string {
-	if secure {
+func (c Cookies) name(of Cookie) string {
+	if c.Secure {
 		return "__Host-" + string(of)
 	}
 	return string(of)
 }
 
-func (c Cookies) isSecure(r *http.Request) bool { return c.Secure || r.TLS != nil }
-
 // Get returns the value of a cookie, or nothing if there is none.
 func (c Cookies) Get(r *http.Request, of Cookie) string {
-	cookie, err := r.Cookie(c.name(of, c.isSecure(r)))
+	cookie, err := r.Cookie(c.name(of))
 	if err != nil {
 		return ""
 	}
@@ -44,14 +42,13 @@ func (c Cookies) Get(r *http.Request, of Cookie) string {
 // Set makes the browser keep a cookie for some time, or none any more if that is 0. Pages of
 // other sites may lead here with it (otherwise logging in elsewhere couldn't lead back), but
 // can't post with it.
-func (c Cookies) Set(w http.ResponseWriter, r *http.Request, of Cookie, value string, lasts time.Duration) {
-	secure := c.isSecure(r)
+func (c Cookies) Set(w http.ResponseWriter, of Cookie, value string, lasts time.Duration) {
 	maxAge := int(lasts.Seconds())
 	if maxAge == 0 {
 		maxAge = -1
 	}
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // it is secure wherever it can be
-		Name: c.name(of, secure), Value: value, Path: "/", MaxAge: maxAge,
-		Secure: secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Name: c.name(of), Value: value, Path: "/", MaxAge: maxAge,
+		Secure: c.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 }

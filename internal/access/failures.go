@@ -34,9 +34,10 @@ func (e *TooManyFailuresError) Error() string {
 	return fmt.Sprintf("too many credentials from this address were worth nothing: the next are looked at in %s", e.After)
 }
 
-// failures limits how often each address can guess.
+// failures limits how often each address can guess, and how often sessions are looked up
+// for one that does.
 type failures struct {
-	limiters, sessions *quota.Limiters
+	guesses, lookUps *quota.Limiters
 	// good are sessions that were good lately. They are still looked up: this only tells
 	// them from what is made up.
 	good *otter.Cache[hash, struct{}]
@@ -44,33 +45,39 @@ type failures struct {
 
 func newFailures() *failures {
 	return &failures{
-		limiters: quota.NewLimiters(func() *rate.Limiter { return rate.NewLimiter(rate.Every(failureEvery), failuresAtOnce) }),
-		sessions: quota.NewLimiters(func() *rate.Limiter { return rate.NewLimiter(sessionsPerSecond, sessionsAtOnce) }),
-		good:     otter.Must(&otter.Options[hash, struct{}]{MaximumSize: mostGood}),
+		guesses: quota.NewLimiters(func() *rate.Limiter { return rate.NewLimiter(rate.Every(failureEvery), failuresAtOnce) }),
+		lookUps: quota.NewLimiters(func() *rate.Limiter { return rate.NewLimiter(sessionsPerSecond, sessionsAtOnce) }),
+		good:    otter.Must(&otter.Options[hash, struct{}]{MaximumSize: mostGood}),
 	}
 }
 
 // check returns nil, or a [*TooManyFailuresError].
 func (f *failures) check(who caller.Caller) error {
-	if wait := quota.Wait(f.limiters.Of(who), 1); wait > 0 {
+	if wait := quota.Wait(f.guesses.Of(who), 1); wait > 0 {
 		return &TooManyFailuresError{After: wait}
 	}
 	return nil
 }
 
-// wasGood remembers a session that is good.
-func (f *failures) wasGood(session string) { f.good.Set(secret(session).hash(), struct{}{}) }
+// remember remembers a session that is good.
+func (f *failures) remember(session string) { f.good.Set(secret(session).hash(), struct{}{}) }
+
+// wasGood reports whether a session was good lately.
+func (f *failures) wasGood(session string) bool {
+	_, was := f.good.GetIfPresent(secret(session).hash())
+	return was
+}
 
 // checkSession is check for a session, which is not known by heart.
 func (f *failures) checkSession(who caller.Caller, session string) error {
-	if _, wasGood := f.good.GetIfPresent(secret(session).hash()); wasGood || f.check(who) == nil {
+	if f.wasGood(session) || f.check(who) == nil {
 		return nil
 	}
-	if wait := quota.Take(f.sessions.Of(who), 1); wait > 0 {
+	if wait := quota.Take(f.lookUps.Of(who), 1); wait > 0 {
 		return &TooManyFailuresError{After: wait}
 	}
 	return nil
 }
 
 // note counts a failure.
-func (f *failures) note(who caller.Caller) { quota.Take(f.limiters.Of(who), 1) }
+func (f *failures) note(who caller.Caller) { quota.Take(f.guesses.Of(who), 1) }

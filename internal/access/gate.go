@@ -12,6 +12,9 @@ import (
 // Gate finds out who requests are from: by their Authorization, or else by the session in
 // their cookie. Begin with [NewGate].
 type Gate struct {
+	// LoginTurn bounds how many log in elsewhere at a time. Nil doesn't.
+	LoginTurn Turn
+
 	keys     *Keyring  // nil where keys are worth nothing
 	tokens   Tokens    // nil where tokens are worth nothing
 	sessions *Sessions // nil where there are none
@@ -38,7 +41,8 @@ func NewGate(keys *Keyring, tokens Tokens, sessions *Sessions, cookies Cookies, 
 // [ErrUnknown], with a [*TooManyFailuresError], or if nobody can tell just now.
 //
 // Whoever guesses locks nobody out: what is known by heart, tokens, and sessions that were
-// good before are looked at however many others at the same address were worth nothing.
+// good before are looked at however many others at the same address were worth nothing. And
+// they don't count: they end by themselves, and nobody needs to be asked about them.
 func (g *Gate) Identify(r *http.Request) (*Identity, error) {
 	found, err := g.identify(r)
 	g.observe(err)
@@ -53,18 +57,18 @@ func (g *Gate) observe(err error) {
 }
 
 func (g *Gate) identify(r *http.Request) (*Identity, error) {
-	who := caller.Of(r.Context())
-	found, err := g.find(r, func() error { return g.failures.check(who) }, func(session string) error {
+	who, isGuess := caller.Of(r.Context()), false
+	found, err := g.find(r, func() error {
+		isGuess = true
+		return g.failures.check(who)
+	}, func(session string) error {
+		isGuess = !g.failures.wasGood(session)
 		return g.failures.checkSession(who, session)
 	})
-	if !errors.Is(err, ErrUnknown) {
-		return found, err
+	if isGuess && errors.Is(err, ErrUnknown) {
+		g.failures.note(who)
 	}
-	if err := g.failures.check(who); err != nil {
-		return nil, err
-	}
-	g.failures.note(who)
-	return nil, err
+	return found, err
 }
 
 // IsStillKnown fails with [ErrUnknown] if whoever a request was found to be from is known no
@@ -131,7 +135,7 @@ func (g *Gate) bySession(r *http.Request, mayAskOf func(session string) error) (
 	}
 	found, err := g.sessions.Find(r.Context(), session)
 	if err == nil {
-		g.failures.wasGood(session)
+		g.failures.remember(session)
 	}
 	return found, err
 }
@@ -158,6 +162,34 @@ func (g *Gate) beginSession(ctx context.Context, key string) (Session, error) {
 		g.failures.note(who)
 	}
 	return begun, err
+}
+
+// Forget makes a browser forget the session that it has sent, which is worth nothing.
+func (g *Gate) Forget(w http.ResponseWriter, r *http.Request) {
+	if g.sessions != nil && r.Header.Get("Authorization") == "" && g.cookies.Get(r, SessionCookie) != "" {
+		g.cookies.Set(w, SessionCookie, "", 0)
+	}
+}
+
+// TryLogin lets somebody log in elsewhere. It fails as that does, or with a
+// [*TooManyFailuresError] if too much from their address was worth nothing. What fails with
+// [ErrUnknown] counts to that.
+func (g *Gate) TryLogin(ctx context.Context, logIn func() error) error {
+	end, err := g.LoginTurn.wait(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	who := caller.Of(ctx)
+	if err := g.failures.check(who); err != nil { // by now, earlier ones of theirs have counted
+		g.observe(err)
+		return err
+	}
+	err = logIn()
+	if errors.Is(err, ErrUnknown) {
+		g.failures.note(who)
+	}
+	return err
 }
 
 // LoginPath is where people log in, or empty if they can't.

@@ -40,8 +40,7 @@ const (
 type Keyring struct {
 	*Keys
 
-	database Database
-	logger   *slog.Logger
+	logger *slog.Logger
 	// pace limits the logs of a key that has no limit of its own; 0 doesn't.
 	pace    int
 	lookUps *rate.Limiter
@@ -64,7 +63,7 @@ type entry struct {
 // NewKeyring returns a keyring that knows no keys yet. logsPerSecond limits a key that has
 // no limit of its own; 0 doesn't.
 func NewKeyring(database Database, logsPerSecond int, logger *slog.Logger) *Keyring {
-	r := &Keyring{Keys: NewKeys(database), database: database, logger: logger, pace: logsPerSecond, lookUps: rate.NewLimiter(lookUpsPerSecond, lookUpsAtOnce)}
+	r := &Keyring{Keys: NewKeys(database), logger: logger, pace: logsPerSecond, lookUps: rate.NewLimiter(lookUpsPerSecond, lookUpsAtOnce)}
 	r.known.Store(&map[hash]*entry{})
 	return r
 }
@@ -88,7 +87,7 @@ func (r *Keyring) Revoke(ctx context.Context, id int64) (Key, error) {
 }
 
 // Find returns whose key a text is. It fails with [ErrUnknown]. A key that isn't known yet
-// is looked up in the database.
+// is looked up in the database; if too many are already, Find fails with [ErrNotLookedUp].
 func (r *Keyring) Find(ctx context.Context, text string) (*Identity, error) {
 	made := secret(text)
 	if !made.isWellFormed() {
@@ -107,7 +106,10 @@ func (r *Keyring) byHeart(text string) (*Identity, error) {
 
 // byHash is Find by the hash of a key, which is all that sessions know of one.
 func (r *Keyring) byHash(ctx context.Context, of hash) (*Identity, error) {
-	if _, ok := (*r.known.Load())[of]; !ok && r.lookUps.Allow() {
+	if _, ok := (*r.known.Load())[of]; !ok {
+		if !r.lookUps.Allow() {
+			return nil, ErrNotLookedUp
+		}
 		if err := r.lookUp(ctx, of); err != nil {
 			return nil, err
 		}
@@ -173,9 +175,9 @@ func (r *Keyring) Run(ctx context.Context) {
 			r.noteUse(context.WithoutCancel(ctx)) // of the last minutes
 			return
 		case <-reading.C:
-			err = r.Follow(ctx)
+			err = inTime(ctx, r.Follow)
 		case <-readingAll.C:
-			err = r.Load(ctx)
+			err = inTime(ctx, r.Load)
 		case <-noting.C:
 			r.noteUse(ctx)
 			continue
@@ -187,13 +189,18 @@ func (r *Keyring) Run(ctx context.Context) {
 	}
 }
 
+// inTime reads keys, or gives up when they are to be read again.
+func inTime(ctx context.Context, read func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, readEvery)
+	defer cancel()
+	return read(ctx)
+}
+
 // Follow reads what has changed since it was read last.
 func (r *Keyring) Follow(ctx context.Context) error {
 	r.changing.Lock()
 	since := r.readUpTo
 	r.changing.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, readEvery)
-	defer cancel()
 	now, err := r.now(ctx)
 	if err != nil {
 		return err
@@ -264,7 +271,7 @@ func (r *Keyring) read(ctx context.Context, condition string, arguments ...any) 
 // newEntry returns what is known of a key, from what was known before. What is newer stays:
 // a slow read may end after a later one. What it has used of its pace stays used.
 func (r *Keyring) newEntry(read readKey, before *entry) *entry {
-	if before != nil && before.changedAt.After(read.changedAt) {
+	if before != nil && before.isNewerThan(read) {
 		return before
 	}
 	key := read.Key
@@ -282,6 +289,15 @@ func (r *Keyring) newEntry(read readKey, before *entry) *entry {
 		}
 	}
 	return e
+}
+
+// isNewerThan reports whether less is known of a key by what was read. Nothing takes back that
+// a key was revoked, so that doesn't depend on clocks, which may go back at a failover.
+func (e *entry) isNewerThan(read readKey) bool {
+	if was, is := e.key.RevokedAt != nil, read.RevokedAt != nil; was != is {
+		return was
+	}
+	return e.changedAt.After(read.changedAt)
 }
 
 // NewPace returns a limit of logs a second, or nil for 0. A device that was offline for a

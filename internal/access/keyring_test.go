@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -82,11 +83,17 @@ func TestWhatIsNoKeyIsUnknown(t *testing.T) {
 
 	others := pgtest.Pool(t)
 	_, unknown := create(t, others, backend())
+	notLookedUp := 0
 	for range 1000 {
 		_, err := ring.Find(t.Context(), unknown)
+		if errors.Is(err, access.ErrNotLookedUp) { // it may be good: its client must not throw it away
+			notLookedUp++
+			continue
+		}
 		require.ErrorIs(t, err, access.ErrUnknown)
 	}
-	assert.Less(t, database.queries-before, 200)
+	assert.Greater(t, notLookedUp, 800)
+	assert.Equal(t, 1000-notLookedUp, database.queries-before)
 }
 
 func TestKeysThatEndAreUnknown(t *testing.T) {
@@ -94,16 +101,16 @@ func TestKeysThatEndAreUnknown(t *testing.T) {
 	pool := pgtest.Pool(t)
 	here, elsewhere := newKeyring(t, pool), newKeyring(t, pool)
 	keys := access.NewKeys(pool)
-	soon := backend()
-	soon.ExpiresAt = new(time.Now().Add(500 * time.Millisecond))
-	_, expiring := create(t, pool, soon)
 	key, secret := create(t, pool, backend())
 	for _, ring := range []*access.Keyring{here, elsewhere} {
 		_, err := ring.Find(t.Context(), secret)
 		require.NoError(t, err)
-		_, err = ring.Find(t.Context(), expiring)
-		require.NoError(t, err)
 	}
+	soon := backend()
+	soon.ExpiresAt = new(time.Now().Add(3 * time.Second))
+	_, expiring := create(t, pool, soon)
+	_, err := here.Find(t.Context(), expiring)
+	require.NoError(t, err)
 
 	revoked, err := keys.Revoke(t.Context(), key.ID)
 	require.NoError(t, err)
@@ -114,7 +121,7 @@ func TestKeysThatEndAreUnknown(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, err := here.Find(t.Context(), expiring)
 		return errors.Is(err, access.ErrUnknown)
-	}, 5*time.Second, 10*time.Millisecond, "nothing needs to be read for it to expire")
+	}, time.Minute, 10*time.Millisecond, "nothing needs to be read for it to expire")
 
 	_, err = keys.Revoke(t.Context(), key.ID+100)
 	assert.ErrorIs(t, err, access.ErrNotFound)
@@ -167,6 +174,48 @@ func TestAKeyThatWasRotatedLastsAsLongEachTime(t *testing.T) {
 	}
 }
 
+// As after a failover to a database whose clock is behind.
+func TestAKeyStaysRevokedWhateverTheClocksSay(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	key, secret := create(t, pool, backend())
+	change := func(sql string) {
+		_, err := pool.Exec(t.Context(), sql)
+		require.NoError(t, err)
+	}
+	change(`UPDATE learninglog_keys SET changed_at = now() + interval '1 hour'`)
+	ring := newKeyring(t, pool)
+	_, err := access.NewKeys(pool).Revoke(t.Context(), key.ID)
+	require.NoError(t, err)
+	require.NoError(t, ring.Load(t.Context()))
+	_, err = ring.Find(t.Context(), secret)
+	require.ErrorIs(t, err, access.ErrUnknown)
+
+	_, secret = create(t, pool, backend())
+	change(`UPDATE learninglog_keys SET changed_at = now() + interval '1 hour'`)
+	ring = newKeyring(t, pool)
+	change(`UPDATE learninglog_keys SET revoked_at = now(), changed_at = now()`) // as if its last change were lost
+	require.NoError(t, ring.Load(t.Context()))
+	_, err = ring.Find(t.Context(), secret)
+	assert.ErrorIs(t, err, access.ErrUnknown)
+}
+
+func TestARotatedKeyEndsWhateverTheClocksSay(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	key, secret := create(t, pool, backend())
+	_, err := pool.Exec(t.Context(), `UPDATE learninglog_keys SET changed_at = now() + interval '1 hour'`)
+	require.NoError(t, err)
+	ring := newKeyring(t, pool)
+
+	_, _, err = access.NewKeys(pool).Rotate(t.Context(), key.ID, 0)
+
+	require.NoError(t, err)
+	require.NoError(t, ring.Load(t.Context()))
+	_, err = ring.Find(t.Context(), secret)
+	assert.ErrorIs(t, err, access.ErrUnknown)
+}
+
 // As after a back-up was restored in which the key isn't yet.
 func TestAKeyWhoseRowIsGoneIsForgotten(t *testing.T) {
 	t.Parallel()
@@ -202,6 +251,21 @@ func TestKnownKeysStayKnownWithoutTheDatabase(t *testing.T) {
 	assert.NotErrorIs(t, err, access.ErrUnknown, "nobody can say that it is no key")
 }
 
+// One query that never ends would keep a keyring from learning what is revoked.
+func TestKeysAreReadAgainThoughTheDatabaseHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hanging := new(hangingDatabase)
+		ring := access.NewKeyring(hanging, 0, slog.New(slog.DiscardHandler))
+		ctx, end := context.WithCancel(t.Context())
+		go ring.Run(ctx)
+		time.Sleep(10 * time.Minute)
+		end()
+		synctest.Wait()
+		assert.Greater(t, hanging.queries, 100)
+	})
+}
+
 func TestItIsNotedWhenAKeyWasUsed(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -227,23 +291,26 @@ func TestWhatAKeyMustBe(t *testing.T) {
 	t.Parallel()
 	learner := uuid.New()
 	for _, test := range []struct {
-		wrong  string
+		wrong  access.KeyField
 		change func(*access.NewKey)
 	}{
-		{"name", func(k *access.NewKey) { k.Name = " " }},
-		{"name", func(k *access.NewKey) { k.Name = strings.Repeat("x", 101) }},
-		{"name", func(k *access.NewKey) { k.Name = "a\nb" }},
-		{"scopes", func(k *access.NewKey) { k.Scopes = nil }},
-		{"scopes", func(k *access.NewKey) { k.Scopes = append(k.Scopes, k.Scopes...) }},
-		{"scopes", func(k *access.NewKey) { k.Scopes = []access.Scope{access.Open} }},
-		{"scopes", func(k *access.NewKey) { k.UserID, k.Scopes = &learner, []access.Scope{access.ManageKeys} }},
-		{"logs_per_second", func(k *access.NewKey) { k.LogsPerSecond = -1 }},
-		{"expires_at", func(k *access.NewKey) { k.ExpiresAt = new(time.Now()) }},
-		{"expires_at", func(k *access.NewKey) { k.ExpiresAt = new(time.Time) }},
+		{access.KeyName, func(k *access.NewKey) { k.Name = " " }},
+		{access.KeyName, func(k *access.NewKey) { k.Name = strings.Repeat("x", 101) }},
+		{access.KeyName, func(k *access.NewKey) { k.Name = "a\nb" }},
+		{access.KeyScopes, func(k *access.NewKey) { k.Scopes = nil }},
+		{access.KeyScopes, func(k *access.NewKey) { k.Scopes = append(k.Scopes, k.Scopes...) }},
+		{access.KeyScopes, func(k *access.NewKey) { k.Scopes = []access.Scope{access.Open} }},
+		{access.KeyScopes, func(k *access.NewKey) { k.UserID, k.Scopes = &learner, []access.Scope{access.ManageKeys} }},
+		{access.KeyLogsPerSecond, func(k *access.NewKey) { k.LogsPerSecond = -1 }},
+		{access.KeyExpiresAt, func(k *access.NewKey) { k.ExpiresAt = new(time.Now()) }},
+		{access.KeyExpiresAt, func(k *access.NewKey) { k.ExpiresAt = new(time.Time) }},
 	} {
 		wanted := backend()
 		test.change(&wanted)
-		assert.ErrorContains(t, wanted.Check(time.Now()), test.wrong+" must be")
+		wrong, ok := errors.AsType[*access.InvalidKeyError](wanted.Check(time.Now()))
+		require.True(t, ok)
+		assert.Equal(t, test.wrong, wrong.Field)
+		assert.Contains(t, wrong.Message, "must be")
 	}
 }
 
@@ -261,6 +328,19 @@ func (d *countingDatabase) Query(ctx context.Context, sql string, arguments ...a
 		return nil, errors.New("the database is away")
 	}
 	return d.Database.Query(ctx, sql, arguments...)
+}
+
+// hangingDatabase answers nothing. It counts what is asked.
+type hangingDatabase struct {
+	access.Database
+
+	queries int
+}
+
+func (d *hangingDatabase) Query(ctx context.Context, _ string, _ ...any) (pgx.Rows, error) {
+	d.queries++
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
 
 func BenchmarkFind(b *testing.B) {

@@ -44,25 +44,45 @@ type NewKey struct {
 // maxName is how many characters the name of a key has at most.
 const maxName = 100
 
-// Check returns an error that says what is wrong, beginning with the name of the field, or
-// nil.
+// KeyField is a field of a [NewKey], by its name in the API.
+type KeyField string
+
+// The fields that may be wrong.
+const (
+	KeyName          KeyField = "name"
+	KeyScopes        KeyField = "scopes"
+	KeyLogsPerSecond KeyField = "logs_per_second"
+	KeyExpiresAt     KeyField = "expires_at"
+)
+
+// InvalidKeyError says what is wrong with a [NewKey].
+type InvalidKeyError struct {
+	Field KeyField
+	// Message completes a sentence that begins with the name of the field, whatever people
+	// call it where they say what the key is to be.
+	Message string
+}
+
+func (e *InvalidKeyError) Error() string { return string(e.Field) + " " + e.Message }
+
+// Check fails with an [*InvalidKeyError] if something is wrong.
 func (k NewKey) Check(now time.Time) error {
 	const maxRate = 1_000_000_000
 	switch {
 	case !isName(k.Name):
-		return fmt.Errorf("name must be of 1 to %d printable characters", maxName)
+		return &InvalidKeyError{KeyName, fmt.Sprintf("must be of 1 to %d printable characters", maxName)}
 	case len(k.Scopes) == 0:
-		return fmt.Errorf("scopes must be some of %s", joined(Scopes()))
+		return &InvalidKeyError{KeyScopes, "must be some of " + JoinScopes(Scopes(), ", ")}
 	case hasTwice(k.Scopes):
-		return errors.New("scopes must be given once each")
+		return &InvalidKeyError{KeyScopes, "must be given once each"}
 	case !within(k.Scopes, Scopes()):
-		return fmt.Errorf("scopes must be of %s", joined(Scopes()))
+		return &InvalidKeyError{KeyScopes, "must be of " + JoinScopes(Scopes(), ", ")}
 	case k.UserID != nil && !within(k.Scopes, ofLearners()):
-		return fmt.Errorf("scopes must be of %s for a key of one user", joined(ofLearners()))
+		return &InvalidKeyError{KeyScopes, "must be of " + JoinScopes(ofLearners(), ", ") + " for a key of one user"}
 	case k.LogsPerSecond < 0 || k.LogsPerSecond > maxRate:
-		return fmt.Errorf("logs_per_second must be from 1 to %d", maxRate)
+		return &InvalidKeyError{KeyLogsPerSecond, fmt.Sprintf("must be from 1 to %d", maxRate)}
 	case k.ExpiresAt != nil && !k.ExpiresAt.After(now):
-		return errors.New("expires_at must be in the future")
+		return &InvalidKeyError{KeyExpiresAt, "must be in the future"}
 	default:
 		return nil
 	}
@@ -161,7 +181,7 @@ func (k *Keys) Rotate(ctx context.Context, id int64, overlap time.Duration) (Key
 			FROM old
 			RETURNING *
 		), ending AS (
-			UPDATE learninglog_keys SET expires_at = least(expires_at, now() + $4::interval), changed_at = now()
+			UPDATE learninglog_keys SET expires_at = least(expires_at, now() + $4::interval), changed_at = greatest(changed_at, clock_timestamp())
 			WHERE key_id = (SELECT key_id FROM old)
 		)
 		SELECT `+keyColumns+` FROM made`,
@@ -176,7 +196,8 @@ func (k *Keys) Rotate(ctx context.Context, id int64, overlap time.Duration) (Key
 // it again changes nothing. It fails with [ErrNotFound].
 func (k *Keys) Revoke(ctx context.Context, id int64) (Key, error) {
 	revoked, err := k.one(ctx, `
-		UPDATE learninglog_keys SET revoked_at = coalesce(revoked_at, now()), changed_at = now()
+		UPDATE learninglog_keys
+		SET revoked_at = coalesce(revoked_at, clock_timestamp()), changed_at = greatest(changed_at, clock_timestamp())
 		WHERE key_id = $1
 		RETURNING `+keyColumns, id)
 	if err != nil {

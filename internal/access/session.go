@@ -22,10 +22,10 @@ const (
 	learnersSession  = 30 * 24 * time.Hour
 	// deleteExpiredEvery is how often sessions that have expired are deleted.
 	deleteExpiredEvery = time.Hour
-	// sessionPatience is how long the database may take to find a session.
+	// sessionPatience is how long the database may take to find a session, or to change one.
 	sessionPatience = 5 * time.Second
-	// maxSessionsOfKey is how many sessions a key can have.
-	maxSessionsOfKey = 100
+	// maxSessionsEach is how many sessions a key or a person can have.
+	maxSessionsEach = 100
 	// Together they have room in the record of what was done.
 	maxShownName, maxShownSubject = 40, 240
 )
@@ -70,15 +70,18 @@ func shown(text string, most int) string {
 // Sessions are those of people who are logged in, in a database. Nothing of them is kept in
 // memory, so whoever logs out is logged out of every service at once.
 type Sessions struct {
+	// Turn bounds how much is asked of the database for requests at a time. Nil doesn't.
+	Turn Turn
+
 	database Database
 	keys     *Keyring // nil where keys are worth nothing
 	issuer   string   // empty where people can't log in
 	logger   *slog.Logger
 }
 
-// NewSessions returns the sessions in the database, which must be migrated. Those that were
-// begun with a key are worth what it is worth to keys, or nothing if that is nil. Those of
-// people are worth something if the issuer has said who they are, which is empty for nobody.
+// NewSessions returns the sessions in the database, which must be migrated. One that was begun
+// with a key is worth what the keyring says of the key; without a keyring, nothing. One of a
+// person counts only if it was this issuer that said who they are; without an issuer, none does.
 func NewSessions(database Database, keys *Keyring, issuer string, logger *slog.Logger) *Sessions {
 	return &Sessions{database: database, keys: keys, issuer: issuer, logger: logger}
 }
@@ -91,7 +94,8 @@ type Session struct {
 	Lasts time.Duration
 }
 
-// Begin begins a session of a person whom the issuer knows.
+// Begin begins a session of a person whom the issuer knows, and ends their oldest if there are
+// too many.
 func (s *Sessions) Begin(ctx context.Context, p Person) (Session, error) {
 	begun := Session{Secret: randomText(), Lasts: learnersSession}
 	user, subject, name := &p.UserID, "", ""
@@ -99,10 +103,15 @@ func (s *Sessions) Begin(ctx context.Context, p Person) (Session, error) {
 		begun.Lasts, user, subject, name = operatorsSession, nil, p.Subject, shown(p.Name, maxShownName)
 	}
 	hash := secret(begun.Secret).hash()
-	_, err := s.database.Exec(ctx, `
+	err := s.exec(ctx, `
+		WITH ended AS (
+			DELETE FROM learninglog_sessions WHERE hash IN (
+				SELECT hash FROM learninglog_sessions
+				WHERE issuer = $2 AND (user_id = $3 OR subject = $4) ORDER BY created_at DESC OFFSET $7 - 1)
+		)
 		INSERT INTO learninglog_sessions (hash, issuer, user_id, subject, name, expires_at)
 		VALUES ($1, $2, $3, nullif($4, ''), nullif($5, ''), now() + $6::interval)`,
-		hash[:], s.issuer, user, subject, name, begun.Lasts)
+		hash[:], s.issuer, user, subject, name, begun.Lasts, maxSessionsEach)
 	if err != nil {
 		return Session{}, fmt.Errorf("beginning a session: %w", err)
 	}
@@ -120,7 +129,7 @@ func (s *Sessions) BeginWithKey(ctx context.Context, key string) (Session, error
 	}
 	begun := Session{Secret: randomText(), Lasts: operatorsSession}
 	hash, ofKey := secret(begun.Secret).hash(), secret(key).hash()
-	_, err := s.database.Exec(ctx, `
+	err := s.exec(ctx, `
 		WITH ended AS (
 			DELETE FROM learninglog_sessions WHERE hash IN (
 				SELECT s.hash FROM learninglog_sessions AS s JOIN learninglog_keys AS k USING (key_id)
@@ -128,7 +137,7 @@ func (s *Sessions) BeginWithKey(ctx context.Context, key string) (Session, error
 		)
 		INSERT INTO learninglog_sessions (hash, key_id, expires_at)
 		SELECT $1, key_id, now() + $3::interval FROM learninglog_keys WHERE hash = $2`,
-		hash[:], ofKey[:], begun.Lasts, maxSessionsOfKey)
+		hash[:], ofKey[:], begun.Lasts, maxSessionsEach)
 	if err != nil {
 		return Session{}, fmt.Errorf("beginning a session: %w", err)
 	}
@@ -146,25 +155,7 @@ func (s *Sessions) Find(ctx context.Context, text string) (*Identity, error) {
 	if len(text) != randomLength {
 		return nil, failure{NoSession}
 	}
-	ctx, cancel := context.WithTimeout(ctx, sessionPatience)
-	defer cancel()
-	of := secret(text).hash()
-	rows, err := s.database.Query(ctx, `
-		SELECT s.user_id, coalesce(s.subject, ''), coalesce(s.name, ''), k.hash
-		FROM learninglog_sessions AS s LEFT JOIN learninglog_keys AS k USING (key_id)
-		WHERE s.hash = $1 AND s.expires_at > now() AND (s.key_id IS NOT NULL OR s.issuer = $2)`, of[:], s.issuer)
-	if err != nil {
-		return nil, fmt.Errorf("finding a session: %w", err)
-	}
-	found, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (f foundSession, err error) {
-		var user *uuid.UUID
-		err = row.Scan(&user, &f.Person.Subject, &f.Person.Name, &f.keyHash)
-		f.Person.Operator = f.Person.Subject != ""
-		if user != nil {
-			f.Person.UserID = *user
-		}
-		return f, err
-	})
+	found, err := s.read(ctx, secret(text).hash())
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, failure{NoSession}
@@ -179,10 +170,49 @@ func (s *Sessions) Find(ctx context.Context, text string) (*Identity, error) {
 	}
 }
 
+func (s *Sessions) read(ctx context.Context, of hash) (foundSession, error) {
+	end, err := s.Turn.wait(ctx)
+	if err != nil {
+		return foundSession{}, err
+	}
+	defer end()
+	ctx, cancel := context.WithTimeout(ctx, sessionPatience)
+	defer cancel()
+	rows, err := s.database.Query(ctx, `
+		SELECT s.user_id, coalesce(s.subject, ''), coalesce(s.name, ''), k.hash
+		FROM learninglog_sessions AS s LEFT JOIN learninglog_keys AS k USING (key_id)
+		WHERE s.hash = $1 AND s.expires_at > now() AND (s.key_id IS NOT NULL OR s.issuer = $2)`, of[:], s.issuer)
+	if err != nil {
+		return foundSession{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (f foundSession, err error) {
+		var user *uuid.UUID
+		err = row.Scan(&user, &f.Person.Subject, &f.Person.Name, &f.keyHash)
+		f.Person.Operator = f.Person.Subject != ""
+		if user != nil {
+			f.Person.UserID = *user
+		}
+		return f, err
+	})
+}
+
+// exec changes sessions for a request.
+func (s *Sessions) exec(ctx context.Context, sql string, arguments ...any) error {
+	end, err := s.Turn.wait(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	ctx, cancel := context.WithTimeout(ctx, sessionPatience)
+	defer cancel()
+	_, err = s.database.Exec(ctx, sql, arguments...)
+	return err
+}
+
 // End ends the session with a secret, if there is one.
 func (s *Sessions) End(ctx context.Context, text string) error {
 	hash := secret(text).hash()
-	if _, err := s.database.Exec(ctx, `DELETE FROM learninglog_sessions WHERE hash = $1`, hash[:]); err != nil {
+	if err := s.exec(ctx, `DELETE FROM learninglog_sessions WHERE hash = $1`, hash[:]); err != nil {
 		return fmt.Errorf("ending a session: %w", err)
 	}
 	return nil

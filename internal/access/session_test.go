@@ -2,6 +2,7 @@ package access_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -209,6 +210,38 @@ func TestSessionsOfPeopleCountOnlyWhereTheyLogIn(t *testing.T) {
 	assert.Error(t, err, "nobody logs in")
 }
 
+func TestNothingIsAskedForASessionBeforeItsTurn(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	_, key := create(t, pool, backend())
+	database := &countingDatabase{Database: pool}
+	sessions := newSessions(database, newKeyring(t, pool))
+	begun, err := sessions.BeginWithKey(t.Context(), key)
+	require.NoError(t, err)
+	turns := 0
+	sessions.Turn = func(context.Context) (func(), error) {
+		turns++
+		return func() { turns-- }, nil
+	}
+	_, err = sessions.Find(t.Context(), begun.Secret)
+	require.NoError(t, err)
+	assert.Zero(t, turns, "it ended")
+
+	errFull, before := errors.New("it is not their turn"), database.queries
+	sessions.Turn = func(context.Context) (func(), error) { return nil, errFull }
+	_, err = sessions.Find(t.Context(), begun.Secret)
+	require.ErrorIs(t, err, errFull)
+	_, err = sessions.Begin(t.Context(), access.Person{UserID: uuid.New()})
+	require.ErrorIs(t, err, errFull)
+	_, err = sessions.BeginWithKey(t.Context(), key)
+	require.ErrorIs(t, err, errFull)
+	require.ErrorIs(t, sessions.End(t.Context(), begun.Secret), errFull)
+	assert.Equal(t, before, database.queries)
+	sessions.Turn = nil
+	_, err = sessions.Find(t.Context(), begun.Secret)
+	assert.NoError(t, err, "it didn't end")
+}
+
 func TestAKeyThatIsUnknownBeginsNoSession(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -294,14 +327,14 @@ func TestCookiesAreForThisServiceAlone(t *testing.T) {
 		answer := httptest.NewRecorder()
 		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 
-		cookies.Set(answer, request, access.SessionCookie, "secret", time.Minute)
+		cookies.Set(answer, access.SessionCookie, "secret", time.Minute)
 
 		assert.Equal(t, test.want, answer.Header().Get("Set-Cookie"))
 		request.AddCookie(answer.Result().Cookies()[0])
 		assert.Equal(t, "secret", cookies.Get(request, access.SessionCookie))
 		assert.Empty(t, access.Cookies{Secure: !test.secure}.Get(request, access.SessionCookie))
 		gone := httptest.NewRecorder()
-		cookies.Set(gone, request, access.SessionCookie, "", 0)
+		cookies.Set(gone, access.SessionCookie, "", 0)
 		assert.Contains(t, gone.Header().Get("Set-Cookie"), "; Max-Age=0;")
 	}
 }
@@ -327,4 +360,55 @@ func TestAKeyHasSoManySessionsAndNoMore(t *testing.T) {
 	require.ErrorIs(t, err, access.ErrUnknown, "the oldest")
 	_, err = sessions.Find(t.Context(), last.Secret)
 	assert.NoError(t, err)
+}
+
+func TestAPersonHasSoManySessionsAndNoMore(t *testing.T) {
+	t.Parallel()
+	sessions := newSessions(pgtest.Pool(t), nil)
+	begin := func(p access.Person) string {
+		begun, err := sessions.Begin(t.Context(), p)
+		require.NoError(t, err)
+		return begun.Secret
+	}
+	isKnown := func(secret string) bool {
+		_, err := sessions.Find(t.Context(), secret)
+		return err == nil
+	}
+	for who, p := range map[string]access.Person{
+		"a learner": {UserID: uuid.New()}, "an operator": {Name: "Ben", Subject: "2", Operator: true},
+	} {
+		others := []string{
+			begin(access.Person{UserID: uuid.New()}), begin(access.Person{Name: "Ben", Subject: "3", Operator: true}),
+		}
+		first := begin(p)
+		for range 99 {
+			begin(p)
+		}
+		assert.True(t, isKnown(first), who)
+		last := begin(p)
+		assert.False(t, isKnown(first), "the oldest of %s", who)
+		assert.True(t, isKnown(last), who)
+		for _, other := range others {
+			assert.True(t, isKnown(other), "that of another than %s", who)
+		}
+	}
+}
+
+// As SECURITY.md tells operators to.
+func TestSessionsOfAPersonCanBeDeleted(t *testing.T) {
+	t.Parallel()
+	pool, learner := pgtest.Pool(t), uuid.New()
+	sessions := newSessions(pool, nil)
+	ofLearner, err := sessions.Begin(t.Context(), access.Person{UserID: learner})
+	require.NoError(t, err)
+	ofOperator, err := sessions.Begin(t.Context(), access.Person{Name: "Ben", Subject: "2", Operator: true})
+	require.NoError(t, err)
+
+	_, err = pool.Exec(t.Context(), `DELETE FROM learninglog_sessions WHERE user_id = '`+learner.String()+`' OR subject = '2'`)
+
+	require.NoError(t, err)
+	for _, begun := range []access.Session{ofLearner, ofOperator} {
+		_, err := sessions.Find(t.Context(), begun.Secret)
+		assert.ErrorIs(t, err, access.ErrUnknown)
+	}
 }

@@ -25,6 +25,8 @@ type Access interface {
 	// IsStillKnown fails with [access.ErrUnknown] if whoever a request was found to be from
 	// is known no longer.
 	IsStillKnown(r *http.Request) error
+	// Forget makes a browser forget what Identify has found to be worth nothing.
+	Forget(w http.ResponseWriter, r *http.Request)
 	// LoginPath is where people log in, or empty if they can't.
 	LoginPath() string
 }
@@ -43,9 +45,9 @@ func (s *server) require(r route, turnAway func(http.ResponseWriter, *http.Reque
 			return next
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-			keepPrivate(w.Header())
-			ctx, err := s.admit(r, request, chi.URLParam(request, userInPath))
-			request = request.WithContext(ctx)
+			keepPrivate(w.Header(), request)
+			ctx, err := s.admit(w, r, request, chi.URLParam(request, userInPath))
+			*request = *request.WithContext(ctx) // in place, so that no other one has to be made
 			if err != nil {
 				turnAway(w, request, err)
 				return
@@ -63,8 +65,8 @@ func (s *server) requireOperation(r route) func(huma.Context, func(huma.Context)
 			return
 		}
 		request, w := humachi.Unwrap(operation)
-		keepPrivate(w.Header())
-		ctx, err := s.admit(r, request, operation.Param(userInPath))
+		keepPrivate(w.Header(), request)
+		ctx, err := s.admit(w, r, request, operation.Param(userInPath))
 		if err != nil {
 			s.turnAway(w, request, err)
 			return
@@ -73,26 +75,30 @@ func (s *server) requireOperation(r route) func(huma.Context, func(huma.Context)
 	}
 }
 
-// keepPrivate keeps answers from being shown to somebody else, whatever is between.
-func keepPrivate(header http.Header) {
-	header.Add("Vary", "Authorization, Cookie")
-	header.Set("Cache-Control", "private, no-cache")
+// keepPrivate keeps the answer to a request from being shown to somebody else, whatever is
+// between. What is answered to requests that change something is kept by nobody anyway.
+func keepPrivate(header http.Header, request *http.Request) {
+	if request.Method == http.MethodGet || request.Method == http.MethodHead {
+		header.Add("Vary", "Authorization, Cookie")
+		header.Set("Cache-Control", "private, no-cache")
+	}
 }
 
 // admit returns the context of a request, which says whom it is from if that is known. It
 // fails unless they may use the route. learner is the one in its path, or empty.
-func (s *server) admit(r route, request *http.Request, learner string) (context.Context, error) {
+func (s *server) admit(w http.ResponseWriter, r route, request *http.Request, learner string) (context.Context, error) {
 	ctx := request.Context()
 	identity, err := s.Access.Identify(request)
 	switch {
 	case errors.Is(err, access.ErrUnknown):
+		s.Access.Forget(w, request)
 		return ctx, problem.Unauthenticated.New("The key, the token or the session is not known, has expired or was revoked.")
 	case err != nil:
 		return ctx, err
 	case identity == nil:
 		return ctx, problem.Unauthenticated.New("The request has no key and no token.")
 	}
-	ctx = caller.With(access.With(ctx, identity), identity.Caller)
+	ctx = caller.With(access.With(ctx, identity), &identity.Caller)
 	switch {
 	case !identity.May(r.needs):
 		return ctx, problem.Forbidden.New("This needs the scope " + string(r.needs) + ".")

@@ -18,6 +18,7 @@ import (
 
 	"learninglog/command"
 	"learninglog/internal/access"
+	"learninglog/internal/audit"
 	"learninglog/internal/cache"
 	"learninglog/internal/problem"
 	"learninglog/internal/quota"
@@ -30,7 +31,7 @@ type Config struct {
 	Recorder *command.Recorder
 	Reader   *query.Reader
 	Jobs     Jobs
-	Trail    Trail
+	Trail    *audit.Trail
 	// Limits are the limits of the recorder, for the documentation.
 	Limits command.Limits
 	// Ready returns nil if the service can answer requests, or an error that says
@@ -53,7 +54,7 @@ type Config struct {
 	// everybody may do everything.
 	Access Access
 	// Keys are the keys that Access knows, or nil if it knows none.
-	Keys Keys
+	Keys audit.KeyStore
 	// LogsPerSecond is how many logs a caller may write who has no limit of their own, on
 	// average. 0 is no limit.
 	LogsPerSecond int

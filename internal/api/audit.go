@@ -11,12 +11,6 @@ import (
 	"learninglog/internal/audit"
 )
 
-// Trail is the record of what was done, an [audit.Trail].
-type Trail interface {
-	Record(ctx context.Context, action audit.Action, subject string)
-	List(ctx context.Context, after *audit.Cursor, limit int) (audit.Page, error)
-}
-
 // AuditRecord is something that was done.
 type AuditRecord struct {
 	ID      int64     `json:"id"`

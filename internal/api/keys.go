@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -13,14 +12,6 @@ import (
 	"learninglog/internal/access"
 	"learninglog/internal/problem"
 )
-
-// Keys are the keys of callers, an [access.Keyring].
-type Keys interface {
-	Create(ctx context.Context, wanted access.NewKey) (access.Key, string, error)
-	List(ctx context.Context) ([]access.Key, error)
-	Rotate(ctx context.Context, id int64, overlap time.Duration) (access.Key, string, error)
-	Revoke(ctx context.Context, id int64) (access.Key, error)
-}
 
 // NewKey is a key that is to be created. It documents what decodeKey reads.
 type NewKey struct {
@@ -174,11 +165,11 @@ func decodeKey(text []byte) (access.NewKey, error) {
 	if wrong := o.finish("name", "scopes", "user_id", "logs_per_second", "expires_at"); wrong != nil {
 		return access.NewKey{}, problem.Invalid.New("", wrong...)
 	}
-	if err := wanted.Check(time.Now()); err != nil {
-		name, message, _ := strings.Cut(err.Error(), " ")
-		return access.NewKey{}, problem.Invalid.New("", problem.Field{Location: "body." + name, Message: message})
+	err = wanted.Check(time.Now())
+	if wrong, ok := errors.AsType[*access.InvalidKeyError](err); ok {
+		return access.NewKey{}, problem.Invalid.New("", problem.Field{Location: "body." + string(wrong.Field), Message: wrong.Message})
 	}
-	return wanted, nil
+	return wanted, err
 }
 
 // takeString returns a required string, or nothing if it is absent or wrong.

@@ -39,6 +39,8 @@ func (i identities) Identify(r *http.Request) (*access.Identity, error) {
 	return nil, access.ErrUnknown
 }
 
+func (identities) Forget(http.ResponseWriter, *http.Request) {}
+
 func (identities) LoginPath() string { return "" }
 
 func withPace(name string, pace *rate.Limiter) *access.Identity {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"learninglog/internal/access"
 	"learninglog/internal/caller"
 	"learninglog/internal/problem"
 )
@@ -30,7 +31,21 @@ const (
 	maxLargeReads, maxLargeReadsEach = 2, 1
 	// Bytes of large answers until they are sent.
 	maxAnswers, maxAnswersEach = 64 << 20, 32 << 20
+	// People whose login elsewhere is being finished, which may take some seconds.
+	maxLogins, maxLoginsEach = 16, 8
 )
+
+// SessionTurn returns the turns of looking up sessions, and of changing them. They take a
+// quarter of the connections to the database, each for a moment.
+func SessionTurn(connections int) access.Turn {
+	most := max(2, connections/4)
+	return newPlaces(most, most/2, "Too many sessions are being looked up.").turn
+}
+
+// LoginTurn returns the turns of finishing a login elsewhere.
+func LoginTurn() access.Turn {
+	return newPlaces(maxLogins, maxLoginsEach, "Too many people are logging in.").turn
+}
 
 // places limits what requests hold at the same time, in all and of each caller. Callers who
 // wait take turns, however many of their requests do. One who waits for their own share
@@ -86,6 +101,9 @@ func (p *places) acquire(ctx context.Context, number int) (release func(), err e
 	}
 	return p.release(c.caller, number), nil
 }
+
+// turn is acquire for one place.
+func (p *places) turn(ctx context.Context) (end func(), err error) { return p.acquire(ctx, 1) }
 
 // tryAcquire is acquire without waiting.
 func (p *places) tryAcquire(ctx context.Context, number int) (release func(), err error) {

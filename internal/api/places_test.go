@@ -15,7 +15,7 @@ import (
 
 // from returns the context of a caller's requests.
 func from(ctx context.Context, number byte) context.Context {
-	return caller.With(ctx, caller.At(&net.TCPAddr{IP: net.IPv4(192, 0, 2, number)}))
+	return caller.With(ctx, new(caller.At(&net.TCPAddr{IP: net.IPv4(192, 0, 2, number)})))
 }
 
 func TestPlacesAreLimitedInAllAndForEachCaller(t *testing.T) {

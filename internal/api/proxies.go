@@ -1,6 +1,7 @@
 package api
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -16,7 +17,7 @@ func (s *server) lookBehindProxies(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if ip, ok := s.addressBehind(r); ok {
-			r = r.WithContext(caller.With(r.Context(), caller.AtIP(ip)))
+			r = r.WithContext(caller.With(r.Context(), new(caller.AtIP(ip))))
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -27,8 +28,7 @@ func (s *server) lookBehindProxies(next http.Handler) http.Handler {
 // anybody can write what is left of the last one that isn't a proxy's. If something within
 // that isn't an address, the whole header tells nothing.
 func (s *server) addressBehind(r *http.Request) (ip netip.Addr, ok bool) {
-	connection, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || !s.isProxy(connection.Addr()) {
+	if !s.isFromProxy(r) {
 		return netip.Addr{}, false
 	}
 	hops := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
@@ -38,6 +38,16 @@ func (s *server) addressBehind(r *http.Request) (ip netip.Addr, ok bool) {
 		}
 	}
 	return ip, ok
+}
+
+// isFromProxy reports whether a proxy that is trusted has connected. Whoever connects to a Unix
+// socket has no address, and is one if any is named.
+func (s *server) isFromProxy(r *http.Request) bool {
+	if _, isSocket := r.Context().Value(http.LocalAddrContextKey).(*net.UnixAddr); isSocket {
+		return true
+	}
+	connection, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && s.isProxy(connection.Addr())
 }
 
 func (s *server) isProxy(ip netip.Addr) bool {

@@ -82,9 +82,17 @@ type newRebuildInput struct {
 	payload
 }
 
+// RequestedRebuild is the rebuild that a request resulted in.
+type RequestedRebuild struct {
+	Rebuild
+
+	Joined   bool `json:"joined" doc:"Whether it had been requested before: then its own workers and pace hold."`
+	HadBegun bool `json:"had_begun" doc:"Whether it had begun before this request, so that it may have passed rows that have changed since. To check the present state, ask again when it has ended."`
+}
+
 type newRebuildOutput struct {
 	Location string `header:"Location" doc:"Where to watch the rebuild."`
-	Body     Rebuild
+	Body     RequestedRebuild
 }
 
 type rebuildInput struct {
@@ -117,7 +125,7 @@ func (s *server) documentRequestRebuild() huma.Operation {
 	return huma.Operation{
 		OperationID:   "request-rebuild",
 		Summary:       "Ask for a rebuild",
-		Description:   "Repairs drift while everybody goes on writing, or reports it with dry_run. Without a body: everything. While a rebuild of the same scope waits or runs, that one is answered instead of a new one, even if its cancel_requested_at says that it is about to end.",
+		Description:   "Repairs drift while everybody goes on writing, or reports it with dry_run. Without a body: everything. While a rebuild of the same scope waits or runs, that one is answered instead of a new one, even if its cancel_requested_at says that it is about to end; joined and had_begun say so.",
 		Tags:          []string{tagRebuilds},
 		DefaultStatus: http.StatusAccepted,
 		RequestBody:   requestBody(false, "What to rebuild.", map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf[NewRebuild](s)}}),
@@ -191,7 +199,7 @@ func (s *server) requestJob(ctx context.Context, args rebuild.Args) (*newRebuild
 	}
 	return &newRebuildOutput{
 		Location: "/v1/rebuilds/" + strconv.FormatInt(job.ID, 10),
-		Body:     fromRebuild(job),
+		Body:     RequestedRebuild{Rebuild: fromRebuild(job), Joined: requested.Joined, HadBegun: requested.Begun},
 	}, nil
 }
 

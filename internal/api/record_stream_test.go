@@ -243,8 +243,9 @@ func TestAStreamWaitsWhileTooManyLogsWaitToBeWritten(t *testing.T) {
 // refusals counts the logs that were in no batch.
 type refusals struct{ failed, invalid atomic.Int64 }
 
-func (*refusals) Wrote(command.Batch) {}
-func (*refusals) RefusedVoids(int)    {}
+func (*refusals) LookedUp(command.Lookup) {}
+func (*refusals) Wrote(command.Batch)     {}
+func (*refusals) RefusedVoids(int)        {}
 
 func (r *refusals) Refused(status command.Status, logs int) {
 	if status == command.Invalid {

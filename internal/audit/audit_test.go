@@ -46,7 +46,7 @@ func TestItIsRecordedWhoDidWhat(t *testing.T) {
 	var log bytes.Buffer
 	trail := audit.New(pool, slog.New(slog.NewTextHandler(&log, nil)))
 	known := access.With(t.Context(), &access.Identity{Name: "key 3 (backend)"})
-	stranger := caller.With(t.Context(), caller.At(&net.TCPAddr{IP: net.ParseIP("192.0.2.7"), Port: 50_000}))
+	stranger := caller.With(t.Context(), new(caller.At(&net.TCPAddr{IP: net.ParseIP("192.0.2.7"), Port: 50_000})))
 	gone, leave := context.WithCancel(known)
 	leave()
 

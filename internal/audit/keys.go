@@ -3,13 +3,12 @@ package audit
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"learninglog/internal/access"
 )
 
-// KeyStore is where keys are, such as [access.Keys].
+// KeyStore is where keys are: [access.Keys], an [access.Keyring] or [Keys].
 type KeyStore interface {
 	Create(ctx context.Context, wanted access.NewKey) (access.Key, string, error)
 	List(ctx context.Context) ([]access.Key, error)
@@ -45,7 +44,7 @@ func (k Keys) Rotate(ctx context.Context, id int64, overlap time.Duration) (acce
 // Revoke is that of the store.
 func (k Keys) Revoke(ctx context.Context, id int64) (access.Key, error) {
 	key, err := k.KeyStore.Revoke(ctx, id)
-	if key.ID != 0 { // it is revoked, even if this process couldn't read so yet
+	if err == nil {
 		k.Trail.Record(ctx, KeyRevoked, fmt.Sprintf("key %d (%q)", key.ID, key.Name))
 	}
 	return key, err
@@ -53,11 +52,7 @@ func (k Keys) Revoke(ctx context.Context, id int64) (access.Key, error) {
 
 // describeKey says what a key may do.
 func describeKey(key access.Key) string {
-	scopes := make([]string, len(key.Scopes))
-	for i, scope := range key.Scopes {
-		scopes[i] = string(scope)
-	}
-	text := fmt.Sprintf("key %d (%q): %s", key.ID, key.Name, strings.Join(scopes, ", "))
+	text := fmt.Sprintf("key %d (%q): %s", key.ID, key.Name, access.JoinScopes(key.Scopes, ", "))
 	if key.UserID != nil {
 		text += ", of user " + key.UserID.String()
 	}

@@ -21,7 +21,9 @@ type load struct {
 	service *service
 	clients int
 	// batch is how many logs a post has. A single log is not posted as a batch.
-	batch    int
+	batch int
+	// times is how often each post is sent, if it isn't 0.
+	times    int
 	users    []uuid.UUID
 	newID    func() uuid.UUID
 	duration time.Duration
@@ -127,6 +129,7 @@ type client struct {
 	latencies []time.Duration
 	answers   int
 	bytes     int
+	sent      int // how often the current post has been
 	failure   error
 
 	head, body []byte
@@ -207,10 +210,14 @@ func parseAnswer(received []byte) (status int, whole bool) {
 }
 
 func (c *client) expected() int {
-	if c.batch == 1 && c.path == nil {
+	switch {
+	case c.batch > 1 || c.path != nil:
+		return http.StatusOK
+	case c.sent > 1:
+		return http.StatusConflict
+	default:
 		return http.StatusCreated
 	}
-	return http.StatusOK
 }
 
 // post returns the next request.
@@ -228,6 +235,11 @@ func (c *client) next() []byte {
 		c.head = c.appendHeaders(c.head)
 		return append(c.head, "\r\n"...)
 	}
+	if 0 < c.sent && c.sent < c.times {
+		c.sent++
+		return append(c.head, c.body...)
+	}
+	c.sent = 1
 	c.body = c.body[:0]
 	path := "/v1/learning-logs"
 	if c.batch == 1 {

@@ -13,10 +13,11 @@ import (
 
 // versusCommand compares the service with another build of it.
 type versusCommand struct {
-	Other string `required:"" type:"existingfile" help:"The other build, of an earlier revision for example."`
-	Keys  bool   `help:"This build asks for keys, and its callers send one."`
-	Only  string `help:"Only what has this in its name."`
-	Logs  int    `default:"500000" help:"How many logs are read of, and rebuilt; of the last year."`
+	Other string   `required:"" type:"existingfile" help:"The other build, of an earlier revision for example."`
+	Keys  bool     `help:"This build asks for keys, and its callers send one."`
+	Serve []string `help:"More arguments for this build." sep:"none"`
+	Only  string   `help:"Only what has this in its name."`
+	Logs  int      `default:"500000" help:"How many logs are read of, and rebuilt; of the last year."`
 }
 
 // build is one of the two builds, with its own database.
@@ -39,6 +40,9 @@ func (c *versusCommand) Run(ctx context.Context, f *flags) (err error) {
 		name := []string{"this", "other"}[i]
 		var arguments []string
 		withKeys := c.Keys && i == 0
+		if i == 0 {
+			arguments = append(arguments, c.Serve...)
+		}
 		if withKeys {
 			arguments = append(arguments, "--auth=keys")
 		}
@@ -135,13 +139,13 @@ func (c *versusCommand) ways(f *flags, users []uuid.UUID) []way {
 			return result{rate: float64(c.Logs) / took.Seconds()}, err
 		}}
 	}
-	post := func(name string, batch int) way {
+	post := func(name string, batch, times int) way {
 		return way{name: name, run: func(ctx context.Context, b build, clients int) (result, error) {
 			if err := execute(ctx, b.url, `TRUNCATE learning_log, learning_log_aggregates`, `CHECKPOINT`); err != nil {
 				return result{}, err
 			}
 			return load{
-				service: b.service, clients: clients, batch: batch, users: users, newID: randomID, duration: f.Duration,
+				service: b.service, clients: clients, batch: batch, times: times, users: users, newID: randomID, duration: f.Duration,
 			}.run(ctx)
 		}}
 	}
@@ -151,7 +155,9 @@ func (c *versusCommand) ways(f *flags, users []uuid.UUID) []way {
 		read("learner's page", "/users/%s", "Accept-Encoding: gzip\r\n"),
 		rebuild("verify", true),
 		rebuild("rebuild", false),
-		post("single posts", 1),
-		post("posts of 100 logs", 100), //nolint:mnd // 100 logs
+		post("single posts", 1, 1),
+		post("posts of 100 logs", 100, 1),                  //nolint:mnd // 100 logs
+		post("single posts, each five times", 1, 5),        //nolint:mnd // a storm of retries
+		post("posts of 100 logs, each five times", 100, 5), //nolint:mnd // the same
 	}
 }

@@ -57,11 +57,14 @@ func (c Caller) String() string {
 
 type key struct{}
 
-// With returns a context of the caller's requests.
-func With(ctx context.Context, c Caller) context.Context { return context.WithValue(ctx, key{}, c) }
+// With returns a context of the caller's requests. The caller must not be changed any more:
+// the context keeps no copy, because it is made for each request.
+func With(ctx context.Context, c *Caller) context.Context { return context.WithValue(ctx, key{}, c) }
 
 // Of returns the caller that a request is from.
 func Of(ctx context.Context) Caller {
-	c, _ := ctx.Value(key{}).(Caller)
-	return c
+	if c, ok := ctx.Value(key{}).(*Caller); ok {
+		return *c
+	}
+	return Caller{}
 }

@@ -29,6 +29,6 @@ func TestAnAddressIsACaller(t *testing.T) {
 func TestAContextHasItsCaller(t *testing.T) {
 	t.Parallel()
 	somebody := caller.At(&net.TCPAddr{IP: net.ParseIP("192.0.2.1")})
-	assert.Equal(t, somebody, caller.Of(caller.With(t.Context(), somebody)))
+	assert.Equal(t, somebody, caller.Of(caller.With(t.Context(), &somebody)))
 	assert.Equal(t, caller.Caller{}, caller.Of(t.Context()))
 }

@@ -79,7 +79,7 @@ func Limit(server *http.Server, listener net.Listener, limits Limits) *Limiter {
 	server.ConnState = l.changed
 	server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		own, _ := c.(*connection)
-		return context.WithValue(caller.With(ctx, own.caller), key{}, own)
+		return context.WithValue(caller.With(ctx, &own.caller), key{}, own)
 	}
 	server.Handler = l.refuse(server.Handler)
 	return l

@@ -1,17 +1,10 @@
 package dashboard
 
 import (
-	"context"
 	"net/http"
 
 	"learninglog/internal/audit"
 )
-
-// Trail is the record of what was done, an [audit.Trail].
-type Trail interface {
-	Record(ctx context.Context, action audit.Action, subject string)
-	List(ctx context.Context, after *audit.Cursor, limit int) (audit.Page, error)
-}
 
 // auditPage is a page of what was done by whom.
 type auditPage struct {

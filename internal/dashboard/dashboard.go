@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/klauspost/compress/gzhttp"
 
+	"learninglog/internal/audit"
 	"learninglog/internal/cache"
 	"learninglog/internal/problem"
 	"learninglog/query"
@@ -22,13 +23,13 @@ type Config struct {
 	Reader   *query.Reader
 	Recorder Recorder
 	Jobs     Jobs
-	Trail    Trail
+	Trail    *audit.Trail
 	// Zone is the zone in which instants are shown that belong to no learner.
 	Zone *time.Location
 	// Operations is what the operators' page shows. Nil leaves that page out.
 	Operations *Operations
 	// Keys are the keys of callers. Nil leaves their page out.
-	Keys Keys
+	Keys audit.KeyStore
 	// JobsPath is where the pages about jobs are, for links. Empty is nowhere.
 	JobsPath string
 	// Login is how people log in. Nil is nowhere: then nobody is asked who they are.

@@ -9,6 +9,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 
+	"learninglog/internal/access"
 	"learninglog/internal/problem"
 	"learninglog/rollup/rebuild"
 )
@@ -85,6 +86,9 @@ func (p *Pages) requestRezone(w http.ResponseWriter, r *http.Request) error {
 // requestJob requests a job with the scope in the form.
 func (p *Pages) requestJob(w http.ResponseWriter, r *http.Request, form jobForm, args rebuild.Args) (err error) {
 	args.Operator, args.Workers, args.MaxLogsPerSecond = true, 1, rebuild.DefaultPace
+	if visitor := access.Of(r.Context()); visitor != nil {
+		args.Requester = visitor.Caller.String()
+	}
 	if args.Scope, err = form.scope(); err != nil {
 		form.Wrong = capital(err.Error()) + "."
 		return p.showOperator(w, r, form)

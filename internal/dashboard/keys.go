@@ -1,7 +1,6 @@
 package dashboard
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -15,14 +14,6 @@ import (
 	"learninglog/internal/access"
 	"learninglog/internal/problem"
 )
-
-// Keys are the keys of callers, an [access.Keyring].
-type Keys interface {
-	Create(ctx context.Context, wanted access.NewKey) (access.Key, string, error)
-	List(ctx context.Context) ([]access.Key, error)
-	Rotate(ctx context.Context, id int64, overlap time.Duration) (access.Key, string, error)
-	Revoke(ctx context.Context, id int64) (access.Key, error)
-}
 
 // keysPage is what the page of keys shows.
 type keysPage struct {
@@ -109,17 +100,14 @@ func (p *Pages) createKey(w http.ResponseWriter, r *http.Request) error {
 		Scopes: r.PostForm["scope"],
 	}
 	wanted, err := form.wanted()
-	if err == nil {
-		err = wanted.Check(time.Now())
-	}
 	if err != nil {
-		form.Wrong = capital(strings.ReplaceAll(err.Error(), "_", " ")) + "."
+		form.Wrong = capital(err.Error()) + "."
 		return p.showKeys(w, r, http.StatusUnprocessableEntity, keysPage{Form: form})
 	}
 	return p.showCreated(w, r, func() (access.Key, string, error) { return p.Keys.Create(r.Context(), wanted) })
 }
 
-// wanted returns the key in the form. The text of its error begins with the name of what is
+// wanted returns the key in the form, which is checked. The text of its error begins with the name of what is
 // wrong.
 func (f keyForm) wanted() (wanted access.NewKey, err error) {
 	wanted.Name = f.Name
@@ -145,7 +133,23 @@ func (f keyForm) wanted() (wanted access.NewKey, err error) {
 			return access.NewKey{}, errors.New("logs a second must be a whole number from 1")
 		}
 	}
-	return wanted, nil
+	err = wanted.Check(time.Now())
+	if wrong, ok := errors.AsType[*access.InvalidKeyError](err); ok {
+		return access.NewKey{}, errors.New(labelOf(wrong.Field) + " " + wrong.Message)
+	}
+	return wanted, err
+}
+
+// labelOf returns what the form calls a field.
+func labelOf(field access.KeyField) string {
+	switch field {
+	case access.KeyLogsPerSecond:
+		return "logs a second"
+	case access.KeyExpiresAt:
+		return "days"
+	case access.KeyName, access.KeyScopes:
+	}
+	return string(field)
 }
 
 // rotateKey replaces a key by one that is like it, and shows that.

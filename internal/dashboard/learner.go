@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"learninglog/internal/access"
 	"learninglog/internal/chart"
 	"learninglog/query"
 	"learninglog/rollup"
@@ -62,13 +61,14 @@ func (p *Pages) learner(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	layout := p.newLayout(r, "Learner "+request.userID.String())
 	// A page without logs isn't cached: it has the address by which this client
 	// reaches the service.
 	if data.noLogs || !acceptsGzip(r) {
-		return p.render(w, r, http.StatusOK, "learner", p.newLearnerPage(r, request, data))
+		return p.render(w, r, http.StatusOK, "learner", p.newLearnerPage(r, layout, request, data))
 	}
-	page, err := p.cache.Get(cacheKey(r), data, func() (compressedPage, error) {
-		page, err := p.execute("learner", p.newLearnerPage(r, request, data))
+	page, err := p.cache.Get(cacheKey(r, layout), data, func() (compressedPage, error) {
+		page, err := p.execute("learner", p.newLearnerPage(r, layout, request, data))
 		if err != nil {
 			return compressedPage{}, err
 		}
@@ -82,19 +82,15 @@ func (p *Pages) learner(w http.ResponseWriter, r *http.Request) error {
 }
 
 // cacheKey tells apart the pages that are made from the same data: by their addresses, which
-// have no spaces, and by the visitor, whom the layout names, and what they may.
-func cacheKey(r *http.Request) string {
-	visitor := access.Of(r.Context())
-	if visitor == nil {
-		return r.URL.RequestURI()
-	}
-	return fmt.Sprint(r.URL.RequestURI(), " ", visitor.May(access.Rebuilds), " ", visitor.May(access.WriteLogs), " ", visitor.Name)
+// have no spaces, and by their layout, which is the visitor's.
+func cacheKey(r *http.Request, visitors layout) string {
+	return fmt.Sprintf("%s %#v", r.URL.RequestURI(), visitors)
 }
 
 // newLearnerPage makes the requested page from its data.
-func (p *Pages) newLearnerPage(r *http.Request, request pageRequest, data pageData) learnerPage {
+func (p *Pages) newLearnerPage(r *http.Request, layout layout, request pageRequest, data pageData) learnerPage {
 	page := learnerPage{
-		layout:       p.newLayout(r, "Learner "+request.userID.String()),
+		layout:       layout,
 		UserID:       request.userID,
 		View:         request.view,
 		Summary:      data.summary,

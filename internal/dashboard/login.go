@@ -20,6 +20,9 @@ type Login struct {
 	BeginWithKey func(ctx context.Context, key string) (access.Session, error)
 	// Provider is where people log in, or nil.
 	Provider Provider
+	// Try lets somebody finish a login there, unless they fail too often. It must be set if
+	// Provider is.
+	Try func(ctx context.Context, logIn func() error) error
 }
 
 // Provider logs people in elsewhere.
@@ -31,7 +34,8 @@ type Provider interface {
 	Start(ctx context.Context, next string) (address, attempt string, err error)
 	// Finish returns who has logged in, and to which page they come back, from what the
 	// browser has kept and what the provider has sent along. It fails with an
-	// [access.RefusedLogin], or with [access.ErrProviderAway].
+	// [access.RefusedLogin], which is an [access.ErrUnknown] too if the provider had to be
+	// asked, or with [access.ErrProviderAway].
 	Finish(ctx context.Context, attempt string, sent url.Values) (p access.Person, next string, err error)
 }
 
@@ -101,7 +105,7 @@ func (p *Pages) startLogin(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p.Login.Cookies.Set(w, r, access.AttemptCookie, attempt, attemptLasts)
+	p.Login.Cookies.Set(w, access.AttemptCookie, attempt, attemptLasts)
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, address, http.StatusSeeOther) //nolint:gosec // it is the provider's
 	return nil
@@ -110,8 +114,13 @@ func (p *Pages) startLogin(w http.ResponseWriter, r *http.Request) error {
 // finishLogin begins a session of whoever comes back from there.
 func (p *Pages) finishLogin(w http.ResponseWriter, r *http.Request) error {
 	attempt := p.Login.Cookies.Get(r, access.AttemptCookie)
-	p.Login.Cookies.Set(w, r, access.AttemptCookie, "", 0) // each is good for one try
-	person, next, err := p.Login.Provider.Finish(r.Context(), attempt, r.URL.Query())
+	p.Login.Cookies.Set(w, access.AttemptCookie, "", 0) // each is good for one try
+	var person access.Person
+	var next string
+	err := p.Login.Try(r.Context(), func() (err error) {
+		person, next, err = p.Login.Provider.Finish(r.Context(), attempt, r.URL.Query())
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -128,7 +137,7 @@ func (p *Pages) enter(w http.ResponseWriter, r *http.Request, begun access.Sessi
 	if err := p.endSession(r); err != nil {
 		return err
 	}
-	p.Login.Cookies.Set(w, r, access.SessionCookie, begun.Secret, begun.Lasts)
+	p.Login.Cookies.Set(w, access.SessionCookie, begun.Secret, begun.Lasts)
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, ownPage(next), http.StatusSeeOther) //nolint:gosec // it leads to this very site
 	return nil
@@ -139,7 +148,7 @@ func (p *Pages) logOut(w http.ResponseWriter, r *http.Request) error {
 	if err := p.endSession(r); err != nil {
 		return err
 	}
-	p.Login.Cookies.Set(w, r, access.SessionCookie, "", 0)
+	p.Login.Cookies.Set(w, access.SessionCookie, "", 0)
 	w.Header().Set("Clear-Site-Data", `"cache"`) // or going back would show the last page
 	http.Redirect(w, r, loginPath, http.StatusSeeOther)
 	return nil
@@ -156,7 +165,7 @@ func (p *Pages) endSession(r *http.Request) error {
 // ownPage returns the address of a page of this site if that is what it is, or else that of
 // the start page. Whoever makes up a link to the login page must not choose where it leads.
 func ownPage(address string) string {
-	const start, longest = "/", 2000
+	const start, longest = "/", 1000 // a cookie has it, at most three times as long, and 4 KB is the most that one may be
 	// What browsers make of these is more than the parser says.
 	isOdd := func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f }
 	parsed, err := url.Parse(address)

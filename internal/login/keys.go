@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -20,12 +21,31 @@ import (
 // because one that was withdrawn must not be good for ever.
 const renewKeysEvery = time.Hour
 
-// renew reads the keys. If that fails, those that are known stay so. RemoteKeySet has no
-// method to refresh, but it fetches the keys to verify what is signed by a key id that it
-// doesn't know: so it gets something with an id that doesn't exist.
-func renew(ctx context.Context, keys *oidc.RemoteKeySet) {
+// renewKeys reads the keys that are known. If that fails, they stay known, and the log says so
+// once, until it succeeds again.
+func (p *Provider) renewKeys(ctx context.Context) {
+	known := p.known.Load()
+	if known == nil {
+		return
+	}
+	err := renew(ctx, known.keys)
+	if err != nil && !p.renewalFailed && ctx.Err() == nil {
+		p.config.Logger.WarnContext(ctx, "the provider's keys can't be read again; those that are known stay good, also if they were withdrawn", slog.Any("error", err))
+	}
+	p.renewalFailed = err != nil
+}
+
+// renew reads the keys. RemoteKeySet has no method to refresh, but it fetches the keys to
+// verify what is signed by a key id that it doesn't know: so it gets something with an id that
+// doesn't exist.
+func renew(ctx context.Context, keys *oidc.RemoteKeySet) error {
 	header := fmt.Sprintf(`{"alg":"RS256","kid":"%s"}`, rand.Text())
-	_, _ = keys.VerifySignature(ctx, base64.RawURLEncoding.EncodeToString([]byte(header))+".e30.AA")
+	judged := judgedBy{keys: keys}
+	_, _ = judged.VerifySignature(ctx, base64.RawURLEncoding.EncodeToString([]byte(header))+".e30.AA")
+	if errors.Is(judged.unread, errSpared) {
+		return nil // they were read just now
+	}
+	return judged.unread
 }
 
 // judgedBy is a key set that remembers why a signature couldn't be judged, which the verifier

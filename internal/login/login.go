@@ -26,9 +26,9 @@ import (
 const (
 	// patience is how long the provider may take to answer.
 	patience = 5 * time.Second
-	// upToDate is for how long the provider is believed to be up after it has answered.
+	// freshFor is for how long the provider is believed to be up after it has answered.
 	// People who were sent to one that is down would see an error of their browser.
-	upToDate = 2 * time.Second
+	freshFor = 2 * time.Second
 	// askForKeysEvery bounds how often others can make the service ask for the keys.
 	askForKeysEvery = 10 * time.Second
 	// leeway is by how much the clocks of provider and service may differ when tokens expire.
@@ -65,6 +65,8 @@ type Provider struct {
 
 	asking singleflight.Group
 	known  atomic.Pointer[discovery]
+	// renewalFailed says that the keys couldn't be read again the last time.
+	renewalFailed bool
 }
 
 // discovery is what a provider says of itself.
@@ -80,7 +82,7 @@ func New(config Config) *Provider {
 	return &Provider{
 		config:      config,
 		exchanging:  &http.Client{Timeout: patience},
-		discovering: &http.Client{Timeout: patience, Transport: newSparing(upToDate / 2)},
+		discovering: &http.Client{Timeout: patience, Transport: newSparing(freshFor / 2)},
 		verifying:   &http.Client{Timeout: patience, Transport: newSparing(askForKeysEvery)},
 	}
 }
@@ -88,7 +90,7 @@ func New(config Config) *Provider {
 // Run warns if the provider can't be asked, because nobody may log in for days, and renews
 // its keys, now and then, until ctx ends.
 func (p *Provider) Run(ctx context.Context) {
-	if _, err := p.discover(ctx, always); err != nil && ctx.Err() == nil {
+	if _, err := p.discover(ctx, anyAge); err != nil && ctx.Err() == nil {
 		p.config.Logger.WarnContext(ctx, "nobody can log in yet; each login tries again", slog.Any("error", err))
 	}
 	renewing := time.NewTicker(renewKeysEvery)
@@ -98,9 +100,7 @@ func (p *Provider) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-renewing.C:
-			if known := p.known.Load(); known != nil {
-				renew(ctx, known.keys)
-			}
+			p.renewKeys(ctx)
 		}
 	}
 }
@@ -131,7 +131,7 @@ func parseAttempt(text string) (a attempt, ok bool) {
 // Start returns where a person logs in, to come back to a page of this site in the end, and
 // what their browser is to keep until then. It fails with [access.ErrProviderAway].
 func (p *Provider) Start(ctx context.Context, next string) (address, kept string, err error) {
-	known, err := p.discover(ctx, upToDate)
+	known, err := p.discover(ctx, freshFor)
 	if err != nil {
 		return "", "", err
 	}
@@ -141,8 +141,9 @@ func (p *Provider) Start(ctx context.Context, next string) (address, kept string
 }
 
 // Finish returns who has logged in, and to which page they come back, from what the browser
-// has kept and what the provider has sent along. It fails with an [access.RefusedLogin], or
-// with [access.ErrProviderAway].
+// has kept and what the provider has sent along. It fails with an [access.RefusedLogin], which
+// is an [access.ErrUnknown] too if the provider had to be asked, or with
+// [access.ErrProviderAway].
 func (p *Provider) Finish(ctx context.Context, kept string, sent url.Values) (person access.Person, next string, err error) {
 	a, ok := parseAttempt(kept)
 	if !ok || subtle.ConstantTimeCompare([]byte(a.state), []byte(sent.Get("state"))) == 0 {
@@ -153,6 +154,9 @@ func (p *Provider) Finish(ctx context.Context, kept string, sent url.Values) (pe
 		return access.Person{}, "", access.RefusedLogin("The provider where you wanted to log in didn't let you, or you went back.")
 	}
 	token, err := p.exchange(ctx, sent.Get("code"), a)
+	if refused, ok := errors.AsType[access.RefusedLogin](err); ok {
+		err = fmt.Errorf("%w: %w", access.ErrUnknown, refused)
+	}
 	if err != nil {
 		return access.Person{}, "", err
 	}
@@ -162,7 +166,7 @@ func (p *Provider) Finish(ctx context.Context, kept string, sent url.Values) (pe
 
 // exchange returns the token for which the provider takes a code.
 func (p *Provider) exchange(ctx context.Context, code string, a attempt) (*oidc.IDToken, error) {
-	known, err := p.discover(ctx, always)
+	known, err := p.discover(ctx, anyAge)
 	if err != nil {
 		return nil, err
 	}
@@ -243,7 +247,7 @@ func (p *Provider) Identify(ctx context.Context, text string) (*access.Identity,
 // verify returns a token if the provider has signed it for an audience, and it hasn't
 // expired. It fails with [access.ErrProviderAway] if nobody can tell.
 func (p *Provider) verify(ctx context.Context, text, audience string) (*oidc.IDToken, error) {
-	known, err := p.discover(ctx, always)
+	known, err := p.discover(ctx, anyAge)
 	if err != nil {
 		return nil, err
 	}
@@ -290,8 +294,8 @@ func (p *Provider) oauth(known *discovery) *oauth2.Config {
 	}
 }
 
-// always is any age.
-const always = time.Duration(1<<63 - 1)
+// anyAge is for whatever the provider has said, however long ago.
+const anyAge = time.Duration(1<<63 - 1)
 
 // discover returns what the provider says of itself, not longer ago than an age. It fails
 // with [access.ErrProviderAway].

@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -255,6 +256,23 @@ func TestKeysThatWereWithdrawnAreNotGoodForEver(t *testing.T) {
 	assert.Error(t, err)
 }
 
+func TestTheLogSaysOnceThatKeysCantBeRenewed(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	var log bytes.Buffer
+	p := i.provider(func(c *login.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	p.RenewKeys(t.Context())
+	_, err := p.Identify(t.Context(), i.token(t, nil))
+	require.NoError(t, err)
+	p.RenewKeys(t.Context())
+	assert.Empty(t, log.String())
+	i.isDown.Store(true)
+	for range 3 { // nobody is asked the last times, and the answer stays the same
+		p.RenewKeys(t.Context())
+	}
+	assert.Equal(t, 1, strings.Count(log.String(), "the provider's keys can't be read again"), "%s", log.String())
+}
+
 func TestTokensOfUnknownKeysMakeTheServiceAskSeldom(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)
@@ -366,6 +384,14 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
+func TestWhatABrowserKeepsFitsIntoACookie(t *testing.T) {
+	t.Parallel()
+	const longest, most = 1000, 4096
+	_, kept, err := newIssuer(t).provider(nil).Start(t.Context(), strings.Repeat("/", longest))
+	require.NoError(t, err)
+	assert.Less(t, len("__Host-learninglog-login=")+len(kept)+len("; Path=/; Max-Age=600; HttpOnly; Secure; SameSite=Lax"), most)
+}
+
 func TestALoginThatWasNotBegunHereIsRefused(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)
@@ -384,6 +410,7 @@ func TestALoginThatWasNotBegunHereIsRefused(t *testing.T) {
 		_, _, err = p.Finish(t.Context(), test.kept, sent)
 		var refused access.RefusedLogin
 		assert.ErrorAs(t, err, &refused, name)
+		assert.NotErrorIs(t, err, access.ErrUnknown, "the provider wasn't asked: pages of other sites can make browsers send that")
 	}
 }
 
@@ -428,6 +455,7 @@ func TestWhatTheProviderGivesForACodeIsChecked(t *testing.T) {
 
 		_, isRefused := errors.AsType[access.RefusedLogin](err)
 		assert.Equal(t, test.want == "refused", isRefused, "%s: %v", name, err)
+		assert.Equal(t, isRefused, errors.Is(err, access.ErrUnknown), "it counts: %s: %v", name, err)
 		assert.Equal(t, test.want == "away", errors.Is(err, access.ErrProviderAway), "%s: %v", name, err)
 		if test.want == "entered" {
 			require.NoError(t, err, name)

@@ -104,16 +104,18 @@ func TestWritesCountWhatBecameOfLogs(t *testing.T) {
 		Outcomes: map[command.Status]int{command.Recorded: 6, command.AlreadyRecorded: 1},
 		Voids:    map[command.Status]int{command.Voided: 2, command.Unknown: 1},
 	})
+	writes.LookedUp(command.Lookup{Outcomes: map[command.Status]int{command.AlreadyRecorded: 3, command.Voided: 1}, Unknown: 2})
+	writes.LookedUp(command.Lookup{Unknown: 5, Err: errors.New("it is away")})
 	writes.Refused(command.Invalid, 4)
 	writes.Refused(command.Failed, 5)
 	writes.RefusedVoids(3)
 
 	assertSeries(t, registry, map[string]float64{
 		`learninglog_logs_total{outcome="recorded"}`:          6,
-		`learninglog_logs_total{outcome="already_recorded"}`:  1,
+		`learninglog_logs_total{outcome="already_recorded"}`:  1 + 3,
 		`learninglog_logs_total{outcome="request_id_reused"}`: 0,
 		`learninglog_logs_total{outcome="invalid"}`:           4,
-		`learninglog_logs_total{outcome="voided"}`:            0,
+		`learninglog_logs_total{outcome="voided"}`:            1,
 		`learninglog_logs_total{outcome="replaced_unknown"}`:  0,
 		`learninglog_logs_total{outcome="failed"}`:            5,
 		`learninglog_voids_total{outcome="voided"}`:           2,
@@ -127,6 +129,30 @@ func TestWritesCountWhatBecameOfLogs(t *testing.T) {
 		`learninglog_batch_retries_total`:                     3,
 		`learninglog_queue_wait_seconds_count`:                2,
 		`learninglog_queue_wait_seconds_sum`:                  0.75,
+		`learninglog_lookups_total{result="found"}`:           4,
+		`learninglog_lookups_total{result="not_found"}`:       2,
+		`learninglog_lookups_total{result="failed"}`:          5,
+	})
+}
+
+func TestPeersCountWhatTheyTell(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	peers := metrics.NewPeers(registry)
+
+	peers.Told(3)
+	peers.Heard(4)
+	peers.Dropped(5)
+	peers.Failed(true)
+	peers.Failed(false)
+	peers.Failed(false)
+
+	assertSeries(t, registry, map[string]float64{
+		`learninglog_peers_logs_total{what="told"}`:          3,
+		`learninglog_peers_logs_total{what="heard"}`:         4,
+		`learninglog_peers_logs_total{what="dropped"}`:       5,
+		`learninglog_peers_failures_total{reason="timeout"}`: 1,
+		`learninglog_peers_failures_total{reason="error"}`:   2,
 	})
 }
 

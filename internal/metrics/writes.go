@@ -17,6 +17,7 @@ type Writes struct {
 	waited   prometheus.Histogram
 	took     prometheus.Histogram
 	retries  prometheus.Counter
+	lookups  *prometheus.CounterVec
 }
 
 var _ command.Observer = (*Writes)(nil)
@@ -63,6 +64,14 @@ func NewWrites(registry prometheus.Registerer) *Writes {
 			Name:      "batch_retries_total",
 			Help:      "How often a batch, or a part of it, was tried again.",
 		}),
+		lookups: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace,
+			Name:      "lookups_total",
+			Help:      "Learning logs that were looked up, because they seemed to be recorded before, by what was found. Those that weren't found are written.",
+		}, []string{"result"}),
+	}
+	for _, result := range []string{lookupFound, lookupNotFound, lookupFailed} {
+		w.lookups.WithLabelValues(result)
 	}
 	for _, status := range []command.Status{
 		command.Recorded, command.AlreadyRecorded, command.RequestIDReused, command.Voided, command.ReplacedUnknown,
@@ -73,7 +82,7 @@ func NewWrites(registry prometheus.Registerer) *Writes {
 	for _, status := range []command.Status{command.Voided, command.AlreadyVoided, command.Unknown, command.Failed} {
 		w.voids.WithLabelValues(string(status))
 	}
-	registry.MustRegister(w.logs, w.voids, w.perBatch, w.calls, w.waited, w.took, w.retries)
+	registry.MustRegister(w.logs, w.voids, w.perBatch, w.calls, w.waited, w.took, w.retries, w.lookups)
 	return w
 }
 
@@ -97,6 +106,26 @@ func (w *Writes) Wrote(batch command.Batch) {
 	for status, logs := range batch.Voids {
 		w.countVoids(status, logs)
 	}
+}
+
+// The results of look-ups.
+const (
+	lookupFound    = "found"
+	lookupNotFound = "not_found"
+	lookupFailed   = "failed"
+)
+
+// LookedUp counts a batch of logs that were looked up.
+func (w *Writes) LookedUp(lookup command.Lookup) {
+	for status, logs := range lookup.Outcomes {
+		w.count(status, logs)
+		w.lookups.WithLabelValues(lookupFound).Add(float64(logs))
+	}
+	result := lookupNotFound
+	if lookup.Err != nil {
+		result = lookupFailed
+	}
+	w.lookups.WithLabelValues(result).Add(float64(lookup.Unknown))
 }
 
 // Refused counts logs that were in no batch.

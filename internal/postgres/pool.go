@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -19,6 +20,7 @@ import (
 )
 
 const (
+	// connectTimeout is how long connecting may take, to all servers of a URL together.
 	connectTimeout = 5 * time.Second
 	oldestVersion  = 15
 	// maxConnections is higher than pgx's default (one per core), because
@@ -44,10 +46,17 @@ func Open(ctx context.Context, url string, timeout time.Duration, logger *slog.L
 	if err != nil {
 		return nil, err
 	}
+	var opened atomic.Pointer[pgxpool.Pool]
+	leaveReadOnlyServers(&config.ConnConfig.Config, &opened)
+	if all := servers(config); len(all) > 1 {
+		followPromotions(&config.ConnConfig.Config)
+		meetAll(ctx, config.ConnConfig, all)
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("opening the connection pool: %w", err)
 	}
+	opened.Store(pool)
 	if err := waitUntilReady(ctx, pool, timeout, logger); err != nil {
 		pool.Close()
 		return nil, err
@@ -61,7 +70,7 @@ func configOf(url string) (*pgxpool.Config, error) {
 		return nil, err
 	}
 	if config.ConnConfig.ConnectTimeout == 0 {
-		config.ConnConfig.ConnectTimeout = connectTimeout
+		config.ConnConfig.ConnectTimeout = connectTimeout / time.Duration(len(servers(config)))
 	}
 	config.ConnConfig.DialFunc = newDialer(config.ConnConfig.ConnectTimeout).DialContext
 	if _, ok := config.ConnConfig.RuntimeParams["application_name"]; !ok {

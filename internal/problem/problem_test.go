@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"learninglog/command"
+	"learninglog/internal/access"
 	"learninglog/internal/audit"
 	"learninglog/internal/problem"
 	"learninglog/query"
@@ -45,6 +46,7 @@ func TestErrorsBecomeProblems(t *testing.T) {
 		{command.ErrShareFull, problem.Unavailable, "", "7", true},
 		{rebuild.ErrTooMany, problem.Unavailable, "", "30", true},
 		{rebuild.ErrTooManyOfOne, problem.Unavailable, "", "30", false},
+		{access.ErrNotLookedUp, problem.Unavailable, "", "2", true},
 		{command.ErrStopped, problem.Unavailable, "", "2", false},
 		{query.ErrSumTooLarge, problem.SumTooLarge, "", "", true},
 		{&pgconn.PgError{Code: "22003", Message: "bigint out of range, secret"}, problem.Unavailable, "", "60", true},

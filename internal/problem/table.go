@@ -88,6 +88,9 @@ func (t *Table) Of(ctx context.Context, err error, in string) *Problem {
 	case errors.Is(err, access.ErrProviderAway):
 		t.logTrouble(ctx, "the login provider can't be asked", err)
 		return Unavailable.New("The provider where people log in does not answer. Whoever is logged in stays so.").Later(RetryAfter)
+	case errors.Is(err, access.ErrNotLookedUp):
+		t.logTrouble(ctx, "keys that aren't known are not looked up", err)
+		return Unavailable.New("Too many keys that aren't known are being looked up.").Later(RetryAfter)
 	case errors.Is(err, context.Canceled):
 		return Unavailable.New("The request was cancelled.") // the client is gone
 	case errors.Is(err, query.ErrSumTooLarge):
