@@ -51,6 +51,7 @@ func TestReplicasWriteTheSameUsersAtTheSameTime(t *testing.T) {
 // Otherwise, a client that reuses request ids could delay all writers.
 func TestRequestIDsThatAreReusedForOtherUsersDontDeadlock(t *testing.T) {
 	t.Parallel()
+	needSharedIDs(t)
 	const rounds, size = 8, 300
 	url := pgtest.URL(t)
 	pool := pgtest.Open(t, url)
@@ -81,6 +82,7 @@ func TestRequestIDsThatAreReusedForOtherUsersDontDeadlock(t *testing.T) {
 // once, and all other logs are compared with that log.
 func TestConcurrentRecordsFollowTheirModel(t *testing.T) {
 	t.Parallel()
+	needSharedIDs(t)
 	pool := pgtest.Pool(t)
 	var run uint32 = 1 << 31
 	rapid.Check(t, func(t *rapid.T) {

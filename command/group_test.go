@@ -159,6 +159,9 @@ func TestTheSameRequestIDFromTwoCallersInOneExecution(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
+			if !test.shown {
+				needSharedIDs(t)
+			}
 			pool := pgtest.Pool(t)
 			store := holdAt(t, pool)
 			recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})

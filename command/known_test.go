@@ -78,9 +78,12 @@ func TestWhatIsKnownOfALogChangesNoOutcome(t *testing.T) {
 			pool := pgtest.Pool(t)
 			recorder, _ := newObserved(t, pool)
 			log := newLog(12, today)
+			again := test.again(log)
+			if again.UserID != log.UserID {
+				needSharedIDs(t)
+			}
 			record(t, recorder, log)
 			test.meanwhile(pool, log)
-			again := test.again(log)
 
 			known, unknown := record(t, recorder, again)[0], record(t, newRecorder(t, pool), again)[0]
 
@@ -177,6 +180,7 @@ func (p peer) Tell(recorded []uint64) { p.Hear(recorded) }
 // Nothing is told of logs that are not in the database.
 func TestOnlyWhatIsInTheDatabaseIsTold(t *testing.T) {
 	t.Parallel()
+	needSharedIDs(t)
 	pool := pgtest.Pool(t)
 	store := holdAt(t, pool)
 	store.release()

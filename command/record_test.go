@@ -73,6 +73,9 @@ func TestRecordOutcomes(t *testing.T) {
 		for _, together := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, in one batch: %t", test.name, together), func(t *testing.T) {
 				t.Parallel()
+				if test.second.UserID != log.UserID && test.second.RequestID == log.RequestID {
+					needSharedIDs(t)
+				}
 				pool := pgtest.Pool(t)
 				recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Lanes: 1})
 
@@ -116,6 +119,7 @@ func TestRecordKeepsBadLogsFromTheirNeighbours(t *testing.T) {
 // Whether a log is a user's own doesn't depend on the other logs in the batch.
 func TestRecordJudgesEachLogByItsOwnUser(t *testing.T) {
 	t.Parallel()
+	needSharedIDs(t)
 	pool := pgtest.Pool(t)
 	recorder, log := newRecorder(t, pool), newLog(12, "2026-11-22T08:00:00Z")
 	record(t, recorder, log)
@@ -132,6 +136,7 @@ func TestRecordJudgesEachLogByItsOwnUser(t *testing.T) {
 // Which log is recorded may depend on the lanes of the users.
 func TestRecordOfOneRequestIDForManyUsersRecordsOne(t *testing.T) {
 	t.Parallel()
+	needSharedIDs(t)
 	const users = 8
 	for _, test := range []struct {
 		name string
@@ -279,6 +284,7 @@ func TestRecordOfOverlappingBatches(t *testing.T) {
 // lane, so that the model also holds if users reuse each other's request ids.
 func TestRecordFollowsItsModel(t *testing.T) {
 	t.Parallel()
+	needSharedIDs(t)
 	pool := pgtest.Pool(t)
 	recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Lanes: 1})
 	var run uint32

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"learninglog/internal/sharding"
 	"learninglog/learning"
 	"learninglog/rollup"
 )
@@ -34,7 +34,7 @@ type shardStore struct {
 // Write implements [store].
 func (s *shardStore) Write(ctx context.Context, changes []change, patience time.Duration) (written recordedLogs, err error) {
 	err = pgx.BeginTxFunc(ctx, transactions{s.db}, pgx.TxOptions{BeginQuery: beginSQL(patience)}, func(tx pgx.Tx) error {
-		w := shardWrite{tx: tx, zone: s.zone, written: make(recordedLogs, len(changes)), sums: make(map[rollupKey]rollup.Sums)}
+		w := shardWrite{tx: tx, zone: s.zone, written: make(recordedLogs, len(changes)), added: make(sharding.Differences)}
 		written = w.written
 		return w.write(ctx, changes)
 	})
@@ -63,23 +63,7 @@ type shardWrite struct {
 	tx      pgx.Tx
 	zone    *time.Location
 	written recordedLogs
-	// sums is what is to be added to the rollups.
-	sums map[rollupKey]rollup.Sums
-}
-
-// rollupKey is the key of a row of the rollups.
-type rollupKey struct {
-	userID      uuid.UUID
-	granularity rollup.Granularity
-	period      rollup.Date
-}
-
-func (k rollupKey) compare(other rollupKey) int {
-	return cmp.Or(
-		slices.Compare(k.userID[:], other.userID[:]),
-		// as PostgreSQL orders the enumeration
-		slices.Index(rollup.Granularities(), k.granularity)-slices.Index(rollup.Granularities(), other.granularity),
-		cmp.Compare(k.period, other.period))
+	added   sharding.Differences
 }
 
 func (w *shardWrite) write(ctx context.Context, changes []change) error {
@@ -93,7 +77,7 @@ func (w *shardWrite) write(ctx context.Context, changes []change) error {
 	if err := w.void(ctx, changes, voidable); err != nil {
 		return err
 	}
-	return w.add(ctx)
+	return w.added.Add(ctx, w.tx)
 }
 
 // lock locks the logs that may be voided, and returns those that count.
@@ -110,7 +94,7 @@ func (w *shardWrite) lock(ctx context.Context, changes []change) (voidable recor
 	const query = `
 		SELECT ` + learning.Columns + `
 		FROM learning_log
-		WHERE ` + keysSQL + `
+		WHERE ` + sharding.LogsSQL + `
 		ORDER BY user_id, request_id
 		FOR UPDATE`
 	rows, err := w.tx.Query(ctx, query, keyArguments(targets)...)
@@ -135,7 +119,7 @@ func (w *shardWrite) insert(ctx context.Context, changes []change, voidable reco
 	slices.SortFunc(logs, func(a, b *change) int {
 		return cmp.Or(slices.Compare(a.UserID[:], b.UserID[:]), slices.Compare(a.RequestID[:], b.RequestID[:]))
 	})
-	for some := range slices.Chunk(logs, rowsPerStatement) {
+	for some := range slices.Chunk(logs, sharding.RowsPerStatement) {
 		var values []any
 		for _, log := range some {
 			values = append(values, w.valuesOf(&log.Log)...)
@@ -143,9 +127,9 @@ func (w *shardWrite) insert(ctx context.Context, changes []change, voidable reco
 		rows, err := w.tx.Query(ctx, `
 			INSERT INTO learning_log
 			    (request_id, user_id, word_count, "timestamp", utc_offset, offset_given, voided_at, changed_at)
-			VALUES `+valuesSQL(len(some), `?::uuid, ?::uuid, ?::int, coalesce(?::timestamptz, now()), ?::smallint, ?::boolean, ?::timestamptz, CASE WHEN ?::boolean THEN now() END`)+`
+			VALUES `+sharding.ValuesSQL(len(some), `?::uuid, ?::uuid, ?::int, coalesce(?::timestamptz, now()), ?::smallint, ?::boolean, ?::timestamptz, CASE WHEN ?::boolean THEN now() END`)+`
 			ON CONFLICT DO NOTHING
-			RETURNING `+learning.Columns, unprepared(values)...)
+			RETURNING `+learning.Columns, sharding.Unprepared(values)...)
 		if err != nil {
 			return err
 		}
@@ -186,7 +170,7 @@ func (w *shardWrite) void(ctx context.Context, changes []change, voidable record
 	if len(targets) > 0 {
 		rows, err := w.tx.Query(ctx, `
 			UPDATE learning_log SET voided_at = now(), changed_at = now()
-			WHERE `+keysSQL+`
+			WHERE `+sharding.LogsSQL+`
 			RETURNING `+learning.Columns, keyArguments(targets)...)
 		if err != nil {
 			return err
@@ -210,61 +194,10 @@ func (w *shardWrite) note(rows pgx.Rows, sign int64) error {
 		if sign > 0 && !log.VoidedAt.IsZero() {
 			return nil // it was recorded as one that doesn't count
 		}
-		date := log.Date()
-		for _, granularity := range rollup.Granularities() {
-			key := rollupKey{log.UserID, granularity, granularity.Start(date)}
-			w.sums[key] = w.sums[key].Plus(rollup.Sums{TotalWordCount: sign * int64(log.WordCount), EntryCount: sign})
-		}
+		w.added.Count(log.UserID, log.Date(), log.WordCount, sign)
 		return nil
 	})
 }
-
-// add adds the sums to the rollups.
-func (w *shardWrite) add(ctx context.Context) error {
-	keys := slices.SortedFunc(maps.Keys(w.sums), rollupKey.compare)
-	for some := range slices.Chunk(keys, rowsPerStatement) {
-		var values []any
-		for _, key := range some {
-			sums := w.sums[key]
-			values = append(values, key.userID, string(key.granularity), key.period.Time(), sums.TotalWordCount, sums.EntryCount)
-		}
-		_, err := w.tx.Exec(ctx, rollup.AddValuesSQL(
-			valuesSQL(len(some), `?::uuid, ?::learning_log_granularity, ?::date, ?::bigint, ?::bigint`)), unprepared(values)...)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// rowsPerStatement bounds the parameters of a statement: PostgreSQL allows 65,535.
-const rowsPerStatement = 5000
-
-// valuesSQL returns so many rows for VALUES. Each question mark of a row becomes a
-// parameter of its own.
-func valuesSQL(rows int, row string) string {
-	var sql strings.Builder
-	parameter := 0
-	for n := range rows {
-		sql.WriteString([]string{"(", ", ("}[min(n, 1)])
-		for i, part := range strings.Split(row, "?") {
-			if i > 0 {
-				parameter++
-				fmt.Fprintf(&sql, "$%d", parameter)
-			}
-			sql.WriteString(part)
-		}
-		sql.WriteByte(')')
-	}
-	return sql.String()
-}
-
-// unprepared makes pgx send a statement and its parameters at once. There is one for each
-// number of rows, so preparing them isn't worth it.
-func unprepared(values []any) []any { return append([]any{pgx.QueryExecModeExec}, values...) }
-
-// keysSQL is a condition for logs with these keys. Citus finds their shard by the users.
-const keysSQL = `user_id = ANY($1::uuid[]) AND (user_id, request_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))`
 
 func keyArguments(keys []logKey) []any {
 	users, requests := make([]uuid.UUID, len(keys)), make([]uuid.UUID, len(keys))
@@ -276,7 +209,7 @@ func keyArguments(keys []logKey) []any {
 
 // Find implements [store].
 func (s *shardStore) Find(ctx context.Context, keys []logKey) (recordedLogs, error) {
-	rows, err := s.db.Query(ctx, `SELECT `+learning.Columns+` FROM learning_log WHERE `+keysSQL, keyArguments(keys)...)
+	rows, err := s.db.Query(ctx, `SELECT `+learning.Columns+` FROM learning_log WHERE `+sharding.LogsSQL, keyArguments(keys)...)
 	if err != nil {
 		return nil, err
 	}

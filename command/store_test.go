@@ -21,6 +21,7 @@ import (
 
 func TestOfAStatementsLogsWithOneRequestIDTheFirstIsRecorded(t *testing.T) {
 	t.Parallel()
+	needSharedIDs(t)
 	pool := pgtest.Pool(t)
 	store := command.NewStore(pool, pgtest.Shards(t, pool))
 	logs := newLogs(6)

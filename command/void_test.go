@@ -155,6 +155,9 @@ func TestReplace(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
+			if test.log.RequestID == foreign.RequestID {
+				needSharedIDs(t)
+			}
 			pool := pgtest.Pool(t)
 			recorder := newRecorder(t, pool)
 			record(t, recorder, append([]command.Log{old}, test.before...)...)
