@@ -17,6 +17,7 @@ import (
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func newRecorder(t testing.TB, pool *pgxpool.Pool) *command.Recorder {
+	t.Helper()
 	return command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool)})
 }
 

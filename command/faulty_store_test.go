@@ -31,6 +31,7 @@ type heldStore struct {
 }
 
 func holdAt(t testing.TB, pool *pgxpool.Pool) *heldStore {
+	t.Helper()
 	return &heldStore{Store: command.NewStore(pool, pgtest.Shards(t, pool)), permits: make(chan struct{}, 100)}
 }
 

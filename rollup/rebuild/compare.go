@@ -47,9 +47,9 @@ func (r userRange) truthSQL() string {
 
 // inWindowSQL is a condition for the periods of the window, for each granularity.
 func inWindowSQL(granularity, period string) string {
-	return `CASE ` + granularity + `
-	    WHEN 'day' THEN ` + period + ` >= @day_first AND ` + period + ` < @day_end
-	    WHEN 'week' THEN ` + period + ` >= @week_first AND ` + period + ` < @week_end
+	return `CASE
+	    WHEN ` + granularity + ` = 'day' THEN ` + period + ` >= @day_first AND ` + period + ` < @day_end
+	    WHEN ` + granularity + ` = 'week' THEN ` + period + ` >= @week_first AND ` + period + ` < @week_end
 	    ELSE ` + period + ` >= @month_first AND ` + period + ` < @month_end END`
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/google/uuid"
@@ -151,41 +152,54 @@ func (r userRange) repairSQLs() []string {
 const countedUsers = 1000
 
 // findCutPoint counts the logs and the rows of the first users. Every shard counts its
-// own, without knowing how many the others have, so the range is shortened to about as
-// many users as a chunk has.
+// own, without knowing how many the others have. So the range is shortened to about as
+// many users as a chunk has, and widened until it has enough.
 func (distributed) findCutPoint(
 	ctx context.Context, tx pgx.Tx, part *Part, of userRange, maxLogs int,
 ) (userRange, cutPoint, error) {
-	const first = 1 << 48
-	width := max(part.width, first)
-	if of.users == nil {
-		of.last = atMost(of.last, of.first, width)
+	const first, wider = 1 << 40, 16
+	part.width = max(part.width, first)
+	for whole := of.last; ; {
+		if of.users == nil {
+			of.last = atMost(whole, of.first, part.width)
+		}
+		wanted := of.last
+		found, err := of.countTo(ctx, tx, maxLogs)
+		switch {
+		case err != nil:
+			return of, cutPoint{}, err
+		case found.Crossing != nil:
+			part.width /= 2
+			return of, found, nil
+		case of.last == whole || of.last != wanted || of.users != nil || 2*found.Passed > int64(maxLogs):
+			return of, found, nil
+		case part.width > math.MaxUint64/wider:
+			part.width = math.MaxUint64
+		default:
+			part.width *= wider
+		}
 	}
+}
+
+// countTo finds the cut point of a range. If there are many users, it counts only the
+// first ones, and shortens the range to these.
+func (r *userRange) countTo(ctx context.Context, tx pgx.Tx, maxLogs int) (cutPoint, error) {
 	counts := make(map[uuid.UUID]*[2]int64)
 	for i, relation := range []string{rollup.LogsSQL("learning_log"), "learning_log_aggregates"} {
-		full, err := of.countUsers(ctx, tx, relation, func(user uuid.UUID, count int64) {
+		last, err := r.countUsers(ctx, tx, relation, func(user uuid.UUID, count int64) {
 			if counts[user] == nil {
 				counts[user] = new([2]int64)
 			}
 			counts[user][i] = count
 		})
 		if err != nil {
-			return of, cutPoint{}, err
+			return cutPoint{}, err
 		}
-		if full != nil && compareIDs(*full, of.last) < 0 {
-			of.last = *full
+		if last != nil && compareIDs(*last, r.last) < 0 {
+			r.last = *last
 		}
 	}
-	found := cutAt(counts, of.last, maxLogs)
-	switch {
-	case found.Crossing != nil:
-		part.width = max(1, width/2) //nolint:mnd // half
-	case 2*found.Passed < int64(maxLogs):
-		part.width = width + min(width, ^width) // twice, if that can be
-	default:
-		part.width = width
-	}
-	return of, found, nil
+	return cutAt(counts, r.last, maxLogs), nil
 }
 
 // countUsers counts the rows of the first users in a range, in key order. If there are
@@ -243,7 +257,7 @@ func atMost(last, first uuid.UUID, distance uint64) uuid.UUID {
 		return last
 	}
 	end := uuid.Max
-	binary.BigEndian.PutUint64(end[:], begin+distance)
+	binary.BigEndian.PutUint64(end[:], begin+distance) // and whatever follows
 	if compareIDs(end, last) > 0 {
 		return last
 	}
@@ -251,3 +265,18 @@ func atMost(last, first uuid.UUID, distance uint64) uuid.UUID {
 }
 
 func (distributed) sizeSQL() string { return `citus_relation_size('learning_log')` }
+
+// expectedLogs knows only how many logs there are, because Citus estimates nothing.
+func (distributed) expectedLogs(ctx context.Context, tx pgx.Tx, of Scope, _ bool) (expected int64, err error) {
+	if !of.IsEverything() {
+		return 0, nil
+	}
+	err = tx.QueryRow(ctx, `
+		SELECT coalesce(sum(greatest(0, result::float8)), 0)::bigint
+		FROM run_command_on_shards('learning_log', $$SELECT reltuples FROM pg_class WHERE oid = '%s'::regclass$$)
+		WHERE success`).Scan(&expected)
+	if err != nil {
+		return 0, fmt.Errorf("estimating the logs of the rebuild: %w", err)
+	}
+	return expected, nil
+}

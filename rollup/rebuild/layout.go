@@ -3,6 +3,7 @@ package rebuild
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -26,7 +27,9 @@ type layout interface {
 	repair(ctx context.Context, tx pgx.Tx, of userRange, scope Scope) (compared, error)
 	// rezone gives the logs of a range the offsets of a zone, and moves their sums: see
 	// [RezoneChunk]. It returns how many logs have another offset now.
-	rezone(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (rezoned int64, err error)
+	rezone(ctx context.Context, tx pgx.Tx, of userRange, zone *time.Location, arguments pgx.NamedArgs) (rezoned int64, err error)
+	// expectedLogs estimates how many logs a scope has: see [Scope.expectedLogs].
+	expectedLogs(ctx context.Context, tx pgx.Tx, of Scope, rezoned bool) (int64, error)
 	// sizeSQL is an expression for the number of bytes of the logs.
 	sizeSQL() string
 }
@@ -89,7 +92,9 @@ func (atOneServer) repair(ctx context.Context, tx pgx.Tx, of userRange, scope Sc
 	return found, sweep(ctx, tx, of, arguments)
 }
 
-func (atOneServer) rezone(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (rezoned int64, err error) {
+func (atOneServer) rezone(
+	ctx context.Context, tx pgx.Tx, of userRange, _ *time.Location, arguments pgx.NamedArgs,
+) (rezoned int64, err error) {
 	if err := tx.QueryRow(ctx, of.rezoneSQL(), arguments).Scan(&rezoned); err != nil || rezoned == 0 {
 		return 0, err
 	}

@@ -85,7 +85,7 @@ func RezoneChunk(
 	}
 	chunk.Walked = max(chunk.Logs, users.passed)
 	maps.Copy(arguments, offsetsOf(zone, time.Now()))
-	if chunk.Rezoned, err = tables.rezone(ctx, tx, users, arguments); err != nil {
+	if chunk.Rezoned, err = tables.rezone(ctx, tx, users, zone, arguments); err != nil {
 		return Chunk{}, fmt.Errorf("re-zoning logs: %w", err)
 	}
 	return chunk, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -16,7 +17,9 @@ import (
 
 // rezone re-zones the logs of a range, shard by shard, in the same order as at one server:
 // it locks logs, changes them, and then adds what that changes in the rollups.
-func (d distributed) rezone(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (rezoned int64, err error) {
+func (d distributed) rezone(
+	ctx context.Context, tx pgx.Tx, of userRange, zone *time.Location, arguments pgx.NamedArgs,
+) (rezoned int64, err error) {
 	rows, err := tx.Query(ctx, `SELECT user_id FROM learning_log WHERE `+of.misplacedSQL()+` GROUP BY user_id`, arguments)
 	if err != nil {
 		return 0, err
@@ -33,7 +36,7 @@ func (d distributed) rezone(ctx context.Context, tx pgx.Tx, of userRange, argume
 		of.users = byShard[shard]
 		arguments := maps.Clone(arguments)
 		arguments["users"] = of.users
-		logs, err := rezoneShard(ctx, tx, of, arguments)
+		logs, err := rezoneShard(ctx, tx, of, zone, arguments)
 		if err != nil {
 			return 0, err
 		}
@@ -42,7 +45,9 @@ func (d distributed) rezone(ctx context.Context, tx pgx.Tx, of userRange, argume
 	return rezoned, nil
 }
 
-func rezoneShard(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (rezoned int64, err error) {
+func rezoneShard(
+	ctx context.Context, tx pgx.Tx, of userRange, zone *time.Location, arguments pgx.NamedArgs,
+) (rezoned int64, err error) {
 	rows, err := tx.Query(ctx, `
 		SELECT `+learning.Columns+` FROM learning_log WHERE `+of.misplacedSQL()+`
 		ORDER BY user_id, request_id FOR UPDATE`, arguments)
@@ -53,31 +58,29 @@ func rezoneShard(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.Nam
 	if err != nil {
 		return 0, err
 	}
-	moved := make(sharding.Differences)
-	users, requests := make([]uuid.UUID, len(wrong)), make([]uuid.UUID, len(wrong))
-	for i, log := range wrong {
-		users[i], requests[i] = log.UserID, log.RequestID
+	moved, byOffset := make(sharding.Differences), make(map[rollup.Offset][]learning.Log)
+	for _, log := range wrong {
 		moved.Count(log.UserID, log.Date(), log.WordCount, -1)
+		offset := rollup.OffsetAt(log.Timestamp, zone)
+		byOffset[offset] = append(byOffset[offset], log)
 	}
-	rows, err = tx.Query(ctx, `
-		UPDATE learning_log SET utc_offset = ($3::smallint[])[width_bucket("timestamp", $4::timestamptz[])], changed_at = now()
-		WHERE `+sharding.LogsSQL+`
-		RETURNING `+learning.Columns, users, requests, arguments["offsets"], arguments["starts"])
-	if err != nil {
-		return 0, err
-	}
-	err = learning.ForEach(rows, func(log learning.Log) error {
-		rezoned++
-		moved.Count(log.UserID, log.Date(), log.WordCount, 1)
-		return nil
-	})
-	if err != nil {
-		return 0, err
+	for offset, logs := range byOffset {
+		users, requests := make([]uuid.UUID, len(logs)), make([]uuid.UUID, len(logs))
+		for i, log := range logs {
+			users[i], requests[i] = log.UserID, log.RequestID
+			moved.Count(log.UserID, offset.DateAt(log.Timestamp), log.WordCount, 1)
+		}
+		// The offset is no parameter, because Citus crashes where there are some besides those
+		// of such a condition.
+		sql := fmt.Sprintf(`UPDATE learning_log SET utc_offset = %d, changed_at = now() WHERE `+sharding.LogsSQL, offset)
+		if _, err := tx.Exec(ctx, sql, users, requests); err != nil {
+			return 0, err
+		}
 	}
 	if err := moved.Add(ctx, tx); err != nil {
 		return 0, fmt.Errorf("moving sums: %w", err)
 	}
-	return rezoned, sweep(ctx, tx, of, arguments)
+	return int64(len(wrong)), sweep(ctx, tx, of, arguments)
 }
 
 // misplacedSQL is a condition for the logs in the range that have another offset than the
