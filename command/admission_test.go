@@ -18,7 +18,7 @@ import (
 func TestMaxWaitingTurnsFurtherCallsAway(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	store := holdAt(pool)
+	store := holdAt(t, pool)
 	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1, MaxWaiting: 10})
 	accepted := []*call{submit(recorder, newLog(1, today))}
 	store.waitForExecutions(t, 1)
@@ -250,7 +250,7 @@ func TestACallerWhoseContextEndsIsToldAtOnce(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			pool := pgtest.Pool(t)
-			store := holdAt(pool)
+			store := holdAt(t, pool)
 			recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
 			log, impatience := newLog(12, today), errors.New("the caller is impatient")
 			ctx, cancel := context.WithCancelCause(t.Context())
@@ -309,7 +309,7 @@ func TestTheLogsOfACallerThatIsGoneTakeNoRoom(t *testing.T) {
 func TestCloseWritesWhatWasAccepted(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	store := holdAt(pool)
+	store := holdAt(t, pool)
 	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
 	accepted := []*call{submit(recorder, newLog(1, today))}
 	store.waitForExecutions(t, 1)
@@ -346,7 +346,7 @@ func TestCloseWritesWhatWasAccepted(t *testing.T) {
 func TestCloseFailsWhatIsLeftWhenItsContextEnds(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	store := holdAt(pool)
+	store := holdAt(t, pool)
 	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1, Timeout: time.Hour})
 	calls := []*call{submit(recorder, newLog(1, today))}
 	store.waitForExecutions(t, 1)

@@ -15,7 +15,7 @@ import (
 func BenchmarkRecord(b *testing.B) {
 	for _, size := range []int{1, 100, 10_000} {
 		b.Run(fmt.Sprintf("logs=%d", size), func(b *testing.B) {
-			recorder := newRecorder(pgtest.Pool(b))
+			recorder := newRecorder(b, pgtest.Pool(b))
 			users := newIDs(1000)
 			logs := make([]command.Log, size)
 			for b.Loop() {
@@ -31,7 +31,7 @@ func BenchmarkRecord(b *testing.B) {
 }
 
 func BenchmarkRecordDuplicate(b *testing.B) {
-	recorder := newRecorder(pgtest.Pool(b))
+	recorder := newRecorder(b, pgtest.Pool(b))
 	log := newLog(12, "2026-11-22T08:00:00Z")
 	log.UserID = uuid.New()
 	for b.Loop() {
@@ -43,7 +43,7 @@ func BenchmarkRecordDuplicate(b *testing.B) {
 func BenchmarkVoid(b *testing.B) {
 	for _, size := range []int{1, 100, 10_000} {
 		b.Run(fmt.Sprintf("logs=%d", size), func(b *testing.B) {
-			recorder := newRecorder(pgtest.Pool(b))
+			recorder := newRecorder(b, pgtest.Pool(b))
 			users := newIDs(1000)
 			logs := make([]command.Log, size)
 			for b.Loop() {

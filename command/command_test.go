@@ -16,8 +16,9 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-func newRecorder(pool *pgxpool.Pool) *command.Recorder {
-	return command.NewRecorder(pool, command.Config{})
+func newRecorder(t testing.TB, pool *pgxpool.Pool) *command.Recorder {
+	t.Helper()
+	return command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool)})
 }
 
 func newLog(words int, at string) command.Log {
@@ -91,3 +92,31 @@ const (
 	eventually = 30 * time.Second
 	often      = time.Millisecond
 )
+
+// needSharedIDs skips a test of logs of several users with one request id. Where tables are
+// distributed, these are logs like any others.
+func needSharedIDs(t testing.TB) {
+	t.Helper()
+	if pgtest.Distributed() {
+		t.Skip("where the tables are distributed, a request id is known by its user")
+	}
+}
+
+func TestUsersMayHaveLogsWithOneRequestIDWhereTablesAreDistributed(t *testing.T) {
+	t.Parallel()
+	if !pgtest.Distributed() {
+		t.Skip("TEST_CITUS_URL says where a Citus cluster is; it isn't set")
+	}
+	pool := pgtest.Pool(t)
+	recorder, logs := newRecorder(t, pool), newLogs(8)
+	for i := range logs {
+		logs[i].RequestID = logs[0].RequestID
+	}
+	for _, want := range []command.Status{command.Recorded, command.AlreadyRecorded} {
+		for i, outcome := range record(t, recorder, logs...) {
+			assert.Equal(t, want, outcome.Status)
+			assert.Equal(t, logs[i].UserID, outcome.Log.UserID)
+		}
+	}
+	assertNoDrift(t, pool)
+}

@@ -23,7 +23,7 @@ func TestReplicasWriteTheSameUsersAtTheSameTime(t *testing.T) {
 	total := 0
 	var calls sync.WaitGroup
 	for replica := range replicas {
-		recorder := newRecorder(pgtest.Open(t, url))
+		recorder := newRecorder(t, pgtest.Open(t, url))
 		for caller := range callers {
 			size := 1 + 20*caller
 			total += rounds * size
@@ -51,10 +51,11 @@ func TestReplicasWriteTheSameUsersAtTheSameTime(t *testing.T) {
 // Otherwise, a client that reuses request ids could delay all writers.
 func TestRequestIDsThatAreReusedForOtherUsersDontDeadlock(t *testing.T) {
 	t.Parallel()
+	needSharedIDs(t)
 	const rounds, size = 8, 300
 	url := pgtest.URL(t)
 	pool := pgtest.Open(t, url)
-	replicas := []*command.Recorder{newRecorder(pgtest.Open(t, url)), newRecorder(pgtest.Open(t, url))}
+	replicas := []*command.Recorder{newRecorder(t, pgtest.Open(t, url)), newRecorder(t, pgtest.Open(t, url))}
 	for range rounds {
 		logs := newLogs(size)
 		slices.SortFunc(logs, func(a, b command.Log) int { return strings.Compare(a.UserID.String(), b.UserID.String()) })
@@ -81,6 +82,7 @@ func TestRequestIDsThatAreReusedForOtherUsersDontDeadlock(t *testing.T) {
 // once, and all other logs are compared with that log.
 func TestConcurrentRecordsFollowTheirModel(t *testing.T) {
 	t.Parallel()
+	needSharedIDs(t)
 	pool := pgtest.Pool(t)
 	var run uint32 = 1 << 31
 	rapid.Check(t, func(t *rapid.T) {
@@ -88,6 +90,7 @@ func TestConcurrentRecordsFollowTheirModel(t *testing.T) {
 		requestIDs, users := drawIDs(t, run, 5), drawIDs(t, run, 2)
 		lanes := rapid.IntRange(1, 3).Draw(t, "lanes")
 		recorder := command.NewRecorder(pool, command.Config{
+			Shards:   pgtest.Shards(t, pool),
 			MaxBatch: rapid.IntRange(1, 5).Draw(t, "max batch"),
 			Lanes:    lanes,
 		})

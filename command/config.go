@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"learninglog/internal/sharding"
 )
 
 // Defaults of [Config].
@@ -32,11 +34,14 @@ type Config struct {
 	Limits Limits
 	// Zone is the zone of the learners whose logs have none. Default: UTC.
 	Zone *time.Location
+	// Shards are those of the tables, if these are distributed.
+	Shards *sharding.Shards
 	// MaxBatch limits the logs in one commit, approximately: once a batch has as
 	// many, no further call is added to it. With 1, no two calls share a commit.
 	MaxBatch int
 	// Lanes is the maximum number of batches that are written at the same time, each
-	// on its own connection. Every user belongs to one lane.
+	// on its own connection. Every user belongs to one lane. If the tables are
+	// distributed, every shard is a lane, and so many of them write at the same time.
 	Lanes int
 	// MaxWaiting limits how many logs wait to be written. If as many are waiting, a
 	// call fails with [ErrFull]. Calls with more than 100 logs may fill half of the room,

@@ -1,5 +1,7 @@
 package command
 
+import "learninglog/internal/sharding"
+
 // Store is the store of a recorder. Tests delay it, break it and count its calls.
 type Store = store
 
@@ -19,7 +21,9 @@ func ChangesOf(logs ...Log) []Change {
 type RecordedLogs = recordedLogs
 
 // NewStore returns the store of a database, in UTC.
-func NewStore(db database) Store { return newSQLStore(db, Config{}.withDefaults().Zone) }
+func NewStore(db database, shards *sharding.Shards) Store {
+	return newStore(db, Config{Shards: shards}.withDefaults())
+}
 
 // NewRecorderOf returns a recorder that uses a store.
 func NewRecorderOf(store Store, config Config) *Recorder {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"learninglog/command"
+	"learninglog/internal/pgtest"
 )
 
 // heldStore is a store whose writes wait for permits.
@@ -29,8 +30,9 @@ type heldStore struct {
 	broken, lost bool  // breaks the connection before or after the next write
 }
 
-func holdAt(pool *pgxpool.Pool) *heldStore {
-	return &heldStore{Store: command.NewStore(pool), permits: make(chan struct{}, 100)}
+func holdAt(t testing.TB, pool *pgxpool.Pool) *heldStore {
+	t.Helper()
+	return &heldStore{Store: command.NewStore(pool, pgtest.Shards(t, pool)), permits: make(chan struct{}, 100)}
 }
 
 // let permits that many writes.

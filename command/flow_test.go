@@ -16,7 +16,7 @@ const maxBatch, leastTurn, mostTurn = 60, 20, 30
 func TestCallersTakeTurnsInALane(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	store := holdAt(pool)
+	store := holdAt(t, pool)
 	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1, MaxBatch: maxBatch})
 	first := submitWith(from(t.Context(), 1), recorder, newLog(1, today))
 	store.waitForExecutions(t, 1)
@@ -48,7 +48,7 @@ func TestLargeCallsTakeSmallTurnsBesideSmallOnes(t *testing.T) {
 	t.Parallel()
 	const size = 1000
 	pool := pgtest.Pool(t)
-	store := holdAt(pool)
+	store := holdAt(t, pool)
 	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1, MaxBatch: maxBatch})
 	first := submit(recorder, newLog(1, today))
 	store.waitForExecutions(t, 1)
@@ -68,7 +68,7 @@ func TestLargeCallsTakeSmallTurnsBesideSmallOnes(t *testing.T) {
 func TestALoneLargeCallIsWrittenInLargeTurns(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	store := holdAt(pool)
+	store := holdAt(t, pool)
 	store.release()
 	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
 
@@ -83,7 +83,7 @@ func TestEveryFlowHasItsTurnSoon(t *testing.T) {
 	t.Parallel()
 	const callers = 30
 	pool := pgtest.Pool(t)
-	store := holdAt(pool)
+	store := holdAt(t, pool)
 	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1, MaxBatch: 10})
 	first := submit(recorder, newLog(1, today))
 	store.waitForExecutions(t, 1)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"learninglog/internal/caller"
+	"learninglog/internal/sharding"
 )
 
 // group implements group commit: logs that are submitted at the same time are
@@ -20,9 +21,10 @@ import (
 type group struct {
 	admission *admission
 	lanes     []*lane
-	// lookups is the lane of logs that are probably recorded. Those that aren't go on to
-	// the other lanes.
-	lookups  *lane
+	// lookups are the lanes of logs that are probably recorded: one for each shard, as a
+	// look-up goes to one node, too. Those that aren't go on to the other lanes.
+	lookups  []*lane
+	shards   *sharding.Shards
 	known    *known
 	seed     maphash.Seed // for the hashes that assign users to lanes
 	observer Observer
@@ -33,6 +35,7 @@ func newGroup(store store, config Config) *group {
 	ctx, abort := context.WithCancel(context.Background())
 	g := &group{
 		admission: newAdmission(config.MaxWaiting),
+		shards:    config.Shards,
 		known:     newKnown(),
 		seed:      maphash.MakeSeed(),
 		observer:  config.Observer,
@@ -54,16 +57,24 @@ func newGroup(store store, config Config) *group {
 			flows: newFlows(),
 		}
 	}
-	for range config.Lanes {
+	lanes := config.Lanes
+	if config.Shards != nil {
+		lanes = config.Shards.Count()
+	}
+	writing := make(chan struct{}, config.Lanes)
+	for range lanes {
 		aside := newAsides(func() *lane {
 			return newLane(func(ctx context.Context, b *batch) { writer.write(ctx, b, 0) })
 		})
 		l := newLane(func(ctx context.Context, b *batch) { writer.write(ctx, b, aside.room()) })
-		l.aside, l.passOn = aside, aside.take
+		l.aside, l.passOn, l.writing = aside, aside.take, writing
 		g.lanes = append(g.lanes, l)
 	}
-	g.lookups = newLane(writer.lookUp)
-	g.lookups.passOn = g.divide
+	for range config.Shards.Count() {
+		l := newLane(writer.lookUp)
+		l.passOn = func(s *submission, logs []*submittedLog) { divide(s, logs, g.laneOf) }
+		g.lookups = append(g.lookups, l)
+	}
 	return g
 }
 
@@ -95,9 +106,9 @@ func (g *group) submit(s *submission, changes []change) {
 		logs[i] = &s.logs[i]
 	}
 	if g.lookRecorded(changes) {
-		g.lookups.push(&share{submission: s, logs: logs})
+		divide(s, logs, func(user uuid.UUID) *lane { return g.lookups[g.shards.Of(user)] })
 	} else {
-		g.divide(s, logs)
+		divide(s, logs, g.laneOf)
 	}
 }
 
@@ -110,10 +121,10 @@ func (g *group) lookRecorded(changes []change) bool {
 
 // divide queues logs of a submission in the lanes of their users. Logs with the same key
 // go to the same lane, and keep their order.
-func (g *group) divide(s *submission, logs []*submittedLog) {
+func divide(s *submission, logs []*submittedLog, laneOf func(user uuid.UUID) *lane) {
 	shares := make(map[*lane]*share)
 	for _, log := range logs {
-		l := g.laneOf(log.UserID)
+		l := laneOf(log.UserID)
 		if shares[l] == nil {
 			shares[l] = &share{submission: s}
 		}
@@ -124,10 +135,14 @@ func (g *group) divide(s *submission, logs []*submittedLog) {
 	}
 }
 
-// laneOf spreads users evenly by hashing their ids. Parts of an id may be equal for
-// all users: in some kinds of UUID, everything but the time is. Clients may also
-// choose ids freely.
+// laneOf assigns users to lanes: by their shard, if the tables are distributed, so that a
+// batch is of one shard. Otherwise it spreads users evenly by hashing their ids. Parts of
+// an id may be equal for all users: in some kinds of UUID, everything but the time is.
+// Clients may also choose ids freely.
 func (g *group) laneOf(user uuid.UUID) *lane {
+	if g.shards != nil {
+		return g.lanes[g.shards.Of(user)]
+	}
 	return g.lanes[maphash.Bytes(g.seed, user[:])%uint64(len(g.lanes))]
 }
 
@@ -140,7 +155,10 @@ func (g *group) backlog() time.Duration {
 	for _, lane := range g.lanes {
 		longest = max(longest, lane.backlog())
 	}
-	return min(max(longest, g.lookups.backlog()), most)
+	for _, lane := range g.lookups {
+		longest = max(longest, lane.backlog())
+	}
+	return min(longest, most)
 }
 
 // close stops accepting calls, and returns when everything that was accepted is

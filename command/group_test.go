@@ -18,10 +18,10 @@ func TestRecordsAtTheSameTimeShareAnExecution(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
 	known := newLog(12, today)
-	record(t, newRecorder(pool), known)
+	record(t, newRecorder(t, pool), known)
 	reused := known
 	reused.WordCount++
-	store := holdAt(pool)
+	store := holdAt(t, pool)
 	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
 	first := submit(recorder, newLog(1, today))
 	store.waitForExecutions(t, 1)
@@ -76,7 +76,7 @@ func TestALoneRecordWaitsForNoTimer(t *testing.T) {
 func TestUsersWhoseIDsEndAlikeAreDividedAmongTheLanes(t *testing.T) {
 	t.Parallel()
 	const users, lanes = 100, 3
-	store := holdAt(pgtest.Pool(t))
+	store := holdAt(t, pgtest.Pool(t))
 	recorder := command.NewRecorderOf(store, command.Config{Lanes: lanes})
 	end := uuid.New()
 	var calls []*call
@@ -97,7 +97,7 @@ func TestUsersWhoseIDsEndAlikeAreDividedAmongTheLanes(t *testing.T) {
 func TestWithAMaxBatchOfOneEveryCallHasACommitOfItsOwn(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	store := holdAt(pool)
+	store := holdAt(t, pool)
 	recorder := command.NewRecorderOf(store, command.Config{MaxBatch: 1, Lanes: 1})
 	calls := []*call{submit(recorder, newLog(1, today))}
 	store.waitForExecutions(t, 1)
@@ -122,7 +122,7 @@ func TestWithAMaxBatchOfOneTheLanesSayHowManyCallsAreUnderWay(t *testing.T) {
 	t.Parallel()
 	const callers, lanes = 100, 3
 	pool := pgtest.Pool(t)
-	store := holdAt(pool)
+	store := holdAt(t, pool)
 	recorder := command.NewRecorderOf(store, command.Config{MaxBatch: 1, Lanes: lanes, MaxWaiting: callers})
 	var calls []*call
 	for i := range callers {
@@ -159,8 +159,11 @@ func TestTheSameRequestIDFromTwoCallersInOneExecution(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
+			if !test.shown {
+				needSharedIDs(t)
+			}
 			pool := pgtest.Pool(t)
-			store := holdAt(pool)
+			store := holdAt(t, pool)
 			recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
 			submit(recorder, newLog(1, today))
 			store.waitForExecutions(t, 1)

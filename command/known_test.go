@@ -18,14 +18,15 @@ import (
 )
 
 // newObserved returns a recorder, and what it observes.
-func newObserved(pool *pgxpool.Pool) (*command.Recorder, *tally) {
+func newObserved(t testing.TB, pool *pgxpool.Pool) (*command.Recorder, *tally) {
+	t.Helper()
 	heard := new(tally)
-	return command.NewRecorder(pool, command.Config{Observer: heard}), heard
+	return command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Observer: heard}), heard
 }
 
 func TestALogThatIsSentAgainIsLookedUpInsteadOfWritten(t *testing.T) {
 	t.Parallel()
-	store := holdAt(pgtest.Pool(t))
+	store := holdAt(t, pgtest.Pool(t))
 	store.release()
 	heard := new(tally)
 	recorder := command.NewRecorderOf(store, command.Config{Observer: heard})
@@ -60,12 +61,12 @@ func TestWhatIsKnownOfALogChangesNoOutcome(t *testing.T) {
 		"as voided":    {nothing, func(log command.Log) command.Log { log.VoidedAt = log.Timestamp; return log }, command.RequestIDReused},
 		"as replacing": {nothing, func(log command.Log) command.Log { log.Replaces = uuid.New(); return log }, command.RequestIDReused},
 		"voided": {func(pool *pgxpool.Pool, log command.Log) {
-			void(t, newRecorder(pool), log)
+			void(t, newRecorder(t, pool), log)
 		}, unchanged, command.Voided},
 		"replaced": {func(pool *pgxpool.Pool, log command.Log) {
 			other := log
 			other.RequestID, other.Replaces = uuid.New(), log.RequestID
-			record(t, newRecorder(pool), other)
+			record(t, newRecorder(t, pool), other)
 		}, unchanged, command.Voided},
 		"re-zoned": {func(pool *pgxpool.Pool, log command.Log) {
 			_, err := pool.Exec(context.Background(), `UPDATE learning_log SET utc_offset = 60 WHERE request_id = $1`, log.RequestID)
@@ -75,13 +76,16 @@ func TestWhatIsKnownOfALogChangesNoOutcome(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			pool := pgtest.Pool(t)
-			recorder, _ := newObserved(pool)
+			recorder, _ := newObserved(t, pool)
 			log := newLog(12, today)
+			again := test.again(log)
+			if again.UserID != log.UserID {
+				needSharedIDs(t)
+			}
 			record(t, recorder, log)
 			test.meanwhile(pool, log)
-			again := test.again(log)
 
-			known, unknown := record(t, recorder, again)[0], record(t, newRecorder(pool), again)[0]
+			known, unknown := record(t, recorder, again)[0], record(t, newRecorder(t, pool), again)[0]
 
 			assert.Equal(t, test.status, known.Status)
 			assert.Equal(t, unknown, known)
@@ -96,8 +100,8 @@ func TestALogThatAnotherReplicaHasVoidedIsNeverAlreadyRecorded(t *testing.T) {
 	t.Parallel()
 	const learners, rounds = 8, 25
 	pool := pgtest.Pool(t)
-	here, heard := newObserved(pool)
-	there := newRecorder(pool)
+	here, heard := newObserved(t, pool)
+	there := newRecorder(t, pool)
 	var all sync.WaitGroup
 	for range learners {
 		all.Go(func() {
@@ -121,7 +125,7 @@ func TestALogThatAnotherReplicaHasVoidedIsNeverAlreadyRecorded(t *testing.T) {
 func TestALogThatIsKnownAndNotInTheDatabaseIsRecorded(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder, heard := newObserved(pool)
+	recorder, heard := newObserved(t, pool)
 	log := newLog(12, today)
 	record(t, recorder, log)
 	_, err := pool.Exec(t.Context(), `TRUNCATE learning_log, learning_log_aggregates`)
@@ -139,7 +143,7 @@ func TestALogThatIsKnownAndNotInTheDatabaseIsRecorded(t *testing.T) {
 func TestWhatIsHeardChangesNoOutcome(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder, heard := newObserved(pool)
+	recorder, heard := newObserved(t, pool)
 	log, other := newLog(12, today), newLog(30, today)
 	repeated := log
 	repeated.WordCount++
@@ -157,8 +161,8 @@ func TestWhatIsHeardChangesNoOutcome(t *testing.T) {
 func TestAReplicaLooksUpWhatAnotherHasRecorded(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	there, heard := newObserved(pool)
-	here := command.NewRecorder(pool, command.Config{Peers: peer{there}})
+	there, heard := newObserved(t, pool)
+	here := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Peers: peer{there}})
 	log := newLog(12, today)
 	first := record(t, here, log)[0]
 
@@ -176,8 +180,9 @@ func (p peer) Tell(recorded []uint64) { p.Hear(recorded) }
 // Nothing is told of logs that are not in the database.
 func TestOnlyWhatIsInTheDatabaseIsTold(t *testing.T) {
 	t.Parallel()
+	needSharedIDs(t)
 	pool := pgtest.Pool(t)
-	store := holdAt(pool)
+	store := holdAt(t, pool)
 	store.release()
 	told := new(told)
 	recorder := command.NewRecorderOf(store, command.Config{Peers: told})
@@ -206,7 +211,7 @@ func (p *told) Tell(recorded []uint64) {
 func TestALogThatWasForgottenIsAlreadyRecordedAllTheSame(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder, heard := newObserved(pool)
+	recorder, heard := newObserved(t, pool)
 	log := newLog(12, today)
 	record(t, recorder, log)
 	const other = 1 << 63
@@ -255,7 +260,7 @@ func (s *brittleStore) Find(ctx context.Context, keys []command.Key) (command.Re
 func TestALogThatCanNotBeLookedUpIsWritten(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	store := &brittleStore{Store: command.NewStore(pool)}
+	store := &brittleStore{Store: command.NewStore(pool, pgtest.Shards(t, pool))}
 	heard := new(tally)
 	recorder := command.NewRecorderOf(store, command.Config{Observer: heard})
 	log := newLog(12, today)
@@ -272,7 +277,8 @@ func TestALogThatCanNotBeLookedUpIsWritten(t *testing.T) {
 
 func TestAPanicInALookUpFailsItsLogsAlone(t *testing.T) {
 	t.Parallel()
-	store := &brittleStore{Store: command.NewStore(pgtest.Pool(t))}
+	pool := pgtest.Pool(t)
+	store := &brittleStore{Store: command.NewStore(pool, pgtest.Shards(t, pool))}
 	recorder := command.NewRecorderOf(store, command.Config{})
 	log := newLog(12, today)
 	record(t, recorder, log)
@@ -287,7 +293,7 @@ func TestAPanicInALookUpFailsItsLogsAlone(t *testing.T) {
 func TestALargeCallOfWhichSomeLogsAreKnownHasAllItsOutcomes(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder, heard := newObserved(pool)
+	recorder, heard := newObserved(t, pool)
 	logs := newLogs(5000)
 	users := newIDs(50)
 	for i := range logs {
@@ -320,11 +326,12 @@ func TestAStormOfRetriesCountsEveryLogOnce(t *testing.T) {
 	url := pgtest.URL(t)
 	var replicas []*command.Recorder
 	for range 2 {
-		others := command.Config{}
+		pool := pgtest.Open(t, url)
+		others := command.Config{Shards: pgtest.Shards(t, pool)}
 		if len(replicas) > 0 {
 			others.Peers = peer{replicas[0]}
 		}
-		replicas = append(replicas, command.NewRecorder(pgtest.Open(t, url), others))
+		replicas = append(replicas, command.NewRecorder(pool, others))
 	}
 	posted := newLogs(logs)
 	users := newIDs(5)

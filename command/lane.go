@@ -30,6 +30,9 @@ type lane struct {
 	// lane, which calls whenIdle instead, and in the lane of look-ups.
 	aside    *asides
 	whenIdle func()
+	// writing has room for the lanes that may write at the same time. It is nil if that
+	// isn't limited.
+	writing chan struct{}
 
 	mu        sync.Mutex
 	flows     flows
@@ -77,13 +80,34 @@ func (l *lane) run() {
 
 // work writes batches until nothing is left to write.
 func (l *lane) work() {
-	for next := l.take(); next != nil; next = l.take() {
-		l.write(next)
-		l.settle(next)
+	for l.writeNext() {
 	}
 	if l.whenIdle != nil {
 		l.whenIdle()
 	}
+}
+
+// writeNext writes a batch, or returns false if there is none. What comes while the lane
+// waits for its turn to write is in that batch.
+func (l *lane) writeNext() bool {
+	next := l.takeAndWrite()
+	if next == nil {
+		return false
+	}
+	l.settle(next)
+	return true
+}
+
+func (l *lane) takeAndWrite() *batch {
+	if l.writing != nil {
+		l.writing <- struct{}{}
+		defer func() { <-l.writing }()
+	}
+	next := l.take()
+	if next != nil {
+		l.write(next)
+	}
+	return next
 }
 
 func (l *lane) working() bool {

@@ -16,7 +16,7 @@ func TestASingleRecordPassesABigCall(t *testing.T) {
 	t.Parallel()
 	const size, few = 10_000, 3
 	pool := pgtest.Pool(t)
-	store := holdAt(pool)
+	store := holdAt(t, pool)
 	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
 	big := submit(recorder, newLogs(size)...)
 	store.waitForExecutions(t, 1)
@@ -39,7 +39,7 @@ func TestOfARequestIDThatABigCallRepeatsTheFirstWins(t *testing.T) {
 	t.Parallel()
 	const distinct, repetitions = 1100, 3
 	pool := pgtest.Pool(t)
-	recorder := command.NewRecorder(pool, command.Config{Lanes: 4})
+	recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Lanes: 4})
 	for range 3 {
 		var calls []*call
 		for i := range 3 { // at the same time, so that all lanes are busy

@@ -69,7 +69,8 @@ func (y *tally) soFar() map[command.Status]int {
 func TestObserverHearsOfEveryLogOnce(t *testing.T) {
 	t.Parallel()
 	heard := new(tally)
-	recorder := command.NewRecorder(pgtest.Pool(t), command.Config{Observer: heard, Lanes: 1})
+	pool := pgtest.Pool(t)
+	recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Observer: heard, Lanes: 1})
 	log, other := newLog(1, "2025-11-22T08:30:00Z"), newLog(2, "2025-11-22T08:30:00Z")
 	reused := log
 	reused.WordCount++

@@ -74,7 +74,7 @@ type Recorder struct {
 // NewRecorder returns a recorder that writes to db.
 func NewRecorder(db database, config Config) *Recorder {
 	config = config.withDefaults()
-	return newRecorder(newSQLStore(db, config.Zone), config)
+	return newRecorder(newStore(db, config), config)
 }
 
 func newRecorder(store store, config Config) *Recorder {

@@ -25,7 +25,7 @@ func TestRecordCountsALogInItsDayWeekAndMonth(t *testing.T) {
 	pool := pgtest.Pool(t)
 	log := newLog(12, "2026-11-22T23:59:59.9999999Z")
 
-	outcome := record(t, newRecorder(pool), log)[0]
+	outcome := record(t, newRecorder(t, pool), log)[0]
 
 	assert.Equal(t, command.Recorded, outcome.Status)
 	assert.Equal(t, log.RequestID, outcome.Log.RequestID)
@@ -73,8 +73,11 @@ func TestRecordOutcomes(t *testing.T) {
 		for _, together := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, in one batch: %t", test.name, together), func(t *testing.T) {
 				t.Parallel()
+				if test.second.UserID != log.UserID && test.second.RequestID == log.RequestID {
+					needSharedIDs(t)
+				}
 				pool := pgtest.Pool(t)
-				recorder := command.NewRecorder(pool, command.Config{Lanes: 1})
+				recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Lanes: 1})
 
 				var first, second command.Outcome
 				if together {
@@ -104,7 +107,7 @@ func TestRecordKeepsBadLogsFromTheirNeighbours(t *testing.T) {
 	repaired := bad
 	repaired.WordCount = 5
 
-	outcomes := record(t, newRecorder(pool), bad, good, repaired)
+	outcomes := record(t, newRecorder(t, pool), bad, good, repaired)
 
 	assert.Equal(t, []command.Status{command.Invalid, command.Recorded, command.Recorded}, statuses(outcomes),
 		"an invalid log doesn't use its request id up")
@@ -116,8 +119,9 @@ func TestRecordKeepsBadLogsFromTheirNeighbours(t *testing.T) {
 // Whether a log is a user's own doesn't depend on the other logs in the batch.
 func TestRecordJudgesEachLogByItsOwnUser(t *testing.T) {
 	t.Parallel()
+	needSharedIDs(t)
 	pool := pgtest.Pool(t)
-	recorder, log := newRecorder(pool), newLog(12, "2026-11-22T08:00:00Z")
+	recorder, log := newRecorder(t, pool), newLog(12, "2026-11-22T08:00:00Z")
 	record(t, recorder, log)
 	others := log
 	others.UserID = uuid.New()
@@ -132,6 +136,7 @@ func TestRecordJudgesEachLogByItsOwnUser(t *testing.T) {
 // Which log is recorded may depend on the lanes of the users.
 func TestRecordOfOneRequestIDForManyUsersRecordsOne(t *testing.T) {
 	t.Parallel()
+	needSharedIDs(t)
 	const users = 8
 	for _, test := range []struct {
 		name string
@@ -144,7 +149,7 @@ func TestRecordOfOneRequestIDForManyUsersRecordsOne(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			pool := pgtest.Pool(t)
-			recorder := command.NewRecorder(pool, command.Config{Lanes: 4})
+			recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Lanes: 4})
 			for range 20 {
 				logs := newLogs(users)
 				for i := range logs {
@@ -183,7 +188,7 @@ func TestRecordOfATimestampThatIsLeftOut(t *testing.T) {
 	log := newLog(12, "2026-11-22T08:00:00Z")
 	log.Timestamp = time.Time{}
 
-	outcome := record(t, newRecorder(pool), log)[0]
+	outcome := record(t, newRecorder(t, pool), log)[0]
 
 	assert.WithinDuration(t, time.Now(), outcome.Log.Timestamp, time.Minute)
 	assert.Equal(t, outcome.Log.RecordedAt, outcome.Log.Timestamp, "it is the time of recording, by the clock of the database")
@@ -191,7 +196,7 @@ func TestRecordOfATimestampThatIsLeftOut(t *testing.T) {
 
 func TestRecordOfNothing(t *testing.T) {
 	t.Parallel()
-	assert.Empty(t, record(t, newRecorder(pgtest.Pool(t))))
+	assert.Empty(t, record(t, newRecorder(t, pgtest.Pool(t))))
 }
 
 func TestRecordFailsAsAWhole(t *testing.T) {
@@ -200,7 +205,7 @@ func TestRecordFailsAsAWhole(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 
-	outcome := newRecorder(pool).Record(ctx, []command.Log{newLog(1, "2026-11-22T08:00:00Z")})[0]
+	outcome := newRecorder(t, pool).Record(ctx, []command.Log{newLog(1, "2026-11-22T08:00:00Z")})[0]
 
 	assert.Equal(t, command.Failed, outcome.Status)
 	require.ErrorIs(t, outcome.Err, context.Canceled)
@@ -209,7 +214,7 @@ func TestRecordFailsAsAWhole(t *testing.T) {
 func TestRecordOfTheSameLogAtTheSameTime(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder, log := newRecorder(pool), newLog(12, "2026-11-22T08:00:00Z")
+	recorder, log := newRecorder(t, pool), newLog(12, "2026-11-22T08:00:00Z")
 	got := make([]command.Status, 16)
 	var clients sync.WaitGroup
 	for i := range got {
@@ -230,7 +235,7 @@ func TestRecordOfTheSameLogAtTheSameTime(t *testing.T) {
 func TestRecordOfOverlappingBatches(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder := newRecorder(pool)
+	recorder := newRecorder(t, pool)
 	users := []uuid.UUID{uuid.New(), uuid.New(), uuid.New()}
 	for round := range 15 {
 		common := make([]command.Log, 60)
@@ -279,8 +284,9 @@ func TestRecordOfOverlappingBatches(t *testing.T) {
 // lane, so that the model also holds if users reuse each other's request ids.
 func TestRecordFollowsItsModel(t *testing.T) {
 	t.Parallel()
+	needSharedIDs(t)
 	pool := pgtest.Pool(t)
-	recorder := command.NewRecorder(pool, command.Config{Lanes: 1})
+	recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Lanes: 1})
 	var run uint32
 	rapid.Check(t, func(t *rapid.T) {
 		// A few ids and users that only this run uses, so that they collide.

@@ -18,6 +18,16 @@ import (
 // database is the part of a pgx pool or connection that recording uses.
 type database interface {
 	Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error)
+	BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error)
+}
+
+// newStore returns the store of a database, whose tables are distributed if there are
+// shards.
+func newStore(db database, config Config) store {
+	if config.Shards != nil {
+		return &shardStore{db: db, zone: config.Zone}
+	}
+	return newSQLStore(db, config.Zone)
 }
 
 // sqlStore is a [store] in PostgreSQL.

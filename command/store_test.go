@@ -2,6 +2,7 @@ package command_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -20,7 +21,9 @@ import (
 
 func TestOfAStatementsLogsWithOneRequestIDTheFirstIsRecorded(t *testing.T) {
 	t.Parallel()
-	store := command.NewStore(pgtest.Pool(t))
+	needSharedIDs(t)
+	pool := pgtest.Pool(t)
+	store := command.NewStore(pool, pgtest.Shards(t, pool))
 	logs := newLogs(6)
 	slices.SortFunc(logs, func(a, b command.Log) int { return strings.Compare(a.UserID.String(), b.UserID.String()) })
 	for range 2 {
@@ -45,7 +48,8 @@ func TestOfAStatementsLogsWithOneRequestIDTheFirstIsRecorded(t *testing.T) {
 
 func TestFindTellsTheLogsOfUsersApart(t *testing.T) {
 	t.Parallel()
-	store := command.NewStore(pgtest.Pool(t))
+	pool := pgtest.Pool(t)
+	store := command.NewStore(pool, pgtest.Shards(t, pool))
 	logs := newLogs(2)
 	inserted, err := store.Write(t.Context(), command.ChangesOf(logs...), 0)
 	require.NoError(t, err)
@@ -76,6 +80,10 @@ func TestRowsThatCameBeforeARefusalAreNotRecorded(t *testing.T) {
 // refusesLate is a database that refuses the first statement after it has returned
 // rows. Later it reports that all request ids belong to another user.
 type refusesLate struct{ queries int }
+
+func (*refusesLate) BeginTx(context.Context, pgx.TxOptions) (pgx.Tx, error) {
+	return nil, errors.New("its tables aren't distributed")
+}
 
 func (d *refusesLate) Query(_ context.Context, _ string, arguments ...any) (pgx.Rows, error) {
 	d.queries++

@@ -18,7 +18,7 @@ import (
 func TestVoidUncountsALog(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder := newRecorder(pool)
+	recorder := newRecorder(t, pool)
 	kept, taken := newLog(12, today), newLog(30, today)
 	taken.UserID = kept.UserID
 	record(t, recorder, kept, taken)
@@ -35,7 +35,7 @@ func TestVoidUncountsALog(t *testing.T) {
 func TestAVoidedLogStaysVoided(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder, log := newRecorder(pool), newLog(12, today)
+	recorder, log := newRecorder(t, pool), newLog(12, today)
 	record(t, recorder, log)
 	first := void(t, recorder, log)[0]
 
@@ -57,7 +57,7 @@ func TestAVoidedLogStaysVoided(t *testing.T) {
 func TestVoidOfALogThatThereIsNot(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder, log := newRecorder(pool), newLog(12, today)
+	recorder, log := newRecorder(t, pool), newLog(12, today)
 	record(t, recorder, log)
 	others := log
 	others.UserID = uuid.New()
@@ -73,7 +73,7 @@ func TestVoidOfALogThatThereIsNot(t *testing.T) {
 func TestVoidOfTheSameLogTwiceInOneCall(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder, log := newRecorder(pool), newLog(12, today)
+	recorder, log := newRecorder(t, pool), newLog(12, today)
 	record(t, recorder, log)
 
 	outcomes := void(t, recorder, log, log)
@@ -155,8 +155,11 @@ func TestReplace(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
+			if test.log.RequestID == foreign.RequestID {
+				needSharedIDs(t)
+			}
 			pool := pgtest.Pool(t)
-			recorder := newRecorder(pool)
+			recorder := newRecorder(t, pool)
 			record(t, recorder, append([]command.Log{old}, test.before...)...)
 			void(t, recorder, test.voided...)
 
@@ -173,7 +176,7 @@ func TestReplace(t *testing.T) {
 func TestReplacementsInOneCallFollowEachOther(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder := newRecorder(pool)
+	recorder := newRecorder(t, pool)
 	logs := newLogs(5)
 	for i := range logs {
 		logs[i].UserID, logs[i].WordCount = logs[0].UserID, 10+i
@@ -195,7 +198,7 @@ func TestReplacementsInOneCallFollowEachOther(t *testing.T) {
 func TestALogMovesToTheDateOfItsReplacement(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder := newRecorder(pool)
+	recorder := newRecorder(t, pool)
 	wrong := newLog(12, "2024-01-09T14:00:00Z")
 	right := wrong
 	right.RequestID, right.Replaces, right.Zone = uuid.New(), wrong.RequestID, time.FixedZone("", 11*60*60)
@@ -217,7 +220,7 @@ func TestVoidsAndRetriesOnReplicas(t *testing.T) {
 	pool := pgtest.Open(t, url)
 	recorders := make([]*command.Recorder, replicas)
 	for i := range recorders {
-		recorders[i] = newRecorder(pgtest.Open(t, url))
+		recorders[i] = newRecorder(t, pgtest.Open(t, url))
 	}
 	users := newIDs(3)
 	for range rounds {
@@ -293,7 +296,7 @@ func targets(logs ...command.Log) []command.Target {
 func TestALogIsRecordedAsVoided(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder := newRecorder(pool)
+	recorder := newRecorder(t, pool)
 	carried, counted := newLog(12, today), newLog(7, today)
 	counted.UserID = carried.UserID
 	carried.VoidedAt = instant("2026-11-22T09:00:00Z")
@@ -320,10 +323,10 @@ func TestALogIsRecordedAsVoided(t *testing.T) {
 func TestEqualVoidsShareACommit(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder, log := newRecorder(pool), newLog(12, today)
+	recorder, log := newRecorder(t, pool), newLog(12, today)
 	record(t, recorder, log)
 	observed := &tally{}
-	eager := command.NewRecorder(pool, command.Config{Observer: observed})
+	eager := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Observer: observed})
 
 	outcomes := void(t, eager, slices.Repeat([]command.Log{log}, 500)...)
 
@@ -336,7 +339,7 @@ func TestEqualVoidsShareACommit(t *testing.T) {
 func TestALogThatWasTakenBackReplacesNothing(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder, old := newRecorder(pool), newLog(12, today)
+	recorder, old := newRecorder(t, pool), newLog(12, today)
 	record(t, recorder, old)
 	carried := newLog(7, today)
 	carried.UserID, carried.Replaces, carried.VoidedAt = old.UserID, old.RequestID, instant("2026-11-22T09:00:00Z")

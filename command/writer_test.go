@@ -27,7 +27,7 @@ func TestALogThatTheDatabaseRefusesFailsAlone(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
 	full := newLog(1, today)
-	record(t, newRecorder(pool), full)
+	record(t, newRecorder(t, pool), full)
 	_, err := pool.Exec(t.Context(), `
 		UPDATE learning_log_aggregates SET total_word_count = 9223372036854775807 WHERE granularity = 'day'`)
 	require.NoError(t, err)
@@ -38,7 +38,7 @@ func TestALogThatTheDatabaseRefusesFailsAlone(t *testing.T) {
 	}
 	ofAnotherDay := ofFullDay()
 	ofAnotherDay.Timestamp = ofAnotherDay.Timestamp.AddDate(0, 0, -1)
-	store := holdAt(pool)
+	store := holdAt(t, pool)
 	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
 	blocker := submit(recorder, newLog(1, today))
 	store.waitForExecutions(t, 1)
@@ -86,7 +86,7 @@ func TestABrokenConnectionFailsEveryCallerOfItsExecution(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			pool := pgtest.Pool(t)
-			store := holdAt(pool)
+			store := holdAt(t, pool)
 			recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
 			blocker := submit(recorder, newLog(1, today))
 			store.waitForExecutions(t, 1)
@@ -128,9 +128,9 @@ func TestADeadlockIsTriedAgain(t *testing.T) {
 		logs[0].UserID, logs[1].UserID = users[0], users[1]
 		return logs
 	}
-	record(t, newRecorder(pool), logs()...)
+	record(t, newRecorder(t, pool), logs()...)
 	observed := new(observer)
-	recorder := command.NewRecorder(pool, command.Config{Observer: observed, Lanes: 1})
+	recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Observer: observed, Lanes: 1})
 	rounds := 0
 	// Either of the two transactions in the deadlock may be the one that is
 	// cancelled.
@@ -156,7 +156,7 @@ func TestASerializationFailureIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
 	log := newLog(12, today)
-	record(t, newRecorder(pool), log)
+	record(t, newRecorder(t, pool), log)
 	observed := new(observer)
 	recorder := command.NewRecorder(repeatableRead(t, pool), command.Config{Observer: observed})
 	other := begin(t, pool)
@@ -239,7 +239,7 @@ func repeatableRead(t *testing.T, pool *pgxpool.Pool) *pgxpool.Pool {
 func TestAPanicFailsABatchAndNothingElse(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	store := &explodingStore{Store: command.NewStore(pool)}
+	store := &explodingStore{Store: command.NewStore(pool, pgtest.Shards(t, pool))}
 	var log bytes.Buffer
 	heard := new(tally)
 	recorder := command.NewRecorderOf(store, command.Config{
@@ -266,7 +266,8 @@ func TestARecorderThatCantGoOnSaysSoAndCanBeClosed(t *testing.T) {
 	broken := make(chan error, 1)
 	observer := &explodingObserver{}
 	recorder := command.NewRecorder(pool, command.Config{
-		Lanes: 1, Observer: observer, Broken: func(err error) { broken <- err },
+		Shards: pgtest.Shards(t, pool),
+		Lanes:  1, Observer: observer, Broken: func(err error) { broken <- err },
 	})
 	gone, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -88,11 +88,11 @@ func (r *Reader) ActiveUsers(ctx context.Context, now time.Time, limit int) (use
 
 // HasLogs reports whether there is any log.
 func (r *Reader) HasLogs(ctx context.Context) (bool, error) {
-	const query = `SELECT EXISTS (SELECT FROM learning_log)`
-	one := func(rows pgx.Rows) (bool, error) { return pgx.CollectExactlyOneRow(rows, pgx.RowTo[bool]) }
-	has, err := retry.Read(ctx, r.pool, one, query)
+	const query = `SELECT 1 FROM learning_log LIMIT 1` // distributed tables can't be asked whether there EXISTS any
+	all := func(rows pgx.Rows) ([]int, error) { return pgx.CollectRows(rows, pgx.RowTo[int]) }
+	found, err := retry.Read(ctx, r.pool, all, query)
 	if err != nil {
 		return false, fmt.Errorf("looking for logs: %w", err)
 	}
-	return has, nil
+	return len(found) > 0, nil
 }

@@ -36,17 +36,18 @@ var (
 )
 
 type commandLine struct {
-	Serve   serveCommand   `cmd:"" help:"Run the service."`
-	Migrate migrateCommand `cmd:"" help:"Bring the database's tables to this version, or remove them."`
-	Import  importCommand  `cmd:"" help:"Import learning logs from a file, through a running service. Exits with 1 where some were rejected."`
-	Void    voidCommand    `cmd:"" help:"Take learning logs back, through a running service. Exits with 1 where some were unknown."`
-	Rebuild rebuildCommand `cmd:"" help:"Repair the rollups while the service goes on; watch, cancel or list rebuilds."`
-	Rezone  rezoneCommand  `cmd:"" help:"Give logs that were recorded without a zone the days of another one."`
-	Verify  verifyCommand  `cmd:"" help:"Compare the rollups with the logs. Exits with 1 where they differ."`
-	Key     keyCommand     `cmd:"" help:"Create, list, rotate and revoke the keys with which programs say who they are."`
-	Health  healthCommand  `cmd:"" help:"Ask a running service whether it is ready, as a container's health check does."`
-	OpenAPI openAPICommand `cmd:"" name:"openapi" help:"Print the OpenAPI document."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve      serveCommand      `cmd:"" help:"Run the service."`
+	Migrate    migrateCommand    `cmd:"" help:"Bring the database's tables to this version, or remove them."`
+	Distribute distributeCommand `cmd:"" help:"Distribute the tables over the nodes of a Citus cluster, while no service runs."`
+	Import     importCommand     `cmd:"" help:"Import learning logs from a file, through a running service. Exits with 1 where some were rejected."`
+	Void       voidCommand       `cmd:"" help:"Take learning logs back, through a running service. Exits with 1 where some were unknown."`
+	Rebuild    rebuildCommand    `cmd:"" help:"Repair the rollups while the service goes on; watch, cancel or list rebuilds."`
+	Rezone     rezoneCommand     `cmd:"" help:"Give logs that were recorded without a zone the days of another one."`
+	Verify     verifyCommand     `cmd:"" help:"Compare the rollups with the logs. Exits with 1 where they differ."`
+	Key        keyCommand        `cmd:"" help:"Create, list, rotate and revoke the keys with which programs say who they are."`
+	Health     healthCommand     `cmd:"" help:"Ask a running service whether it is ready, as a container's health check does."`
+	OpenAPI    openAPICommand    `cmd:"" name:"openapi" help:"Print the OpenAPI document."`
+	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
 func main() {

@@ -22,6 +22,7 @@ import (
 	"learninglog/internal/panics"
 	"learninglog/internal/postgres"
 	"learninglog/internal/problem"
+	"learninglog/internal/sharding"
 	"learninglog/internal/zones"
 	"learninglog/query"
 	"learninglog/rollup/rebuild"
@@ -178,14 +179,19 @@ func (s *service) startJobs(ctx context.Context) (err error) {
 	return nil
 }
 
-func (s *service) startRecorder(context.Context) error {
+func (s *service) startRecorder(ctx context.Context) error {
 	others, err := s.newPeers()
+	if err != nil {
+		return err
+	}
+	shards, err := sharding.Read(ctx, s.database.pool)
 	if err != nil {
 		return err
 	}
 	config := command.Config{
 		Limits:     s.flags.limits(),
 		Zone:       s.flags.TimeZone.location,
+		Shards:     shards,
 		MaxBatch:   s.flags.WriteBatch,
 		Lanes:      s.flags.WriteLanes,
 		MaxWaiting: s.flags.WriteQueue,

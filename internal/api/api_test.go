@@ -47,6 +47,8 @@ func (a away) Exec(context.Context, string, ...any) (pgconn.CommandTag, error) {
 
 func (a away) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, a.err }
 
+func (a away) BeginTx(context.Context, pgx.TxOptions) (pgx.Tx, error) { return nil, a.err }
+
 // nobody ignores all requests.
 type nobody struct{}
 

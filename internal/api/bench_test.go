@@ -64,7 +64,7 @@ func BenchmarkPost(b *testing.B) {
 }
 
 // instant is a database that records everything at once.
-type instant struct{}
+type instant struct{ away }
 
 func (instant) Query(_ context.Context, _ string, arguments ...any) (pgx.Rows, error) {
 	requestIDs, _ := arguments[0].(pgtype.FlatArray[pgtype.UUID])

@@ -252,7 +252,7 @@ func (s streamServer) connectAs(t *testing.T, who string) {
 
 func TestKeysHaveSharesOfTheirOwnInTheQueue(t *testing.T) {
 	t.Parallel()
-	database := stuck{make(chan struct{}, 100), make(chan struct{})}
+	database := stuck{queries: make(chan struct{}, 100), answers: make(chan struct{})}
 	config := newConfig(nil)
 	const room = 8
 	config.Recorder = command.NewRecorder(database, command.Config{Limits: config.Limits, Lanes: 1, MaxBatch: 1, MaxWaiting: room})

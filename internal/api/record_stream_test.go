@@ -185,7 +185,11 @@ func TestAStreamIsLoggedAndNamedLikeAnyRequest(t *testing.T) {
 
 // stuck is a database that answers only when it is told to, and then that it is
 // unavailable. It reports every query.
-type stuck struct{ queries, answers chan struct{} }
+type stuck struct {
+	away
+
+	queries, answers chan struct{}
+}
 
 func (s stuck) Query(ctx context.Context, _ string, _ ...any) (pgx.Rows, error) {
 	select {
@@ -201,7 +205,7 @@ func (s stuck) Query(ctx context.Context, _ string, _ ...any) (pgx.Rows, error) 
 
 func TestAStreamWaitsWhileTooManyLogsWaitToBeWritten(t *testing.T) {
 	t.Parallel()
-	database := stuck{make(chan struct{}), make(chan struct{})}
+	database := stuck{queries: make(chan struct{}), answers: make(chan struct{})}
 	counted := new(refusals)
 	recorder := command.NewRecorder(database, command.Config{Lanes: 1, MaxWaiting: 1, Observer: counted})
 	server := newStreamServerOf(t, recorder, time.Minute, asItIs)

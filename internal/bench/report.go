@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -79,6 +80,9 @@ func (s series) longest() string {
 }
 
 func spread(figures []float64, format string) string {
+	if slices.ContainsFunc(figures, math.IsNaN) {
+		return "not measured"
+	}
 	return fmt.Sprintf(format+" / "+format+" / "+format, slices.Min(figures), median(figures), slices.Max(figures))
 }
 

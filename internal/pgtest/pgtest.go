@@ -1,7 +1,8 @@
 // Package pgtest gives every test a PostgreSQL database of its own.
 //
 // A test binary uses one server, which is found or started when the first test needs
-// it: TEST_DATABASE_URL if that is set, else a container if a Docker engine answers,
+// it: TEST_CITUS_URL (a cluster, over which each database is distributed) or
+// TEST_DATABASE_URL if that is set, else a container if a Docker engine answers,
 // else the embedded server. Databases are copied from a migrated template, which
 // takes some ten milliseconds, so every test can run in parallel.
 package pgtest
@@ -34,7 +35,9 @@ type shared struct {
 	once sync.Once
 	err  error
 	// url is the address of a database from which others are created.
-	url      string
+	url string
+	// nodes are the same at all nodes of a cluster, or only url.
+	nodes    []string
 	template string
 	stop     func() error
 }
@@ -61,7 +64,11 @@ func URL(t testing.TB) string {
 	t.Helper()
 	server.once.Do(server.open)
 	require.NoError(t, server.err, "starting PostgreSQL for the tests")
-	return server.create(t, fmt.Sprintf("TEMPLATE %s STRATEGY file_copy", server.template))
+	strategy := "file_copy"
+	if Distributed() {
+		strategy = "wal_log" // without the checkpoints, for which all tests at all nodes would wait
+	}
+	return server.create(t, fmt.Sprintf("TEMPLATE %s STRATEGY %s", server.template, strategy))
 }
 
 // EmptyURL returns the address of a new database without tables.
@@ -116,15 +123,26 @@ func (e *exampleTB) end() {
 func (s *shared) open() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	if s.url, s.stop, s.err = startServer(ctx); s.err == nil {
-		s.err = s.createTemplate(ctx)
+	if s.url, s.stop, s.err = startServer(ctx); s.err != nil {
+		return
 	}
+	if s.nodes = []string{s.url}; Distributed() {
+		if s.nodes, s.err = readNodes(ctx, s.url); s.err != nil {
+			return
+		}
+	}
+	s.err = s.createTemplate(ctx)
 }
 
 func (s *shared) createTemplate(ctx context.Context) error {
 	s.template = uniqueName("template")
 	if err := s.execute(ctx, "CREATE DATABASE "+s.template); err != nil {
 		return err
+	}
+	if Distributed() {
+		if err := s.joinNodes(ctx); err != nil {
+			return err
+		}
 	}
 	pool, err := postgres.Open(ctx, withDatabase(s.url, s.template), 0, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -135,7 +153,11 @@ func (s *shared) createTemplate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return migrator.Up(ctx)
+	if err := migrator.Up(ctx); err != nil || !Distributed() {
+		return err
+	}
+	pool.Close()
+	return s.distributeTemplate(ctx)
 }
 
 func (s *shared) create(t testing.TB, options string) string {
@@ -144,19 +166,43 @@ func (s *shared) create(t testing.TB, options string) string {
 	name := uniqueName("test")
 	require.NoError(t, s.execute(ctx, "CREATE DATABASE "+name+" "+options))
 	t.Cleanup(func() {
-		require.NoError(t, s.execute(ctx, "DROP DATABASE "+name+" WITH (FORCE)"))
+		require.NoError(t, s.drop(ctx, name))
 	})
 	return withDatabase(s.url, name)
 }
 
-func (s *shared) execute(ctx context.Context, statement string) error {
-	connection, err := pgx.Connect(ctx, s.url)
+// drop drops a database, however many are connected to it.
+func (s *shared) drop(ctx context.Context, name string) error {
+	if Distributed() {
+		if err := s.execute(ctx, closeSQL(name)...); err != nil {
+			return err
+		}
+	}
+	return s.execute(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
+}
+
+// execute executes statements at all nodes.
+func (s *shared) execute(ctx context.Context, statements ...string) error {
+	for _, node := range s.nodes {
+		if err := executeAt(ctx, node, statements...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func executeAt(ctx context.Context, node string, statements ...string) error {
+	connection, err := pgx.Connect(ctx, node)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = connection.Close(ctx) }()
-	_, err = connection.Exec(ctx, statement)
-	return err
+	for _, statement := range statements {
+		if _, err := connection.Exec(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *shared) close() error {
@@ -165,7 +211,7 @@ func (s *shared) close() error {
 	}
 	var err error
 	if s.template != "" {
-		err = s.execute(context.Background(), "DROP DATABASE IF EXISTS "+s.template+" WITH (FORCE)")
+		err = s.drop(context.Background(), s.template)
 	}
 	return errors.Join(err, s.stop())
 }

@@ -1,6 +1,7 @@
 package pgtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ const Image = "postgres:18"
 
 // startServer returns the address of a server and a function that stops it.
 func startServer(ctx context.Context) (url string, stop func() error, err error) {
-	if url := os.Getenv("TEST_DATABASE_URL"); url != "" {
+	if url := cmp.Or(os.Getenv(clusterVariable), os.Getenv("TEST_DATABASE_URL")); url != "" {
 		return url, func() error { return nil }, nil
 	}
 	if dockerAnswers(ctx) {

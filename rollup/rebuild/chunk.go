@@ -56,15 +56,16 @@ type ChunkOptions struct {
 // holds it until tx ends. tx must be READ COMMITTED, because the snapshot of the
 // repair must be taken after the lock.
 func WorkChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, options ChunkOptions) (Chunk, error) {
-	if _, err := tx.Exec(ctx, plannerSQL); err != nil {
+	tables, err := prepare(ctx, tx)
+	if err != nil {
 		return Chunk{}, fmt.Errorf("preparing a chunk: %w", err)
 	}
 	options.MaxLogs, options.cutAt = part.maxLogs(options.MaxLogs), rollup.Month
-	users, rest, err := scope.cut(ctx, tx, part, options)
+	users, rest, err := scope.cut(ctx, tx, tables, part, options)
 	if err != nil {
 		return Chunk{}, fmt.Errorf("finding the logs of a chunk: %w", err)
 	}
-	found, err := compare(ctx, tx, users.truthSQL()+joinedSQL+findingsSQL, users.arguments(scope))
+	found, err := tables.compare(ctx, tx, users, users.arguments(scope))
 	if err != nil {
 		return Chunk{}, err
 	}
@@ -78,7 +79,7 @@ func WorkChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, options C
 	if len(found.wrong) == 0 || options.DryRun {
 		return chunk, nil
 	}
-	repaired, err := repair(ctx, tx, scope, users.wrongUsers(found))
+	repaired, err := repair(ctx, tx, tables, scope, users.wrongUsers(found))
 	chunk.Drifted, chunk.Examples = repaired.drifted, repaired.examples
 	return chunk, err
 }
@@ -94,32 +95,17 @@ func walked(found compared, users userRange) int64 {
 	return found.logs
 }
 
-// plannerSQL has effect until the transaction ends. A chunk is bounded, so it can be
-// compared in memory. JIT is off because compiling the statement takes longer than
-// running it.
-const plannerSQL = `SELECT set_config('work_mem', '128MB', true), set_config('jit', 'off', true)`
-
 // rebuildLock is the key of the advisory lock with which rebuilds take turns.
 const rebuildLock int64 = 0x6c6c_7265_6275_696c // "llrebuil"
 
 // repair compares the users with drift again, once it has the lock, and adds the
 // differences. Another rebuild may have repaired them before.
-func repair(ctx context.Context, tx pgx.Tx, scope Scope, wrong userRange) (compared, error) {
+func repair(ctx context.Context, tx pgx.Tx, tables layout, scope Scope, wrong userRange) (compared, error) {
 	// The lock needs a statement of its own, before the repair. Inside the repair,
 	// it would be taken after the snapshot, and two rebuilds would both add the same
 	// difference.
 	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, rebuildLock); err != nil {
 		return compared{}, fmt.Errorf("waiting for another rebuild's chunk: %w", err)
 	}
-	arguments := wrong.arguments(scope)
-	found, err := compare(ctx, tx, wrong.truthSQL()+groupedSQL+repairSQL()+findingsSQL, arguments)
-	if err != nil {
-		return compared{}, err
-	}
-	if found.empty {
-		if _, err := tx.Exec(ctx, wrong.sweepSQL(), arguments); err != nil {
-			return compared{}, fmt.Errorf("sweeping empty rows: %w", err)
-		}
-	}
-	return found, nil
+	return tables.repair(ctx, tx, wrong, scope)
 }

@@ -41,11 +41,16 @@ func (r userRange) truthSQL() string {
 	), rollup AS (
 	    SELECT user_id, granularity, period, total_word_count AS words, entry_count AS entries
 	    FROM learning_log_aggregates
-	    WHERE ` + r.usersSQL() + ` AND CASE granularity
-	        WHEN 'day' THEN period >= @day_first AND period < @day_end
-	        WHEN 'week' THEN period >= @week_first AND period < @week_end
-	        ELSE period >= @month_first AND period < @month_end END
+	    WHERE ` + r.usersSQL() + ` AND ` + inWindowSQL("granularity", "period") + `
 	)`
+}
+
+// inWindowSQL is a condition for the periods of the window, for each granularity.
+func inWindowSQL(granularity, period string) string {
+	return `CASE
+	    WHEN ` + granularity + ` = 'day' THEN ` + period + ` >= @day_first AND ` + period + ` < @day_end
+	    WHEN ` + granularity + ` = 'week' THEN ` + period + ` >= @week_first AND ` + period + ` < @week_end
+	    ELSE ` + period + ` >= @month_first AND ` + period + ` < @month_end END`
 }
 
 func (r userRange) usersSQL() string {
@@ -191,18 +196,23 @@ func compare(ctx context.Context, tx pgx.Tx, query string, arguments pgx.NamedAr
 			Was:         rollup.Sums{TotalWordCount: *was.words, EntryCount: *was.entries},
 			Is:          rollup.Sums{TotalWordCount: *is.words, EntryCount: *is.entries},
 		}
-		found.wrong[drift.UserID] = true
-		found.empty = found.empty || drift.Is == rollup.Sums{}
-		if drift.Was != drift.Is {
-			found.drifted.count(drift.Granularity)
-			found.examples = withExample(found.examples, drift)
-		}
+		found.add(drift)
 		return nil
 	})
 	if err != nil {
 		return compared{}, fmt.Errorf("comparing rollups with logs: %w", err)
 	}
 	return found, nil
+}
+
+// add adds a row that differs.
+func (c *compared) add(drift Drift) {
+	c.wrong[drift.UserID] = true
+	c.empty = c.empty || drift.Is == rollup.Sums{}
+	if drift.Was != drift.Is {
+		c.drifted.count(drift.Granularity)
+		c.examples = withExample(c.examples, drift)
+	}
 }
 
 // wrongUsers returns a user range of only the users who have something to repair.

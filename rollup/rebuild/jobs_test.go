@@ -199,7 +199,7 @@ func TestRebuildJobIsHandedOn(t *testing.T) {
 	execute(t, pool, `INSERT INTO learning_log_aggregates VALUES ($1, 'day', '2026-11-22', 5, 5)`, user(users-1))
 	blocker, err := pool.Begin(context.Background())
 	require.NoError(t, err)
-	_, err = blocker.Exec(context.Background(), `SELECT FROM learning_log_aggregates FOR UPDATE`)
+	_, err = blocker.Exec(context.Background(), `UPDATE learning_log_aggregates SET entry_count = entry_count`)
 	require.NoError(t, err)
 	leaving := newJobs(t, pool)
 	require.NoError(t, leaving.Start(context.Background()))

@@ -28,6 +28,9 @@ type Part struct {
 	// aren't listed again for every chunk. It isn't saved with the job: after a
 	// restart the users are listed again.
 	page *userPage
+	// width is about how far apart the first and the last user of a chunk are, if the
+	// tables are distributed. It isn't saved either.
+	width uint64
 }
 
 // Whole returns the part that has all users.
@@ -38,17 +41,25 @@ func Split(ctx context.Context, tx pgx.Tx, n int) ([]Part, error) {
 	if n == 1 {
 		return []Part{Whole()}, nil
 	}
+	tables, err := layoutOf(ctx, tx)
+	if err != nil {
+		return nil, fmt.Errorf("dividing the users: %w", err)
+	}
 	// A sample of a thousand pages is enough to see how logs spread over users.
+	var percent float64
+	size := `SELECT 100 * least(1, 1000 / greatest(1, ` + tables.sizeSQL() + ` / current_setting('block_size')::float8))`
+	if err := tx.QueryRow(ctx, size).Scan(&percent); err != nil {
+		return nil, fmt.Errorf("dividing the users: %w", err)
+	}
 	const query = `
 		SELECT percentile_disc(@fractions::float8[]) WITHIN GROUP (ORDER BY user_id)
-		FROM learning_log TABLESAMPLE SYSTEM (
-		    (SELECT 100 * least(1, 1000 / greatest(1, pg_relation_size('learning_log') / current_setting('block_size')::float8))))`
+		FROM learning_log TABLESAMPLE SYSTEM (@percent)`
 	fractions := make([]float64, n-1)
 	for i := range fractions {
 		fractions[i] = float64(i+1) / float64(n)
 	}
 	var bounds []uuid.UUID
-	if err := tx.QueryRow(ctx, query, pgx.NamedArgs{"fractions": fractions}).Scan(&bounds); err != nil {
+	if err := tx.QueryRow(ctx, query, pgx.NamedArgs{"fractions": fractions, "percent": percent}).Scan(&bounds); err != nil {
 		return nil, fmt.Errorf("dividing the users: %w", err)
 	}
 	parts := []Part{Whole()}

@@ -63,12 +63,13 @@ const maxRezoned = 20_000
 func RezoneChunk(
 	ctx context.Context, tx pgx.Tx, scope Scope, part Part, options ChunkOptions, zone *time.Location,
 ) (Chunk, error) {
-	if _, err := tx.Exec(ctx, plannerSQL); err != nil {
+	tables, err := prepare(ctx, tx)
+	if err != nil {
 		return Chunk{}, fmt.Errorf("preparing a chunk: %w", err)
 	}
 	// Differences may be added in any order, so a month needn't be in one chunk.
 	options.MaxLogs, options.cutAt = min(options.MaxLogs, maxRezoned), rollup.Day
-	users, rest, err := scope.cut(ctx, tx, part, options)
+	users, rest, err := scope.cut(ctx, tx, tables, part, options)
 	if err != nil {
 		return Chunk{}, fmt.Errorf("finding the logs of a chunk: %w", err)
 	}
@@ -84,13 +85,8 @@ func RezoneChunk(
 	}
 	chunk.Walked = max(chunk.Logs, users.passed)
 	maps.Copy(arguments, offsetsOf(zone, time.Now()))
-	if err := tx.QueryRow(ctx, users.rezoneSQL(), arguments).Scan(&chunk.Rezoned); err != nil {
+	if chunk.Rezoned, err = tables.rezone(ctx, tx, users, zone, arguments); err != nil {
 		return Chunk{}, fmt.Errorf("re-zoning logs: %w", err)
-	}
-	if chunk.Rezoned > 0 {
-		if _, err := tx.Exec(ctx, users.sweepSQL(), arguments); err != nil {
-			return Chunk{}, fmt.Errorf("sweeping empty rows: %w", err)
-		}
 	}
 	return chunk, nil
 }
@@ -100,20 +96,22 @@ func (r userRange) logsSQL() string {
 	return r.usersSQL() + ` AND "timestamp" >= @lower AND "timestamp" < @upper`
 }
 
+// zoneOffsetSQL is an expression for the offset of the zone at the time of a log.
+const zoneOffsetSQL = `(@offsets::smallint[])[width_bucket("timestamp", @starts::timestamptz[])]`
+
 // rezoneSQL returns the statement that re-zones the logs in the range. PostgreSQL has
 // locked all of them when the array of their request ids is complete, before it changes
 // the first one. The locked logs are those that are changed, so their old sums need no
 // join: without statistics, PostgreSQL might compare every log with all others.
 func (r userRange) rezoneSQL() string {
-	const offset = `(@offsets::smallint[])[width_bucket("timestamp", @starts::timestamptz[])]`
 	return `
 	WITH wrong AS MATERIALIZED (
 	    SELECT * FROM learning_log
-	    WHERE ` + r.logsSQL() + ` AND ` + rollup.CountsSQL + ` AND NOT offset_given AND utc_offset <> ` + offset + `
+	    WHERE ` + r.misplacedSQL() + `
 	    ORDER BY request_id
 	    FOR UPDATE
 	), rezoned AS (
-	    UPDATE learning_log SET utc_offset = ` + offset + `, changed_at = now()
+	    UPDATE learning_log SET utc_offset = ` + zoneOffsetSQL + `, changed_at = now()
 	    WHERE request_id = ANY(ARRAY(SELECT request_id FROM wrong))
 	    RETURNING *
 	), moved AS (` + rollup.AddSQL(`(

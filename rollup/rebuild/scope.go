@@ -79,6 +79,14 @@ func (s Scope) expectedLogs(ctx context.Context, tx pgx.Tx, rezoned bool) (int64
 	if s.RecordedSince != nil {
 		return 0, nil
 	}
+	tables, err := layoutOf(ctx, tx)
+	if err != nil {
+		return 0, fmt.Errorf("estimating the logs of the rebuild: %w", err)
+	}
+	return tables.expectedLogs(ctx, tx, s, rezoned)
+}
+
+func (atOneServer) expectedLogs(ctx context.Context, tx pgx.Tx, s Scope, rezoned bool) (int64, error) {
 	query := `EXPLAIN (FORMAT JSON) SELECT FROM learning_log
 		WHERE ` + rollup.CountsSQL + ` AND "timestamp" >= @lower AND "timestamp" < @upper`
 	if len(s.Users) > 0 {

@@ -26,7 +26,9 @@ type userRange struct {
 // nil. The range has at most MaxLogs logs, and at most as many rows of the rollup as
 // that many logs can have. Only a calendar month of one user is never cut, because
 // its sum has to be taken under one snapshot.
-func (s Scope) cut(ctx context.Context, tx pgx.Tx, part Part, options ChunkOptions) (userRange, *Part, error) {
+func (s Scope) cut(
+	ctx context.Context, tx pgx.Tx, tables layout, part Part, options ChunkOptions,
+) (userRange, *Part, error) {
 	if part.At != nil {
 		return s.cutUser(ctx, tx, part, options)
 	}
@@ -37,14 +39,13 @@ func (s Scope) cut(ctx context.Context, tx pgx.Tx, part Part, options ChunkOptio
 	if len(users) > 0 {
 		part.From = users[0]
 	}
-	whole := userRange{first: part.From, last: last, users: users}
-	found, err := whole.findCutPoint(ctx, tx, options.MaxLogs)
+	whole, found, err := tables.findCutPoint(ctx, tx, &part, userRange{first: part.From, last: last, users: users}, options.MaxLogs)
 	whole.passed = found.Passed
 	switch {
 	case err != nil:
 		return userRange{}, nil, err
 	case found.Crossing == nil:
-		return whole, part.after(last), nil
+		return whole, part.after(whole.last), nil
 	case *found.Crossing == *found.First:
 		part.From = *found.First
 		of, rest, err := s.cutUser(ctx, tx, part, options)

@@ -1,0 +1,217 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"learninglog/internal/sharding"
+	"learninglog/learning"
+	"learninglog/rollup"
+)
+
+// shardStore is a [store] in tables that are distributed by user. It is meant for changes
+// of users of one shard. Then all of its statements go to one node as they are, and so
+// does the commit. (Citus would take the one statement of [sqlStore] apart, and bring
+// what it inserts to the coordinator and back.) Changes of several shards are also right,
+// but take a commit in two phases.
+//
+// A transaction takes its locks in this order: first the logs that it may void, by user
+// and request id; then the keys of the logs that it inserts, in the same order; then rows
+// of the rollup, in the order of their key. So two transactions may wait for each other,
+// but they don't deadlock.
+type shardStore struct {
+	db   database
+	zone *time.Location // of logs without a zone
+}
+
+// Write implements [store].
+func (s *shardStore) Write(ctx context.Context, changes []change, patience time.Duration) (written recordedLogs, err error) {
+	err = pgx.BeginTxFunc(ctx, transactions{s.db}, pgx.TxOptions{BeginQuery: beginSQL(patience)}, func(tx pgx.Tx) error {
+		w := shardWrite{tx: tx, zone: s.zone, written: make(recordedLogs, len(changes)), added: make(sharding.Differences)}
+		written = w.written
+		return w.write(ctx, changes)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return written, nil
+}
+
+// transactions lets [pgx.BeginTxFunc] use a database.
+type transactions struct{ db database }
+
+func (t transactions) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
+	return t.db.BeginTx(ctx, options)
+}
+
+// beginSQL begins a transaction that waits for a lock at most so long, wherever in the
+// cluster the lock is.
+func beginSQL(patience time.Duration) string {
+	return fmt.Sprintf(`BEGIN ISOLATION LEVEL READ COMMITTED;
+		SET LOCAL citus.propagate_set_commands TO 'local'; SET LOCAL lock_timeout TO %d`, patience.Milliseconds())
+}
+
+// shardWrite is one transaction of a shardStore.
+type shardWrite struct {
+	tx      pgx.Tx
+	zone    *time.Location
+	written recordedLogs
+	added   sharding.Differences
+}
+
+func (w *shardWrite) write(ctx context.Context, changes []change) error {
+	voidable, err := w.lock(ctx, changes)
+	if err != nil {
+		return err
+	}
+	if err := w.insert(ctx, changes, voidable); err != nil {
+		return err
+	}
+	if err := w.void(ctx, changes, voidable); err != nil {
+		return err
+	}
+	return w.added.Add(ctx, w.tx)
+}
+
+// lock locks the logs that may be voided, and returns those that count.
+func (w *shardWrite) lock(ctx context.Context, changes []change) (voidable recordedLogs, err error) {
+	var targets []logKey
+	for i := range changes {
+		if target, ok := changes[i].voids(); ok {
+			targets = append(targets, target)
+		}
+	}
+	if len(targets) == 0 {
+		return nil, nil
+	}
+	const query = `
+		SELECT ` + learning.Columns + `
+		FROM learning_log
+		WHERE ` + sharding.LogsSQL + `
+		ORDER BY user_id, request_id
+		FOR UPDATE`
+	rows, err := w.tx.Query(ctx, query, keyArguments(targets)...)
+	if err != nil {
+		return nil, err
+	}
+	voidable, err = collect(rows, len(targets))
+	maps.DeleteFunc(voidable, func(_ logKey, log *learning.Log) bool { return !log.VoidedAt.IsZero() })
+	return voidable, err
+}
+
+// insert records the logs that are new, and whose place is free if they replace another.
+func (w *shardWrite) insert(ctx context.Context, changes []change, voidable recordedLogs) error {
+	var logs []*change
+	for i := range changes {
+		c := &changes[i]
+		replaced, replaces := c.voids()
+		if !c.void && (!replaces || voidable[replaced] != nil) {
+			logs = append(logs, c)
+		}
+	}
+	slices.SortFunc(logs, func(a, b *change) int {
+		return cmp.Or(slices.Compare(a.UserID[:], b.UserID[:]), slices.Compare(a.RequestID[:], b.RequestID[:]))
+	})
+	for some := range slices.Chunk(logs, sharding.RowsPerStatement) {
+		var values []any
+		for _, log := range some {
+			values = append(values, w.valuesOf(&log.Log)...)
+		}
+		rows, err := w.tx.Query(ctx, `
+			INSERT INTO learning_log
+			    (request_id, user_id, word_count, "timestamp", utc_offset, offset_given, voided_at, changed_at)
+			VALUES `+sharding.ValuesSQL(len(some), `?::uuid, ?::uuid, ?::int, coalesce(?::timestamptz, now()), ?::smallint, ?::boolean, ?::timestamptz, CASE WHEN ?::boolean THEN now() END`)+`
+			ON CONFLICT DO NOTHING
+			RETURNING `+learning.Columns, sharding.Unprepared(values)...)
+		if err != nil {
+			return err
+		}
+		if err := w.note(rows, 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *shardWrite) valuesOf(log *Log) []any {
+	var timestamp, voidedAt *time.Time
+	at := log.Timestamp
+	if at.IsZero() { // then it is the time of recording, by the database's clock
+		at = time.Now()
+	} else {
+		timestamp = &at
+	}
+	if !log.VoidedAt.IsZero() {
+		voidedAt = &log.VoidedAt
+	}
+	offset := rollup.OffsetAt(at, cmp.Or(log.Zone, w.zone))
+	return []any{
+		log.RequestID, log.UserID, log.WordCount, timestamp, int16(offset), log.Zone != nil, voidedAt, voidedAt != nil,
+	}
+}
+
+// void voids the logs that are to be voided anyway, and those in whose place another was
+// recorded.
+func (w *shardWrite) void(ctx context.Context, changes []change, voidable recordedLogs) error {
+	var targets []logKey
+	for i := range changes {
+		c := &changes[i]
+		if target, ok := c.voids(); ok && voidable[target] != nil && (c.void || w.written[c.key()] != nil) {
+			targets = append(targets, target)
+		}
+	}
+	if len(targets) > 0 {
+		rows, err := w.tx.Query(ctx, `
+			UPDATE learning_log SET voided_at = now(), changed_at = now()
+			WHERE `+sharding.LogsSQL+`
+			RETURNING `+learning.Columns, keyArguments(targets)...)
+		if err != nil {
+			return err
+		}
+		if err := w.note(rows, -1); err != nil {
+			return err
+		}
+	}
+	for target, log := range voidable { // what could have been voided is told too
+		if w.written[target] == nil {
+			w.written[target] = log
+		}
+	}
+	return nil
+}
+
+// note notes logs that were written, and what they add to the sums.
+func (w *shardWrite) note(rows pgx.Rows, sign int64) error {
+	return learning.ForEach(rows, func(log learning.Log) error {
+		w.written[logKey{userID: log.UserID, requestID: log.RequestID}] = &log
+		if sign > 0 && !log.VoidedAt.IsZero() {
+			return nil // it was recorded as one that doesn't count
+		}
+		w.added.Count(log.UserID, log.Date(), log.WordCount, sign)
+		return nil
+	})
+}
+
+func keyArguments(keys []logKey) []any {
+	users, requests := make([]uuid.UUID, len(keys)), make([]uuid.UUID, len(keys))
+	for i, key := range keys {
+		users[i], requests[i] = key.userID, key.requestID
+	}
+	return []any{users, requests}
+}
+
+// Find implements [store].
+func (s *shardStore) Find(ctx context.Context, keys []logKey) (recordedLogs, error) {
+	rows, err := s.db.Query(ctx, `SELECT `+learning.Columns+` FROM learning_log WHERE `+sharding.LogsSQL, keyArguments(keys)...)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, len(keys))
+}

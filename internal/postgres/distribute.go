@@ -1,0 +1,43 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"learninglog/internal/sharding"
+)
+
+// ErrServiceRuns means, in [Migrator.Distribute], that a service uses the database.
+var ErrServiceRuns = errors.New("a service uses the database, or was killed in the last half minute: stop all of them first")
+
+// Distribute distributes the tables over the nodes of a Citus cluster: see
+// [sharding.Distribute]. It returns how many shards there are then. Services that start
+// meanwhile wait. It fails with [ErrServiceRuns], because a service that runs would go on
+// with statements for tables at one server.
+func (m *Migrator) Distribute(ctx context.Context, shards int) (count int, err error) {
+	err = m.withoutTimeouts(ctx, func(m *Migrator, ctx context.Context) error {
+		return m.locked(ctx, func() error {
+			var runs bool
+			err := m.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM `+RiverSchema+`.river_leader WHERE expires_at > now())`).Scan(&runs)
+			if err != nil {
+				return fmt.Errorf("looking for running services: %w", err)
+			}
+			if runs {
+				return ErrServiceRuns
+			}
+			connection, err := m.pool.Acquire(ctx)
+			if err != nil {
+				return fmt.Errorf("connecting: %w", err)
+			}
+			defer connection.Release()
+			if err := sharding.Distribute(ctx, connection.Conn(), shards); err != nil {
+				return err
+			}
+			there, err := sharding.Read(ctx, connection)
+			count = there.Count()
+			return err
+		})
+	})
+	return count, err
+}

@@ -1,0 +1,47 @@
+package sharding_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/pgtest"
+	"learninglog/internal/sharding"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+func TestUsersAreHashedAsByPostgreSQL(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	users := []uuid.UUID{uuid.Nil, uuid.Max}
+	for range 1000 {
+		users = append(users, uuid.New())
+	}
+	for _, user := range users {
+		var want int32
+		require.NoError(t, pool.QueryRow(t.Context(), `SELECT uuid_hash($1)`, user).Scan(&want))
+		require.Equal(t, want, sharding.Hash(user), "%s", user)
+	}
+}
+
+func TestAUserIsInTheShardWithTheirHash(t *testing.T) {
+	t.Parallel()
+	user := uuid.MustParse("0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22")
+	of := sharding.Hash(user)
+	const lowest = -1 << 31
+	for want, firsts := range [][]int32{{lowest, of + 1}, {lowest, of, of + 1}, {lowest, lowest + 1, of - 1}} {
+		assert.Equal(t, want, sharding.Of(firsts...).Of(user), "%v", firsts)
+	}
+}
+
+func TestTablesOfOneServerAreNotDistributed(t *testing.T) {
+	t.Parallel()
+	shards, err := sharding.Read(t.Context(), pgtest.Pool(t))
+	require.NoError(t, err)
+	assert.Nil(t, shards)
+	assert.Equal(t, 1, shards.Count())
+	assert.Zero(t, shards.Of(uuid.New()))
+}

@@ -1,0 +1,111 @@
+package rebuild
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"learninglog/internal/sharding"
+)
+
+// layout is what differs between tables at one server and tables that are distributed over
+// several: everything that isn't about a single user.
+type layout interface {
+	// prepare sets how the statements of a chunk are planned and run, until the
+	// transaction ends.
+	prepare(ctx context.Context, tx pgx.Tx) error
+	// findCutPoint finds the user with whom a range at the beginning of a part exceeds the
+	// limit. It may shorten the range, and remembers in the part what helps next time.
+	findCutPoint(ctx context.Context, tx pgx.Tx, part *Part, of userRange, maxLogs int) (userRange, cutPoint, error)
+	// compare compares the rollups of a range with the logs. What it compares of a user is
+	// of one snapshot.
+	compare(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (compared, error)
+	// repair compares a range of listed users again and adds the differences, those of a
+	// user in the statement that finds them. Then it sweeps rows without logs.
+	repair(ctx context.Context, tx pgx.Tx, of userRange, scope Scope) (compared, error)
+	// rezone gives the logs of a range the offsets of a zone, and moves their sums: see
+	// [RezoneChunk]. It returns how many logs have another offset now.
+	rezone(ctx context.Context, tx pgx.Tx, of userRange, zone *time.Location, arguments pgx.NamedArgs) (rezoned int64, err error)
+	// expectedLogs estimates how many logs a scope has: see [Scope.expectedLogs].
+	expectedLogs(ctx context.Context, tx pgx.Tx, of Scope, rezoned bool) (int64, error)
+	// sizeSQL is an expression for the number of bytes of the logs.
+	sizeSQL() string
+}
+
+// layoutOf returns the layout of the tables. It is asked for each chunk, so that a rebuild
+// never takes distributed tables for others, whenever they were distributed.
+func layoutOf(ctx context.Context, tx pgx.Tx) (layout, error) {
+	shards, err := sharding.Read(ctx, tx)
+	switch {
+	case err != nil:
+		return nil, err
+	case shards != nil:
+		return distributed{shards}, nil
+	default:
+		return atOneServer{}, nil
+	}
+}
+
+// prepare prepares the transaction of a chunk.
+func prepare(ctx context.Context, tx pgx.Tx) (layout, error) {
+	tables, err := layoutOf(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	return tables, tables.prepare(ctx, tx)
+}
+
+// atOneServer is the layout of tables that aren't distributed.
+type atOneServer struct{}
+
+// A chunk is bounded, so it can be compared in memory. JIT is off because compiling the
+// statement takes longer than running it.
+const (
+	memoryOfChunk = "128MB"
+	plannerSQL    = `SELECT set_config('work_mem', '` + memoryOfChunk + `', true), set_config('jit', 'off', true)`
+)
+
+func (atOneServer) prepare(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, plannerSQL)
+	return err
+}
+
+func (atOneServer) findCutPoint(
+	ctx context.Context, tx pgx.Tx, _ *Part, of userRange, maxLogs int,
+) (userRange, cutPoint, error) {
+	found, err := of.findCutPoint(ctx, tx, maxLogs)
+	return of, found, err
+}
+
+func (atOneServer) compare(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (compared, error) {
+	return compare(ctx, tx, of.truthSQL()+joinedSQL+findingsSQL, arguments)
+}
+
+func (atOneServer) repair(ctx context.Context, tx pgx.Tx, of userRange, scope Scope) (compared, error) {
+	arguments := of.arguments(scope)
+	found, err := compare(ctx, tx, of.truthSQL()+groupedSQL+repairSQL()+findingsSQL, arguments)
+	if err != nil || !found.empty {
+		return found, err
+	}
+	return found, sweep(ctx, tx, of, arguments)
+}
+
+func (atOneServer) rezone(
+	ctx context.Context, tx pgx.Tx, of userRange, _ *time.Location, arguments pgx.NamedArgs,
+) (rezoned int64, err error) {
+	if err := tx.QueryRow(ctx, of.rezoneSQL(), arguments).Scan(&rezoned); err != nil || rezoned == 0 {
+		return 0, err
+	}
+	return rezoned, sweep(ctx, tx, of, arguments)
+}
+
+func sweep(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) error {
+	if _, err := tx.Exec(ctx, of.sweepSQL(), arguments); err != nil {
+		return fmt.Errorf("sweeping empty rows: %w", err)
+	}
+	return nil
+}
+
+func (atOneServer) sizeSQL() string { return `pg_relation_size('learning_log')` }
