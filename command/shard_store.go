@@ -19,8 +19,8 @@ import (
 // shardStore is a [store] in tables that are distributed by user. It is meant for changes
 // of users of one shard. Then all of its statements go to one node as they are, and so
 // does the commit. (Citus would take the one statement of [sqlStore] apart, and bring
-// what it inserts to the coordinator and back.) Changes of several shards are also right,
-// but take a commit in two phases.
+// what it inserts to the coordinator and back.) Those of several shards take a commit in two
+// phases, and if they void logs, Citus refuses them.
 //
 // A transaction takes its locks in this order: first the logs that it may void, by user
 // and request id; then the keys of the logs that it inserts, in the same order; then rows

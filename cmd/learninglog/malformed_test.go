@@ -173,7 +173,9 @@ func (h *hunt) through(group routeGroup, duration time.Duration) {
 	clients.Wait()
 	took := time.Since(begun).Round(time.Millisecond)
 	t.Logf("%s: %s: %s", group.name, took, countsByStatus(statuses))
-	assert.NotZero(t, statuses[http.StatusOK], "%s: some requests reach what they ask for", group.name)
+	if h.asks || group.name != "Keys" { // which can't be managed where nobody is asked for one
+		assert.NotZero(t, statuses[http.StatusOK], "%s: some requests reach what they ask for", group.name)
+	}
 	assert.NotZero(t, statuses[http.StatusMethodNotAllowed], "%s: some requests are refused", group.name)
 	if h.asks {
 		assert.NotZero(t, statuses[http.StatusUnauthorized], "%s: some requests are strangers'", group.name)

@@ -12,9 +12,10 @@ import (
 var ErrServiceRuns = errors.New("a service uses the database, or was killed in the last half minute: stop all of them first")
 
 // Distribute distributes the tables over the nodes of a Citus cluster: see
-// [sharding.Distribute]. It returns how many shards there are then. Services that start
-// meanwhile wait. It fails with [ErrServiceRuns], because a service that runs would go on
-// with statements for tables at one server.
+// [sharding.Distribute]. It returns how many shards there are then. It fails with
+// [ErrServiceRuns], because a service that runs would go on with statements for tables at one
+// server: these are slow, and those that take logs back are refused. A service that is just
+// starting may not be noticed.
 func (m *Migrator) Distribute(ctx context.Context, shards int) (count int, err error) {
 	err = m.withoutTimeouts(ctx, func(m *Migrator, ctx context.Context) error {
 		return m.locked(ctx, func() error {

@@ -24,9 +24,38 @@ var ErrNoCluster = errors.New("the database isn't that of a Citus coordinator: "
 // meanwhile. Afterwards a request id is known by its user: two users may have logs with
 // the same one.
 func Distribute(ctx context.Context, connection *pgx.Conn, shards int) error {
-	if there, err := Read(ctx, connection); err != nil || there != nil {
+	there, err := Read(ctx, connection)
+	if err == nil && there == nil {
+		err = distribute(ctx, connection, shards)
+	}
+	if err != nil {
 		return err
 	}
+	_, err = connection.Exec(ctx, dropLocalSQL)
+	if err != nil {
+		return fmt.Errorf("freeing what the tables took at the coordinator: %w", err)
+	}
+	return nil
+}
+
+// dropLocalSQL removes the rows that were at the coordinator before, which nobody sees any
+// more. If there are none, it does nothing.
+const dropLocalSQL = `
+	SELECT truncate_local_data_after_distributing_table(name::regclass)
+	FROM (VALUES ('learning_log'), ('learning_log_aggregates')) AS tables (name)`
+
+// distributeLock is the key of the advisory lock that is taken while tables are being
+// distributed.
+const distributeLock int64 = 0x6c6c_6469_7374_7269 // "lldistri"
+
+// Hold keeps the tables from being distributed until the transaction ends. What [Read]
+// says then holds for as long.
+func Hold(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock_shared($1)`, distributeLock)
+	return wrapped(err)
+}
+
+func distribute(ctx context.Context, connection *pgx.Conn, shards int) error {
 	var coordinates bool
 	err := connection.QueryRow(ctx, `
 		SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')`).Scan(&coordinates)
@@ -41,6 +70,7 @@ func Distribute(ctx context.Context, connection *pgx.Conn, shards int) error {
 	}
 	return pgx.BeginFunc(ctx, connection, func(tx pgx.Tx) error {
 		for _, statement := range []string{
+			fmt.Sprintf(`SELECT pg_advisory_xact_lock(%d)`, distributeLock),
 			`LOCK TABLE learning_log, learning_log_aggregates`,
 			// What is distributed must be unique at one node.
 			`ALTER TABLE learning_log

@@ -39,6 +39,9 @@ func TestAUserIsInTheShardWithTheirHash(t *testing.T) {
 
 func TestTablesOfOneServerAreNotDistributed(t *testing.T) {
 	t.Parallel()
+	if pgtest.Distributed() {
+		t.Skip("the tables of the tests are distributed")
+	}
 	shards, err := sharding.Read(t.Context(), pgtest.Pool(t))
 	require.NoError(t, err)
 	assert.Nil(t, shards)

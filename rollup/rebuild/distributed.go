@@ -3,6 +3,7 @@ package rebuild
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -99,6 +100,9 @@ func (distributed) differing(ctx context.Context, tx pgx.Tx, of userRange, argum
 
 // repair works shard by shard. What it reports is of a moment before what it repairs.
 func (d distributed) repair(ctx context.Context, tx pgx.Tx, of userRange, scope Scope) (compared, error) {
+	if err := settlePrepared(ctx, tx); err != nil {
+		return compared{}, err
+	}
 	found, err := d.compare(ctx, tx, of, of.arguments(scope))
 	if err != nil {
 		return compared{}, err
@@ -122,6 +126,31 @@ func (d distributed) repair(ctx context.Context, tx pgx.Tx, of userRange, scope 
 		}
 	}
 	return found, nil
+}
+
+// errUnsettled means that somebody's transaction has ended for the coordinator, but not at
+// every node. Another look in a moment may find it settled.
+var errUnsettled = errors.New("a transaction of several nodes isn't settled at one of them, or a node doesn't answer")
+
+// settlePrepared makes Citus settle the transactions of several nodes that a crash has left
+// prepared, and fails if some are left. Their changes can't be seen yet, so a repair would
+// make those again that an earlier one has made.
+func settlePrepared(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, `SELECT recover_prepared_transactions()`); err != nil {
+		return fmt.Errorf("settling transactions of several nodes: %w", err)
+	}
+	var settled bool
+	err := tx.QueryRow(ctx, `
+		SELECT bool_and(success AND result = '0')
+		FROM run_command_on_all_nodes($$
+		    SELECT count(*) FROM pg_prepared_xacts WHERE gid LIKE 'citus\_%' AND database = current_database()$$)`).Scan(&settled)
+	if err != nil {
+		return fmt.Errorf("looking for transactions of several nodes: %w", err)
+	}
+	if !settled {
+		return errUnsettled
+	}
+	return nil
 }
 
 // repairSQLs returns the statements that add the differences: first those that don't fit

@@ -34,9 +34,13 @@ type layout interface {
 	sizeSQL() string
 }
 
-// layoutOf returns the layout of the tables. It is asked for each chunk, so that a rebuild
-// never takes distributed tables for others, whenever they were distributed.
+// layoutOf returns the layout of the tables, which stays until the transaction ends. It is
+// asked for each chunk, so that a rebuild never takes distributed tables for others, whenever
+// they were distributed.
 func layoutOf(ctx context.Context, tx pgx.Tx) (layout, error) {
+	if err := sharding.Hold(ctx, tx); err != nil {
+		return nil, err
+	}
 	shards, err := sharding.Read(ctx, tx)
 	switch {
 	case err != nil:
