@@ -11,7 +11,6 @@ import (
 	"learninglog/internal/audit"
 	"learninglog/internal/dashboard"
 	"learninglog/internal/metrics"
-	"learninglog/internal/panics"
 )
 
 // authFlags say who may do what.
@@ -116,21 +115,4 @@ func (s *service) startKeys(ctx context.Context) (*access.Keyring, error) {
 		s.logger.WarnContext(ctx, "nobody has a key yet", "create", s.flags.paste("key", "create", "--name", "backend", "--scopes", "logs:write,logs:read"))
 	}
 	return keyring, nil
-}
-
-// keepRunning runs something until the service has stopped what needs it.
-func (s *service) keepRunning(ctx context.Context, name string, run func(context.Context)) {
-	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := panics.Caught(func() { run(running) }); err != nil {
-			s.fail(fmt.Errorf("following the %s: %w", name, err))
-		}
-	}()
-	s.stops.add(name, func(context.Context) error {
-		stop()
-		<-done
-		return nil
-	})
 }

@@ -206,7 +206,7 @@ func (s *service) startRecorder(ctx context.Context) error {
 	s.recorder = command.NewRecorder(s.database.pool, config)
 	metrics.RegisterQueue(s.metrics, s.recorder)
 	if others != nil {
-		s.startPeers(others)
+		s.keepRunning(ctx, "other replicas", func(ctx context.Context) { others.Run(ctx, s.recorder.Hear) })
 	}
 	s.stops.add("writes", s.recorder.Close)
 	s.problems = problem.NewTable(postgres.Unavailable, s.recorder.EstimatedWait, s.logger)
@@ -391,4 +391,21 @@ func (s *service) announce(ctx context.Context) {
 	if s.flags.Demo {
 		printDemoLearners(s.stdout, s.listener.Addr())
 	}
+}
+
+// keepRunning runs something until the service has stopped what needs it.
+func (s *service) keepRunning(ctx context.Context, name string, run func(context.Context)) {
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := panics.Caught(func() { run(running) }); err != nil {
+			s.fail(fmt.Errorf("following the %s: %w", name, err))
+		}
+	}()
+	s.stops.add(name, func(context.Context) error {
+		stop()
+		<-done
+		return nil
+	})
 }
