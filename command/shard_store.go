@@ -33,7 +33,7 @@ type shardStore struct {
 
 // Write implements [store].
 func (s *shardStore) Write(ctx context.Context, changes []change, patience time.Duration) (written recordedLogs, err error) {
-	err = pgx.BeginTxFunc(ctx, transactions{s.db}, pgx.TxOptions{BeginQuery: beginSQL(patience)}, func(tx pgx.Tx) error {
+	err = pgx.BeginTxFunc(ctx, s.db, pgx.TxOptions{BeginQuery: beginSQL(patience)}, func(tx pgx.Tx) error {
 		w := shardWrite{tx: tx, zone: s.zone, written: make(recordedLogs, len(changes)), added: make(sharding.Differences)}
 		written = w.written
 		return w.write(ctx, changes)
@@ -42,13 +42,6 @@ func (s *shardStore) Write(ctx context.Context, changes []change, patience time.
 		return nil, err
 	}
 	return written, nil
-}
-
-// transactions lets [pgx.BeginTxFunc] use a database.
-type transactions struct{ db database }
-
-func (t transactions) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
-	return t.db.BeginTx(ctx, options)
 }
 
 // beginSQL begins a transaction that waits for a lock at most so long, wherever in the

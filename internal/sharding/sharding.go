@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/google/uuid"
@@ -78,6 +79,15 @@ func (s *Shards) Count() int {
 		return 1
 	}
 	return len(s.firsts)
+}
+
+// Divide divides users by their shards, in the order of these.
+func (s *Shards) Divide(users iter.Seq[uuid.UUID]) [][]uuid.UUID {
+	of := make([][]uuid.UUID, s.Count())
+	for user := range users {
+		of[s.Of(user)] = append(of[s.Of(user)], user)
+	}
+	return slices.DeleteFunc(of, func(users []uuid.UUID) bool { return users == nil })
 }
 
 // Of returns the shard that has a user, from 0 to Count-1.

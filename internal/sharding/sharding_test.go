@@ -1,6 +1,7 @@
 package sharding_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
@@ -47,4 +48,23 @@ func TestTablesOfOneServerAreNotDistributed(t *testing.T) {
 	assert.Nil(t, shards)
 	assert.Equal(t, 1, shards.Count())
 	assert.Zero(t, shards.Of(uuid.New()))
+}
+
+func TestUsersAreDividedByTheirShards(t *testing.T) {
+	t.Parallel()
+	const lowest = -1 << 31
+	shards := sharding.Of(lowest, 0, 1<<30)
+	users := []uuid.UUID{uuid.New(), uuid.New(), uuid.New(), uuid.New(), uuid.New(), uuid.New()}
+	var all []uuid.UUID
+	last := -1
+	for _, theirs := range shards.Divide(slices.Values(users)) {
+		require.NotEmpty(t, theirs)
+		require.Greater(t, shards.Of(theirs[0]), last)
+		last = shards.Of(theirs[0])
+		for _, user := range theirs {
+			assert.Equal(t, last, shards.Of(user))
+		}
+		all = append(all, theirs...)
+	}
+	assert.ElementsMatch(t, users, all)
 }

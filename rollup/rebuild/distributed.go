@@ -107,12 +107,7 @@ func (d distributed) repair(ctx context.Context, tx pgx.Tx, of userRange, scope 
 	if err != nil {
 		return compared{}, err
 	}
-	byShard := make(map[int][]uuid.UUID)
-	for user := range found.wrong {
-		byShard[d.shards.Of(user)] = append(byShard[d.shards.Of(user)], user)
-	}
-	for _, shard := range slices.Sorted(maps.Keys(byShard)) {
-		of.users = byShard[shard]
+	for _, of.users = range d.shards.Divide(maps.Keys(found.wrong)) {
 		arguments := of.arguments(scope)
 		for _, statement := range of.repairSQLs() {
 			if _, err := tx.Exec(ctx, statement, arguments); err != nil {

@@ -96,6 +96,12 @@ func (r userRange) logsSQL() string {
 	return r.usersSQL() + ` AND "timestamp" >= @lower AND "timestamp" < @upper`
 }
 
+// misplacedSQL is a condition for the logs in the range that have another offset than the
+// zone, and whose clients said none.
+func (r userRange) misplacedSQL() string {
+	return r.logsSQL() + ` AND ` + rollup.CountsSQL + ` AND NOT offset_given AND utc_offset <> ` + zoneOffsetSQL
+}
+
 // zoneOffsetSQL is an expression for the offset of the zone at the time of a log.
 const zoneOffsetSQL = `(@offsets::smallint[])[width_bucket("timestamp", @starts::timestamptz[])]`
 

@@ -28,12 +28,7 @@ func (d distributed) rezone(
 	if err != nil {
 		return 0, err
 	}
-	byShard := make(map[int][]uuid.UUID)
-	for _, user := range users {
-		byShard[d.shards.Of(user)] = append(byShard[d.shards.Of(user)], user)
-	}
-	for _, shard := range slices.Sorted(maps.Keys(byShard)) {
-		of.users = byShard[shard]
+	for _, of.users = range d.shards.Divide(slices.Values(users)) {
 		arguments := maps.Clone(arguments)
 		arguments["users"] = of.users
 		logs, err := rezoneShard(ctx, tx, of, zone, arguments)
@@ -81,10 +76,4 @@ func rezoneShard(
 		return 0, fmt.Errorf("moving sums: %w", err)
 	}
 	return int64(len(wrong)), sweep(ctx, tx, of, arguments)
-}
-
-// misplacedSQL is a condition for the logs in the range that have another offset than the
-// zone, and whose clients said none.
-func (r userRange) misplacedSQL() string {
-	return r.logsSQL() + ` AND ` + rollup.CountsSQL + ` AND NOT offset_given AND utc_offset <> ` + zoneOffsetSQL
 }
