@@ -23,7 +23,8 @@ func (c *verifyCommand) verifyRemotely(ctx context.Context, args rebuild.Args, s
 	}
 	service := remoteRebuilds{c.URL.url.JoinPath("v1/rebuilds").String(), key}
 	request := func() (rebuild.Requested, error) {
-		got, err := service.call(ctx, http.MethodPost, "", remoteRequest(args))
+		// Even if it is interrupted meanwhile: only the answer says what is to be cancelled then.
+		got, err := service.call(context.WithoutCancel(ctx), http.MethodPost, "", remoteRequest(args))
 		return rebuild.Requested{ID: got.ID, Joined: got.Joined, Begun: got.HadBegun}, err
 	}
 	return untilOneBeginsNow(stdout, "verification", request, func(requested rebuild.Requested) (rebuild.Job, error) {

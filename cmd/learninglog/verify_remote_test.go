@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -65,6 +66,43 @@ func TestVerifyCancelsWhatAServiceDoesForIt(t *testing.T) {
 	assert.Equal(t, 2, command.end())
 	assert.Contains(t, command.stderr.String(), "verification 1 is cancelled")
 	require.Eventually(t, func() bool { return s.rebuild(1).State == "cancelled" }, eventually, often)
+}
+
+// The service may have taken the request, although its answer hasn't arrived.
+func TestVerifyCancelsWhatItIsJustRequesting(t *testing.T) {
+	t.Parallel()
+	const watched = 200 * time.Millisecond // for how long it must not give up
+	asked, interrupted, cancelled := make(chan struct{}), make(chan struct{}), make(chan string, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodDelete {
+			cancelled <- r.URL.Path
+		} else {
+			close(asked)
+			<-interrupted
+			select {
+			case <-r.Context().Done():
+				return
+			case <-time.After(watched):
+			}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"id":7,"state":"running"}`)
+	}))
+	t.Cleanup(s.Close)
+	command := start(t, "verify", "--url", s.URL)
+	<-asked
+
+	require.NoError(t, command.Process.Signal(os.Interrupt))
+	close(interrupted)
+
+	assert.Equal(t, 2, command.end())
+	assert.Contains(t, command.stderr.String(), "verification 7 is cancelled")
+	select {
+	case path := <-cancelled:
+		assert.Equal(t, "/v1/rebuilds/7", path)
+	default:
+		assert.Fail(t, "nothing is cancelled")
+	}
 }
 
 // hadBegun makes a verification of everything that has passed all users, but hasn't ended:
