@@ -111,6 +111,6 @@ func TestEnterConfirmsNoRezone(t *testing.T) {
 	b.do(chromedp.SendKeys(chromedp.CSS("input[name=time_zone]"), "Asia/Tokyo"), chromedp.KeyEvent("\r"))
 	b.rezone("Asia/Kathmandu")
 
+	assert.Contains(t, b.text(".job h3"), "to Asia/Kathmandu") // which waits for the page
 	assert.Equal(t, 1, b.count(".job"))
-	assert.Contains(t, b.text(".job h3"), "to Asia/Kathmandu")
 }
