@@ -70,7 +70,7 @@ func TestWatchARebuildByItsEvents(t *testing.T) {
 	assert.Equal(t, "progress", event)
 	assert.Greater(t, after.Progress.LogsDone, before.Progress.LogsDone, "an event is a change")
 
-	s.mustCall(http.StatusAccepted, http.MethodDelete, rebuildPath(id), "")
+	s.cancel(id)
 	last := after
 	for event == "progress" {
 		event, last = w.next()
