@@ -14,7 +14,7 @@ import (
 func TestOnlyTheUserWhoseRowIsLockedWaits(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Lanes: 1, Timeout: time.Hour})
+	recorder := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool), Lanes: 1, Timeout: time.Hour})
 	locked := newLog(1, today)
 	record(t, recorder, locked)
 	other := begin(t, pool)
@@ -57,7 +57,7 @@ func TestALogThatWaitsForALockTooLongFails(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
 	heard := new(tally)
-	recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Lanes: 1, Timeout: 2 * time.Second, Observer: heard})
+	recorder := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool), Lanes: 1, Timeout: 2 * time.Second, Observer: heard})
 	locked := newLog(1, today)
 	record(t, recorder, locked)
 	other := begin(t, pool)
@@ -84,7 +84,7 @@ func TestALogThatWaitsForALockTooLongFails(t *testing.T) {
 func TestEverybodyWaitsForALockOfEverything(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Lanes: 1, Timeout: time.Hour})
+	recorder := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool), Lanes: 1, Timeout: time.Hour})
 	tx, err := pool.Begin(t.Context())
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), `LOCK TABLE learning_log_aggregates IN EXCLUSIVE MODE`)
@@ -92,9 +92,7 @@ func TestEverybodyWaitsForALockOfEverything(t *testing.T) {
 
 	waiting := submit(recorder, newLogs(20)...)
 	require.Eventually(t, func() bool {
-		return scan[int](t, pool, `
-			SELECT count(*) FROM pg_stat_activity
-			WHERE datname = current_database() AND wait_event_type = 'Lock' AND now() - query_start > interval '2 seconds'`) > 0
+		return pgtest.Waiting(t, pool, 2*time.Second) > 0
 	}, eventually, often, "a statement waits for longer than it takes to find out who waits")
 	assert.False(t, waiting.ended())
 	require.NoError(t, tx.Rollback(t.Context()))
@@ -111,7 +109,7 @@ func TestAnotherUserMayBeSetAsideInsteadOfOneWhoseLogsFailed(t *testing.T) {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
 			pool := pgtest.Pool(t)
-			recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Lanes: 1, Timeout: 4 * time.Second})
+			recorder := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool), Lanes: 1, Timeout: 4 * time.Second})
 			other := begin(t, pool)
 			logs := newLogs(3)
 			record(t, recorder, logs...)

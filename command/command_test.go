@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func newRecorder(t testing.TB, pool *pgxpool.Pool) *command.Recorder {
 	t.Helper()
-	return command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool)})
+	return command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool)})
 }
 
 func newLog(words int, at string) command.Log {

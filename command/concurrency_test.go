@@ -90,7 +90,7 @@ func TestConcurrentRecordsFollowTheirModel(t *testing.T) {
 		requestIDs, users := drawIDs(t, run, 5), drawIDs(t, run, 2)
 		lanes := rapid.IntRange(1, 3).Draw(t, "lanes")
 		recorder := command.NewRecorder(pool, command.Config{
-			Shards:   pgtest.Shards(t, pool),
+			Nodes:    pgtest.Nodes(t, pool),
 			MaxBatch: rapid.IntRange(1, 5).Draw(t, "max batch"),
 			Lanes:    lanes,
 		})

@@ -34,8 +34,8 @@ type Config struct {
 	Limits Limits
 	// Zone is the zone of the learners whose logs have none. Default: UTC.
 	Zone *time.Location
-	// Shards are those of the tables, if these are distributed.
-	Shards *sharding.Shards
+	// Nodes are those of the cluster, if the tables are distributed over one.
+	Nodes *sharding.Nodes
 	// MaxBatch limits the logs in one commit, approximately: once a batch has as
 	// many, no further call is added to it. With 1, no two calls share a commit.
 	MaxBatch int

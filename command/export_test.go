@@ -21,8 +21,8 @@ func ChangesOf(logs ...Log) []Change {
 type RecordedLogs = recordedLogs
 
 // NewStore returns the store of a database, in UTC.
-func NewStore(db database, shards *sharding.Shards) Store {
-	return newStore(db, Config{Shards: shards}.withDefaults())
+func NewStore(db database, nodes *sharding.Nodes) Store {
+	return newStore(db, Config{Nodes: nodes}.withDefaults())
 }
 
 // NewRecorderOf returns a recorder that uses a store.
@@ -43,7 +43,7 @@ func KeysOf(logs ...Log) []logKey {
 // calls have reached their lanes, these are all waiting logs.
 func (r *Recorder) Queued() int {
 	queued := 0
-	for _, lane := range r.group.lanes {
+	for _, lane := range r.group.servers.lanes() {
 		lane.mu.Lock()
 		queued += lane.queued
 		lane.mu.Unlock()

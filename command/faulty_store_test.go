@@ -32,7 +32,7 @@ type heldStore struct {
 
 func holdAt(t testing.TB, pool *pgxpool.Pool) *heldStore {
 	t.Helper()
-	return &heldStore{Store: command.NewStore(pool, pgtest.Shards(t, pool)), permits: make(chan struct{}, 100)}
+	return &heldStore{Store: command.NewStore(pool, pgtest.Nodes(t, pool)), permits: make(chan struct{}, 100)}
 }
 
 // let permits that many writes.

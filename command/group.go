@@ -3,13 +3,11 @@ package command
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
 	"time"
 
 	"github.com/google/uuid"
 
 	"learninglog/internal/caller"
-	"learninglog/internal/sharding"
 )
 
 // group implements group commit: logs that are submitted at the same time are
@@ -20,24 +18,17 @@ import (
 // rows.
 type group struct {
 	admission *admission
-	lanes     []*lane
-	// lookups are the lanes of logs that are probably recorded: one for each shard, as a
-	// look-up goes to one node, too. Those that aren't go on to the other lanes.
-	lookups  []*lane
-	shards   *sharding.Shards
-	known    *known
-	seed     maphash.Seed // for the hashes that assign users to lanes
-	observer Observer
-	abort    context.CancelFunc // cancels all writes
+	servers   *servers
+	known     *known
+	observer  Observer
+	abort     context.CancelFunc // cancels all writes
 }
 
 func newGroup(store store, config Config) *group {
 	ctx, abort := context.WithCancel(context.Background())
 	g := &group{
 		admission: newAdmission(config.MaxWaiting),
-		shards:    config.Shards,
 		known:     newKnown(),
-		seed:      maphash.MakeSeed(),
 		observer:  config.Observer,
 		abort:     abort,
 	}
@@ -57,24 +48,19 @@ func newGroup(store store, config Config) *group {
 			flows: newFlows(),
 		}
 	}
-	lanes := config.Lanes
-	if config.Shards != nil {
-		lanes = config.Shards.Count()
-	}
-	writing := make(chan struct{}, config.Lanes)
-	for range lanes {
-		aside := newAsides(func() *lane {
-			return newLane(func(ctx context.Context, b *batch) { writer.write(ctx, b, 0) })
-		})
-		l := newLane(func(ctx context.Context, b *batch) { writer.write(ctx, b, aside.room()) })
-		l.aside, l.passOn, l.writing = aside, aside.take, writing
-		g.lanes = append(g.lanes, l)
-	}
-	for range config.Shards.Count() {
-		l := newLane(writer.lookUp)
-		l.passOn = func(s *submission, logs []*submittedLog) { divide(s, logs, g.laneOf) }
-		g.lookups = append(g.lookups, l)
-	}
+	g.servers = newServers(config.Nodes, func() *server {
+		one := &server{lookUps: newLane(writer.lookUp)}
+		one.lookUps.passOn = func(s *submission, logs []*submittedLog) { divide(s, logs, g.servers.lane) }
+		for range config.Lanes {
+			aside := newAsides(func() *lane {
+				return newLane(func(ctx context.Context, b *batch) { writer.write(ctx, b, 0) })
+			})
+			l := newLane(func(ctx context.Context, b *batch) { writer.write(ctx, b, aside.room()) })
+			l.aside, l.passOn = aside, aside.take
+			one.lanes = append(one.lanes, l)
+		}
+		return one
+	})
 	return g
 }
 
@@ -106,9 +92,9 @@ func (g *group) submit(s *submission, changes []change) {
 		logs[i] = &s.logs[i]
 	}
 	if g.lookRecorded(changes) {
-		divide(s, logs, func(user uuid.UUID) *lane { return g.lookups[g.shards.Of(user)] })
+		divide(s, logs, g.servers.lookUps)
 	} else {
-		divide(s, logs, g.laneOf)
+		divide(s, logs, g.servers.lane)
 	}
 }
 
@@ -135,27 +121,13 @@ func divide(s *submission, logs []*submittedLog, laneOf func(user uuid.UUID) *la
 	}
 }
 
-// laneOf assigns users to lanes: by their shard, if the tables are distributed, so that a
-// batch is of one shard. Otherwise it spreads users evenly by hashing their ids. Parts of
-// an id may be equal for all users: in some kinds of UUID, everything but the time is.
-// Clients may also choose ids freely.
-func (g *group) laneOf(user uuid.UUID) *lane {
-	if g.shards != nil {
-		return g.lanes[g.shards.Of(user)]
-	}
-	return g.lanes[maphash.Bytes(g.seed, user[:])%uint64(len(g.lanes))]
-}
-
 // backlog returns at least a second, because a client that was refused should not
 // come back at once. It returns at most half a minute, because a long backlog may
 // shrink sooner.
 func (g *group) backlog() time.Duration {
 	const least, most = time.Second, 30 * time.Second
 	longest := least
-	for _, lane := range g.lanes {
-		longest = max(longest, lane.backlog())
-	}
-	for _, lane := range g.lookups {
+	for _, lane := range g.servers.lanes() {
 		longest = max(longest, lane.backlog())
 	}
 	return min(longest, most)

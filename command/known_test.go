@@ -21,7 +21,7 @@ import (
 func newObserved(t testing.TB, pool *pgxpool.Pool) (*command.Recorder, *tally) {
 	t.Helper()
 	heard := new(tally)
-	return command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Observer: heard}), heard
+	return command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool), Observer: heard}), heard
 }
 
 func TestALogThatIsSentAgainIsLookedUpInsteadOfWritten(t *testing.T) {
@@ -162,7 +162,7 @@ func TestAReplicaLooksUpWhatAnotherHasRecorded(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
 	there, heard := newObserved(t, pool)
-	here := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Peers: peer{there}})
+	here := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool), Peers: peer{there}})
 	log := newLog(12, today)
 	first := record(t, here, log)[0]
 
@@ -260,7 +260,7 @@ func (s *brittleStore) Find(ctx context.Context, keys []command.Key) (command.Re
 func TestALogThatCanNotBeLookedUpIsWritten(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	store := &brittleStore{Store: command.NewStore(pool, pgtest.Shards(t, pool))}
+	store := &brittleStore{Store: command.NewStore(pool, pgtest.Nodes(t, pool))}
 	heard := new(tally)
 	recorder := command.NewRecorderOf(store, command.Config{Observer: heard})
 	log := newLog(12, today)
@@ -278,7 +278,7 @@ func TestALogThatCanNotBeLookedUpIsWritten(t *testing.T) {
 func TestAPanicInALookUpFailsItsLogsAlone(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	store := &brittleStore{Store: command.NewStore(pool, pgtest.Shards(t, pool))}
+	store := &brittleStore{Store: command.NewStore(pool, pgtest.Nodes(t, pool))}
 	recorder := command.NewRecorderOf(store, command.Config{})
 	log := newLog(12, today)
 	record(t, recorder, log)
@@ -327,7 +327,7 @@ func TestAStormOfRetriesCountsEveryLogOnce(t *testing.T) {
 	var replicas []*command.Recorder
 	for range 2 {
 		pool := pgtest.Open(t, url)
-		others := command.Config{Shards: pgtest.Shards(t, pool)}
+		others := command.Config{Nodes: pgtest.Nodes(t, pool)}
 		if len(replicas) > 0 {
 			others.Peers = peer{replicas[0]}
 		}

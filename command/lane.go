@@ -30,9 +30,6 @@ type lane struct {
 	// lane, which calls whenIdle instead, and in the lane of look-ups.
 	aside    *asides
 	whenIdle func()
-	// writing has room for the lanes that may write at the same time. It is nil if that
-	// isn't limited.
-	writing chan struct{}
 
 	mu        sync.Mutex
 	flows     flows
@@ -87,27 +84,15 @@ func (l *lane) work() {
 	}
 }
 
-// writeNext writes a batch, or returns false if there is none. What comes while the lane
-// waits for its turn to write is in that batch.
+// writeNext writes a batch, or returns false if there is none.
 func (l *lane) writeNext() bool {
-	next := l.takeAndWrite()
+	next := l.take()
 	if next == nil {
 		return false
 	}
+	l.write(next)
 	l.settle(next)
 	return true
-}
-
-func (l *lane) takeAndWrite() *batch {
-	if l.writing != nil {
-		l.writing <- struct{}{}
-		defer func() { <-l.writing }()
-	}
-	next := l.take()
-	if next != nil {
-		l.write(next)
-	}
-	return next
 }
 
 func (l *lane) working() bool {

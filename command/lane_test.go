@@ -39,7 +39,7 @@ func TestOfARequestIDThatABigCallRepeatsTheFirstWins(t *testing.T) {
 	t.Parallel()
 	const distinct, repetitions = 1100, 3
 	pool := pgtest.Pool(t)
-	recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Lanes: 4})
+	recorder := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool), Lanes: 4})
 	for range 3 {
 		var calls []*call
 		for i := range 3 { // at the same time, so that all lanes are busy

@@ -8,6 +8,8 @@
 package command
 
 import (
+	"bytes"
+	"cmp"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,6 +45,11 @@ type Log struct {
 // logKey identifies a log: by its user and its request id together. Logs of two
 // users are never the same log.
 type logKey struct{ userID, requestID uuid.UUID }
+
+// compare orders keys as PostgreSQL does.
+func (k logKey) compare(other logKey) int {
+	return cmp.Or(bytes.Compare(k.userID[:], other.userID[:]), bytes.Compare(k.requestID[:], other.requestID[:]))
+}
 
 func (l *Log) key() logKey { return logKey{userID: l.UserID, requestID: l.RequestID} }
 

@@ -70,8 +70,9 @@ func TestObserverHearsOfEveryLogOnce(t *testing.T) {
 	t.Parallel()
 	heard := new(tally)
 	pool := pgtest.Pool(t)
-	recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Observer: heard, Lanes: 1})
+	recorder := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool), Observer: heard, Lanes: 1})
 	log, other := newLog(1, "2025-11-22T08:30:00Z"), newLog(2, "2025-11-22T08:30:00Z")
+	other.UserID = log.UserID // so they are in the same lane
 	reused := log
 	reused.WordCount++
 

@@ -77,7 +77,7 @@ func TestRecordOutcomes(t *testing.T) {
 					needSharedIDs(t)
 				}
 				pool := pgtest.Pool(t)
-				recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Lanes: 1})
+				recorder := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool), Lanes: 1})
 
 				var first, second command.Outcome
 				if together {
@@ -149,7 +149,7 @@ func TestRecordOfOneRequestIDForManyUsersRecordsOne(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			pool := pgtest.Pool(t)
-			recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Lanes: 4})
+			recorder := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool), Lanes: 4})
 			for range 20 {
 				logs := newLogs(users)
 				for i := range logs {
@@ -286,7 +286,7 @@ func TestRecordFollowsItsModel(t *testing.T) {
 	t.Parallel()
 	needSharedIDs(t)
 	pool := pgtest.Pool(t)
-	recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Lanes: 1})
+	recorder := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool), Lanes: 1})
 	var run uint32
 	rapid.Check(t, func(t *rapid.T) {
 		// A few ids and users that only this run uses, so that they collide.

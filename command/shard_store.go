@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -17,23 +16,24 @@ import (
 )
 
 // shardStore is a [store] in tables that are distributed by user. It is meant for changes
-// of users of one shard. Then all of its statements go to one node as they are, and so
-// does the commit. (Citus would take the one statement of [sqlStore] apart, and bring
-// what it inserts to the coordinator and back.) Those of several shards take a commit in two
-// phases, and if they void logs, Citus refuses them.
+// of users at one node: then that node does all of it, in one transaction of its own, by
+// plain statements with values. (The one statement of [sqlStore] would be taken apart, and
+// what it inserts would go to the coordinator and back.) It is right for others too, but
+// then the coordinator commits in two phases.
 //
 // A transaction takes its locks in this order: first the logs that it may void, by user
 // and request id; then the keys of the logs that it inserts, in the same order; then rows
-// of the rollup, in the order of their key. So two transactions may wait for each other,
-// but they don't deadlock.
+// of the rollup, in the order of their key. Citus sorts both first by their shards. So two
+// transactions may wait for each other, but they don't deadlock.
 type shardStore struct {
-	db   database
-	zone *time.Location // of logs without a zone
+	nodes *sharding.Nodes
+	zone  *time.Location // of logs without a zone
 }
 
 // Write implements [store].
 func (s *shardStore) Write(ctx context.Context, changes []change, patience time.Duration) (written recordedLogs, err error) {
-	err = pgx.BeginTxFunc(ctx, s.db, pgx.TxOptions{BeginQuery: beginSQL(patience)}, func(tx pgx.Tx) error {
+	options := pgx.TxOptions{BeginQuery: beginSQL(patience)}
+	err = pgx.BeginTxFunc(ctx, s.nodes.At(changes[0].UserID), options, func(tx pgx.Tx) error {
 		w := shardWrite{tx: tx, zone: s.zone, written: make(recordedLogs, len(changes)), added: make(sharding.Differences)}
 		written = w.written
 		return w.write(ctx, changes)
@@ -81,22 +81,49 @@ func (w *shardWrite) lock(ctx context.Context, changes []change) (voidable recor
 			targets = append(targets, target)
 		}
 	}
-	if len(targets) == 0 {
-		return nil, nil
+	voidable = make(recordedLogs, len(targets))
+	for _, theirs := range byUser(targets) { // Citus locks rows of one shard
+		const query = `
+			SELECT ` + learning.Columns + `
+			FROM learning_log
+			WHERE user_id = $1 AND request_id = ANY($2::uuid[])
+			ORDER BY request_id
+			FOR UPDATE`
+		rows, err := w.tx.Query(ctx, query, theirs.user, theirs.requests)
+		if err != nil {
+			return nil, err
+		}
+		err = learning.ForEach(rows, func(log learning.Log) error {
+			if log.VoidedAt.IsZero() {
+				voidable[logKey{userID: log.UserID, requestID: log.RequestID}] = &log
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
-	const query = `
-		SELECT ` + learning.Columns + `
-		FROM learning_log
-		WHERE ` + sharding.LogsSQL + `
-		ORDER BY user_id, request_id
-		FOR UPDATE`
-	rows, err := w.tx.Query(ctx, query, keyArguments(targets)...)
-	if err != nil {
-		return nil, err
+	return voidable, nil
+}
+
+// userKeys are keys of logs of one user.
+type userKeys struct {
+	user     uuid.UUID
+	requests []uuid.UUID
+}
+
+// byUser returns keys by their users, in the order of these.
+func byUser(keys []logKey) []userKeys {
+	sorted := slices.SortedFunc(slices.Values(keys), logKey.compare)
+	var all []userKeys
+	for _, key := range sorted {
+		if len(all) == 0 || all[len(all)-1].user != key.userID {
+			all = append(all, userKeys{user: key.userID})
+		}
+		theirs := &all[len(all)-1]
+		theirs.requests = append(theirs.requests, key.requestID)
 	}
-	voidable, err = collect(rows, len(targets))
-	maps.DeleteFunc(voidable, func(_ logKey, log *learning.Log) bool { return !log.VoidedAt.IsZero() })
-	return voidable, err
+	return all
 }
 
 // insert records the logs that are new, and whose place is free if they replace another.
@@ -109,9 +136,7 @@ func (w *shardWrite) insert(ctx context.Context, changes []change, voidable reco
 			logs = append(logs, c)
 		}
 	}
-	slices.SortFunc(logs, func(a, b *change) int {
-		return cmp.Or(slices.Compare(a.UserID[:], b.UserID[:]), slices.Compare(a.RequestID[:], b.RequestID[:]))
-	})
+	slices.SortFunc(logs, func(a, b *change) int { return a.key().compare(b.key()) })
 	for some := range slices.Chunk(logs, sharding.RowsPerStatement) {
 		var values []any
 		for _, log := range some {
@@ -160,11 +185,12 @@ func (w *shardWrite) void(ctx context.Context, changes []change, voidable record
 			targets = append(targets, target)
 		}
 	}
-	if len(targets) > 0 {
-		rows, err := w.tx.Query(ctx, `
+	for _, theirs := range byUser(targets) {
+		const update = `
 			UPDATE learning_log SET voided_at = now(), changed_at = now()
-			WHERE `+sharding.LogsSQL+`
-			RETURNING `+learning.Columns, keyArguments(targets)...)
+			WHERE user_id = $1 AND request_id = ANY($2::uuid[])
+			RETURNING ` + learning.Columns
+		rows, err := w.tx.Query(ctx, update, theirs.user, theirs.requests)
 		if err != nil {
 			return err
 		}
@@ -192,19 +218,26 @@ func (w *shardWrite) note(rows pgx.Rows, sign int64) error {
 	})
 }
 
-func keyArguments(keys []logKey) []any {
+// Find implements [store]. In a transaction, a node reads its shards by itself, without
+// connections to itself.
+func (s *shardStore) Find(ctx context.Context, keys []logKey) (found recordedLogs, err error) {
 	users, requests := make([]uuid.UUID, len(keys)), make([]uuid.UUID, len(keys))
 	for i, key := range keys {
 		users[i], requests[i] = key.userID, key.requestID
 	}
-	return []any{users, requests}
-}
-
-// Find implements [store].
-func (s *shardStore) Find(ctx context.Context, keys []logKey) (recordedLogs, error) {
-	rows, err := s.db.Query(ctx, `SELECT `+learning.Columns+` FROM learning_log WHERE `+sharding.LogsSQL, keyArguments(keys)...)
+	err = pgx.BeginFunc(ctx, s.nodes.At(users[0]), func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `SELECT `+learning.Columns+` FROM learning_log WHERE `+sharding.LogsSQL, users, requests)
+		if err != nil {
+			return err
+		}
+		if found, err = collect(rows, len(keys)); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, replicatedSQL)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return collect(rows, len(keys))
+	return found, nil
 }

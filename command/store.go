@@ -22,10 +22,10 @@ type database interface {
 }
 
 // newStore returns the store of a database, whose tables are distributed if there are
-// shards.
+// nodes.
 func newStore(db database, config Config) store {
-	if config.Shards != nil {
-		return &shardStore{db: db, zone: config.Zone}
+	if config.Nodes != nil {
+		return &shardStore{nodes: config.Nodes, zone: config.Zone}
 	}
 	return newSQLStore(db, config.Zone)
 }

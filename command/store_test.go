@@ -23,7 +23,7 @@ func TestOfAStatementsLogsWithOneRequestIDTheFirstIsRecorded(t *testing.T) {
 	t.Parallel()
 	needSharedIDs(t)
 	pool := pgtest.Pool(t)
-	store := command.NewStore(pool, pgtest.Shards(t, pool))
+	store := command.NewStore(pool, pgtest.Nodes(t, pool))
 	logs := newLogs(6)
 	slices.SortFunc(logs, func(a, b command.Log) int { return strings.Compare(a.UserID.String(), b.UserID.String()) })
 	for range 2 {
@@ -49,7 +49,7 @@ func TestOfAStatementsLogsWithOneRequestIDTheFirstIsRecorded(t *testing.T) {
 func TestFindTellsTheLogsOfUsersApart(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	store := command.NewStore(pool, pgtest.Shards(t, pool))
+	store := command.NewStore(pool, pgtest.Nodes(t, pool))
 	logs := newLogs(2)
 	inserted, err := store.Write(t.Context(), command.ChangesOf(logs...), 0)
 	require.NoError(t, err)

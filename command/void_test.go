@@ -326,7 +326,7 @@ func TestEqualVoidsShareACommit(t *testing.T) {
 	recorder, log := newRecorder(t, pool), newLog(12, today)
 	record(t, recorder, log)
 	observed := &tally{}
-	eager := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Observer: observed})
+	eager := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool), Observer: observed})
 
 	outcomes := void(t, eager, slices.Repeat([]command.Log{log}, 500)...)
 

@@ -121,7 +121,7 @@ func TestABrokenConnectionFailsEveryCallerOfItsExecution(t *testing.T) {
 func TestADeadlockIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	users := newIDs(2)
+	users := usersOfOneShard(t, pool, 2)
 	slices.SortFunc(users, func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) })
 	logs := func() []command.Log {
 		logs := newLogs(2)
@@ -130,7 +130,7 @@ func TestADeadlockIsTriedAgain(t *testing.T) {
 	}
 	record(t, newRecorder(t, pool), logs()...)
 	observed := new(observer)
-	recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Observer: observed, Lanes: 1})
+	recorder := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool), Observer: observed, Lanes: 1})
 	rounds := 0
 	// Either of the two transactions in the deadlock may be the one that is
 	// cancelled.
@@ -152,8 +152,25 @@ func TestADeadlockIsTriedAgain(t *testing.T) {
 	assertNoDrift(t, pool)
 }
 
+// usersOfOneShard returns ids of users whose logs are in the same shard, if there are any.
+func usersOfOneShard(t *testing.T, pool *pgxpool.Pool, count int) []uuid.UUID {
+	t.Helper()
+	nodes := pgtest.Nodes(t, pool)
+	users := newIDs(1)
+	for len(users) < count {
+		user := uuid.New()
+		if nodes == nil || nodes.Place(user) == nodes.Place(users[0]) {
+			users = append(users, user)
+		}
+	}
+	return users
+}
+
 func TestASerializationFailureIsTriedAgain(t *testing.T) {
 	t.Parallel()
+	if pgtest.Distributed() {
+		t.Skip("transactions of a shard say themselves how they are isolated")
+	}
 	pool := pgtest.Pool(t)
 	log := newLog(12, today)
 	record(t, newRecorder(t, pool), log)
@@ -218,9 +235,7 @@ func lockRollups(t *testing.T, tx pgx.Tx, user uuid.UUID) {
 func waitUntilOneWaitsForALock(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		return scan[int](t, pool, `
-			SELECT count(*) FROM pg_stat_activity
-			WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 1
+		return pgtest.Waiting(t, pool, 0) == 1
 	}, eventually, often, "nobody waits for a lock")
 }
 
@@ -239,7 +254,7 @@ func repeatableRead(t *testing.T, pool *pgxpool.Pool) *pgxpool.Pool {
 func TestAPanicFailsABatchAndNothingElse(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	store := &explodingStore{Store: command.NewStore(pool, pgtest.Shards(t, pool))}
+	store := &explodingStore{Store: command.NewStore(pool, pgtest.Nodes(t, pool))}
 	var log bytes.Buffer
 	heard := new(tally)
 	recorder := command.NewRecorderOf(store, command.Config{
@@ -266,8 +281,8 @@ func TestARecorderThatCantGoOnSaysSoAndCanBeClosed(t *testing.T) {
 	broken := make(chan error, 1)
 	observer := &explodingObserver{}
 	recorder := command.NewRecorder(pool, command.Config{
-		Shards: pgtest.Shards(t, pool),
-		Lanes:  1, Observer: observer, Broken: func(err error) { broken <- err },
+		Nodes: pgtest.Nodes(t, pool),
+		Lanes: 1, Observer: observer, Broken: func(err error) { broken <- err },
 	})
 	gone, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -279,7 +294,9 @@ func TestARecorderThatCantGoOnSaysSoAndCanBeClosed(t *testing.T) {
 	same.UserID = store.logs[0].UserID
 	busy := submit(recorder, same)
 	waitUntilOneWaitsForALock(t, pool)
-	left := submitWith(gone, recorder, newLog(1, today))
+	last := newLog(1, today)
+	last.UserID = same.UserID // so it is in the same lane
+	left := submitWith(gone, recorder, last)
 	waitUntilWaiting(t, recorder, 1)
 	cancel() // its log is dropped when its turn comes, which is reported to the observer
 	assert.Equal(t, command.Failed, left.only(t).Status)

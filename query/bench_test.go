@@ -26,7 +26,7 @@ func BenchmarkSummary(b *testing.B) {
 				at := from.Add(time.Duration(i%(30*24)) * time.Hour)
 				batch[i] = command.Log{RequestID: uuid.New(), UserID: user, WordCount: 1, Timestamp: at}
 			}
-			for _, outcome := range command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(b, pool)}).Record(context.Background(), batch) {
+			for _, outcome := range command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(b, pool)}).Record(context.Background(), batch) {
 				require.Equal(b, command.Recorded, outcome.Status)
 			}
 			reader := newReader(pool)

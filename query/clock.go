@@ -27,7 +27,7 @@ func (r *Reader) Clock(ctx context.Context, userID uuid.UUID, now time.Time) (Cl
 	one := func(rows pgx.Rows) (pgtype.Int2, error) {
 		return pgx.CollectExactlyOneRow(rows, pgx.RowTo[pgtype.Int2])
 	}
-	latest, err := retry.Read(ctx, r.pool, one, `SELECT `+latestOffsetSQL, userID)
+	latest, err := retry.Read(ctx, r.at(userID), one, `SELECT `+latestOffsetSQL, userID)
 	if err != nil {
 		return Clock{}, fmt.Errorf("reading the offset of the latest log: %w", err)
 	}

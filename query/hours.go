@@ -72,7 +72,7 @@ func (r *Reader) Hours(ctx context.Context, userID uuid.UUID, from, to rollup.Da
 		return Hours{}, rollup.ErrEmptyRange
 	}
 	begunEverywhere, overSomewhere := (from - 1).EndInstant(), (to + 1).FirstInstant()
-	hours, err := retry.Read(ctx, r.pool, collectHours, hoursSQL, userID, from.FirstInstant(), to.EndInstant(),
+	hours, err := retry.Read(ctx, r.at(userID), collectHours, hoursSQL, userID, from.FirstInstant(), to.EndInstant(),
 		begunEverywhere, overSomewhere, from.Time(), to.Time(), MaxHoursLogs)
 	if err != nil {
 		return Hours{}, fmt.Errorf("reading hours: %w", err)

@@ -20,7 +20,7 @@ func (r *Reader) Log(ctx context.Context, userID, requestID uuid.UUID) (learning
 		SELECT ` + learning.Columns + `
 		FROM learning_log
 		WHERE user_id = $1 AND request_id = $2`
-	logs, err := retry.Read(ctx, r.pool, learning.Collect, query, userID, requestID)
+	logs, err := retry.Read(ctx, r.at(userID), learning.Collect, query, userID, requestID)
 	if err != nil {
 		return learning.Log{}, fmt.Errorf("reading a log: %w", err)
 	}
@@ -71,7 +71,7 @@ func (r *Reader) Logs(ctx context.Context, request LogsRequest) (LogsPage, error
 	arguments["limit"] = limit + 1
 	// The query is planned each time, because a generic plan expects few logs, and would
 	// sort all logs of a user who has many.
-	logs, err := retry.Read(ctx, r.pool, learning.Collect, request.sql(), pgx.QueryExecModeCacheDescribe, arguments)
+	logs, err := retry.Read(ctx, r.at(request.UserID), learning.Collect, request.sql(), pgx.QueryExecModeCacheDescribe, arguments)
 	if err != nil {
 		return LogsPage{}, fmt.Errorf("reading logs: %w", err)
 	}

@@ -149,7 +149,7 @@ func TestLogsOfAnEmptyRange(t *testing.T) {
 func TestLogsOfAPeriodAreThoseThatItsSumsCount(t *testing.T) {
 	t.Parallel()
 	ctx, pool := context.Background(), pgtest.Pool(t)
-	reader, recorder := newReader(pool), command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool)})
+	reader, recorder := newReader(pool), command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool)})
 	middle := instant("2026-11-22T00:00:00Z")
 	rapid.Check(t, func(t *rapid.T) {
 		user := uuid.New()

@@ -10,6 +10,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
+
 	"learninglog/internal/retry"
 )
 
@@ -23,11 +25,15 @@ var ErrSumTooLarge = errors.New("a sum doesn't fit into a bigint")
 // Reader answers queries. It is safe for concurrent use.
 type Reader struct {
 	pool retry.Pool
+	at   func(user uuid.UUID) retry.Pool
 	zone *time.Location
 }
 
 // NewReader returns a reader of the database behind a pool, such as a pgxpool.Pool. zone
 // is the time zone of learners of whom no other is known.
 func NewReader(pool retry.Pool, zone *time.Location) *Reader {
-	return &Reader{pool: pool, zone: zone}
+	return &Reader{pool: pool, at: func(uuid.UUID) retry.Pool { return pool }, zone: zone}
 }
+
+// At makes the reader ask another pool for what is about a user: the one that at returns.
+func (r *Reader) At(at func(user uuid.UUID) retry.Pool) { r.at = at }

@@ -44,7 +44,7 @@ func newReader(pool *pgxpool.Pool) *query.Reader { return query.NewReader(pool, 
 func post(t require.TestingT, pool *pgxpool.Pool, user uuid.UUID, words int, shown string) uuid.UUID {
 	at := instant(shown)
 	log := command.Log{RequestID: uuid.New(), UserID: user, WordCount: words, Timestamp: at, Zone: at.Location()}
-	outcomes := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool)}).Record(context.Background(), []command.Log{log})
+	outcomes := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool)}).Record(context.Background(), []command.Log{log})
 	require.Equal(t, command.Recorded, outcomes[0].Status)
 	return log.RequestID
 }
@@ -52,7 +52,7 @@ func post(t require.TestingT, pool *pgxpool.Pool, user uuid.UUID, words int, sho
 func void(t *testing.T, pool *pgxpool.Pool, user, requestID uuid.UUID) {
 	t.Helper()
 	target := command.Target{UserID: user, RequestID: requestID}
-	outcomes := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool)}).Void(context.Background(), []command.Target{target})
+	outcomes := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool)}).Void(context.Background(), []command.Target{target})
 	require.Equal(t, command.Voided, outcomes[0].Status)
 }
 

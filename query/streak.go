@@ -47,7 +47,7 @@ func (r *Reader) Streaks(ctx context.Context, userID uuid.UUID, clock Clock, all
 		ORDER BY period`
 	read := func(rows pgx.Rows) (Streaks, error) { return r.countStreaks(rows, clock, allowedGap) }
 	_, last := clock.todays()
-	streaks, err := retry.Read(ctx, r.pool, read, query, userID, last.Time())
+	streaks, err := retry.Read(ctx, r.at(userID), read, query, userID, last.Time())
 	if err != nil {
 		return Streaks{}, fmt.Errorf("reading streaks: %w", err)
 	}

@@ -161,7 +161,7 @@ func (r *Reader) Summary(ctx context.Context, request SummaryRequest) (Summary, 
 		return Summary{}, err
 	}
 	read := func(rows pgx.Rows) (map[rollup.Date]rollup.Sums, error) { return request.collectSums(rows) }
-	sums, err := retry.Read(ctx, r.pool, read, sumsSQL, request.arguments(*request.To, *request.To)...)
+	sums, err := retry.Read(ctx, r.at(request.UserID), read, sumsSQL, request.arguments(*request.To, *request.To)...)
 	if err != nil {
 		return Summary{}, fmt.Errorf("reading a summary: %w", err)
 	}
@@ -186,7 +186,7 @@ func (r *Reader) summaryUntilToday(ctx context.Context, request SummaryRequest) 
 		clock.Zone = r.zoneOf(offset)
 		return sums, err
 	}
-	sums, err := retry.Read(ctx, r.pool, read, withLatestOffset(sumsSQL), request.arguments(earliest, latest)...)
+	sums, err := retry.Read(ctx, r.at(request.UserID), read, withLatestOffset(sumsSQL), request.arguments(earliest, latest)...)
 	if err != nil {
 		return Summary{}, fmt.Errorf("reading a summary: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"learninglog/command"
@@ -22,6 +23,7 @@ import (
 	"learninglog/internal/panics"
 	"learninglog/internal/postgres"
 	"learninglog/internal/problem"
+	"learninglog/internal/retry"
 	"learninglog/internal/sharding"
 	"learninglog/internal/zones"
 	"learninglog/query"
@@ -46,6 +48,7 @@ type service struct {
 	access  api.Access
 	keys    audit.KeyStore
 	login   *dashboard.Login // nil there, too
+	nodes   *sharding.Nodes  // nil if the tables aren't distributed
 	reader  *query.Reader
 	pages   api.Pages
 	handler http.Handler
@@ -97,6 +100,7 @@ func (s *service) run(ctx context.Context) (err error) {
 		s.listen, // first, because it is the quickest step and the likeliest to fail
 		s.openDatabase,
 		s.migrate,
+		s.findNodes,
 		s.startTrail,
 		s.startAccess,
 		s.startJobs,
@@ -154,6 +158,22 @@ func (s *service) migrate(ctx context.Context) (err error) {
 	return s.migrator.Up(ctx)
 }
 
+// findNodes makes what is about a learner go to the node of a cluster that has the
+// learner, if the tables are distributed over one.
+func (s *service) findNodes(ctx context.Context) (err error) {
+	s.nodes, err = sharding.ReadNodes(ctx, s.database.pool, postgres.OpenNode(s.flags.DatabaseURL), s.logger)
+	if err != nil || s.nodes == nil {
+		return err
+	}
+	s.stops.add("nodes", func(context.Context) error {
+		s.nodes.Close()
+		return nil
+	})
+	s.keepRunning(ctx, "nodes of the cluster", s.nodes.Run)
+	s.reader.At(func(user uuid.UUID) retry.Pool { return s.nodes.At(user) })
+	return nil
+}
+
 func (s *service) startJobs(ctx context.Context) (err error) {
 	s.jobs.Trail = s.trail
 	s.jobs.Jobs, err = rebuild.NewJobs(s.database.pool, rebuild.Config{
@@ -184,14 +204,10 @@ func (s *service) startRecorder(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	shards, err := sharding.Read(ctx, s.database.pool)
-	if err != nil {
-		return err
-	}
 	config := command.Config{
 		Limits:     s.flags.limits(),
 		Zone:       s.flags.TimeZone.location,
-		Shards:     shards,
+		Nodes:      s.nodes,
 		MaxBatch:   s.flags.WriteBatch,
 		Lanes:      s.flags.WriteLanes,
 		MaxWaiting: s.flags.WriteQueue,

@@ -32,7 +32,7 @@ func newService(t *testing.T, zone *time.Location) service {
 	t.Helper()
 	pool := pgtest.Pool(t)
 	config := newConfig(nil)
-	config.Recorder = command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), Limits: config.Limits, Zone: zone})
+	config.Recorder = command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool), Limits: config.Limits, Zone: zone})
 	config.Reader = query.NewReader(pool, zone)
 	config.RequestTimeout = time.Minute
 	t.Cleanup(func() { assert.NoError(t, config.Recorder.Close(context.Background())) })

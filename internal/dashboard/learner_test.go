@@ -33,7 +33,7 @@ func post(t *testing.T, pool *pgxpool.Pool, user uuid.UUID, words int, shown str
 	at, err := time.Parse(time.RFC3339, shown)
 	require.NoError(t, err)
 	log := command.Log{RequestID: uuid.New(), UserID: user, WordCount: words, Timestamp: at, Zone: at.Location()}
-	outcomes := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool)}).Record(context.Background(), []command.Log{log})
+	outcomes := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool)}).Record(context.Background(), []command.Log{log})
 	require.Equal(t, command.Recorded, outcomes[0].Status, "%v", outcomes[0])
 	return log.RequestID
 }
@@ -44,7 +44,7 @@ func site(t *testing.T, pool *pgxpool.Pool, zone *time.Location) http.Handler {
 	logger := slog.New(slog.DiscardHandler)
 	pages, err := dashboard.New(dashboard.Config{
 		Reader:         query.NewReader(pool, zone),
-		Recorder:       command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool)}),
+		Recorder:       command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool)}),
 		Trail:          audit.New(pool, logger),
 		Zone:           zone,
 		Problems:       problem.NewTable(postgres.Unavailable, func() time.Duration { return time.Second }, logger),
@@ -192,12 +192,12 @@ func TestThePageSaysOfHowManyLogsTheHoursAre(t *testing.T) {
 	for i := range logs {
 		logs[i] = command.Log{RequestID: uuid.New(), UserID: user, WordCount: 1, Timestamp: time.Date(2026, 3, 4, 7, 0, i, 0, time.UTC)}
 	}
-	command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool)}).Record(t.Context(), logs[1:])
+	command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool)}).Record(t.Context(), logs[1:])
 	site := site(t, pool, time.UTC)
 	const view, bounded = "?from=2026-03-04&to=2026-03-04", "of the latest 500 logs"
 	assert.NotContains(t, page(t, site, user, view), bounded)
 
-	command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool)}).Record(t.Context(), logs[:1])
+	command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool)}).Record(t.Context(), logs[:1])
 
 	shown := page(t, site, user, view)
 	assert.Contains(t, shown, "4 March 2026 to 4 March 2026, "+bounded)

@@ -66,7 +66,7 @@ func newClosedSite(t *testing.T, pool *pgxpool.Pool, provider dashboard.Provider
 	gate := access.NewGate(keys, nil, sessions, access.Cookies{}, metrics.NewAuthentication(prometheus.NewRegistry()))
 	pages, err := dashboard.New(dashboard.Config{
 		Reader:         query.NewReader(pool, time.UTC),
-		Recorder:       command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool)}),
+		Recorder:       command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool)}),
 		Zone:           time.UTC,
 		Operations:     &dashboard.Operations{},
 		Login:          &dashboard.Login{Sessions: sessions, BeginWithKey: sessions.BeginWithKey, Provider: provider, Try: gate.TryLogin},

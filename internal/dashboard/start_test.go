@@ -18,7 +18,7 @@ import (
 func TestTheLastDaysEndTomorrowIfSomebodyIsThere(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool)})
+	recorder := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool)})
 	pages := &Pages{Config: Config{Reader: query.NewReader(pool, time.UTC), Zone: time.UTC}}
 	post := func(shown string) {
 		at, err := time.Parse(time.RFC3339, shown)

@@ -3,15 +3,18 @@ package pgtest
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"os"
 	"strconv"
+	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"learninglog/internal/postgres"
 	"learninglog/internal/sharding"
 )
 
@@ -104,13 +107,16 @@ func closeSQL(database string) []string {
 	}
 }
 
-// Shards returns the shards of the tables in a database of a test, or nil if they aren't
-// distributed.
-func Shards(t require.TestingT, pool *pgxpool.Pool) *sharding.Shards {
+// Nodes returns the nodes of the cluster over which the tables in a database of a test are
+// distributed, or nil if they aren't.
+func Nodes(t require.TestingT, pool *pgxpool.Pool) *sharding.Nodes {
 	if !Distributed() {
 		return nil // a test may have a database that is away
 	}
-	shards, err := sharding.Read(context.Background(), pool)
+	nodes, err := sharding.ReadNodes(context.Background(), pool, postgres.OpenNode(pool.Config().ConnString()), slog.Default())
 	require.NoError(t, err)
-	return shards
+	if test, ok := t.(testing.TB); ok {
+		test.Cleanup(nodes.Close)
+	}
+	return nodes
 }

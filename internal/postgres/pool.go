@@ -3,6 +3,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"learninglog/internal/sharding"
 )
 
 const (
@@ -62,6 +65,54 @@ func Open(ctx context.Context, url string, timeout time.Duration, logger *slog.L
 		return nil, err
 	}
 	return pool, nil
+}
+
+// OpenNode returns a function that opens a pool of connections to a node of the cluster
+// whose coordinator is at url, with the settings of that URL. See [sharding.OpenNode].
+func OpenNode(url string) sharding.OpenNode {
+	return func(node sharding.Node) (*pgxpool.Pool, error) {
+		config, err := configOf(url)
+		if err != nil {
+			return nil, err
+		}
+		config.MinConns, config.MinIdleConns = 0, 0
+		to := config.ConnConfig
+		*to = *only(to, servers(config)[0])
+		to.Host, to.Port, to.TLSConfig = node.Host, node.Port, namedTLS(to.TLSConfig, node.Host)
+		for _, way := range to.Fallbacks {
+			way.Host, way.Port, way.TLSConfig = node.Host, node.Port, namedTLS(way.TLSConfig, node.Host)
+		}
+		var opened atomic.Pointer[pgxpool.Pool]
+		leaveReadOnlyServers(&to.Config, &opened)
+		to.ValidateConnect = func(ctx context.Context, connection *pgconn.PgConn) error {
+			results, err := connection.Exec(ctx, sharding.IdentitySQL).ReadAll()
+			if err != nil {
+				return err //nolint:wrapcheck // by pgconn
+			}
+			if string(results[0].Rows[0][0]) != node.Database {
+				return fmt.Errorf("%s, port %d, isn't the node that has this address at the coordinator, or was started again", node.Host, node.Port)
+			}
+			return nil
+		}
+		pool, err := pgxpool.NewWithConfig(context.Background(), config)
+		if err != nil {
+			return nil, fmt.Errorf("opening the connection pool: %w", err)
+		}
+		opened.Store(pool)
+		return pool, nil
+	}
+}
+
+// namedTLS returns the settings of TLS for a server with another name.
+func namedTLS(settings *tls.Config, host string) *tls.Config {
+	if settings == nil {
+		return nil
+	}
+	settings = settings.Clone()
+	if settings.ServerName != "" {
+		settings.ServerName = host
+	}
+	return settings
 }
 
 func configOf(url string) (*pgxpool.Config, error) {

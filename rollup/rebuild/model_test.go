@@ -29,7 +29,7 @@ func TestEverythingFollowsTheModel(t *testing.T) {
 	require.NoError(t, err)
 	rapid.Check(t, func(t *rapid.T) {
 		m := &model{
-			pool: pool, zones: known, recorder: command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool)}),
+			pool: pool, zones: known, recorder: command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool)}),
 			logs: make(map[uuid.UUID]*modelLog),
 		}
 		for range 3 {

@@ -36,7 +36,7 @@ func user(n int) uuid.UUID {
 }
 
 func record(t require.TestingT, pool *pgxpool.Pool, logs ...command.Log) {
-	recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool), MaxWaiting: len(logs)})
+	recorder := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool), MaxWaiting: len(logs)})
 	for _, outcome := range recorder.Record(context.Background(), logs) {
 		require.Equal(t, command.Recorded, outcome.Status)
 	}
@@ -309,7 +309,7 @@ func TestRebuildIsExactWhileWritersWrite(t *testing.T) {
 		var group sync.WaitGroup
 		for writer := range writers {
 			group.Go(func() {
-				recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool)})
+				recorder := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool)})
 				random := rand.New(rand.NewPCG(uint64(round), uint64(writer)))
 				for !stop.Load() {
 					at := time.Date(2026, 2, 1+random.IntN(28), random.IntN(24), 0, 0, 0, randomClock(random))

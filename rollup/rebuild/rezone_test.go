@@ -79,7 +79,7 @@ func TestRezoneLeavesVoidedLogs(t *testing.T) {
 	pool := pgtest.Pool(t)
 	log := unzoned(uuid.New(), 5, "2026-01-31T20:00:00Z")
 	record(t, pool, log)
-	command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool)}).Void(t.Context(), []command.Target{{UserID: log.UserID, RequestID: log.RequestID}})
+	command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool)}).Void(t.Context(), []command.Target{{UserID: log.UserID, RequestID: log.RequestID}})
 
 	chunks := rezone(t, pool, rebuild.Scope{}, "Asia/Tokyo", 100)
 

@@ -32,7 +32,7 @@ func newScene(t require.TestingT, pool *pgxpool.Pool, users []uuid.UUID, writers
 		record(t, pool, newLog(id, 5, "2026-01-31T23:00:00-12:00"), newLog(id, 7, "2026-02-01T08:00:00+14:00"))
 	}
 	for writer := range writers {
-		recorder := command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool)})
+		recorder := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool)})
 		random := rand.New(rand.NewPCG(seed, uint64(writer)))
 		s.writers.Go(func() {
 			for !s.stopped.Load() {

@@ -1,0 +1,82 @@
+package command
+
+import (
+	"hash/maphash"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"learninglog/internal/sharding"
+)
+
+// server has the lanes whose batches go to the same server: to PostgreSQL, or to a node of
+// a cluster. So a batch is committed there alone, and a node that is slow or away doesn't
+// hold up what is meant for others.
+type server struct {
+	lanes []*lane
+	// lookUps is the lane of logs that are probably recorded. Those that aren't go on to
+	// the other lanes.
+	lookUps *lane
+}
+
+// servers are those that have users' logs.
+type servers struct {
+	open  func() *server
+	seed  maphash.Seed    // for the hashes that assign users to lanes
+	nodes *sharding.Nodes // or nil, if there is one server
+
+	mu     sync.RWMutex
+	byNode map[string]*server
+}
+
+func newServers(nodes *sharding.Nodes, open func() *server) *servers {
+	return &servers{open: open, seed: maphash.MakeSeed(), nodes: nodes, byNode: make(map[string]*server)}
+}
+
+// lane returns the lane of a user. In a cluster that is one of the node that has the user,
+// and the same for all users of a shard. Otherwise users are spread evenly by hashing their
+// ids. Parts of an id may be equal for all users: in some kinds of UUID, everything but the
+// time is. Clients may also choose ids freely.
+func (s *servers) lane(user uuid.UUID) *lane {
+	if s.nodes != nil {
+		place := s.nodes.Place(user)
+		lanes := s.at(place.Node).lanes
+		return lanes[place.Number%len(lanes)]
+	}
+	lanes := s.at("").lanes
+	return lanes[maphash.Bytes(s.seed, user[:])%uint64(len(lanes))]
+}
+
+// lookUps returns the lane in which a user's logs are looked up.
+func (s *servers) lookUps(user uuid.UUID) *lane {
+	if s.nodes != nil {
+		return s.at(s.nodes.Place(user).Node).lookUps
+	}
+	return s.at("").lookUps
+}
+
+func (s *servers) at(node string) *server {
+	s.mu.RLock()
+	found := s.byNode[node]
+	s.mu.RUnlock()
+	if found != nil {
+		return found
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byNode[node] == nil {
+		s.byNode[node] = s.open()
+	}
+	return s.byNode[node]
+}
+
+// lanes returns all lanes.
+func (s *servers) lanes() []*lane {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var all []*lane
+	for _, one := range s.byNode {
+		all = append(append(all, one.lanes...), one.lookUps)
+	}
+	return all
+}
