@@ -100,11 +100,14 @@ func (distributed) differing(ctx context.Context, tx pgx.Tx, of userRange, argum
 
 // repair works shard by shard. What it reports is of a moment before what it repairs.
 func (d distributed) repair(ctx context.Context, tx pgx.Tx, of userRange, scope Scope) (compared, error) {
+	found, err := d.compare(ctx, tx, of, of.arguments(scope))
+	if err != nil || len(found.wrong) == 0 {
+		return found, err
+	}
 	if err := settlePrepared(ctx, tx); err != nil {
 		return compared{}, err
 	}
-	found, err := d.compare(ctx, tx, of, of.arguments(scope))
-	if err != nil {
+	if found, err = d.compare(ctx, tx, of, of.arguments(scope)); err != nil {
 		return compared{}, err
 	}
 	for _, of.users = range d.shards.Divide(maps.Keys(found.wrong)) {

@@ -276,13 +276,7 @@ func TestRescueLeavesRebuildsThatAreBeingWorked(t *testing.T) {
 // waitForLock returns when a session waits for a row.
 func waitForLock(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
-	require.Eventually(t, func() bool {
-		var waiting bool
-		err := pool.QueryRow(context.Background(), `
-			SELECT EXISTS (SELECT FROM pg_stat_activity
-			               WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waiting)
-		return err == nil && waiting
-	}, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return pgtest.Waiting(t, pool, 0) > 0 }, 10*time.Second, 10*time.Millisecond)
 }
 
 func TestRebuildJobKeepsTheWorstExamplesAndCountsAll(t *testing.T) {
