@@ -1,10 +1,13 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/google/uuid"
 
 	"learninglog/internal/sharding"
 )
@@ -51,6 +54,8 @@ type Config struct {
 	MaxWaiting int
 	// Timeout limits the time to write one batch.
 	Timeout time.Duration
+	// Erased are the users of whom nothing is recorded. Default: none.
+	Erased ErasedUsers
 	// Logger gets what went wrong in the recorder itself. Default: [slog.Default].
 	Logger *slog.Logger
 	// Broken is called if the recorder can't go on, because of a bug. Then it accepts
@@ -62,6 +67,20 @@ type Config struct {
 	// [Recorder.Hear] may be told anything: it only makes logs that are sent again to
 	// another recorder cheaper. Default: none.
 	Peers Peers
+}
+
+// ErasedUsers are the users of whom nothing is to be recorded.
+type ErasedUsers interface {
+	// Current returns a function that reports whether a user was erased, as it was known a
+	// few seconds ago or later. It is called before each batch is written, so it should
+	// know that by heart. If it fails, nothing of the batch is written.
+	Current(ctx context.Context) (wasErased func(user uuid.UUID) bool, err error)
+}
+
+type nobodyErased struct{}
+
+func (nobodyErased) Current(context.Context) (func(uuid.UUID) bool, error) {
+	return func(uuid.UUID) bool { return false }, nil
 }
 
 // Peers are other recorders of the same database.
@@ -90,6 +109,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Timeout == 0 {
 		c.Timeout = DefaultTimeout
+	}
+	if c.Erased == nil {
+		c.Erased = nobodyErased{}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

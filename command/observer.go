@@ -42,7 +42,7 @@ type Batch struct {
 
 // Lookup describes a batch of logs that were looked up.
 type Lookup struct {
-	// Outcomes counts those that were recorded, by outcome.
+	// Outcomes counts those that were recorded, by outcome, and those of erased users.
 	Outcomes map[Status]int
 	// Unknown is the number of the others. Those are written, in other batches.
 	Unknown int

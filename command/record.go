@@ -35,6 +35,9 @@ const (
 	// ReplacedUnknown means that the log wasn't recorded, because it should replace a
 	// log that doesn't exist, or that doesn't count any more.
 	ReplacedUnknown Status = "replaced_unknown"
+	// Erased means that the user was erased: nothing is recorded of them, and nothing is
+	// voided.
+	Erased Status = "erased"
 )
 
 // The other outcomes of a log that is to be voided.

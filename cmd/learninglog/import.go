@@ -24,7 +24,7 @@ CSV has a header that names these columns, in any order. The column timestamp ma
 
 Importing again is safe: every log is counted once, however often it is imported, and never again once it was taken back. If the service restarts meanwhile, the import goes on by itself.
 
-Logs that are invalid, whose request id belongs to another log, which replace a log that doesn't count, or which are of another learner than the key, are written to FILE.rejects.ndjson (import.rejects.ndjson for standard input), each with its line number, what is wrong and its text (jq -r .entry shows that alone), to be mended and imported again.
+Logs that are invalid, whose request id belongs to another log, which replace a log that doesn't count, which are of a learner who was erased, or of another learner than the key, are written to FILE.rejects.ndjson (import.rejects.ndjson for standard input), each with its line number, what is wrong and its text (jq -r .entry shows that alone), to be mended and imported again.
 
 Exits with 0 if every log is recorded, even if it was taken back since, 1 if some were rejected, 2 if it could not be finished.`
 }
@@ -48,6 +48,7 @@ func importing() wording {
 			{outcome: importer.Voided, label: "taken back since"},
 			{outcome: importer.RequestIDReused, label: "request id reused", always: true},
 			{outcome: importer.ReplacedUnknown, label: "replaced unknown"},
+			{outcome: importer.Erased, label: "of erased learners"},
 			{outcome: importer.Forbidden, label: "forbidden"},
 			{outcome: importer.Invalid, label: "invalid", always: true},
 		},

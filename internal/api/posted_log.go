@@ -232,7 +232,7 @@ func (t action) turnAway(posted []postedLog) {
 func (p *postedLog) settle(became command.Outcome) {
 	p.outcome.Outcome, p.outcome.Retryable = became.Status, became.Status.Retryable()
 	switch became.Status {
-	case command.Recorded, command.Failed, command.ReplacedUnknown, command.Unknown:
+	case command.Recorded, command.Failed, command.ReplacedUnknown, command.Unknown, command.Erased:
 	case command.AlreadyRecorded, command.RequestIDReused, command.Voided, command.AlreadyVoided:
 		p.outcome.LearningLog = fromRecorded(became.Log)
 	case command.Invalid:

@@ -170,6 +170,8 @@ func (s *server) recordOne(w http.ResponseWriter, r *http.Request) (*LearningLog
 		return nil, 0, problem.ReplacedUnknown.New("The log that this one should replace doesn't exist or doesn't count; this one is not recorded.", problem.Field{
 			Location: "body.replaces", Message: "must be the request_id of a log of this user that counts", Value: log.Replaces.String(),
 		})
+	case outcome.Status == command.Erased:
+		return nil, 0, problem.Erased.New("")
 	case outcome.Status == command.Failed:
 		return nil, 0, outcome.Err
 	case outcome.Status == command.Invalid:

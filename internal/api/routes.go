@@ -33,9 +33,9 @@ func (s *server) routes() []route {
 			problem.Unreadable, problem.TimedOut, problem.TooLarge, problem.Unsupported, problem.Unavailable,
 		}
 		writing    = append([]problem.Kind{problem.QuotaExceeded}, posting...)
-		voiding    = append([]problem.Kind{problem.QuotaExceeded}, readingOne...)
+		voiding    = append([]problem.Kind{problem.QuotaExceeded, problem.Erased}, readingOne...)
 		postingOne = append([]problem.Kind{
-			problem.AlreadyRecorded, problem.RequestIDReused, problem.Voided, problem.ReplacedUnknown,
+			problem.AlreadyRecorded, problem.RequestIDReused, problem.Voided, problem.ReplacedUnknown, problem.Erased,
 		}, writing...)
 		loggingIn = []problem.Kind{problem.Unauthenticated, problem.TooManyFailures, problem.Unreadable, problem.Unavailable}
 		jobPages  = []problem.Kind{

@@ -8,6 +8,7 @@ import (
 
 	"learninglog/command"
 	"learninglog/internal/audit"
+	"learninglog/internal/problem"
 	"learninglog/query"
 )
 
@@ -24,6 +25,7 @@ type VoidOutcomes struct {
 	Voided        int            `json:"voided" doc:"How many logs have this outcome."`
 	AlreadyVoided int            `json:"already_voided"`
 	Unknown       int            `json:"unknown"`
+	Erased        int            `json:"erased"`
 	Invalid       int            `json:"invalid"`
 	Forbidden     int            `json:"forbidden"`
 	Failed        int            `json:"failed"`
@@ -63,6 +65,8 @@ func (s *server) void(ctx context.Context, input *logInput) (*logOutput, error) 
 		return &logOutput{Body: fromLog(*outcome.Log)}, nil
 	case command.Unknown:
 		return nil, query.ErrNotFound
+	case command.Erased:
+		return nil, problem.Erased.New("")
 	case command.Failed:
 		return nil, outcome.Err
 	default:
@@ -93,6 +97,7 @@ func countVoided(counts map[command.Status]int) any {
 		Voided:        counts[command.Voided],
 		AlreadyVoided: counts[command.AlreadyVoided],
 		Unknown:       counts[command.Unknown],
+		Erased:        counts[command.Erased],
 		Invalid:       counts[command.Invalid],
 		Forbidden:     counts[forbidden],
 		Failed:        counts[command.Failed],

@@ -41,6 +41,8 @@ func (p *Pages) void(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	case command.Unknown:
 		return unknown
+	case command.Erased:
+		return problem.Erased.New("")
 	default:
 		return fmt.Errorf("taking a log back: %s: %w", outcome.Status, outcome.Err)
 	}

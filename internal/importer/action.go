@@ -59,6 +59,8 @@ const (
 	// Unknown means that there is no such log to be voided.
 	Unknown Outcome = "unknown"
 	Invalid Outcome = "invalid"
+	// Erased means that the learner was erased: nothing is recorded or voided any more.
+	Erased Outcome = "erased"
 	// Forbidden means that the log is of another learner than the key.
 	Forbidden Outcome = "forbidden"
 	// Unauthenticated means that the key has expired or was revoked since the request began.

@@ -82,6 +82,11 @@ var (
 		"conflict", http.StatusConflict, "That can't be done just now",
 		"What the request names is in a state in which this isn't possible. The detail says why.",
 	}
+	Erased = Kind{
+		"erased", http.StatusGone, "This learner was erased",
+		"Everything of the learner was deleted, or is being deleted, and nothing is recorded any more. " +
+			"Don't send it again: forget it on the device too.",
+	}
 	TooLarge = Kind{
 		"too-large", http.StatusRequestEntityTooLarge, "The body is too large",
 		"Split it into several requests.",
@@ -126,6 +131,6 @@ var (
 func Kinds() []Kind {
 	return []Kind{
 		NotHTTP, Unreadable, Unauthenticated, Forbidden, OtherHost, OtherSite, NotFound, MethodNotAllowed, TimedOut, AlreadyRecorded, RequestIDReused,
-		Voided, ReplacedUnknown, Conflict, TooLarge, Unsupported, Invalid, SumTooLarge, TooManyFailures, QuotaExceeded, Internal, Unavailable,
+		Voided, ReplacedUnknown, Conflict, Erased, TooLarge, Unsupported, Invalid, SumTooLarge, TooManyFailures, QuotaExceeded, Internal, Unavailable,
 	}
 }

@@ -34,6 +34,9 @@ type Args struct {
 	// by its IANA name, if their clients didn't say one. Nothing else is compared or
 	// repaired. Empty is no re-zone.
 	TimeZone string `json:"time_zone,omitempty" river:"unique"`
+	// Erase makes the job delete what there is of everybody who is on the list of erased
+	// users: see [Jobs.Erase]. So no job names one of them.
+	Erase bool `json:"erase,omitempty" river:"unique"`
 	// Operator says that an operator requests the job, at the command line or at /admin.
 	// So it doesn't wait behind rebuilds that others have requested, not even by joining
 	// one of the same scope.
@@ -101,6 +104,8 @@ func (a Args) queue() string {
 		return routineQueue
 	case a.IsRezone():
 		return rezoneQueue
+	case a.Erase:
+		return eraseQueue
 	case a.Operator:
 		return operatorQueue
 	default:

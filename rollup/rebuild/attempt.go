@@ -101,9 +101,12 @@ func (a *attempt) begin(ctx context.Context, connection *pgx.Conn) error {
 		if err != nil {
 			return nil, fmt.Errorf("beginning the rebuild: %w", err)
 		}
-		if a.job.Args.Routine {
-			begun.Parts, begun.NextUser, err = beginRoutine(ctx, tx, a.job.Args)
-		} else {
+		switch args := a.job.Args; {
+		case args.Routine:
+			begun.Parts, begun.NextUser, err = beginRoutine(ctx, tx, args)
+		case args.Erase:
+			begun.Parts, expected, err = beginErasing(ctx, tx)
+		default:
 			begun.Parts, expected, err = a.divide(ctx, tx)
 		}
 		if err != nil {
@@ -139,18 +142,18 @@ func (a *attempt) divide(ctx context.Context, tx pgx.Tx) (parts []*Part, expecte
 
 // work takes parts and rebuilds them until all are taken.
 func (a *attempt) work(ctx context.Context, connection *pgx.Conn) error {
-	read := int64(0)
+	var before Chunk
 	for {
 		i, ok := a.take()
 		if !ok {
 			return nil
 		}
 		for part := a.part(i); part != nil; part = a.part(i) {
-			err := a.pause(ctx, read)
+			err := a.pause(ctx, before)
 			if err != nil {
 				return err
 			}
-			if read, err = a.chunk(ctx, connection, i, *part); err != nil {
+			if before, err = a.chunk(ctx, connection, i, *part); err != nil {
 				return err
 			}
 		}
@@ -174,17 +177,14 @@ func (a *attempt) part(i int) *Part {
 	return a.reached.Parts[i]
 }
 
-// chunk rebuilds the next chunk of a part, and returns how many logs it went
-// through.
-func (a *attempt) chunk(ctx context.Context, connection *pgx.Conn, i int, part Part) (read int64, err error) {
+// chunk rebuilds the next chunk of a part, and returns what it found.
+func (a *attempt) chunk(ctx context.Context, connection *pgx.Conn, i int, part Part) (chunk Chunk, err error) {
 	args := a.job.Args
 	options := ChunkOptions{MaxLogs: a.chunkLogs(), DryRun: args.DryRun}
 	err = a.commit(ctx, connection, func(tx pgx.Tx) (change, error) {
-		chunk, err := a.workChunk(ctx, tx, part, options)
-		if err != nil {
+		if chunk, err = a.workChunk(ctx, tx, part, options); err != nil {
 			return nil, err
 		}
-		read = chunk.Walked
 		return func(reached *resumePoint, progress *Progress) {
 			reached.Parts = slices.Clone(reached.Parts)
 			reached.Parts[i] = chunk.Rest
@@ -194,10 +194,13 @@ func (a *attempt) chunk(ctx context.Context, connection *pgx.Conn, i int, part P
 			*progress = progress.plus(chunk, args.DryRun)
 		}, nil
 	})
-	return read, err
+	return chunk, err
 }
 
 func (a *attempt) workChunk(ctx context.Context, tx pgx.Tx, part Part, options ChunkOptions) (Chunk, error) {
+	if a.job.Args.Erase {
+		return a.worker.eraserOf(ctx).chunk(ctx, tx, a.job.ID, part, options.MaxLogs)
+	}
 	if a.zone != nil {
 		return RezoneChunk(ctx, tx, a.job.Args.Scope, part, options, a.zone)
 	}
@@ -214,9 +217,16 @@ func (a *attempt) chunkLogs() int {
 	return a.worker.ChunkLogs
 }
 
-// pause waits as long as the limit of the pace demands after reading that many logs.
-func (a *attempt) pause(ctx context.Context, read int64) error {
-	for read > 0 && a.limit.Limit() != rate.Inf {
+// pause waits as long as the limit of the pace demands after a chunk, or as the chunk says.
+func (a *attempt) pause(ctx context.Context, after Chunk) error {
+	if after.Wait > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(after.Wait):
+		}
+	}
+	for read := after.Walked; read > 0 && a.limit.Limit() != rate.Inf; {
 		n := min(int(read), a.limit.Burst())
 		if err := a.limit.WaitN(ctx, n); err != nil {
 			return err
@@ -233,6 +243,8 @@ func (a *attempt) report(ctx context.Context) {
 		what = "routine verification done"
 	case a.zone != nil:
 		what = "re-zone done"
+	case a.job.Args.Erase:
+		what = "users erased"
 	case a.job.Args.DryRun:
 		what = "verify done"
 	}

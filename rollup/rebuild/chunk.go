@@ -3,6 +3,7 @@ package rebuild
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -24,6 +25,8 @@ type Chunk struct {
 	Examples []Drift
 	// Rezoned counts the logs that have another offset now.
 	Rezoned int64
+	// Wait is how long the next chunk has to wait, because there is nothing to do until then.
+	Wait time.Duration
 	// Rest is what is left of the part, or nil if nothing is.
 	Rest *Part
 }

@@ -23,12 +23,17 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"golang.org/x/sync/semaphore"
 
+	"learninglog/internal/erased"
 	"learninglog/internal/panics"
 	"learninglog/internal/zones"
 )
 
 // DefaultChunkLogs is the default limit of logs per chunk.
 const DefaultChunkLogs = 200_000
+
+// DefaultSettles is the default of [Config.Settles]: until all who write know, and until they
+// have given up on what they had begun to write before.
+const DefaultSettles = erased.Known + 15*time.Second + time.Second
 
 // Config configures [Jobs]. A field with its zero value gets its default.
 type Config struct {
@@ -38,6 +43,11 @@ type Config struct {
 	ChunkLogs int
 	// Routine configures the routines. Default: none.
 	Routine RoutineConfig
+	// Settles is how long after a user was erased no process begins any more to write logs of
+	// that user. Default: [DefaultSettles].
+	Settles time.Duration
+	// Forget deletes what others know of a user who is erased. Default: nothing.
+	Forget []Forget
 	// Logger logs the rebuilds. Default: [slog.Default].
 	Logger *slog.Logger
 	// RiverLogger is for River's own log messages, which are many. Default: Logger.
@@ -47,6 +57,9 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.ChunkLogs == 0 {
 		c.ChunkLogs = DefaultChunkLogs
+	}
+	if c.Settles == 0 {
+		c.Settles = DefaultSettles
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -87,6 +100,8 @@ func NewJobs(pool *pgxpool.Pool, config Config) (*Jobs, error) {
 		Zones:     known,
 		Logger:    config.Logger,
 		ChunkLogs: config.ChunkLogs,
+		Settles:   config.Settles,
+		Forget:    config.Forget,
 		spare:     spareConnections(pool),
 	})
 	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
@@ -101,6 +116,7 @@ func NewJobs(pool *pgxpool.Pool, config Config) (*Jobs, error) {
 			routineQueue:       {MaxWorkers: 1},
 			rezoneQueue:        {MaxWorkers: 1},
 			operatorQueue:      {MaxWorkers: 1},
+			eraseQueue:         {MaxWorkers: 1},
 		},
 		ReindexerIndexNames: reindexed(),
 	})
@@ -188,6 +204,9 @@ func (j *Jobs) lookAfterJobs(ctx context.Context, paused map[string]bool) {
 		j.logger.WarnContext(ctx, "rescuing rebuilds failed", "error", err)
 	case rescued > 0:
 		j.logger.InfoContext(ctx, "rescued rebuilds whose process is gone", "rebuilds", rescued)
+	}
+	if err := j.keepErasing(ctx); err != nil && ctx.Err() == nil {
+		j.logger.WarnContext(ctx, "looking for users to erase failed", "error", err)
 	}
 	j.logPauses(ctx, paused)
 }

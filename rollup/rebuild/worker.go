@@ -30,17 +30,20 @@ type Worker struct {
 	// ChunkLogs limits the logs of one chunk, and so the duration of its
 	// transaction.
 	ChunkLogs int
+	// Settles and Forget are those of [Config].
+	Settles time.Duration
+	Forget  []Forget
 
 	// spare counts the connections that rebuilds may use besides the one that each
 	// has.
 	spare *semaphore.Weighted
 }
 
-// spareConnections returns half of the connections that aren't reserved. Six are
-// reserved: one for each of the five jobs that may run at the same time, and one for
+// spareConnections returns half of the connections that aren't reserved. Seven are
+// reserved: one for each of the six jobs that may run at the same time, and one for
 // the queue.
 func spareConnections(pool *pgxpool.Pool) *semaphore.Weighted {
-	const countedOn = 6
+	const countedOn = 7
 	return semaphore.NewWeighted(max(0, int64(pool.Config().MaxConns)-countedOn) / 2)
 }
 
