@@ -7,8 +7,11 @@
 package query
 
 import (
+	"context"
 	"errors"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"learninglog/internal/retry"
 )
@@ -22,12 +25,18 @@ var ErrSumTooLarge = errors.New("a sum doesn't fit into a bigint")
 
 // Reader answers queries. It is safe for concurrent use.
 type Reader struct {
-	pool retry.Pool
+	pool pool
 	zone *time.Location
+}
+
+// pool is the part of a pgxpool.Pool that a reader uses.
+type pool interface {
+	retry.Pool
+	BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error)
 }
 
 // NewReader returns a reader of the database behind a pool, such as a pgxpool.Pool. zone
 // is the time zone of learners of whom no other is known.
-func NewReader(pool retry.Pool, zone *time.Location) *Reader {
+func NewReader(pool pool, zone *time.Location) *Reader {
 	return &Reader{pool: pool, zone: zone}
 }

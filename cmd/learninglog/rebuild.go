@@ -184,6 +184,7 @@ func (f databaseFlags) withJobs(ctx context.Context, work func(jobs audit.Jobs, 
 	}
 	jobs, err := rebuild.NewJobs(opened.pool, rebuild.Config{
 		Schema:      postgres.RiverSchema,
+		Forget:      forgetting(),
 		Logger:      slog.New(slog.DiscardHandler), // the report has the same content
 		RiverLogger: logger,
 	})

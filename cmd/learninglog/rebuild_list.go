@@ -56,6 +56,8 @@ func whatItDoes(args rebuild.Args) string {
 	switch {
 	case args.IsRezone():
 		return "re-zone"
+	case args.Erase:
+		return "erasure"
 	case args.DryRun:
 		return "verify"
 	default:
@@ -76,6 +78,8 @@ func describeScope(job rebuild.Job) string {
 	switch {
 	case args.Routine:
 		return "routine"
+	case args.Erase:
+		return "whoever is to be erased"
 	case job.Users == 0 && scope.IsEverything() && !args.IsRezone():
 		return "everything"
 	}

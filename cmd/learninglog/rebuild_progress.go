@@ -64,9 +64,12 @@ func describeRebuild(job rebuild.Job) string {
 	if left, known := progress.Remaining(); known {
 		line += fmt.Sprintf(", %s left", left.Round(time.Second))
 	}
-	if job.Args.IsRezone() {
+	switch {
+	case job.Args.IsRezone():
 		line += fmt.Sprintf(", %d re-zoned", progress.LogsRezoned)
-	} else {
+	case job.Args.Erase:
+		line += ", " + count(progress.UsersDone, "user") + " erased"
+	default:
 		line += ", " + count(progress.RowsDrifted, "row") + " drifted"
 	}
 	if job.Error != "" && job.State != rebuild.Running {

@@ -27,6 +27,11 @@ func report(stdout io.Writer, job rebuild.Job, repair string) error {
 			count(progress.LogsDone, "log"), count(progress.UsersDone, "user"), progress.LogsRezoned)
 		return err
 	}
+	if job.Args.Erase {
+		_, err := fmt.Fprintf(stdout, "Erased %s with %s. Nothing is recorded of them any more.\n",
+			count(progress.UsersDone, "user"), count(progress.LogsDone, "log"))
+		return err
+	}
 	_, err := fmt.Fprintf(stdout, "Compared %s of %s with their rollups.\n",
 		count(progress.LogsDone, "log"), count(progress.UsersDone, "user"))
 	if err != nil {
@@ -59,6 +64,9 @@ func doneBefore(job rebuild.Job) string {
 	done := fmt.Sprintf("after %s of %s; ", count(progress.LogsDone, "log"), count(progress.UsersDone, "user"))
 	if job.Args.IsRezone() {
 		return done + count(progress.LogsRezoned, "log") + " re-zoned, which stay so"
+	}
+	if job.Args.Erase {
+		return done + "what is deleted stays so, and another job goes on"
 	}
 	if job.Args.DryRun {
 		return done + count(progress.RowsDrifted, "row") + " had drifted"

@@ -13,10 +13,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"learninglog/command"
+	"learninglog/internal/access"
 	"learninglog/internal/api"
 	"learninglog/internal/audit"
 	"learninglog/internal/dashboard"
 	"learninglog/internal/demo"
+	"learninglog/internal/erased"
 	"learninglog/internal/jobpages"
 	"learninglog/internal/metrics"
 	"learninglog/internal/panics"
@@ -40,6 +42,7 @@ type service struct {
 	migrator *postgres.Migrator
 	jobs     audit.Jobs
 	trail    *audit.Trail
+	erased   *erased.Users
 	recorder *command.Recorder
 	problems *problem.Table
 	// access is nil where everybody may do everything.
@@ -156,12 +159,15 @@ func (s *service) migrate(ctx context.Context) (err error) {
 
 func (s *service) startJobs(ctx context.Context) (err error) {
 	s.jobs.Trail = s.trail
+	settles := max(rebuild.DefaultSettles, erased.Known+s.flags.RequestTimeout+time.Second)
 	s.jobs.Jobs, err = rebuild.NewJobs(s.database.pool, rebuild.Config{
 		Schema:    postgres.RiverSchema,
 		ChunkLogs: s.flags.RebuildChunkLogs,
 		Routine: rebuild.RoutineConfig{
 			Every: s.flags.VerifyEvery, SampleLogs: s.flags.VerifySample, Repairs: s.flags.VerifyRepairs,
 		},
+		Settles:     settles,
+		Forget:      forgetting(),
 		Logger:      s.logger,
 		RiverLogger: onlyWarnings(s.logger),
 	})
@@ -188,7 +194,11 @@ func (s *service) startRecorder(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.startErased(ctx); err != nil {
+		return err
+	}
 	config := command.Config{
+		Erased:     s.erased,
 		Limits:     s.flags.limits(),
 		Zone:       s.flags.TimeZone.location,
 		Shards:     shards,
@@ -212,6 +222,19 @@ func (s *service) startRecorder(ctx context.Context) error {
 	s.problems = problem.NewTable(postgres.Unavailable, s.recorder.EstimatedWait, s.logger)
 	return nil
 }
+
+// startErased reads who was erased, and follows it.
+func (s *service) startErased(ctx context.Context) error {
+	s.erased = erased.NewUsers(s.database.pool, s.logger)
+	if err := s.erased.Read(ctx); err != nil {
+		return err
+	}
+	s.keepRunning(ctx, "erased users", s.erased.Run)
+	return nil
+}
+
+// forgetting returns what deletes what others than jobs know of users who are erased.
+func forgetting() []rebuild.Forget { return []rebuild.Forget{access.Forget, audit.Forget} }
 
 // fillWithDemo records the logs of demo learners, if that is requested and the
 // database has no logs.
@@ -243,6 +266,7 @@ func (s *service) startPages(ctx context.Context) error {
 		Keys:           s.keys,
 		Trail:          s.trail,
 		Login:          s.login,
+		OnErased:       s.erased.OnChange,
 		Zone:           s.flags.TimeZone.location,
 		Problems:       s.problems,
 		RequestTimeout: s.flags.RequestTimeout,
@@ -291,6 +315,7 @@ func (s *service) operations(known *zones.Database) *dashboard.Operations {
 }
 
 func (s *service) startOperatorsPages(ctx context.Context, pages *dashboard.Pages) error {
+	s.pages.Erase = pages.Erase
 	s.pages.Operator, s.pages.CancelRebuild = pages.Operator, pages.CancelRebuild
 	s.pages.CancelWaiting = pages.CancelWaiting
 	s.pages.ResumeQueue, s.pages.Audit = pages.ResumeQueue, pages.Audit
@@ -346,6 +371,7 @@ func (s *service) makeHandler(context.Context) (err error) {
 		TrustedProxies: s.flags.trustedProxies(),
 		Access:         s.access,
 		Keys:           s.keys,
+		OnErased:       s.erased.OnChange,
 		LogsPerSecond:  s.flags.LogsPerSecond,
 		Requests:       s.requests,
 		Metrics:        s.metrics,

@@ -55,6 +55,9 @@ type Config struct {
 	Access Access
 	// Keys are the keys that Access knows, or nil if it knows none.
 	Keys audit.KeyStore
+	// OnErased makes a function be called when learners were erased, so that nothing of them
+	// is kept in memory. Default: nobody is.
+	OnErased func(forget func())
 	// LogsPerSecond is how many logs a caller may write who has no limit of their own, on
 	// average. 0 is no limit.
 	LogsPerSecond int
@@ -146,6 +149,9 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		hosts:         rate.Sometimes{Interval: time.Minute},
 		problems:      make(map[string][]problem.Kind),
 		pictures:      cache.New[query.Summary, representation](maxPicturesBytes, maxPictureBytes),
+	}
+	if config.OnErased != nil {
+		config.OnErased(s.pictures.Clear)
 	}
 	router := chi.NewMux()
 	router.Use(s.middleware()...)

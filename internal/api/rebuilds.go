@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 
 	"learninglog/internal/caller"
 	"learninglog/rollup"
@@ -22,6 +23,9 @@ type Jobs interface {
 	Get(ctx context.Context, id int64) (rebuild.Job, error)
 	List(ctx context.Context, limit int) ([]rebuild.Job, error)
 	Verifications(ctx context.Context) ([]rebuild.Verification, error)
+	Erase(ctx context.Context, users []uuid.UUID) (rebuild.Requested, error)
+	Unerase(ctx context.Context, user uuid.UUID) error
+	Erasures(ctx context.Context, after uuid.UUID, limit int) ([]rebuild.Erasure, error)
 }
 
 // maxRebuildBytes has room for the largest list of users that a rebuild may have.
@@ -51,6 +55,7 @@ type Rebuild struct {
 	To               *rollup.Date    `format:"date" json:"to,omitempty" doc:"The scope ends with the periods that contain this date."`
 	DryRun           bool            `json:"dry_run" doc:"Whether drift is only reported."`
 	TimeZone         string          `json:"time_zone,omitempty" example:"Asia/Tokyo" doc:"It is a re-zone: logs in scope get the offsets of this zone."`
+	Erase            bool            `json:"erase,omitempty" doc:"It erases learners: whoever is in /v1/erasures and not done. logs_done counts the logs that are deleted."`
 	Routine          bool            `json:"routine" doc:"Whether the service began it, to verify a sample and whoever was active."`
 	Workers          int             `json:"workers" doc:"On how many connections it is worked at the same time."`
 	MaxLogsPerSecond int             `json:"max_logs_per_second" doc:"How many logs it reads in a second at most, on average. 0 is as many as it can."`
@@ -193,6 +198,11 @@ func (s *server) requestJob(ctx context.Context, args rebuild.Args) (*newRebuild
 	if err != nil {
 		return nil, err
 	}
+	return s.answerRequested(ctx, requested)
+}
+
+// answerRequested answers where to watch a job that was requested.
+func (s *server) answerRequested(ctx context.Context, requested rebuild.Requested) (*newRebuildOutput, error) {
 	job, err := s.Jobs.Get(ctx, requested.ID)
 	if err != nil {
 		return nil, err
@@ -263,6 +273,7 @@ func fromRebuild(job rebuild.Job) Rebuild {
 		To:               args.Scope.To,
 		DryRun:           args.DryRun,
 		TimeZone:         args.TimeZone,
+		Erase:            args.Erase,
 		Routine:          args.Routine,
 		Workers:          max(1, args.Workers),
 		MaxLogsPerSecond: args.MaxLogsPerSecond,

@@ -54,6 +54,10 @@ func (s *server) routes() []route {
 		{get, "/v1/users/{user_id}/streak", read, operation(s.documentGetStreak(), s.getStreak), reading},
 		{get, "/v1/users/{user_id}/activity", read, operation(s.documentGetActivity(), s.getActivity), summing},
 
+		{del, "/v1/users/{user_id}", rebuilds, operation(documentErase(), s.erase), reading},
+		{get, "/v1/erasures", rebuilds, operation(documentListErasures(), s.listErasures), reading},
+		{del, "/v1/erasures/{user_id}", rebuilds, operation(documentUnerase(), s.unerase), readingOne},
+
 		{post, "/v1/rebuilds", rebuilds, operation(s.documentRequestRebuild(), s.requestRebuild), posting},
 		{post, "/v1/rezones", rebuilds, operation(s.documentRequestRezone(), s.requestRezone), posting},
 		{get, "/v1/rebuilds", rebuilds, operation(documentListRebuilds(), s.listRebuilds), reading},
@@ -83,6 +87,7 @@ func (s *server) routes() []route {
 		{get, "/users", read, page(s.Pages.FindUser), reading},
 		{get, "/users/{user_id}", read, page(s.Pages.Learner), append(summing, readingOne...)},
 		{post, "/users/{user_id}/learning-logs/{request_id}/void", write, page(s.charged(s.Pages.Void)), voiding},
+		{post, "/users/{user_id}/erase", rebuilds, page(s.Pages.Erase), reading},
 		{get, "/static/*", open, page(s.Pages.Static), []problem.Kind{problem.NotFound}},
 		{get, "/login", open, page(s.Pages.LogIn), nil},
 		{post, "/login", open, page(s.Pages.LogInWithKey), loggingIn},

@@ -38,6 +38,10 @@ const (
 	QueueResumed  Action = "queue.resumed"
 	// LogsVoided is a call that took logs back, however many.
 	LogsVoided Action = "logs.voided"
+	// UserErased is to ask that everything of a learner is deleted, or of several, and
+	// UserUnerased to let logs of one be recorded again.
+	UserErased   Action = "user.erased"
+	UserUnerased Action = "user.unerased"
 	KeyCreated Action = "key.created"
 	KeyRotated Action = "key.rotated"
 	KeyRevoked Action = "key.revoked"

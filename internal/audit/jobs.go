@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"learninglog/rollup/rebuild"
 )
 
@@ -59,6 +61,29 @@ func (j Jobs) CancelWaiting(ctx context.Context) (cancelled int, err error) {
 	return cancelled, err
 }
 
+// Erase is that of [rebuild.Jobs].
+func (j Jobs) Erase(ctx context.Context, users []uuid.UUID) (rebuild.Requested, error) {
+	requested, err := j.Jobs.Erase(ctx, users)
+	if err != nil {
+		return rebuild.Requested{}, err
+	}
+	subject := fmt.Sprintf("%d users", len(users))
+	if len(users) == 1 {
+		subject = "user " + users[0].String()
+	}
+	j.Trail.Record(ctx, UserErased, subject)
+	return requested, nil
+}
+
+// Unerase is that of [rebuild.Jobs].
+func (j Jobs) Unerase(ctx context.Context, user uuid.UUID) error {
+	if err := j.Jobs.Unerase(ctx, user); err != nil {
+		return err
+	}
+	j.Trail.Record(ctx, UserUnerased, "user "+user.String())
+	return nil
+}
+
 // Resume is that of [rebuild.Jobs].
 func (j Jobs) Resume(ctx context.Context, queue string) error {
 	if err := j.Jobs.Resume(ctx, queue); err != nil {
@@ -74,6 +99,8 @@ func describe(id int64, args rebuild.Args) string {
 	switch {
 	case args.IsRezone():
 		what = "re-zone"
+	case args.Erase:
+		return fmt.Sprintf("erasure %d", id)
 	case args.DryRun:
 		what = "verify"
 	}

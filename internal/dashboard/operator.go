@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/google/uuid"
+
 	"learninglog/internal/metrics"
 	"learninglog/rollup/rebuild"
 )
@@ -13,6 +15,7 @@ import (
 // Jobs is the queue of rebuilds, a [rebuild.Jobs].
 type Jobs interface {
 	Request(ctx context.Context, args rebuild.Args) (rebuild.Requested, error)
+	Erase(ctx context.Context, users []uuid.UUID) (rebuild.Requested, error)
 	Cancel(ctx context.Context, id int64) error
 	Waiting(ctx context.Context) (int, error)
 	CancelWaiting(ctx context.Context) (cancelled int, err error)

@@ -19,6 +19,8 @@ func (s shownRebuild) What() string {
 	switch {
 	case s.IsRezone():
 		return "re-zone"
+	case s.Args.Erase:
+		return "erasure"
 	case s.Args.Routine:
 		return "routine verification"
 	case s.Args.DryRun:
@@ -34,6 +36,8 @@ func (s shownRebuild) Scope() string {
 	switch {
 	case s.Args.Routine:
 		return "a sample, and whoever was active"
+	case s.Args.Erase:
+		return "learners"
 	case len(scope.Users) == 1:
 		parts = append(parts, "learner "+scope.Users[0].String())
 	case s.Users > 0:

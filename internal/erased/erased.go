@@ -35,12 +35,11 @@ type database interface {
 type Users struct {
 	database database
 	logger   *slog.Logger
-	// changed is called with nothing when there are users who weren't erased before.
-	changed []func()
 
 	known atomic.Pointer[known]
 	// reading is held by whoever reads, so that nobody waits for more than one read.
 	reading sync.Mutex
+	changed []func() // under reading
 }
 
 // known is what was read last. It is never changed.
@@ -58,10 +57,17 @@ type digest struct {
 }
 
 // NewUsers returns the users who were erased, in a database that must be migrated. Nothing
-// is known yet. The functions are called when it is found that more were erased: what is
-// kept in memory may be of one of them.
-func NewUsers(database database, logger *slog.Logger, changed ...func()) *Users {
-	return &Users{database: database, logger: logger, changed: changed}
+// is known yet.
+func NewUsers(database database, logger *slog.Logger) *Users {
+	return &Users{database: database, logger: logger}
+}
+
+// OnChange makes a function be called when the list of users is found to have changed: what
+// is kept in memory may be of one of them.
+func (u *Users) OnChange(changed func()) {
+	u.reading.Lock()
+	defer u.reading.Unlock()
+	u.changed = append(u.changed, changed)
 }
 
 // Current returns a function that reports whether a user was erased, as it was known at most

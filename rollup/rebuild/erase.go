@@ -21,8 +21,8 @@ const eraseQueue = "erase"
 // it ends.
 const maxErased = 20_000
 
-// Forget deletes what others know of a user who is erased, in the transaction after which
-// nothing of the user is left.
+// Forget deletes what others know of a user who is erased. It is called when what was there at
+// first is deleted, and in the transaction after which nothing is left.
 type Forget func(ctx context.Context, tx pgx.Tx, user uuid.UUID) error
 
 // eraser deletes what there is of those who are on the list of erased users.
@@ -112,6 +112,9 @@ func (e *eraser) empty(ctx context.Context, tx pgx.Tx, user uuid.UUID, maxLogs i
 	if err != nil || logs == int64(maxLogs) {
 		return logs, err
 	}
+	if err := e.forgetElsewhere(ctx, tx, user); err != nil {
+		return 0, err
+	}
 	_, err = tx.Exec(ctx, `UPDATE learninglog_erased_users SET emptied_at = greatest(now(), erased_at) WHERE user_id = $1`, user)
 	return logs, err
 }
@@ -141,13 +144,20 @@ func (e *eraser) finish(
 	if err := e.forgetNames(ctx, tx, of.UserID); err != nil {
 		return 0, false, err
 	}
-	for _, forget := range e.forget {
-		if err := forget(ctx, tx, of.UserID); err != nil {
-			return 0, false, err
-		}
+	if err := e.forgetElsewhere(ctx, tx, of.UserID); err != nil {
+		return 0, false, err
 	}
 	_, err = tx.Exec(ctx, `UPDATE learninglog_erased_users SET done_at = greatest(now(), emptied_at) WHERE user_id = $1`, of.UserID)
 	return logs, true, err
+}
+
+func (e *eraser) forgetElsewhere(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
+	for _, forget := range e.forget {
+		if err := forget(ctx, tx, user); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // isSettled reports whether nothing can come back: nobody begins to write logs of the user
