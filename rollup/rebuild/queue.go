@@ -30,6 +30,8 @@ func (q Queue) Has() string {
 		return "routine verifications"
 	case rezoneQueue:
 		return "re-zones"
+	case purgeQueue:
+		return "purges"
 	case operatorQueue:
 		return "rebuilds and verifications that operators asked for"
 	default:
