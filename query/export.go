@@ -67,7 +67,7 @@ func (r *Reader) Export(ctx context.Context, user uuid.UUID, export Export) erro
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err := pgx.BeginTxFunc(ctx, r.pool, options, func(tx pgx.Tx) error {
 		for _, read := range []func(context.Context, pgx.Tx, uuid.UUID, Export) error{
-			exportContents, exportKeys, exportSessions, exportLogs,
+			exportContents, exportKeys, exportSessions, exportSealedDays, exportLogs,
 		} {
 			if err := read(ctx, tx, user, export); err != nil {
 				return err
@@ -96,6 +96,10 @@ func exportContents(ctx context.Context, tx pgx.Tx, user uuid.UUID, export Expor
 	contents.At = contents.At.UTC()
 	err = tx.QueryRow(ctx, `SELECT count(*), count(voided_at) FROM learning_log WHERE user_id = $1`, user).
 		Scan(&contents.Logs, &contents.Voided)
+	if err != nil {
+		return err
+	}
+	err = tx.QueryRow(ctx, `SELECT count(*) FROM learning_log_sealed_days WHERE user_id = $1`, user).Scan(&contents.SealedDays)
 	if err != nil {
 		return err
 	}
@@ -145,6 +149,22 @@ func exportSessions(ctx context.Context, tx pgx.Tx, user uuid.UUID, export Expor
 		}
 	}
 	return nil
+}
+
+func exportSealedDays(ctx context.Context, tx pgx.Tx, user uuid.UUID, export Export) error {
+	rows, err := tx.Query(ctx, `
+		SELECT day, total_word_count, entry_count FROM learning_log_sealed_days WHERE user_id = $1
+		ORDER BY day`, user)
+	if err != nil {
+		return err
+	}
+	var day time.Time
+	sealed := SealedDay{UserID: user}
+	_, err = pgx.ForEachRow(rows, []any{&day, &sealed.TotalWordCount, &sealed.EntryCount}, func() error {
+		sealed.Day = rollup.DateOf(day)
+		return export.SealedDay(sealed)
+	})
+	return err
 }
 
 // exportLogs reads rows while they arrive, so the database sends them as fast as they are

@@ -159,17 +159,17 @@ func (s *service) migrate(ctx context.Context) (err error) {
 
 func (s *service) startJobs(ctx context.Context) (err error) {
 	s.jobs.Trail = s.trail
-	settles := max(rebuild.DefaultSettles, erased.Known+s.flags.RequestTimeout+time.Second)
+	settles := max(rebuild.DefaultEraseSettleTime, erased.Known+s.flags.RequestTimeout+time.Second)
 	s.jobs.Jobs, err = rebuild.NewJobs(s.database.pool, rebuild.Config{
 		Schema:    postgres.RiverSchema,
 		ChunkLogs: s.flags.RebuildChunkLogs,
 		Routine: rebuild.RoutineConfig{
 			Every: s.flags.VerifyEvery, SampleLogs: s.flags.VerifySample, Repairs: s.flags.VerifyRepairs,
 		},
-		Settles:     settles,
-		Forget:      forgetting(),
-		Logger:      s.logger,
-		RiverLogger: onlyWarnings(s.logger),
+		EraseSettleTime: settles,
+		Forget:          forgetting(),
+		Logger:          s.logger,
+		RiverLogger:     onlyWarnings(s.logger),
 	})
 	if err != nil {
 		return err

@@ -42,9 +42,9 @@ const (
 	// UserUnerased to let logs of one be recorded again.
 	UserErased   Action = "user.erased"
 	UserUnerased Action = "user.unerased"
-	KeyCreated Action = "key.created"
-	KeyRotated Action = "key.rotated"
-	KeyRevoked Action = "key.revoked"
+	KeyCreated   Action = "key.created"
+	KeyRotated   Action = "key.rotated"
+	KeyRevoked   Action = "key.revoked"
 )
 
 // What the table takes, in characters.

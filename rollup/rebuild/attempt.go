@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
+	"learninglog/internal/horizon"
 	"learninglog/internal/panics"
 )
 
@@ -95,8 +96,15 @@ func (a *attempt) run(ctx context.Context, first *pgx.Conn) error {
 
 // begin divides the scope into parts.
 func (a *attempt) begin(ctx context.Context, connection *pgx.Conn) error {
+	var purged time.Time
+	if a.job.Args.IsPurge() {
+		var err error
+		if purged, err = a.purgedBefore(ctx, connection); err != nil {
+			return err
+		}
+	}
 	return a.commit(ctx, connection, func(tx pgx.Tx) (change, error) {
-		begun, expected := resumePoint{Begun: true}, int64(0)
+		begun, expected := resumePoint{Begun: true, PurgedBefore: purged}, int64(0)
 		err := tx.QueryRow(ctx, `SELECT now()`).Scan(&begun.BeganAt)
 		if err != nil {
 			return nil, fmt.Errorf("beginning the rebuild: %w", err)
@@ -112,11 +120,34 @@ func (a *attempt) begin(ctx context.Context, connection *pgx.Conn) error {
 		if err != nil {
 			return nil, err
 		}
+		shown, err := a.noteHorizon(ctx, tx, purged)
+		if err != nil {
+			return nil, err
+		}
 		return func(reached *resumePoint, progress *Progress) {
 			*reached = begun
-			progress.LogsExpected = expected
+			progress.LogsExpected, progress.PurgedBefore = expected, shown
 		}, nil
 	})
+}
+
+// noteHorizon notes before when a purge deletes logs, and returns what the progress of a
+// purge or a re-zone says of it, or nil.
+func (a *attempt) noteHorizon(ctx context.Context, tx pgx.Tx, purged time.Time) (*time.Time, error) {
+	switch args := a.job.Args; {
+	case args.IsPurge() && args.DryRun:
+		return inUTC(&purged), nil
+	case args.IsPurge():
+		return inUTC(&purged), horizon.NotePurge(ctx, tx, purged)
+	case args.IsRezone():
+		known, err := horizon.Read(ctx, tx, 0)
+		if err != nil || known.PurgedBefore.IsZero() {
+			return nil, err
+		}
+		return &known.PurgedBefore, nil
+	default:
+		return nil, nil
+	}
 }
 
 // divide divides the scope into parts for the workers, and estimates how many logs
@@ -191,7 +222,7 @@ func (a *attempt) chunk(ctx context.Context, connection *pgx.Conn, i int, part P
 			if chunk.Rest != nil && chunk.Rest.Sample != nil && chunk.Rest.Sample.End != nil {
 				reached.NextUser = *chunk.Rest.Sample.End
 			}
-			*progress = progress.plus(chunk, args.DryRun)
+			*progress = progress.plus(chunk, !args.DryRun && !args.IsPurge())
 		}, nil
 	})
 	return chunk, err
@@ -201,10 +232,19 @@ func (a *attempt) workChunk(ctx context.Context, tx pgx.Tx, part Part, options C
 	if a.job.Args.Erase {
 		return a.worker.eraserOf(ctx).chunk(ctx, tx, a.job.ID, part, options.MaxLogs)
 	}
+	if a.job.Args.IsPurge() {
+		return PurgeChunk(ctx, tx, a.purgeBefore(), part, options)
+	}
 	if a.zone != nil {
 		return RezoneChunk(ctx, tx, a.job.Args.Scope, part, options, a.zone)
 	}
 	return WorkChunk(ctx, tx, a.job.Args.Scope, part, options)
+}
+
+func (a *attempt) purgeBefore() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.reached.PurgedBefore
 }
 
 // chunkLogs returns the maximum number of logs per chunk. If the pace is limited,
@@ -245,6 +285,10 @@ func (a *attempt) report(ctx context.Context) {
 		what = "re-zone done"
 	case a.job.Args.Erase:
 		what = "users erased"
+	case a.job.Args.IsPurge() && a.job.Args.DryRun:
+		what = "dry run of a purge done"
+	case a.job.Args.IsPurge():
+		what = "purge done"
 	case a.job.Args.DryRun:
 		what = "verify done"
 	}
@@ -256,6 +300,10 @@ func (a *attempt) report(ctx context.Context) {
 	}
 	if a.zone != nil {
 		found = append(found, slog.Int64("rezoned", progress.LogsRezoned))
+	}
+	if a.job.Args.IsPurge() {
+		found = append(found, slog.Int64("purged", progress.LogsPurged), slog.Int64("bytes", progress.BytesPurged),
+			slog.Time("purged_before", *progress.PurgedBefore))
 	}
 	if progress.RowsDrifted > 0 {
 		const shown = 3

@@ -11,6 +11,7 @@ import (
 
 	"learninglog/internal/sharding"
 	"learninglog/learning"
+	"learninglog/rollup"
 )
 
 // eraseQueue is separate from the others, so that nobody who wants to be forgotten waits for
@@ -27,7 +28,7 @@ type Forget func(ctx context.Context, tx pgx.Tx, user uuid.UUID) error
 
 // eraser deletes what there is of those who are on the list of erased users.
 //
-// It deletes logs chunk by chunk, and takes from the rollups what they counted for, in the
+// It deletes logs chunk by chunk, and sealed days, and takes from the rollups what they counted for, in the
 // same commit: so sums are right at every commit, whoever writes meanwhile. Then it waits
 // until every process that writes must know that the user was erased, and until whatever was
 // being written then is written. It looks once more, deletes what has come meanwhile, and the
@@ -112,6 +113,9 @@ func (e *eraser) empty(ctx context.Context, tx pgx.Tx, user uuid.UUID, maxLogs i
 	if err != nil || logs == int64(maxLogs) {
 		return logs, err
 	}
+	if err := deleteSealedDays(ctx, tx, user); err != nil {
+		return 0, fmt.Errorf("deleting sealed days: %w", err)
+	}
 	if err := e.forgetElsewhere(ctx, tx, user); err != nil {
 		return 0, err
 	}
@@ -136,8 +140,11 @@ func (e *eraser) finish(
 	if logs, err = deleteLogs(ctx, tx, of.UserID, maxLogs); err != nil || logs == int64(maxLogs) {
 		return logs, false, err
 	}
-	// Statements of their own, in this order: whoever makes one of these from another, as
-	// logs are made to sums, has committed before the last of the former was deleted.
+	// Statements of their own, in this order: whoever makes sealed days of logs has committed
+	// before the last log was deleted.
+	if _, err := tx.Exec(ctx, `DELETE FROM learning_log_sealed_days WHERE user_id = $1`, of.UserID); err != nil {
+		return 0, false, fmt.Errorf("deleting sealed days: %w", err)
+	}
 	if _, err := tx.Exec(ctx, `DELETE FROM learning_log_aggregates WHERE user_id = $1`, of.UserID); err != nil {
 		return 0, false, fmt.Errorf("deleting rollups: %w", err)
 	}
@@ -256,6 +263,28 @@ func deleteLogs(ctx context.Context, tx pgx.Tx, user uuid.UUID, most int) (delet
 	return deleted, nil
 }
 
+// deleteSealedDays deletes the sealed days of a user, and takes them from the rollups. There is
+// one for each day, so they are not many.
+func deleteSealedDays(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
+	rows, err := tx.Query(ctx, `
+		DELETE FROM learning_log_sealed_days WHERE user_id = $1
+		RETURNING day, total_word_count, entry_count`, user)
+	if err != nil {
+		return err
+	}
+	var day time.Time
+	var words, entries int64
+	differences := make(sharding.Differences)
+	_, err = pgx.ForEachRow(rows, []any{&day, &words, &entries}, func() error {
+		differences.CountSums(user, rollup.DateOf(day), rollup.Sums{TotalWordCount: -words, EntryCount: -entries})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return differences.Add(ctx, tx)
+}
+
 // beginErasing returns the only part of a job that erases, and about how many logs it will
 // delete.
 func beginErasing(ctx context.Context, tx pgx.Tx) (parts []*Part, expected int64, err error) {
@@ -276,5 +305,5 @@ func beginErasing(ctx context.Context, tx pgx.Tx) (parts []*Part, expected int64
 
 // eraserOf returns the eraser of a job.
 func (w *Worker) eraserOf(ctx context.Context) *eraser {
-	return &eraser{schema: river.ClientFromContext[pgx.Tx](ctx).Schema(), settles: w.Settles, forget: w.Forget}
+	return &eraser{schema: river.ClientFromContext[pgx.Tx](ctx).Schema(), settles: w.EraseSettleTime, forget: w.Forget}
 }

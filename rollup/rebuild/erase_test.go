@@ -24,7 +24,7 @@ import (
 func newErasing(t *testing.T, pool *pgxpool.Pool, settles time.Duration, forget ...rebuild.Forget) *rebuild.Jobs {
 	t.Helper()
 	jobs, err := rebuild.NewJobs(pool, rebuild.Config{
-		Schema: postgres.RiverSchema, ChunkLogs: 2, Settles: settles, Forget: forget, Logger: slog.New(slog.DiscardHandler),
+		Schema: postgres.RiverSchema, ChunkLogs: 2, EraseSettleTime: settles, Forget: forget, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
 	return jobs
@@ -70,6 +70,7 @@ func TestAnErasedUserIsInNoTableAndTheOthersAreAsTheyWere(t *testing.T) {
 	record(t, pool, voided)
 	command.NewRecorder(pool, command.Config{Shards: pgtest.Shards(t, pool)}).
 		Void(t.Context(), []command.Target{{UserID: gone, RequestID: voided.RequestID}})
+	execute(t, pool, `INSERT INTO learning_log_sealed_days VALUES ($1, '2025-01-31', 50, 3), ($2, '2025-01-31', 60, 3)`, gone, other)
 	jobs := newErasing(t, pool, 10*time.Millisecond)
 	start(t, jobs)
 	found := insert(t, jobs, rebuild.Args{DryRun: true}).Job.ID
@@ -162,6 +163,8 @@ func TestSumsAreRightAtEveryCommitOfAnErasure(t *testing.T) {
 	for range 10 {
 		record(t, pool, newLog(user, 5, "2026-01-31T20:00:00Z"), newLog(user, 5, "2026-02-01T20:00:00Z"))
 	}
+	execute(t, pool, `INSERT INTO learning_log_sealed_days VALUES ($1, '2025-01-31', 50, 3)`, user)
+	workAll(t, pool, rebuild.Scope{}, rebuild.ChunkOptions{MaxLogs: 100})
 	jobs := newErasing(t, pool, 10*time.Millisecond)
 	_, err := jobs.Erase(t.Context(), []uuid.UUID{user})
 	require.NoError(t, err)

@@ -32,6 +32,8 @@ func (q Queue) Has() string {
 		return "re-zones"
 	case eraseQueue:
 		return "erasures of learners"
+	case purgeQueue:
+		return "purges"
 	case operatorQueue:
 		return "rebuilds and verifications that operators asked for"
 	default:

@@ -73,7 +73,7 @@ type cutPoint struct {
 // findCutPoint finds the user with whom a range exceeds the limit. It reads no
 // further than that.
 func (r userRange) findCutPoint(ctx context.Context, tx pgx.Tx, maxLogs int) (cutPoint, error) {
-	logs, rollups := rollup.LogsSQL("learning_log"), "learning_log_aggregates"
+	logs, rollups := rollup.TruthSQL(), "learning_log_aggregates"
 	nth := func(n, relation string) string {
 		if r.users == nil {
 			return `(SELECT user_id FROM ` + relation + ` AS r WHERE user_id BETWEEN @first AND @last
@@ -113,7 +113,7 @@ func (r userRange) findCutPoint(ctx context.Context, tx pgx.Tx, maxLogs int) (cu
 func (s Scope) cutUser(ctx context.Context, tx pgx.Tx, part Part, options ChunkOptions) (userRange, *Part, error) {
 	query := `
 		WITH logs_left AS NOT MATERIALIZED (
-		    SELECT * FROM ` + rollup.LogsSQL("learning_log") + ` AS logs
+		    SELECT * FROM ` + rollup.TruthSQL() + ` AS truth
 		    WHERE user_id = @user AND "timestamp" >= @lower AND "timestamp" < @upper
 		)
 		SELECT coalesce(@at, (SELECT ` + rollup.DateSQL + ` FROM logs_left ORDER BY "timestamp" LIMIT 1)),
