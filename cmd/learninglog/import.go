@@ -48,6 +48,7 @@ func importing() wording {
 			{outcome: importer.Voided, label: "taken back since"},
 			{outcome: importer.RequestIDReused, label: "request id reused", always: true},
 			{outcome: importer.ReplacedUnknown, label: "replaced unknown"},
+			{outcome: importer.Conflict, label: "sealed days that conflict"},
 			{outcome: importer.Erased, label: "of erased learners"},
 			{outcome: importer.Forbidden, label: "forbidden"},
 			{outcome: importer.Invalid, label: "invalid", always: true},

@@ -44,6 +44,8 @@ type commandLine struct {
 	Rebuild    rebuildCommand    `cmd:"" help:"Repair the rollups while the service goes on; watch, cancel or list rebuilds."`
 	Rezone     rezoneCommand     `cmd:"" help:"Give logs that were recorded without a zone the days of another one."`
 	Verify     verifyCommand     `cmd:"" help:"Compare the rollups with the logs. Exits with 1 where they differ."`
+	Export     exportCommand     `cmd:"" help:"Take along everything of a learner, through a running service."`
+	Erase      eraseCommand      `cmd:"" help:"Delete everything of a learner for good, take that back, or list whom it was done to."`
 	Key        keyCommand        `cmd:"" help:"Create, list, rotate and revoke the keys with which programs say who they are."`
 	Health     healthCommand     `cmd:"" help:"Ask a running service whether it is ready, as a container's health check does."`
 	OpenAPI    openAPICommand    `cmd:"" name:"openapi" help:"Print the OpenAPI document."`

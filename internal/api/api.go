@@ -83,7 +83,7 @@ type server struct {
 	// everybody is who requests are from where nobody is asked.
 	everybody *access.Identity
 	// What requests may hold at the same time: see places.go.
-	bodies, arrays, recording, watching, reads, largeReads, answers *places
+	bodies, arrays, recording, watching, reads, largeReads, answers, exports *places
 
 	streams *streams
 	// paces limit the logs of those who have no limit of their own.
@@ -140,6 +140,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		reads:         newReads(config.Connections),
 		largeReads:    newPlaces(maxLargeReads, maxLargeReadsEach, "Too many thousands of rows are being read."),
 		answers:       newPlaces(maxAnswers, maxAnswersEach, "Too many large answers are being sent."),
+		exports:       newExports(config.Connections),
 		streams:       newStreams(),
 		paces:         quota.NewLimiters(func() *rate.Limiter { return access.NewPace(config.LogsPerSecond) }),
 		decoding:      make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),

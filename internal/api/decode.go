@@ -45,6 +45,7 @@ func (d logDecoder) decode(location string, text []byte) (command.Log, []problem
 	if zone := o.takeZone("time_zone", d.zones); zone != nil {
 		log.Zone = zone
 	}
+	log.ZoneAssumed = o.takeFalse("offset_given")
 	if id := o.takeUUID("replaces", false); id != nil {
 		log.Replaces = *id
 		if *id == uuid.Nil { // which would mean that it was left out
@@ -58,7 +59,7 @@ func (d logDecoder) decode(location string, text []byte) (command.Log, []problem
 		}
 	}
 	return log, o.finish(
-		"request_id", "user_id", "word_count", "timestamp", "time_zone", "utc_offset", "replaces", "voided_at"), nil
+		"request_id", "user_id", "word_count", "timestamp", "time_zone", "utc_offset", "offset_given", "replaces", "voided_at"), nil
 }
 
 // decodeTarget reads which log is to be voided, as decode reads a log. It returns a log

@@ -231,6 +231,19 @@ func (o *object) takeUUIDs(name string, most int) []uuid.UUID {
 	return ids
 }
 
+// takeFalse reports whether a field that is true by default is false.
+func (o *object) takeFalse(name string) bool {
+	raw := o.take(name, false)
+	switch string(raw) {
+	case "false":
+		return true
+	case "true", "":
+	default:
+		o.wrongLiteral(name, raw, "must be true or false")
+	}
+	return false
+}
+
 func (o *object) takeBool(name string) bool {
 	raw := o.take(name, false)
 	switch string(raw) {

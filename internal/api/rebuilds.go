@@ -26,6 +26,7 @@ type Jobs interface {
 	Erase(ctx context.Context, users []uuid.UUID) (rebuild.Requested, error)
 	Unerase(ctx context.Context, user uuid.UUID) error
 	Erasures(ctx context.Context, after uuid.UUID, limit int) ([]rebuild.Erasure, error)
+	RestoreSealedDays(ctx context.Context, days []rebuild.SealedDay) ([]rebuild.SealedDayOutcome, error)
 }
 
 // maxRebuildBytes has room for the largest list of users that a rebuild may have.

@@ -54,7 +54,9 @@ func (s *server) routes() []route {
 		{get, "/v1/users/{user_id}/streak", read, operation(s.documentGetStreak(), s.getStreak), reading},
 		{get, "/v1/users/{user_id}/activity", read, operation(s.documentGetActivity(), s.getActivity), summing},
 
+		{get, "/v1/users/{user_id}/export", read, operation(s.documentExport(), s.export), reading},
 		{del, "/v1/users/{user_id}", rebuilds, operation(documentErase(), s.erase), reading},
+		{post, "/v1/sealed-days", rebuilds, operation(s.documentRestoreSealedDays(), s.restoreSealedDays), posting},
 		{get, "/v1/erasures", rebuilds, operation(documentListErasures(), s.listErasures), reading},
 		{del, "/v1/erasures/{user_id}", rebuilds, operation(documentUnerase(), s.unerase), readingOne},
 

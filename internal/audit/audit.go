@@ -42,9 +42,11 @@ const (
 	// UserUnerased to let logs of one be recorded again.
 	UserErased   Action = "user.erased"
 	UserUnerased Action = "user.unerased"
-	KeyCreated   Action = "key.created"
-	KeyRotated   Action = "key.rotated"
-	KeyRevoked   Action = "key.revoked"
+	// SealedDaysRestored is to add what logs that were purged came to.
+	SealedDaysRestored Action = "sealed_days.restored"
+	KeyCreated         Action = "key.created"
+	KeyRotated         Action = "key.rotated"
+	KeyRevoked         Action = "key.revoked"
 )
 
 // What the table takes, in characters.

@@ -84,6 +84,21 @@ func (j Jobs) Unerase(ctx context.Context, user uuid.UUID) error {
 	return nil
 }
 
+// RestoreSealedDays is that of [rebuild.Jobs].
+func (j Jobs) RestoreSealedDays(ctx context.Context, days []rebuild.SealedDay) ([]rebuild.SealedDayOutcome, error) {
+	outcomes, err := j.Jobs.RestoreSealedDays(ctx, days)
+	restored := 0
+	for _, outcome := range outcomes {
+		if outcome == rebuild.DayRestored {
+			restored++
+		}
+	}
+	if restored > 0 {
+		j.Trail.Record(ctx, SealedDaysRestored, fmt.Sprintf("%d sealed days", restored))
+	}
+	return outcomes, err
+}
+
 // Resume is that of [rebuild.Jobs].
 func (j Jobs) Resume(ctx context.Context, queue string) error {
 	if err := j.Jobs.Resume(ctx, queue); err != nil {

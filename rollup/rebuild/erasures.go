@@ -92,6 +92,15 @@ func (j *Jobs) Erasures(ctx context.Context, after uuid.UUID, limit int) ([]Eras
 	return erasures, nil
 }
 
+// AreErased reports whether nothing is left of users who are on the list.
+func (j *Jobs) AreErased(ctx context.Context, users []uuid.UUID) (done bool, err error) {
+	const query = `SELECT NOT EXISTS (SELECT FROM learninglog_erased_users WHERE user_id = ANY($1) AND done_at IS NULL)`
+	if err := j.pool.QueryRow(ctx, query, users).Scan(&done); err != nil {
+		return false, fmt.Errorf("looking whether users are erased: %w", err)
+	}
+	return done, nil
+}
+
 // keepErasing requests a job if there is something to erase and no job does it: one may have
 // ended just when somebody was put on the list, or have been cancelled or given up. What is
 // on the list is erased, whatever becomes of jobs.
