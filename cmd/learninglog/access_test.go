@@ -96,6 +96,18 @@ func (m *matrix) question(method, path string) asked {
 		require.NoError(m.t, err)
 		path = strings.ReplaceAll(path, "{id}", fmt.Sprint(key.ID))
 	}
+	if path == "/v1/sealed-days" {
+		q.contentType, q.body = ndjson, fmt.Sprintf(`{"user_id":"%s","day":"2020-01-01","total_word_count":1,"entry_count":1}`, m.learner)
+	}
+	switch method + " " + path { // of somebody else than those whose keys are used
+	case "DELETE /v1/users/{user_id}", "POST /users/{user_id}/erase":
+		path = strings.ReplaceAll(path, "{user_id}", uuid.NewString())
+	case "DELETE /v1/erasures/{user_id}":
+		erased := uuid.New()
+		_, err := m.pool.Exec(m.t.Context(), `INSERT INTO learninglog_erased_users (user_id) VALUES ($1)`, erased)
+		require.NoError(m.t, err)
+		path = strings.ReplaceAll(path, "{user_id}", erased.String())
+	}
 	q.path = strings.NewReplacer(
 		"{user_id}", m.learner.String(), "{request_id}", m.request.String(), "{id}", fmt.Sprint(m.rebuild),
 		"{queue}", "routine", "{name}", "forbidden",
