@@ -22,12 +22,35 @@ var ErrSumTooLarge = errors.New("a sum doesn't fit into a bigint")
 
 // Reader answers queries. It is safe for concurrent use.
 type Reader struct {
-	pool retry.Pool
-	zone *time.Location
+	pool    retry.Pool
+	zone    *time.Location
+	horizon Horizon
+}
+
+// Horizon tells which logs were purged. The sums still have them; the lists don't.
+type Horizon interface {
+	// PurgedBefore returns the instant before which logs were purged, or the zero time.
+	PurgedBefore() time.Time
 }
 
 // NewReader returns a reader of the database behind a pool, such as a pgxpool.Pool. zone
 // is the time zone of learners of whom no other is known.
 func NewReader(pool retry.Pool, zone *time.Location) *Reader {
 	return &Reader{pool: pool, zone: zone}
+}
+
+// WithHorizon returns a reader that knows which logs were purged.
+func (r *Reader) WithHorizon(horizon Horizon) *Reader {
+	knowing := *r
+	knowing.horizon = horizon
+	return &knowing
+}
+
+// PurgedBefore returns the instant before which logs were purged, as far as it is known, or
+// the zero time.
+func (r *Reader) PurgedBefore() time.Time {
+	if r.horizon == nil {
+		return time.Time{}
+	}
+	return r.horizon.PurgedBefore()
 }

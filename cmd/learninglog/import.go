@@ -48,6 +48,7 @@ func importing() wording {
 			{outcome: importer.Voided, label: "taken back since"},
 			{outcome: importer.RequestIDReused, label: "request id reused", always: true},
 			{outcome: importer.ReplacedUnknown, label: "replaced unknown"},
+			{outcome: importer.TooOld, label: "too old"},
 			{outcome: importer.Forbidden, label: "forbidden"},
 			{outcome: importer.Invalid, label: "invalid", always: true},
 		},

@@ -170,6 +170,9 @@ func (s *server) recordOne(w http.ResponseWriter, r *http.Request) (*LearningLog
 		return nil, 0, problem.ReplacedUnknown.New("The log that this one should replace doesn't exist or doesn't count; this one is not recorded.", problem.Field{
 			Location: "body.replaces", Message: "must be the request_id of a log of this user that counts", Value: log.Replaces.String(),
 		})
+	case outcome.Status == command.TooOld:
+		return nil, 0, problem.TooOld.New("The log is from before the time from which on logs are kept; it is not recorded.",
+			fieldProblems("body", outcome.Errors)...)
 	case outcome.Status == command.Failed:
 		return nil, 0, outcome.Err
 	case outcome.Status == command.Invalid:

@@ -8,7 +8,7 @@ import (
 
 	"learninglog/command"
 	"learninglog/internal/audit"
-	"learninglog/query"
+	"learninglog/internal/problem"
 )
 
 // VoidTarget names a log that is to be voided. It documents what decodeTarget reads.
@@ -62,7 +62,7 @@ func (s *server) void(ctx context.Context, input *logInput) (*logOutput, error) 
 	case command.Voided, command.AlreadyVoided:
 		return &logOutput{Body: fromLog(*outcome.Log)}, nil
 	case command.Unknown:
-		return nil, query.ErrNotFound
+		return nil, problem.NoSuchLog(s.Reader.PurgedBefore())
 	case command.Failed:
 		return nil, outcome.Err
 	default:
