@@ -42,12 +42,15 @@ type writer struct {
 	store    store
 	known    *known
 	peers    Peers // or nil
+	horizon  Horizon
 	timeout  time.Duration
 	observer Observer
 }
 
 func newWriter(store store, known *known, config Config) *writer {
-	return &writer{store: store, known: known, peers: config.Peers, timeout: config.Timeout, observer: config.Observer}
+	return &writer{
+		store: store, known: known, peers: config.Peers, horizon: config.Horizon, timeout: config.Timeout, observer: config.Observer,
+	}
 }
 
 // write gives an outcome to every log of the batch, or sets it aside. At most that many
@@ -275,12 +278,13 @@ func (w *writer) judgeOthers(ctx context.Context, logs []*submittedLog, changed 
 		fail(logs, fmt.Errorf("looking up logs that were recorded before: %w", err))
 		return
 	}
+	purges := !w.horizon.RefusedBefore().IsZero()
 	for _, log := range logs {
 		switch target, replaces := log.voids(); {
 		case log.void:
 			log.outcome = judgeVoid(known[log.key()])
 		case replaces:
-			log.outcome = judgeReplacement(&log.Log, known[log.key()], known[target], changed[target] != nil)
+			log.outcome = judgeReplacement(&log.Log, known[log.key()], known[target], changed[target] != nil, purges)
 		default:
 			log.outcome = judge(&log.Log, known[log.key()])
 		}
