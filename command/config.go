@@ -35,6 +35,8 @@ var (
 type Config struct {
 	// Limits restricts the logs that are accepted. Default: [DefaultLimits].
 	Limits Limits
+	// Horizon tells which logs are too old. Default: none.
+	Horizon Horizon
 	// Zone is the zone of the learners whose logs have none. Default: UTC.
 	Zone *time.Location
 	// Shards are those of the tables, if these are distributed.
@@ -94,6 +96,9 @@ type Peers interface {
 func (c Config) withDefaults() Config {
 	if c.Limits == (Limits{}) {
 		c.Limits = DefaultLimits()
+	}
+	if c.Horizon == nil {
+		c.Horizon = never{}
 	}
 	if c.Zone == nil {
 		c.Zone = time.UTC

@@ -15,7 +15,7 @@ type Observer interface {
 	// probably recorded, before the calls in the batch return.
 	LookedUp(Lookup)
 	// Refused is called for logs to record that were in no batch: those that are
-	// Invalid, and those that Failed before their turn came.
+	// Invalid or TooOld, and those that Failed before their turn came.
 	Refused(status Status, logs int)
 	// RefusedVoids is called for logs to void that Failed before their turn came.
 	RefusedVoids(logs int)

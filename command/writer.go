@@ -43,13 +43,15 @@ type writer struct {
 	known    *known
 	peers    Peers // or nil
 	erased   ErasedUsers
+	horizon  Horizon
 	timeout  time.Duration
 	observer Observer
 }
 
 func newWriter(store store, known *known, config Config) *writer {
 	return &writer{
-		store: store, known: known, peers: config.Peers, erased: config.Erased, timeout: config.Timeout, observer: config.Observer,
+		store: store, known: known, peers: config.Peers, erased: config.Erased, horizon: config.Horizon,
+		timeout: config.Timeout, observer: config.Observer,
 	}
 }
 
@@ -306,12 +308,13 @@ func (w *writer) judgeOthers(ctx context.Context, logs []*submittedLog, changed 
 		fail(logs, fmt.Errorf("looking up logs that were recorded before: %w", err))
 		return
 	}
+	purges := !w.horizon.RefusedBefore().IsZero()
 	for _, log := range logs {
 		switch target, replaces := log.voids(); {
 		case log.void:
 			log.outcome = judgeVoid(known[log.key()])
 		case replaces:
-			log.outcome = judgeReplacement(&log.Log, known[log.key()], known[target], changed[target] != nil)
+			log.outcome = judgeReplacement(&log.Log, known[log.key()], known[target], changed[target] != nil, purges)
 		default:
 			log.outcome = judge(&log.Log, known[log.key()])
 		}

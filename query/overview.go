@@ -86,9 +86,10 @@ func (r *Reader) ActiveUsers(ctx context.Context, now time.Time, limit int) (use
 	return users, nil
 }
 
-// HasLogs reports whether there is any log.
+// HasLogs reports whether there is any log, or a sealed day.
 func (r *Reader) HasLogs(ctx context.Context) (bool, error) {
-	const query = `SELECT 1 FROM learning_log LIMIT 1` // distributed tables can't be asked whether there EXISTS any
+	// Distributed tables can't be asked whether there EXISTS any.
+	const query = `(SELECT 1 FROM learning_log LIMIT 1) UNION ALL (SELECT 1 FROM learning_log_sealed_days LIMIT 1)`
 	all := func(rows pgx.Rows) ([]int, error) { return pgx.CollectRows(rows, pgx.RowTo[int]) }
 	found, err := retry.Read(ctx, r.pool, all, query)
 	if err != nil {

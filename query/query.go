@@ -25,8 +25,15 @@ var ErrSumTooLarge = errors.New("a sum doesn't fit into a bigint")
 
 // Reader answers queries. It is safe for concurrent use.
 type Reader struct {
-	pool pool
-	zone *time.Location
+	pool    pool
+	zone    *time.Location
+	horizon Horizon
+}
+
+// Horizon tells which logs were purged. The sums still have them; the lists don't.
+type Horizon interface {
+	// PurgedBefore returns the instant before which logs were purged, or the zero time.
+	PurgedBefore() time.Time
 }
 
 // pool is the part of a pgxpool.Pool that a reader uses.
@@ -39,4 +46,20 @@ type pool interface {
 // is the time zone of learners of whom no other is known.
 func NewReader(pool pool, zone *time.Location) *Reader {
 	return &Reader{pool: pool, zone: zone}
+}
+
+// WithHorizon returns a reader that knows which logs were purged.
+func (r *Reader) WithHorizon(horizon Horizon) *Reader {
+	knowing := *r
+	knowing.horizon = horizon
+	return &knowing
+}
+
+// PurgedBefore returns the instant before which logs were purged, as far as it is known, or
+// the zero time.
+func (r *Reader) PurgedBefore() time.Time {
+	if r.horizon == nil {
+		return time.Time{}
+	}
+	return r.horizon.PurgedBefore()
 }

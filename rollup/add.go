@@ -61,18 +61,22 @@ func LogsSQL(logs string) string {
 func TruthSQL() string { return `(` + strings.Join(TruthSQLs(), ` UNION ALL `) + `)` }
 
 // TruthSQLs returns the relations that the rollups are made from, as queries in
-// parentheses, with the columns that [LogsSQL] has: the logs that count, and the sealed
-// days. A sealed day is like a log of that date, in UTC, which has the words and the
-// entries of all the logs that were purged.
+// parentheses: the logs that count, and the sealed days.
 func TruthSQLs() []string {
 	return []string{
 		`(SELECT user_id, "timestamp", utc_offset, words::bigint AS words, entries::bigint AS entries
 		  FROM ` + LogsSQL("learning_log") + ` AS logs)`,
-		`(SELECT user_id, day::timestamp AT TIME ZONE 'UTC' AS "timestamp", 0::smallint AS utc_offset,
-		         total_word_count AS words, entry_count AS entries
-		  FROM learning_log_sealed_days)`,
+		SealedSQL,
 	}
 }
+
+// SealedSQL is a query, in parentheses, of the sealed days, with the columns that [LogsSQL]
+// has: each is like a log of that date, in UTC, which has the words and the entries of all
+// the logs that were purged.
+const SealedSQL = `(
+	SELECT user_id, day::timestamp AT TIME ZONE 'UTC' AS "timestamp", 0::smallint AS utc_offset,
+	       total_word_count AS words, entry_count AS entries
+	FROM learning_log_sealed_days)`
 
 // CountsSQL is an SQL condition for logs that count: those that weren't voided.
 const CountsSQL = `voided_at IS NULL`

@@ -50,6 +50,7 @@ func importing() wording {
 			{outcome: importer.ReplacedUnknown, label: "replaced unknown"},
 			{outcome: importer.Conflict, label: "sealed days that conflict"},
 			{outcome: importer.Erased, label: "of erased learners"},
+			{outcome: importer.TooOld, label: "too old"},
 			{outcome: importer.Forbidden, label: "forbidden"},
 			{outcome: importer.Invalid, label: "invalid", always: true},
 		},

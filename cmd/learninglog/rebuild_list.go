@@ -58,6 +58,10 @@ func whatItDoes(args rebuild.Args) string {
 		return "re-zone"
 	case args.Erase:
 		return "erasure"
+	case args.IsPurge() && args.DryRun:
+		return "dry run of purge"
+	case args.IsPurge():
+		return "purge"
 	case args.DryRun:
 		return "verify"
 	default:
@@ -80,6 +84,8 @@ func describeScope(job rebuild.Job) string {
 		return "routine"
 	case args.Erase:
 		return "whoever is to be erased"
+	case args.IsPurge():
+		return fmt.Sprintf("older than %d days", args.PurgeOlderThanDays)
 	case job.Users == 0 && scope.IsEverything() && !args.IsRezone():
 		return "everything"
 	}

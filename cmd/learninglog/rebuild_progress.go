@@ -69,6 +69,12 @@ func describeRebuild(job rebuild.Job) string {
 		line += fmt.Sprintf(", %d re-zoned", progress.LogsRezoned)
 	case job.Args.Erase:
 		line += ", " + count(progress.UsersDone, "user") + " erased"
+	case job.Args.IsPurge() && progress.PurgedBefore == nil:
+		line += ", waiting until every replica refuses what is to be purged"
+	case job.Args.IsPurge() && job.Args.DryRun:
+		line += fmt.Sprintf(", %d to purge", progress.LogsPurged)
+	case job.Args.IsPurge():
+		line += fmt.Sprintf(", %d purged", progress.LogsPurged)
 	default:
 		line += ", " + count(progress.RowsDrifted, "row") + " drifted"
 	}

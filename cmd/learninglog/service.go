@@ -19,6 +19,7 @@ import (
 	"learninglog/internal/dashboard"
 	"learninglog/internal/demo"
 	"learninglog/internal/erased"
+	"learninglog/internal/horizon"
 	"learninglog/internal/jobpages"
 	"learninglog/internal/metrics"
 	"learninglog/internal/panics"
@@ -50,6 +51,7 @@ type service struct {
 	keys    audit.KeyStore
 	login   *dashboard.Login // nil there, too
 	reader  *query.Reader
+	horizon *horizon.Follower
 	pages   api.Pages
 	handler http.Handler
 
@@ -100,6 +102,7 @@ func (s *service) run(ctx context.Context) (err error) {
 		s.listen, // first, because it is the quickest step and the likeliest to fail
 		s.openDatabase,
 		s.migrate,
+		s.startHorizon,
 		s.startTrail,
 		s.startAccess,
 		s.startJobs,
@@ -157,15 +160,37 @@ func (s *service) migrate(ctx context.Context) (err error) {
 	return s.migrator.Up(ctx)
 }
 
+// startHorizon makes the service know which logs are too old. It goes on until nobody records
+// any more.
+func (s *service) startHorizon(ctx context.Context) (err error) {
+	s.horizon, err = horizon.Follow(ctx, s.database.pool, s.flags.KeepLogs.duration, s.logger)
+	if err != nil {
+		return err
+	}
+	s.reader = s.reader.WithHorizon(s.horizon)
+	s.keepRunning(ctx, "horizon", s.horizon.Run)
+	if known := s.horizon.Known(); !known.RefusedBefore.IsZero() {
+		s.logger.InfoContext(ctx, "logs are refused that are older", "refused_before", known.RefusedBefore)
+	}
+	return nil
+}
+
 func (s *service) startJobs(ctx context.Context) (err error) {
 	s.jobs.Trail = s.trail
 	settles := max(rebuild.DefaultEraseSettleTime, erased.Known+s.flags.RequestTimeout+time.Second)
+	keepDays := 0
+	if s.flags.KeepLogs.duration > 0 {
+		if keepDays, err = wholeDays("--keep-logs", s.flags.KeepLogs); err != nil {
+			return err
+		}
+	}
 	s.jobs.Jobs, err = rebuild.NewJobs(s.database.pool, rebuild.Config{
 		Schema:    postgres.RiverSchema,
 		ChunkLogs: s.flags.RebuildChunkLogs,
 		Routine: rebuild.RoutineConfig{
 			Every: s.flags.VerifyEvery, SampleLogs: s.flags.VerifySample, Repairs: s.flags.VerifyRepairs,
 		},
+		KeepDays:        keepDays,
 		EraseSettleTime: settles,
 		Forget:          forgetting(),
 		Logger:          s.logger,
@@ -200,6 +225,7 @@ func (s *service) startRecorder(ctx context.Context) error {
 	config := command.Config{
 		Erased:     s.erased,
 		Limits:     s.flags.limits(),
+		Horizon:    s.horizon,
 		Zone:       s.flags.TimeZone.location,
 		Shards:     shards,
 		MaxBatch:   s.flags.WriteBatch,
@@ -324,6 +350,7 @@ func (s *service) startOperatorsPages(ctx context.Context, pages *dashboard.Page
 		s.pages.RotateKey, s.pages.RevokeKey = pages.RotateKey, pages.RevokeKey
 	}
 	s.pages.RequestRebuild, s.pages.RequestRezone = pages.RequestRebuild, pages.RequestRezone
+	s.pages.RequestPurge = pages.RequestPurge
 	jobPages, err := jobpages.New(jobpages.Config{
 		Client:   s.jobs.Client(),
 		Path:     api.JobsPath,

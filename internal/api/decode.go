@@ -108,6 +108,27 @@ func decodeRezone(text []byte, known *zones.Database) (rebuild.Args, error) {
 	return takeArgs(o, args, "time_zone")
 }
 
+// decodePurge reads which purge is requested.
+func decodePurge(text []byte) (rebuild.Args, error) {
+	o, err := newObject("body", text)
+	if err != nil {
+		return rebuild.Args{}, err
+	}
+	args := rebuild.Args{
+		PurgeOlderThanDays: o.takeNumber("older_than_days", 1, rebuild.MaxPurgeDays, 0),
+		DryRun:             o.takeBool("dry_run"),
+		Workers:            o.takeNumber("workers", 1, rebuild.MaxWorkers, 1),
+		MaxLogsPerSecond:   o.takePace("max_logs_per_second", rebuild.DefaultPace),
+	}
+	if args.PurgeOlderThanDays == 0 && o.problems == nil { // it is absent or null
+		o.wrong("older_than_days", nil, "is required")
+	}
+	if wrong := o.finish("older_than_days", "dry_run", "workers", "max_logs_per_second"); wrong != nil {
+		return rebuild.Args{}, problem.Invalid.New("", wrong...)
+	}
+	return args, nil
+}
+
 // takeArgs adds the scope, the workers and the pace to the arguments of a job. others are
 // the fields besides these.
 func takeArgs(o *object, args rebuild.Args, others ...string) (rebuild.Args, error) {

@@ -173,6 +173,9 @@ func (s *server) recordOne(w http.ResponseWriter, r *http.Request) (*LearningLog
 		})
 	case outcome.Status == command.Erased:
 		return nil, 0, problem.Erased.New("")
+	case outcome.Status == command.TooOld:
+		return nil, 0, problem.TooOld.New("The log is from before the time from which on logs are kept; it is not recorded.",
+			fieldProblems("body", outcome.Errors)...)
 	case outcome.Status == command.Failed:
 		return nil, 0, outcome.Err
 	case outcome.Status == command.Invalid:

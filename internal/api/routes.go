@@ -35,7 +35,7 @@ func (s *server) routes() []route {
 		writing    = append([]problem.Kind{problem.QuotaExceeded}, posting...)
 		voiding    = append([]problem.Kind{problem.QuotaExceeded, problem.Erased}, readingOne...)
 		postingOne = append([]problem.Kind{
-			problem.AlreadyRecorded, problem.RequestIDReused, problem.Voided, problem.ReplacedUnknown, problem.Erased,
+			problem.AlreadyRecorded, problem.RequestIDReused, problem.Voided, problem.ReplacedUnknown, problem.Erased, problem.TooOld,
 		}, writing...)
 		loggingIn = []problem.Kind{problem.Unauthenticated, problem.TooManyFailures, problem.Unreadable, problem.Unavailable}
 		jobPages  = []problem.Kind{
@@ -62,6 +62,7 @@ func (s *server) routes() []route {
 
 		{post, "/v1/rebuilds", rebuilds, operation(s.documentRequestRebuild(), s.requestRebuild), posting},
 		{post, "/v1/rezones", rebuilds, operation(s.documentRequestRezone(), s.requestRezone), posting},
+		{post, "/v1/purges", rebuilds, operation(s.documentRequestPurge(), s.requestPurge), posting},
 		{get, "/v1/rebuilds", rebuilds, operation(documentListRebuilds(), s.listRebuilds), reading},
 		{del, "/v1/rebuilds", rebuilds, operation(documentCancelWaiting(), s.cancelWaiting), reading},
 		{get, "/v1/rebuilds/{id}", rebuilds, operation(documentGetRebuild(), s.getRebuild), readingOne},
@@ -101,6 +102,7 @@ func (s *server) routes() []route {
 		{get, "/admin/audit", rebuilds, page(s.Pages.Audit), reading},
 		{post, "/admin/rebuilds", rebuilds, page(s.Pages.RequestRebuild), []problem.Kind{problem.Unreadable, problem.Unavailable}},
 		{post, "/admin/rezones", rebuilds, page(s.Pages.RequestRezone), []problem.Kind{problem.Unreadable, problem.Unavailable}},
+		{post, "/admin/purges", rebuilds, page(s.Pages.RequestPurge), []problem.Kind{problem.Unreadable, problem.Unavailable}},
 		{post, "/admin/rebuilds/cancel", rebuilds, page(s.Pages.CancelWaiting), reading},
 		{post, "/admin/rebuilds/{id}/cancel", rebuilds, page(s.Pages.CancelRebuild), readingOne},
 		{post, "/admin/queues/{queue}/resume", rebuilds, page(s.Pages.ResumeQueue), readingOne},

@@ -9,7 +9,6 @@ import (
 	"learninglog/command"
 	"learninglog/internal/audit"
 	"learninglog/internal/problem"
-	"learninglog/query"
 )
 
 // VoidTarget names a log that is to be voided. It documents what decodeTarget reads.
@@ -64,7 +63,7 @@ func (s *server) void(ctx context.Context, input *logInput) (*logOutput, error) 
 	case command.Voided, command.AlreadyVoided:
 		return &logOutput{Body: fromLog(*outcome.Log)}, nil
 	case command.Unknown:
-		return nil, query.ErrNotFound
+		return nil, problem.NoSuchLog(s.Reader.PurgedBefore())
 	case command.Erased:
 		return nil, problem.Erased.New("")
 	case command.Failed:

@@ -30,6 +30,7 @@ const (
 	// RebuildsCancelled is to cancel all rebuilds and re-zones that wait.
 	RebuildsCancelled Action = "rebuilds.cancelled"
 	RezoneRequested   Action = "rezone.requested"
+	PurgeRequested    Action = "purge.requested"
 	// JobsCancelled, JobsRetried and JobsDeleted are done at the pages about jobs.
 	JobsCancelled Action = "jobs.cancelled"
 	JobsRetried   Action = "jobs.retried"

@@ -26,8 +26,11 @@ func (j Jobs) Request(ctx context.Context, args rebuild.Args) (rebuild.Requested
 		return rebuild.Requested{}, err
 	}
 	action := RebuildRequested
-	if args.IsRezone() {
+	switch {
+	case args.IsRezone():
 		action = RezoneRequested
+	case args.IsPurge():
+		action = PurgeRequested
 	}
 	subject := describe(requested.ID, args)
 	if requested.Joined {
@@ -110,6 +113,13 @@ func (j Jobs) Resume(ctx context.Context, queue string) error {
 
 // describe says in a line what a job does. The job itself is deleted long before.
 func describe(id int64, args rebuild.Args) string {
+	if args.IsPurge() {
+		what := "purge"
+		if args.DryRun {
+			what = "dry run of a purge"
+		}
+		return fmt.Sprintf("%s %d of logs that are older than %d days", what, id, args.PurgeOlderThanDays)
+	}
 	what, scope := "rebuild", args.Scope
 	switch {
 	case args.IsRezone():

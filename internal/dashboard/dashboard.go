@@ -53,6 +53,7 @@ type Pages struct {
 	LogIn, LogInWithKey, StartLogin, FinishLogin, LogOut http.Handler
 	// These are for operators.
 	Operator, RequestRebuild, RequestRezone   http.Handler
+	RequestPurge                              http.Handler
 	CancelRebuild, CancelWaiting, ResumeQueue http.Handler
 	ListKeys, CreateKey, RotateKey, RevokeKey http.Handler
 	Audit                                     http.Handler
@@ -101,7 +102,7 @@ func New(config Config) (*Pages, error) {
 	pages.Operator, pages.CancelRebuild = pages.page(pages.operator), pages.page(pages.cancelRebuild)
 	pages.ResumeQueue = pages.page(pages.resumeQueue)
 	pages.RequestRebuild, pages.RequestRezone = pages.page(pages.requestRebuild), pages.page(pages.requestRezone)
-	pages.CancelWaiting = pages.page(pages.cancelWaiting)
+	pages.RequestPurge, pages.CancelWaiting = pages.page(pages.requestPurge), pages.page(pages.cancelWaiting)
 	pages.ListKeys, pages.CreateKey = pages.page(pages.keys), pages.page(pages.createKey)
 	pages.RotateKey, pages.RevokeKey = pages.page(pages.rotateKey), pages.page(pages.revokeKey)
 	pages.Audit = pages.page(pages.showAudit)

@@ -56,6 +56,8 @@ const (
 	// ReplacedUnknown means that the log wasn't recorded, because the one that it
 	// replaces doesn't count.
 	ReplacedUnknown Outcome = "replaced_unknown"
+	// TooOld means that the log is from before the time from which on the service keeps logs.
+	TooOld Outcome = "too_old"
 	// Voided means that the log is voided now. For a log to be recorded it means that it
 	// was recorded before, and has been voided since.
 	Voided        Outcome = "voided"

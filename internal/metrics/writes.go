@@ -75,7 +75,7 @@ func NewWrites(registry prometheus.Registerer) *Writes {
 	}
 	for _, status := range []command.Status{
 		command.Recorded, command.AlreadyRecorded, command.RequestIDReused, command.Voided, command.ReplacedUnknown,
-		command.Invalid, command.Erased, command.Failed,
+		command.TooOld, command.Erased, command.Invalid, command.Failed,
 	} {
 		w.logs.WithLabelValues(string(status)) // starts the counter at 0, so that its rate is right from the first log on
 	}

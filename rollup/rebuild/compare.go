@@ -13,15 +13,26 @@ import (
 )
 
 // truthSQL counts the true sums of some users. It reads their logs and their sealed days
-// once, for the days, and counts weeks and months from those days.
+// once, for the days, and counts weeks and months from those days. The days are those of
+// [rollup.TruthSQL]; but that takes longer, and most days have either logs or a sealed day.
 func (r userRange) truthSQL() string {
 	return `
 	WITH daily AS MATERIALIZED (
-	    SELECT user_id, ` + rollup.DateSQL + ` AS day,
-	           sum(words)::bigint AS words, sum(entries)::bigint AS entries, count(*) AS read
-	    FROM ` + rollup.TruthSQL() + ` AS truth
-	    WHERE ` + r.usersSQL() + ` AND "timestamp" >= @logs_lower AND "timestamp" < @logs_upper
-	    GROUP BY 1, 2
+	    SELECT user_id, day,
+	           coalesce(logs.words, 0) + coalesce(sealed.words, 0) AS words,
+	           coalesce(logs.entries, 0) + coalesce(sealed.entries, 0) AS entries,
+	           coalesce(logs.entries, 0) + CASE WHEN sealed.entries IS NULL THEN 0 ELSE 1 END AS read
+	    FROM (
+	        SELECT user_id, ` + rollup.DateSQL + ` AS day, sum(words) AS words, sum(entries) AS entries
+	        FROM ` + rollup.LogsSQL("learning_log") + ` AS logs
+	        WHERE ` + r.usersSQL() + ` AND "timestamp" >= @logs_lower AND "timestamp" < @logs_upper
+	        GROUP BY 1, 2
+	    ) AS logs
+	    FULL JOIN (
+	        SELECT user_id, ` + rollup.DateSQL + ` AS day, words, entries
+	        FROM ` + rollup.SealedSQL + ` AS sealed
+	        WHERE ` + r.usersSQL() + ` AND "timestamp" >= @logs_lower AND "timestamp" < @logs_upper
+	    ) AS sealed USING (user_id, day)
 	), weekly AS MATERIALIZED (
 	    SELECT user_id, day - (day - DATE '0001-01-01' + 7000) % 7 AS week, -- that was a Monday
 	           sum(words)::bigint AS words, sum(entries)::bigint AS entries
