@@ -20,7 +20,9 @@ func (*importCommand) Help() string {
 
   {"request_id":"6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11","user_id":"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22","word_count":12,"timestamp":"2026-01-14T08:30:00Z"}
 
-CSV has a header that names these columns, in any order. The column timestamp may be left out. There may also be time_zone or utc_offset, which say where the learner's clock was, replaces, the request id of a log that is taken back for this one, and voided_at, when the log was taken back where it comes from.
+CSV has a header that names these columns, in any order. The column timestamp may be left out. There may also be time_zone or utc_offset, which say where the learner's clock was, replaces, the request id of a log that is taken back for this one, and voided_at, when the log was taken back where it comes from. offset_given=false says that the offset isn't what the client said.
+
+What learninglog export has written is taken too, also several of these one after the other: its sealed days, for which a key needs the scope rebuilds, and its logs.
 
 Importing again is safe: every log is counted once, however often it is imported, and never again once it was taken back. If the service restarts meanwhile, the import goes on by itself.
 
