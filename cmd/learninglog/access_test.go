@@ -85,11 +85,12 @@ func (m *matrix) question(method, path string) asked {
 		"POST /v1/learning-logs/void":  "[" + target + "]",
 		"POST /v1/rebuilds":            `{"dry_run":true}`,
 		"POST /v1/rezones":             `{"time_zone":"Asia/Tokyo"}`,
+		"POST /v1/purges":             `{"older_than_days":3000,"dry_run":true}`,
 		"POST /v1/keys":                `{"name":"of a cell","scopes":["logs:read"]}`,
 	}
 	q := asked{path: path, contentType: "application/json", body: bodies[method+" "+path]}
 	if method == http.MethodPost && !strings.HasPrefix(path, "/v1/") {
-		q.contentType, q.body = "application/x-www-form-urlencoded", url.Values{"time_zone": {"Asia/Tokyo"}, "action": {"verify"}, "name": {"of a cell"}, "scope": {"logs:read"}}.Encode()
+		q.contentType, q.body = "application/x-www-form-urlencoded", url.Values{"time_zone": {"Asia/Tokyo"}, "days": {"3000"}, "action": {"verify"}, "name": {"of a cell"}, "scope": {"logs:read"}}.Encode()
 	}
 	if strings.Contains(path, "/keys/{id}") {
 		key, _, err := access.NewKeys(m.pool).Create(m.t.Context(), access.NewKey{Name: "of a cell", Scopes: []access.Scope{access.ReadLogs}})
