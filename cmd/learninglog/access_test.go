@@ -85,7 +85,7 @@ func (m *matrix) question(method, path string) asked {
 		"POST /v1/learning-logs/void":  "[" + target + "]",
 		"POST /v1/rebuilds":            `{"dry_run":true}`,
 		"POST /v1/rezones":             `{"time_zone":"Asia/Tokyo"}`,
-		"POST /v1/purges":             `{"older_than_days":3000,"dry_run":true}`,
+		"POST /v1/purges":              `{"older_than_days":3000,"dry_run":true}`,
 		"POST /v1/keys":                `{"name":"of a cell","scopes":["logs:read"]}`,
 	}
 	q := asked{path: path, contentType: "application/json", body: bodies[method+" "+path]}

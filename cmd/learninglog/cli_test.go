@@ -453,7 +453,7 @@ func TestServeChecksItsFlagsBeforeItListens(t *testing.T) {
 	for flag, says := range map[string]string{
 		"--data-dir=":                   "--data-dir must name a directory",
 		"--database-url=postgres://a b": "postgres://user:password@host",
-		"--database-url=postgres://localhost/x?pool_max_conns=1":                        "at least 7",
+		"--database-url=postgres://localhost/x?pool_max_conns=1":                        "at least 8",
 		"--database-url=postgres://localhost/x?default_query_exec_mode=simple_protocol": "for the session",
 	} {
 		_, stderr, status := run(t, "serve", "--addr", occupied.Addr().String(), flag)

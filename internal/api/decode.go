@@ -114,9 +114,9 @@ func decodePurge(text []byte) (rebuild.Args, error) {
 		return rebuild.Args{}, err
 	}
 	args := rebuild.Args{
-		PurgeOlderThanDays: o.takeNumber("older_than_days", 1, rebuild.MaxPurgeDays, 0),
+		PurgeOlderThanDays: o.takeNumber("older_than_days", rebuild.MaxPurgeDays, 0),
 		DryRun:             o.takeBool("dry_run"),
-		Workers:            o.takeNumber("workers", 1, rebuild.MaxWorkers, 1),
+		Workers:            o.takeNumber("workers", rebuild.MaxWorkers, 1),
 		MaxLogsPerSecond:   o.takePace("max_logs_per_second", rebuild.DefaultPace),
 	}
 	if args.PurgeOlderThanDays == 0 && o.problems == nil { // it is absent or null
@@ -137,7 +137,7 @@ func takeArgs(o *object, args rebuild.Args, others ...string) (rebuild.Args, err
 	}
 	args.Scope.RecordedSince = o.takeInstant("recorded_since")
 	args.Scope.From, args.Scope.To = o.takeDate("from"), o.takeDate("to")
-	args.Workers = o.takeNumber("workers", 1, rebuild.MaxWorkers, args.Workers)
+	args.Workers = o.takeNumber("workers", rebuild.MaxWorkers, args.Workers)
 	args.MaxLogsPerSecond = o.takePace("max_logs_per_second", args.MaxLogsPerSecond)
 	known := append([]string{"user_id", "user_ids", "recorded_since", "from", "to", "workers", "max_logs_per_second"}, others...)
 	if wrong := o.finish(known...); wrong != nil {

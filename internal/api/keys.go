@@ -159,7 +159,7 @@ func decodeKey(text []byte) (access.NewKey, error) {
 		Name:          o.takeString("name"),
 		Scopes:        o.takeScopes("scopes"),
 		UserID:        o.takeUUID("user_id", false),
-		LogsPerSecond: o.takeNumber("logs_per_second", 1, 1_000_000_000, 0),
+		LogsPerSecond: o.takeNumber("logs_per_second", 1_000_000_000, 0),
 		ExpiresAt:     o.takeInstant("expires_at"),
 	}
 	if wrong := o.finish("name", "scopes", "user_id", "logs_per_second", "expires_at"); wrong != nil {

@@ -189,9 +189,9 @@ func (o *object) takeWholeNumber(name string, limits command.Limits) int {
 	return value
 }
 
-// takeNumber returns a number from least to most, or otherwise if it is absent or
-// wrong.
-func (o *object) takeNumber(name string, least, most, otherwise int) int {
+// takeNumber returns a number from 1 to most, or otherwise if it is absent or wrong.
+func (o *object) takeNumber(name string, most, otherwise int) int {
+	const least = 1
 	raw := o.take(name, false)
 	if raw == nil {
 		return otherwise
