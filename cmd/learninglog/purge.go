@@ -86,7 +86,7 @@ func (c *purgeCommand) Run(ctx context.Context, stdout io.Writer) error {
 // reportPurge prints what a purge deleted, or would.
 func reportPurge(stdout io.Writer, job rebuild.Job, repair string) error {
 	progress := job.Progress
-	bytes := humanize.Bytes(uint64(max(0, progress.BytesPurged))) //nolint:gosec // not negative
+	bytes := humanize.Bytes(uint64(max(0, progress.BytesPurged)))
 	what := "Purged %s from before %s, about %s with their indexes. No total has changed. PostgreSQL uses the space again after its next vacuum.\n"
 	if job.Args.DryRun {
 		what = "A purge would delete %s from before %s, about %s with their indexes. Nothing was changed.\n"

@@ -20,13 +20,13 @@ func daysAgo(days int) string {
 	return fmt.Sprintf(`"timestamp":"%s"`, time.Now().UTC().AddDate(0, 0, -days).Format(time.RFC3339))
 }
 
-// refuseOlder lets all processes have refused older logs for a while, so that a purge
-// needn't wait for them.
-func refuseOlder(t testing.TB, pool *pgxpool.Pool, days int) {
+// refuseOlder says that logs that are older than 30 days have been refused for a while, so
+// that a purge needn't wait until all processes do.
+func refuseOlder(t testing.TB, pool *pgxpool.Pool) {
 	t.Helper()
 	_, err := pool.Exec(t.Context(), `
 		INSERT INTO learning_log_horizon (refused_before, raised_at)
-		VALUES (now() - $1 * interval '1 day', now() - interval '1 hour')`, days)
+		VALUES (now() - interval '30 days', now() - interval '1 hour')`)
 	require.NoError(t, err)
 }
 
@@ -110,7 +110,7 @@ func TestBehindTheHorizonEverythingGoesOn(t *testing.T) {
 		return answers
 	}
 	before := ask()
-	refuseOlder(t, pool, 30)
+	refuseOlder(t, pool)
 
 	stdout, stderr, status := run(t, "purge", "--older-than=30d", "--dry-run", "--database-url", databaseURL)
 	assert.Zero(t, status, stderr)
@@ -171,7 +171,7 @@ func TestAPurgeLeavesDriftAndSaysSo(t *testing.T) {
 	s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 5, daysAgo(40)))
 	_, err := pool.Exec(t.Context(), `UPDATE learning_log_aggregates SET total_word_count = 6 WHERE granularity = 'day'`)
 	require.NoError(t, err)
-	refuseOlder(t, pool, 30)
+	refuseOlder(t, pool)
 
 	stdout, stderr, status := run(t, "purge", "--older-than=30d", "--database-url", databaseURL)
 
@@ -189,7 +189,7 @@ func TestAPurgeOverHTTPAndAtTheOperatorsPage(t *testing.T) {
 	s := serve(t, "--database-url", databaseURL)
 	user := uuid.New()
 	s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 5, daysAgo(40)))
-	refuseOlder(t, pool, 30)
+	refuseOlder(t, pool)
 
 	var requested struct {
 		ID            int64
@@ -200,26 +200,21 @@ func TestAPurgeOverHTTPAndAtTheOperatorsPage(t *testing.T) {
 	answered.decode(t, &requested)
 	assert.Equal(t, 30, requested.OlderThanDays)
 	assert.True(t, requested.DryRun)
-	await := func() (progress struct {
-		LogsPurged   int        `json:"logs_purged"`
-		BytesPurged  int        `json:"bytes_purged"`
-		PurgedBefore *time.Time `json:"purged_before"`
-	}) {
-		require.Eventually(t, func() bool {
-			var job struct {
-				State    string
-				Progress any
-			}
-			job.Progress = &progress
-			s.get(answered.header.Get("Location")).decode(t, &job)
-			return job.State == "completed"
-		}, eventually, often)
-		return progress
+	var counted struct {
+		State    string
+		Progress struct {
+			LogsPurged   int        `json:"logs_purged"`
+			BytesPurged  int        `json:"bytes_purged"`
+			PurgedBefore *time.Time `json:"purged_before"`
+		}
 	}
-	counted := await()
-	assert.Equal(t, 1, counted.LogsPurged)
-	assert.Positive(t, counted.BytesPurged)
-	assert.NotNil(t, counted.PurgedBefore)
+	require.Eventually(t, func() bool {
+		s.get(answered.header.Get("Location")).decode(t, &counted)
+		return counted.State == "completed"
+	}, eventually, often)
+	assert.Equal(t, 1, counted.Progress.LogsPurged)
+	assert.Positive(t, counted.Progress.BytesPurged)
+	assert.NotNil(t, counted.Progress.PurgedBefore)
 
 	form, err := s.send(http.MethodPost, "/admin/purges", "application/x-www-form-urlencoded", "days=0&action=purge")
 	require.NoError(t, err)
@@ -244,7 +239,7 @@ func TestKeepLogsPurgesByItself(t *testing.T) {
 	first := serve(t, "--database-url", databaseURL)
 	first.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(uuid.New(), 5, daysAgo(40)))
 	first.stop()
-	refuseOlder(t, pool, 30)
+	refuseOlder(t, pool)
 
 	serve(t, "--keep-logs=30d", "--database-url", databaseURL)
 

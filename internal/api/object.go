@@ -189,8 +189,7 @@ func (o *object) takeWholeNumber(name string, limits command.Limits) int {
 	return value
 }
 
-// takeNumber returns a number from least to most, or otherwise if it is absent or
-// wrong.
+// takeNumber returns a number from least to most, or otherwise if it is absent or wrong.
 func (o *object) takeNumber(name string, least, most, otherwise int) int {
 	raw := o.take(name, false)
 	if raw == nil {

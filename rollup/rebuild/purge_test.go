@@ -259,7 +259,7 @@ func TestAPurgeIsExactWhileOthersWrite(t *testing.T) {
 	assert.Positive(t, all)
 	assert.Empty(t, pgtest.Drift(t, pool))
 	const first = 2 * 3 // of newScene
-	assert.EqualValues(t, first+scene.written.Load()-voided.Load(),
+	assert.Equal(t, first+scene.written.Load()-voided.Load(),
 		scan[int64](t, pool, `SELECT sum(entry_count) FROM learning_log_aggregates WHERE granularity = 'month'`))
 	assert.Positive(t, voided.Load())
 }

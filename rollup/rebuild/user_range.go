@@ -109,15 +109,21 @@ func (r userRange) findCutPoint(ctx context.Context, tx pgx.Tx, maxLogs int) (cu
 }
 
 // cutUser cuts the part at a period of its first user, who alone exceeds the limit.
-// The first window has a log, if the user has any.
+// The first window has a log or a sealed day, if the user has any.
 func (s Scope) cutUser(ctx context.Context, tx pgx.Tx, part Part, options ChunkOptions) (userRange, *Part, error) {
 	query := `
 		WITH logs_left AS NOT MATERIALIZED (
-		    SELECT * FROM ` + rollup.TruthSQL() + ` AS truth
+		    SELECT * FROM ` + rollup.LogsSQL("learning_log") + ` AS logs
 		    WHERE user_id = @user AND "timestamp" >= @lower AND "timestamp" < @upper
+		), sealed_left AS NOT MATERIALIZED (
+		    SELECT day FROM learning_log_sealed_days
+		    WHERE user_id = @user AND day >= @first AND day < @end
 		)
-		SELECT coalesce(@at, (SELECT ` + rollup.DateSQL + ` FROM logs_left ORDER BY "timestamp" LIMIT 1)),
+		SELECT coalesce(@at, least(
+		    (SELECT ` + rollup.DateSQL + ` FROM logs_left ORDER BY "timestamp" LIMIT 1),
+		    (SELECT day FROM sealed_left ORDER BY day LIMIT 1))),
 		    least(
+		    (SELECT day FROM sealed_left ORDER BY day OFFSET @logs LIMIT 1),
 		    (SELECT ` + rollup.DateSQL + ` FROM logs_left ORDER BY "timestamp" OFFSET @logs LIMIT 1),
 		    (SELECT period FROM learning_log_aggregates
 		     WHERE user_id = @user AND period >= @first AND period < @end
