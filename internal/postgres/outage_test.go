@@ -84,7 +84,7 @@ func TestOpen(t *testing.T) {
 	assert.Less(t, time.Since(started), 30*time.Second, "what won't mend itself isn't waited for")
 
 	_, err = postgres.Open(ctx, pgtest.EmptyURL(t)+"&pool_max_conns=1", time.Minute, silent)
-	require.ErrorContains(t, err, "at least 7")
+	require.ErrorContains(t, err, "at least 9")
 
 	_, err = postgres.Open(ctx, "postgres://a b", time.Minute, silent)
 	require.ErrorContains(t, err, "postgres://user:password@host")
