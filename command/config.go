@@ -1,10 +1,13 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/google/uuid"
 
 	"learninglog/internal/sharding"
 )
@@ -32,6 +35,8 @@ var (
 type Config struct {
 	// Limits restricts the logs that are accepted. Default: [DefaultLimits].
 	Limits Limits
+	// Horizon tells which logs are too old. Default: none.
+	Horizon Horizon
 	// Zone is the zone of the learners whose logs have none. Default: UTC.
 	Zone *time.Location
 	// Nodes are those of the cluster, if the tables are distributed over one.
@@ -51,6 +56,8 @@ type Config struct {
 	MaxWaiting int
 	// Timeout limits the time to write one batch.
 	Timeout time.Duration
+	// Erased are the users of whom nothing is recorded. Default: none.
+	Erased ErasedUsers
 	// Logger gets what went wrong in the recorder itself. Default: [slog.Default].
 	Logger *slog.Logger
 	// Broken is called if the recorder can't go on, because of a bug. Then it accepts
@@ -64,6 +71,20 @@ type Config struct {
 	Peers Peers
 }
 
+// ErasedUsers are the users of whom nothing is to be recorded.
+type ErasedUsers interface {
+	// Current returns a function that reports whether a user was erased, as it was known a
+	// few seconds ago or later. It is called before each batch is written, so it should
+	// know that by heart. If it fails, nothing of the batch is written.
+	Current(ctx context.Context) (wasErased func(user uuid.UUID) bool, err error)
+}
+
+type nobodyErased struct{}
+
+func (nobodyErased) Current(context.Context) (func(uuid.UUID) bool, error) {
+	return func(uuid.UUID) bool { return false }, nil
+}
+
 // Peers are other recorders of the same database.
 type Peers interface {
 	// Tell is called with the fingerprints of logs that are in the database, after each
@@ -75,6 +96,9 @@ type Peers interface {
 func (c Config) withDefaults() Config {
 	if c.Limits == (Limits{}) {
 		c.Limits = DefaultLimits()
+	}
+	if c.Horizon == nil {
+		c.Horizon = never{}
 	}
 	if c.Zone == nil {
 		c.Zone = time.UTC
@@ -90,6 +114,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Timeout == 0 {
 		c.Timeout = DefaultTimeout
+	}
+	if c.Erased == nil {
+		c.Erased = nobodyErased{}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

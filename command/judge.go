@@ -26,13 +26,14 @@ func judge(log *Log, known *learning.Log) Outcome {
 
 // judgeReplacement returns the outcome of a log that should replace another, and was not
 // recorded. replaced is that other log, or nil. wasThere says that it could have been
-// replaced.
-func judgeReplacement(log *Log, known, replaced *learning.Log, wasThere bool) Outcome {
+// replaced, and purges that it may have been replaced and purged since.
+func judgeReplacement(log *Log, known, replaced *learning.Log, wasThere, purges bool) Outcome {
 	if known == nil && !wasThere {
 		return Outcome{Status: ReplacedUnknown}
 	}
 	outcome := judge(log, known)
-	if isReplaced := replaced != nil && !replaced.VoidedAt.IsZero(); outcome.Status == AlreadyRecorded && !isReplaced {
+	isReplaced := replaced != nil && !replaced.VoidedAt.IsZero() || replaced == nil && purges
+	if outcome.Status == AlreadyRecorded && !isReplaced {
 		outcome.Status = RequestIDReused // it was recorded by itself, or in place of another
 	}
 	return outcome

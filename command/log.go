@@ -33,6 +33,9 @@ type Log struct {
 	// offset. Nil means that the client didn't say it; then it is Config.Zone. Only its
 	// offset at the timestamp is stored. It isn't compared when a log is sent again.
 	Zone *time.Location
+	// ZoneAssumed says that Zone is not what the client said, where the log comes from. Then
+	// the log can be given the offset of another one.
+	ZoneAssumed bool
 	// Replaces is the request id of another log of this user, which is voided in the
 	// same commit, or not at all if this log isn't recorded. [uuid.Nil] is none.
 	Replaces uuid.UUID
@@ -52,6 +55,9 @@ func (k logKey) compare(other logKey) int {
 }
 
 func (l *Log) key() logKey { return logKey{userID: l.UserID, requestID: l.RequestID} }
+
+// zoneGiven reports whether the client said the zone.
+func (l *Log) zoneGiven() bool { return l.Zone != nil && !l.ZoneAssumed }
 
 // change is what is submitted for one log: to record it, to record it in place of
 // another, or to void it.

@@ -15,7 +15,7 @@ type Observer interface {
 	// probably recorded, before the calls in the batch return.
 	LookedUp(Lookup)
 	// Refused is called for logs to record that were in no batch: those that are
-	// Invalid, and those that Failed before their turn came.
+	// Invalid or TooOld, and those that Failed before their turn came.
 	Refused(status Status, logs int)
 	// RefusedVoids is called for logs to void that Failed before their turn came.
 	RefusedVoids(logs int)
@@ -42,7 +42,7 @@ type Batch struct {
 
 // Lookup describes a batch of logs that were looked up.
 type Lookup struct {
-	// Outcomes counts those that were recorded, by outcome.
+	// Outcomes counts those that were recorded, by outcome, and those of erased users.
 	Outcomes map[Status]int
 	// Unknown is the number of the others. Those are written, in other batches.
 	Unknown int

@@ -32,9 +32,16 @@ const (
 	// has been voided since: it doesn't count, and never will. For a log to be voided
 	// it means that it is voided now.
 	Voided Status = "voided"
+	// TooOld means that the timestamp is before the horizon, where logs are or will be
+	// purged: nobody could tell whether the log was recorded before. The log is not
+	// recorded, and never will be.
+	TooOld Status = "too_old"
 	// ReplacedUnknown means that the log wasn't recorded, because it should replace a
 	// log that doesn't exist, or that doesn't count any more.
 	ReplacedUnknown Status = "replaced_unknown"
+	// Erased means that the user was erased: nothing is recorded of them, and nothing is
+	// voided.
+	Erased Status = "erased"
 )
 
 // The other outcomes of a log that is to be voided.
@@ -57,7 +64,7 @@ type Outcome struct {
 	// that was voided. It is nil if there is none, and if the request id belongs to a log
 	// of another user, which the client must not see.
 	Log *learning.Log
-	// Errors says what is wrong with an Invalid log.
+	// Errors says what is wrong with an Invalid log, or with one that is TooOld.
 	Errors []FieldError
 	// Err says why a log Failed: [ErrFull], [ErrStopped], the end of the
 	// caller's context, or the database's error.
@@ -67,6 +74,7 @@ type Outcome struct {
 // Recorder records learning logs. It is safe for concurrent use.
 type Recorder struct {
 	limits   Limits
+	horizon  Horizon
 	observer Observer
 	group    *group
 }
@@ -78,7 +86,7 @@ func NewRecorder(db database, config Config) *Recorder {
 }
 
 func newRecorder(store store, config Config) *Recorder {
-	return &Recorder{limits: config.Limits, observer: config.Observer, group: newGroup(store, config)}
+	return &Recorder{limits: config.Limits, horizon: config.Horizon, observer: config.Observer, group: newGroup(store, config)}
 }
 
 // Record records logs and returns an outcome for each, in the same order. A bad log
@@ -100,17 +108,26 @@ func (r *Recorder) RecordPatiently(ctx context.Context, logs []Log) []Outcome {
 }
 
 func (r *Recorder) record(ctx context.Context, logs []Log, accept accept) []Outcome {
-	now := time.Now()
+	now, refusedBefore := time.Now(), r.horizon.RefusedBefore()
 	outcomes := make([]Outcome, len(logs))
 	valid := make([]change, 0, len(logs))
+	tooOld := 0
 	for i, log := range logs {
-		if wrong := r.limits.Check(log, now); wrong != nil {
+		wrong := r.limits.Check(log, now)
+		switch {
+		case wrong != nil:
 			outcomes[i] = Outcome{Status: Invalid, Errors: wrong}
-		} else {
+		case log.isBefore(refusedBefore):
+			outcomes[i] = Outcome{Status: TooOld, Errors: []FieldError{errTooOld(log.Timestamp, refusedBefore)}}
+			tooOld++
+		default:
 			valid = append(valid, change{Log: log})
 		}
 	}
-	r.CountInvalid(len(logs) - len(valid))
+	r.CountInvalid(len(logs) - len(valid) - tooOld)
+	if tooOld > 0 {
+		r.observer.Refused(TooOld, tooOld)
+	}
 	written := r.group.write(ctx, valid, accept)
 	for i := range outcomes {
 		if outcomes[i].Status == "" {

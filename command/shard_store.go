@@ -171,7 +171,7 @@ func (w *shardWrite) valuesOf(log *Log) []any {
 	}
 	offset := rollup.OffsetAt(at, cmp.Or(log.Zone, w.zone))
 	return []any{
-		log.RequestID, log.UserID, log.WordCount, timestamp, int16(offset), log.Zone != nil, voidedAt, voidedAt != nil,
+		log.RequestID, log.UserID, log.WordCount, timestamp, int16(offset), log.zoneGiven(), voidedAt, voidedAt != nil,
 	}
 }
 

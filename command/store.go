@@ -221,7 +221,7 @@ func columnsOf(logs []change, zone *time.Location) columns {
 		}
 		c.timestamps[i] = pgtype.Timestamptz{Time: at, Valid: !log.Timestamp.IsZero()}
 		c.offsets[i] = pgtype.Int2{Int16: int16(rollup.OffsetAt(at, cmp.Or(log.Zone, zone))), Valid: true}
-		c.offsetsGiven[i] = pgtype.Bool{Bool: log.Zone != nil, Valid: true}
+		c.offsetsGiven[i] = pgtype.Bool{Bool: log.zoneGiven(), Valid: true}
 	}
 	return c
 }

@@ -42,12 +42,17 @@ type writer struct {
 	store    store
 	known    *known
 	peers    Peers // or nil
+	erased   ErasedUsers
+	horizon  Horizon
 	timeout  time.Duration
 	observer Observer
 }
 
 func newWriter(store store, known *known, config Config) *writer {
-	return &writer{store: store, known: known, peers: config.Peers, timeout: config.Timeout, observer: config.Observer}
+	return &writer{
+		store: store, known: known, peers: config.Peers, erased: config.Erased, horizon: config.Horizon,
+		timeout: config.Timeout, observer: config.Observer,
+	}
 }
 
 // write gives an outcome to every log of the batch, or sets it aside. At most that many
@@ -58,9 +63,28 @@ func (w *writer) write(ctx context.Context, b *batch, asideRoom int) {
 	begun := time.Now()
 	s := &stall{room: asideRoom}
 	defer func() { b.passedOn = s.happened }() // after a panic too
-	retries := w.record(ctx, b.logs, s)
+	retries := 0
+	if logs := w.refuseErased(ctx, b.logs); len(logs) > 0 {
+		retries = w.record(ctx, logs, s)
+	}
 	w.remember(b.logs)
 	w.observer.Wrote(toBatch(b, time.Since(begun), retries))
+}
+
+// refuseErased gives logs of users who were erased that outcome, and returns the others. It
+// is asked here, and not before a log waits, because an eraser waits until whatever was
+// judged before must have been written: as long as a batch may take.
+func (w *writer) refuseErased(ctx context.Context, logs []*submittedLog) (others []*submittedLog) {
+	wasErased, err := w.erased.Current(ctx)
+	if err != nil {
+		fail(logs, fmt.Errorf("finding out who was erased: %w", err))
+		return nil
+	}
+	others, those := split(logs, func(log *submittedLog) bool { return wasErased(log.UserID) })
+	for _, log := range those {
+		log.outcome = Outcome{Status: Erased}
+	}
+	return others
 }
 
 // remember takes note of the logs that turned out to be in the database, and tells others.
@@ -86,13 +110,22 @@ func (w *writer) remember(logs []*submittedLog) {
 func (w *writer) lookUp(ctx context.Context, b *batch) {
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
-	keys := make([]logKey, len(b.logs))
-	for i, log := range b.logs {
+	logs := w.refuseErased(ctx, b.logs)
+	keys := make([]logKey, len(logs))
+	for i, log := range logs {
 		keys[i] = log.key()
 	}
-	recorded, err := w.store.Find(ctx, keys)
+	var recorded recordedLogs
+	var err error
+	if len(keys) > 0 {
+		recorded, err = w.store.Find(ctx, keys)
+	}
 	result := Lookup{Outcomes: make(map[Status]int), Err: err}
 	for _, log := range b.logs {
+		if log.outcome.Status != "" {
+			result.Outcomes[log.outcome.Status]++
+			continue
+		}
 		stored := recorded[log.key()]
 		if stored == nil {
 			log.passedOn, b.passedOn = true, true
@@ -275,12 +308,13 @@ func (w *writer) judgeOthers(ctx context.Context, logs []*submittedLog, changed 
 		fail(logs, fmt.Errorf("looking up logs that were recorded before: %w", err))
 		return
 	}
+	purges := !w.horizon.RefusedBefore().IsZero()
 	for _, log := range logs {
 		switch target, replaces := log.voids(); {
 		case log.void:
 			log.outcome = judgeVoid(known[log.key()])
 		case replaces:
-			log.outcome = judgeReplacement(&log.Log, known[log.key()], known[target], changed[target] != nil)
+			log.outcome = judgeReplacement(&log.Log, known[log.key()], known[target], changed[target] != nil, purges)
 		default:
 			log.outcome = judge(&log.Log, known[log.key()])
 		}

@@ -39,6 +39,18 @@ const Columns = `request_id, user_id, word_count, "timestamp", recorded_at, utc_
 // ForEach calls do with each log in rows, which must have the [Columns], until do
 // fails. It closes rows. It uses no reflection.
 func ForEach(rows pgx.Rows, do func(Log) error) error {
+	return forEach(rows, nil, do)
+}
+
+// ForEachWithOffsetGiven is ForEach for rows that also have the column offset_given, which
+// says that the log's client said its zone or its offset.
+func ForEachWithOffsetGiven(rows pgx.Rows, do func(log Log, offsetGiven bool) error) error {
+	var given bool
+	return forEach(rows, []any{&given}, func(log Log) error { return do(log, given) })
+}
+
+// forEach reads further columns of each row before it calls do.
+func forEach(rows pgx.Rows, further []any, do func(Log) error) error {
 	var (
 		requestID, userID     pgtype.UUID
 		words                 int32
@@ -46,7 +58,7 @@ func ForEach(rows pgx.Rows, do func(Log) error) error {
 		offset                int16
 		voidedAt              pgtype.Timestamptz
 	)
-	columns := []any{&requestID, &userID, &words, &timestamp, &recordedAt, &offset, &voidedAt}
+	columns := append([]any{&requestID, &userID, &words, &timestamp, &recordedAt, &offset, &voidedAt}, further...)
 	_, err := pgx.ForEachRow(rows, columns, func() error {
 		log := Log{
 			RequestID:  requestID.Bytes,

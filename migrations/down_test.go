@@ -154,3 +154,22 @@ func TestDownRemovesEverything(t *testing.T) {
 		})
 	}
 }
+
+// Otherwise the next rebuild of version 5 would take their totals away.
+func TestDownRefusesToForgetSealedDays(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Open(t, databaseOfVersion(t, newest))
+	migrator := newMigrator(t, pool)
+	require.NoError(t, migrator.Up(t.Context()))
+	execute(t, pool, `INSERT INTO learning_log_sealed_days VALUES (gen_random_uuid(), '2026-01-14', 7, 1)`)
+
+	err := migrator.DownTo(t.Context(), 5)
+
+	require.ErrorContains(t, err, "there are sealed days (1)")
+	assert.Equal(t, []string{"7"}, lines(t, pool, `SELECT total_word_count::text FROM learning_log_sealed_days`))
+	require.NoError(t, migrator.Check(t.Context()), "the service goes on")
+
+	execute(t, pool, `DELETE FROM learning_log_sealed_days`)
+	require.NoError(t, migrator.DownTo(t.Context(), 5))
+	require.NoError(t, migrator.Up(t.Context()))
+}

@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -53,6 +54,9 @@ type LogsPage struct {
 	Logs []learning.Log
 	// Next is the cursor of the next page, or nil if this is the last page.
 	Next *Cursor
+	// PurgedBefore is the instant before which logs were purged, if some of them could be in
+	// the list, or the zero time.
+	PurgedBefore time.Time
 }
 
 // Logs returns a page of a user's logs, newest first. Logs with the same timestamp
@@ -76,6 +80,9 @@ func (r *Reader) Logs(ctx context.Context, request LogsRequest) (LogsPage, error
 		return LogsPage{}, fmt.Errorf("reading logs: %w", err)
 	}
 	page := LogsPage{Logs: logs}
+	if purged := r.PurgedBefore(); request.From == nil || request.From.FirstInstant().Before(purged) {
+		page.PurgedBefore = purged
+	}
 	if len(logs) > limit {
 		page.Logs = logs[:limit]
 		last := page.Logs[limit-1]

@@ -86,9 +86,22 @@ func (r *Reader) ActiveUsers(ctx context.Context, now time.Time, limit int) (use
 	return users, nil
 }
 
-// HasLogs reports whether there is any log.
+// HasLogs reports whether there is any log, or a sealed day. The tables may be those of an
+// older version.
 func (r *Reader) HasLogs(ctx context.Context) (bool, error) {
-	const query = `SELECT 1 FROM learning_log LIMIT 1` // distributed tables can't be asked whether there EXISTS any
+	// Distributed tables can't be asked whether there EXISTS any.
+	if has, err := r.finds(ctx, `SELECT 1 FROM learning_log LIMIT 1`); has || err != nil {
+		return has, err
+	}
+	sealed, err := r.finds(ctx, `SELECT 1 WHERE to_regclass('learning_log_sealed_days') IS NOT NULL`)
+	if !sealed || err != nil {
+		return false, err
+	}
+	return r.finds(ctx, `SELECT 1 FROM learning_log_sealed_days LIMIT 1`)
+}
+
+// finds reports whether a query has a row, of a number.
+func (r *Reader) finds(ctx context.Context, query string) (bool, error) {
 	all := func(rows pgx.Rows) ([]int, error) { return pgx.CollectRows(rows, pgx.RowTo[int]) }
 	found, err := retry.Read(ctx, r.pool, all, query)
 	if err != nil {

@@ -7,10 +7,12 @@
 package query
 
 import (
+	"context"
 	"errors"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"learninglog/internal/retry"
 )
@@ -24,16 +26,49 @@ var ErrSumTooLarge = errors.New("a sum doesn't fit into a bigint")
 
 // Reader answers queries. It is safe for concurrent use.
 type Reader struct {
-	pool retry.Pool
-	at   func(user uuid.UUID) retry.Pool
-	zone *time.Location
+	pool    Pool
+	at      func(user uuid.UUID) Pool
+	zone    *time.Location
+	horizon Horizon
+}
+
+// Horizon tells which logs were purged. The sums still have them; the lists don't.
+type Horizon interface {
+	// PurgedBefore returns the instant before which logs were purged, or the zero time.
+	PurgedBefore() time.Time
+}
+
+// Pool is the part of a pgxpool.Pool that a reader uses.
+type Pool interface {
+	retry.Pool
+	BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error)
 }
 
 // NewReader returns a reader of the database behind a pool, such as a pgxpool.Pool. zone
 // is the time zone of learners of whom no other is known.
-func NewReader(pool retry.Pool, zone *time.Location) *Reader {
-	return &Reader{pool: pool, at: func(uuid.UUID) retry.Pool { return pool }, zone: zone}
+func NewReader(pool Pool, zone *time.Location) *Reader {
+	return &Reader{pool: pool, at: func(uuid.UUID) Pool { return pool }, zone: zone}
 }
 
-// At makes the reader ask another pool for what is about a user: the one that at returns.
-func (r *Reader) At(at func(user uuid.UUID) retry.Pool) { r.at = at }
+// WithNodes returns a reader that asks the pool that at returns for what is about a user.
+func (r *Reader) WithNodes(at func(user uuid.UUID) Pool) *Reader {
+	knowing := *r
+	knowing.at = at
+	return &knowing
+}
+
+// WithHorizon returns a reader that knows which logs were purged.
+func (r *Reader) WithHorizon(horizon Horizon) *Reader {
+	knowing := *r
+	knowing.horizon = horizon
+	return &knowing
+}
+
+// PurgedBefore returns the instant before which logs were purged, as far as it is known, or
+// the zero time.
+func (r *Reader) PurgedBefore() time.Time {
+	if r.horizon == nil {
+		return time.Time{}
+	}
+	return r.horizon.PurgedBefore()
+}

@@ -1,5 +1,7 @@
 package rollup
 
+import "strings"
+
 // AddSQL returns the statement that adds to the rollups. Nothing else adds to them,
 // except a rebuild to a corrupt row whose difference doesn't fit into a bigint.
 //
@@ -47,12 +49,34 @@ func SumsSQL(logs string) string {
 }
 
 // LogsSQL returns a query, in parentheses, of the logs that count, and of what each
-// counts for: its words, and one entry. Writers add it by [SumsSQL], and rebuilds take it
-// for the truth. logs is the name of a relation with the columns of learning_log.
+// counts for: its words, and one entry. Writers add it by [SumsSQL], and it is a part of the
+// truth of rebuilds: see [TruthSQL]. logs is the name of a relation with the columns of learning_log.
 func LogsSQL(logs string) string {
 	return `(SELECT user_id, "timestamp", utc_offset, word_count AS words, 1 AS entries
 	         FROM ` + logs + ` WHERE ` + CountsSQL + `)`
 }
+
+// TruthSQL returns a query, in parentheses, of everything that the rollups are made from:
+// the relations of [TruthSQLs].
+func TruthSQL() string { return `(` + strings.Join(TruthSQLs(), ` UNION ALL `) + `)` }
+
+// TruthSQLs returns the relations that the rollups are made from, as queries in
+// parentheses: the logs that count, and the sealed days.
+func TruthSQLs() []string {
+	return []string{
+		`(SELECT user_id, "timestamp", utc_offset, words::bigint AS words, entries::bigint AS entries
+		  FROM ` + LogsSQL("learning_log") + ` AS logs)`,
+		SealedSQL,
+	}
+}
+
+// SealedSQL is a query, in parentheses, of the sealed days, with the columns that [LogsSQL]
+// has: each is like a log of that date, in UTC, which has the words and the entries of all
+// the logs that were purged.
+const SealedSQL = `(
+	SELECT user_id, day::timestamp AT TIME ZONE 'UTC' AS "timestamp", 0::smallint AS utc_offset,
+	       total_word_count AS words, entry_count AS entries
+	FROM learning_log_sealed_days)`
 
 // CountsSQL is an SQL condition for logs that count: those that weren't voided.
 const CountsSQL = `voided_at IS NULL`

@@ -85,16 +85,29 @@ func (m *matrix) question(method, path string) asked {
 		"POST /v1/learning-logs/void":  "[" + target + "]",
 		"POST /v1/rebuilds":            `{"dry_run":true}`,
 		"POST /v1/rezones":             `{"time_zone":"Asia/Tokyo"}`,
+		"POST /v1/purges":              `{"older_than_days":3000,"dry_run":true}`,
 		"POST /v1/keys":                `{"name":"of a cell","scopes":["logs:read"]}`,
 	}
 	q := asked{path: path, contentType: "application/json", body: bodies[method+" "+path]}
 	if method == http.MethodPost && !strings.HasPrefix(path, "/v1/") {
-		q.contentType, q.body = "application/x-www-form-urlencoded", url.Values{"time_zone": {"Asia/Tokyo"}, "action": {"verify"}, "name": {"of a cell"}, "scope": {"logs:read"}}.Encode()
+		q.contentType, q.body = "application/x-www-form-urlencoded", url.Values{"time_zone": {"Asia/Tokyo"}, "days": {"3000"}, "action": {"verify"}, "name": {"of a cell"}, "scope": {"logs:read"}}.Encode()
 	}
 	if strings.Contains(path, "/keys/{id}") {
 		key, _, err := access.NewKeys(m.pool).Create(m.t.Context(), access.NewKey{Name: "of a cell", Scopes: []access.Scope{access.ReadLogs}})
 		require.NoError(m.t, err)
 		path = strings.ReplaceAll(path, "{id}", fmt.Sprint(key.ID))
+	}
+	if path == "/v1/sealed-days" {
+		q.contentType, q.body = ndjson, fmt.Sprintf(`{"user_id":"%s","day":"2020-01-01","total_word_count":1,"entry_count":1}`, m.learner)
+	}
+	switch method + " " + path { // of somebody else than those whose keys are used
+	case "DELETE /v1/users/{user_id}", "POST /users/{user_id}/erase":
+		path = strings.ReplaceAll(path, "{user_id}", uuid.NewString())
+	case "DELETE /v1/erasures/{user_id}":
+		erased := uuid.New()
+		_, err := m.pool.Exec(m.t.Context(), `INSERT INTO learninglog_erased_users (user_id) VALUES ($1)`, erased)
+		require.NoError(m.t, err)
+		path = strings.ReplaceAll(path, "{user_id}", erased.String())
 	}
 	q.path = strings.NewReplacer(
 		"{user_id}", m.learner.String(), "{request_id}", m.request.String(), "{id}", fmt.Sprint(m.rebuild),

@@ -475,6 +475,7 @@ func TestMethods(t *testing.T) {
 		"/v1/users/" + user + "/learning-logs/" + user: "GET, HEAD, DELETE",
 		"/v1/rebuilds":                                 "GET, HEAD, POST, DELETE",
 		"/v1/rezones":                                  "POST",
+		"/v1/purges":                                   "POST",
 		"/v1/rebuilds/1":                               "GET, HEAD, DELETE",
 		"/v1/rebuilds/1/events":                        "GET, HEAD",
 		"/healthz":                                     "GET, HEAD",

@@ -90,9 +90,12 @@ func TestEveryDoorRecordsWhatIsDone(t *testing.T) {
 	do("jobs.cancelled: jobs 3", http.StatusOK, http.MethodPost, "/admin/jobs/api/jobs/cancel", "application/json", `{"ids":["3","3"]}`)
 	do("queue.resumed: queue default", http.StatusSeeOther, http.MethodPost, "/admin/queues/default/resume", form, "")
 	do("rezone.requested: re-zone 4 of everybody to Asia/Tokyo", http.StatusSeeOther, http.MethodPost, "/admin/rezones", form, "time_zone=Asia/Tokyo")
+	do("purge.requested: dry run of a purge 5 of logs that are older than 400 days", http.StatusAccepted, http.MethodPost, "/v1/purges", "application/json",
+		`{"older_than_days":400,"dry_run":true}`)
+	do("purge.requested: purge 6 of logs that are older than 9000 days", http.StatusSeeOther, http.MethodPost, "/admin/purges", form, "days=9000&action=purge")
 	_, problems, status = run(t, "verify", "--from=2026-01-01", "--database-url", databaseURL)
 	require.Zero(t, status, problems)
-	done(commandLine + "rebuild.requested: verify 5 of everybody, from 2026-01-01")
+	done(commandLine + "rebuild.requested: verify 7 of everybody, from 2026-01-01")
 
 	var all auditPage
 	s.as(key, http.StatusOK, http.MethodGet, "/v1/audit", "", "").decode(t, &all)

@@ -20,11 +20,13 @@ func (*importCommand) Help() string {
 
   {"request_id":"6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11","user_id":"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22","word_count":12,"timestamp":"2026-01-14T08:30:00Z"}
 
-CSV has a header that names these columns, in any order. The column timestamp may be left out. There may also be time_zone or utc_offset, which say where the learner's clock was, replaces, the request id of a log that is taken back for this one, and voided_at, when the log was taken back where it comes from.
+CSV has a header that names these columns, in any order. The column timestamp may be left out. There may also be time_zone or utc_offset, which say where the learner's clock was, replaces, the request id of a log that is taken back for this one, and voided_at, when the log was taken back where it comes from. offset_given=false says that the offset isn't what the client said.
+
+What learninglog export has written is taken too, also several of these one after the other: its sealed days, for which a key needs the scope rebuilds, and its logs.
 
 Importing again is safe: every log is counted once, however often it is imported, and never again once it was taken back. If the service restarts meanwhile, the import goes on by itself.
 
-Logs that are invalid, whose request id belongs to another log, which replace a log that doesn't count, or which are of another learner than the key, are written to FILE.rejects.ndjson (import.rejects.ndjson for standard input), each with its line number, what is wrong and its text (jq -r .entry shows that alone), to be mended and imported again.
+Logs that are invalid, whose request id belongs to another log, which replace a log that doesn't count, which are of a learner who was erased, or of another learner than the key, are written to FILE.rejects.ndjson (import.rejects.ndjson for standard input), each with its line number, what is wrong and its text (jq -r .entry shows that alone), to be mended and imported again.
 
 Exits with 0 if every log is recorded, even if it was taken back since, 1 if some were rejected, 2 if it could not be finished.`
 }
@@ -48,6 +50,9 @@ func importing() wording {
 			{outcome: importer.Voided, label: "taken back since"},
 			{outcome: importer.RequestIDReused, label: "request id reused", always: true},
 			{outcome: importer.ReplacedUnknown, label: "replaced unknown"},
+			{outcome: importer.Conflict, label: "sealed days that conflict"},
+			{outcome: importer.Erased, label: "of erased learners"},
+			{outcome: importer.TooOld, label: "too old"},
 			{outcome: importer.Forbidden, label: "forbidden"},
 			{outcome: importer.Invalid, label: "invalid", always: true},
 		},

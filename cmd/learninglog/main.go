@@ -43,7 +43,10 @@ type commandLine struct {
 	Void       voidCommand       `cmd:"" help:"Take learning logs back, through a running service. Exits with 1 where some were unknown."`
 	Rebuild    rebuildCommand    `cmd:"" help:"Repair the rollups while the service goes on; watch, cancel or list rebuilds."`
 	Rezone     rezoneCommand     `cmd:"" help:"Give logs that were recorded without a zone the days of another one."`
+	Purge      purgeCommand      `cmd:"" help:"Delete old logs, and keep what they add up to. Exits with 1 where drift was in the way."`
 	Verify     verifyCommand     `cmd:"" help:"Compare the rollups with the logs. Exits with 1 where they differ."`
+	Export     exportCommand     `cmd:"" help:"Take along everything of a learner, through a running service."`
+	Erase      eraseCommand      `cmd:"" help:"Delete everything of a learner for good, take that back, or list whom it was done to."`
 	Key        keyCommand        `cmd:"" help:"Create, list, rotate and revoke the keys with which programs say who they are."`
 	Health     healthCommand     `cmd:"" help:"Ask a running service whether it is ready, as a container's health check does."`
 	OpenAPI    openAPICommand    `cmd:"" name:"openapi" help:"Print the OpenAPI document."`

@@ -105,6 +105,7 @@ func pageOperations() []operation {
 		{http.MethodGet, "/admin/audit", "after", ""},
 		{http.MethodPost, "/admin/rebuilds", "", "action user from to"},
 		{http.MethodPost, "/admin/rezones", "", "time_zone user from to"},
+		{http.MethodPost, "/admin/purges", "", "days action"},
 		{http.MethodPost, "/admin/rebuilds/cancel", "", ""},
 		{http.MethodPost, "/admin/rebuilds/{rebuild_id}/cancel", "", ""},
 		{http.MethodPost, "/admin/queues/{queue}/resume", "", ""},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"strconv"
+	"time"
 
 	"learninglog/internal/audit"
 	"learninglog/internal/postgres"
@@ -154,7 +155,7 @@ func (f databaseFlags) withRemedy(err error) error {
 
 // requestedName names a job where it doesn't matter whether it repairs.
 func requestedName(args rebuild.Args) string {
-	if args.IsRezone() {
+	if args.IsRezone() || args.IsPurge() {
 		return whatItDoes(args)
 	}
 	return "rebuild"
@@ -182,11 +183,16 @@ func (f databaseFlags) withJobs(ctx context.Context, work func(jobs audit.Jobs, 
 	if err := f.check(ctx, migrator); err != nil {
 		return err
 	}
-	jobs, err := rebuild.NewJobs(opened.pool, rebuild.Config{
+	config := rebuild.Config{
 		Schema:      postgres.RiverSchema,
+		Forget:      forgetting(),
 		Logger:      slog.New(slog.DiscardHandler), // the report has the same content
 		RiverLogger: logger,
-	})
+	}
+	if opened.embedded != nil { // no other process has to learn what a purge refuses
+		config.SettleTime = time.Nanosecond
+	}
+	jobs, err := rebuild.NewJobs(opened.pool, config)
 	if err != nil {
 		return err
 	}

@@ -56,6 +56,12 @@ func whatItDoes(args rebuild.Args) string {
 	switch {
 	case args.IsRezone():
 		return "re-zone"
+	case args.Erase:
+		return "erasure"
+	case args.IsPurge() && args.DryRun:
+		return "dry run of purge"
+	case args.IsPurge():
+		return "purge"
 	case args.DryRun:
 		return "verify"
 	default:
@@ -76,6 +82,10 @@ func describeScope(job rebuild.Job) string {
 	switch {
 	case args.Routine:
 		return "routine"
+	case args.Erase:
+		return "whoever is to be erased"
+	case args.IsPurge():
+		return fmt.Sprintf("older than %d days", args.PurgeOlderThanDays)
 	case job.Users == 0 && scope.IsEverything() && !args.IsRezone():
 		return "everything"
 	}

@@ -64,9 +64,18 @@ func describeRebuild(job rebuild.Job) string {
 	if left, known := progress.Remaining(); known {
 		line += fmt.Sprintf(", %s left", left.Round(time.Second))
 	}
-	if job.Args.IsRezone() {
+	switch {
+	case job.Args.IsRezone():
 		line += fmt.Sprintf(", %d re-zoned", progress.LogsRezoned)
-	} else {
+	case job.Args.Erase:
+		line += ", " + count(progress.UsersDone, "user") + " erased"
+	case job.Args.IsPurge() && progress.PurgedBefore == nil:
+		line += ", waiting until every replica refuses what is to be purged"
+	case job.Args.IsPurge() && job.Args.DryRun:
+		line += fmt.Sprintf(", %d to purge", progress.LogsPurged)
+	case job.Args.IsPurge():
+		line += fmt.Sprintf(", %d purged", progress.LogsPurged)
+	default:
 		line += ", " + count(progress.RowsDrifted, "row") + " drifted"
 	}
 	if job.Error != "" && job.State != rebuild.Running {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+	"time"
 
 	"github.com/dustin/go-humanize/english"
 
@@ -22,9 +23,15 @@ func report(stdout io.Writer, job rebuild.Job, repair string) error {
 		return fmt.Errorf("rebuild %d was given up, %s: %s", job.ID, doneBefore(job), job.Error)
 	}
 	progress := job.Progress
-	if job.Args.IsRezone() {
-		_, err := fmt.Fprintf(stdout, "Went through %s of %s. Re-zoned: %d. The others had said their zone, or had the right offset already.\n",
-			count(progress.LogsDone, "log"), count(progress.UsersDone, "user"), progress.LogsRezoned)
+	switch {
+	case job.Args.IsRezone():
+		return reportRezone(stdout, progress)
+	case job.Args.IsPurge():
+		return reportPurge(stdout, job, repair)
+	}
+	if job.Args.Erase {
+		_, err := fmt.Fprintf(stdout, "Erased %s with %s. Nothing is recorded of them any more.\n",
+			count(progress.UsersDone, "user"), count(progress.LogsDone, "log"))
 		return err
 	}
 	_, err := fmt.Fprintf(stdout, "Compared %s of %s with their rollups.\n",
@@ -53,12 +60,27 @@ func report(stdout io.Writer, job rebuild.Job, repair string) error {
 	return listDrift(stdout, progress)
 }
 
+func reportRezone(stdout io.Writer, progress rebuild.Progress) error {
+	_, err := fmt.Fprintf(stdout, "Went through %s of %s. Re-zoned: %d. The others had said their zone, or had the right offset already.\n",
+		count(progress.LogsDone, "log"), count(progress.UsersDone, "user"), progress.LogsRezoned)
+	if err == nil && progress.PurgedBefore != nil {
+		_, err = fmt.Fprintf(stdout, "Logs from before %s were purged: their days stay as they are.\n", progress.PurgedBefore.Format(time.RFC3339))
+	}
+	return err
+}
+
 // doneBefore describes what an incomplete rebuild has done.
 func doneBefore(job rebuild.Job) string {
 	progress := job.Progress
 	done := fmt.Sprintf("after %s of %s; ", count(progress.LogsDone, "log"), count(progress.UsersDone, "user"))
 	if job.Args.IsRezone() {
 		return done + count(progress.LogsRezoned, "log") + " re-zoned, which stay so"
+	}
+	if job.Args.Erase {
+		return done + "what is deleted stays so, and another job goes on"
+	}
+	if job.Args.IsPurge() && !job.Args.DryRun {
+		return done + count(progress.LogsPurged, "log") + " purged, which stay so"
 	}
 	if job.Args.DryRun {
 		return done + count(progress.RowsDrifted, "row") + " had drifted"

@@ -20,7 +20,7 @@ type rezoneCommand struct {
 func (*rezoneCommand) Help() string {
 	return `A log counts on the date that its learner's clock showed. Logs that were posted without a zone got that of the service; a re-zone gives them another one, and moves their sums to the dates that result, while everybody goes on writing. --from and --to are dates of UTC, whatever zones the logs have.
 
-Logs that were posted with a zone or an offset of their own stay as they are. A wrong re-zone can be followed by a right one, which waits until the wrong one has ended or is cancelled. Logs that are posted later without a zone still get that of the service.
+Logs that were posted with a zone or an offset of their own stay as they are. A wrong re-zone can be followed by a right one, which waits until the wrong one has ended or is cancelled. Logs that are posted later without a zone still get that of the service. Days whose logs were purged stay as they are.
 
   learninglog rezone --time-zone Asia/Tokyo --users-file in-japan.txt --wait
   learninglog rezone --time-zone Europe/Berlin --to 2026-03-31

@@ -43,6 +43,7 @@ type serveCommand struct {
 	RebuildChunkLogs  int           `env:"LEARNINGLOG_REBUILD_CHUNK_LOGS" default:"200000" help:"How many logs a rebuild reads in one transaction."`
 	VerifyEvery       time.Duration `env:"LEARNINGLOG_VERIFY_EVERY" default:"1h" help:"How often a sample and whoever was active are verified by themselves. 0: never."`
 	VerifySample      int           `env:"LEARNINGLOG_VERIFY_SAMPLE" default:"200000" help:"About how many logs that sample has. The next goes on with the next users, so that everybody's turn comes."`
+	KeepLogs          days          `env:"LEARNINGLOG_KEEP_LOGS" placeholder:"TIME" help:"How long logs are kept, in whole days, such as 400d: older ones are refused, and deleted a day later, once a day. What they add up to is kept for ever. Without it, all logs are kept. See purge --help."`
 	KeepAudit         days          `env:"LEARNINGLOG_KEEP_AUDIT" default:"365d" placeholder:"TIME" help:"How long it is kept what was done by whom, such as 365d. 0: for ever."`
 	VerifyRepairs     bool          `env:"LEARNINGLOG_VERIFY_REPAIRS" help:"Repair the drift that is found so, instead of only telling of it."`
 }
@@ -73,6 +74,8 @@ func (c *serveCommand) Validate() error {
 		return errors.New("--write-lanes must be at least 1")
 	case c.WriteQueue < 1:
 		return errors.New("--write-queue must be at least 1")
+	case c.KeepLogs.duration != 0 && wrongDays("--keep-logs", c.KeepLogs) != nil:
+		return wrongDays("--keep-logs", c.KeepLogs)
 	case c.RequestTimeout <= 0:
 		return errors.New("--request-timeout must be more than 0")
 	case c.ShutdownTimeout <= 0:

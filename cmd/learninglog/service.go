@@ -14,16 +14,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"learninglog/command"
+	"learninglog/internal/access"
 	"learninglog/internal/api"
 	"learninglog/internal/audit"
 	"learninglog/internal/dashboard"
 	"learninglog/internal/demo"
+	"learninglog/internal/erased"
+	"learninglog/internal/horizon"
 	"learninglog/internal/jobpages"
 	"learninglog/internal/metrics"
 	"learninglog/internal/panics"
 	"learninglog/internal/postgres"
 	"learninglog/internal/problem"
-	"learninglog/internal/retry"
 	"learninglog/internal/sharding"
 	"learninglog/internal/zones"
 	"learninglog/query"
@@ -42,6 +44,7 @@ type service struct {
 	migrator *postgres.Migrator
 	jobs     audit.Jobs
 	trail    *audit.Trail
+	erased   *erased.Users
 	recorder *command.Recorder
 	problems *problem.Table
 	// access is nil where everybody may do everything.
@@ -50,6 +53,7 @@ type service struct {
 	login   *dashboard.Login // nil there, too
 	nodes   *sharding.Nodes  // nil if the tables aren't distributed
 	reader  *query.Reader
+	horizon *horizon.Follower
 	pages   api.Pages
 	handler http.Handler
 
@@ -101,6 +105,7 @@ func (s *service) run(ctx context.Context) (err error) {
 		s.openDatabase,
 		s.migrate,
 		s.findNodes,
+		s.startHorizon,
 		s.startTrail,
 		s.startAccess,
 		s.startJobs,
@@ -170,20 +175,45 @@ func (s *service) findNodes(ctx context.Context) (err error) {
 		return nil
 	})
 	s.keepRunning(ctx, "nodes of the cluster", s.nodes.Run)
-	s.reader.At(func(user uuid.UUID) retry.Pool { return s.nodes.At(user) })
+	s.reader = s.reader.WithNodes(func(user uuid.UUID) query.Pool { return s.nodes.At(user) })
+	return nil
+}
+
+// startHorizon makes the service know which logs are too old. It goes on until nobody records
+// any more.
+func (s *service) startHorizon(ctx context.Context) (err error) {
+	s.horizon, err = horizon.Follow(ctx, s.database.pool, s.flags.KeepLogs.duration, s.logger)
+	if err != nil {
+		return err
+	}
+	s.reader = s.reader.WithHorizon(s.horizon)
+	s.keepRunning(ctx, "horizon", s.horizon.Run)
+	if known := s.horizon.Known(); !known.RefusedBefore.IsZero() {
+		s.logger.InfoContext(ctx, "logs are refused that are older", "refused_before", known.RefusedBefore)
+	}
 	return nil
 }
 
 func (s *service) startJobs(ctx context.Context) (err error) {
 	s.jobs.Trail = s.trail
+	settles := max(rebuild.DefaultEraseSettleTime, erased.Known+s.flags.RequestTimeout+time.Second)
+	keepDays := 0
+	if s.flags.KeepLogs.duration > 0 {
+		if keepDays, err = wholeDays("--keep-logs", s.flags.KeepLogs); err != nil {
+			return err
+		}
+	}
 	s.jobs.Jobs, err = rebuild.NewJobs(s.database.pool, rebuild.Config{
 		Schema:    postgres.RiverSchema,
 		ChunkLogs: s.flags.RebuildChunkLogs,
 		Routine: rebuild.RoutineConfig{
 			Every: s.flags.VerifyEvery, SampleLogs: s.flags.VerifySample, Repairs: s.flags.VerifyRepairs,
 		},
-		Logger:      s.logger,
-		RiverLogger: onlyWarnings(s.logger),
+		KeepDays:        keepDays,
+		EraseSettleTime: settles,
+		Forget:          forgetting(),
+		Logger:          s.logger,
+		RiverLogger:     onlyWarnings(s.logger),
 	})
 	if err != nil {
 		return err
@@ -204,8 +234,13 @@ func (s *service) startRecorder(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.startErased(ctx); err != nil {
+		return err
+	}
 	config := command.Config{
+		Erased:     s.erased,
 		Limits:     s.flags.limits(),
+		Horizon:    s.horizon,
 		Zone:       s.flags.TimeZone.location,
 		Nodes:      s.nodes,
 		MaxBatch:   s.flags.WriteBatch,
@@ -228,6 +263,19 @@ func (s *service) startRecorder(ctx context.Context) error {
 	s.problems = problem.NewTable(postgres.Unavailable, s.recorder.EstimatedWait, s.logger)
 	return nil
 }
+
+// startErased reads who was erased, and follows it.
+func (s *service) startErased(ctx context.Context) error {
+	s.erased = erased.NewUsers(s.database.pool, s.logger)
+	if err := s.erased.Read(ctx); err != nil {
+		return err
+	}
+	s.keepRunning(ctx, "erased users", s.erased.Run)
+	return nil
+}
+
+// forgetting returns what deletes what others than jobs know of users who are erased.
+func forgetting() []rebuild.Forget { return []rebuild.Forget{access.Forget, audit.Forget} }
 
 // fillWithDemo records the logs of demo learners, if that is requested and the
 // database has no logs.
@@ -259,6 +307,7 @@ func (s *service) startPages(ctx context.Context) error {
 		Keys:           s.keys,
 		Trail:          s.trail,
 		Login:          s.login,
+		OnErased:       s.erased.OnChange,
 		Zone:           s.flags.TimeZone.location,
 		Problems:       s.problems,
 		RequestTimeout: s.flags.RequestTimeout,
@@ -307,6 +356,7 @@ func (s *service) operations(known *zones.Database) *dashboard.Operations {
 }
 
 func (s *service) startOperatorsPages(ctx context.Context, pages *dashboard.Pages) error {
+	s.pages.Erase = pages.Erase
 	s.pages.Operator, s.pages.CancelRebuild = pages.Operator, pages.CancelRebuild
 	s.pages.CancelWaiting = pages.CancelWaiting
 	s.pages.ResumeQueue, s.pages.Audit = pages.ResumeQueue, pages.Audit
@@ -315,6 +365,7 @@ func (s *service) startOperatorsPages(ctx context.Context, pages *dashboard.Page
 		s.pages.RotateKey, s.pages.RevokeKey = pages.RotateKey, pages.RevokeKey
 	}
 	s.pages.RequestRebuild, s.pages.RequestRezone = pages.RequestRebuild, pages.RequestRezone
+	s.pages.RequestPurge = pages.RequestPurge
 	jobPages, err := jobpages.New(jobpages.Config{
 		Client:   s.jobs.Client(),
 		Path:     api.JobsPath,
@@ -362,6 +413,7 @@ func (s *service) makeHandler(context.Context) (err error) {
 		TrustedProxies: s.flags.trustedProxies(),
 		Access:         s.access,
 		Keys:           s.keys,
+		OnErased:       s.erased.OnChange,
 		LogsPerSecond:  s.flags.LogsPerSecond,
 		Requests:       s.requests,
 		Metrics:        s.metrics,

@@ -120,6 +120,7 @@ func voiding() wording {
 			{outcome: importer.Voided, label: "voided", always: true},
 			{outcome: importer.AlreadyVoided, label: "already voided", always: true},
 			{outcome: importer.Unknown, label: "unknown", always: true},
+			{outcome: importer.Erased, label: "of erased learners"},
 			{outcome: importer.Forbidden, label: "forbidden"},
 			{outcome: importer.Invalid, label: "invalid", always: true},
 		},

@@ -142,7 +142,7 @@ func (r *Keyring) IsEmpty() bool { return len(*r.known.Load()) == 0 }
 
 // Load reads all keys, and forgets those that are gone.
 func (r *Keyring) Load(ctx context.Context) error {
-	now, err := r.now(ctx)
+	now, _, err := r.now(ctx)
 	if err != nil {
 		return err
 	}
@@ -196,14 +196,18 @@ func inTime(ctx context.Context, read func(context.Context) error) error {
 	return read(ctx)
 }
 
-// Follow reads what has changed since it was read last.
+// Follow reads what has changed since it was read last. If there are fewer keys than are
+// known, some are gone, and it reads all.
 func (r *Keyring) Follow(ctx context.Context) error {
 	r.changing.Lock()
 	since := r.readUpTo
 	r.changing.Unlock()
-	now, err := r.now(ctx)
+	now, keys, err := r.now(ctx)
 	if err != nil {
 		return err
+	}
+	if len(*r.known.Load()) > keys {
+		return r.Load(ctx)
 	}
 	if err := r.add(ctx, `changed_at >= $1`, since.Add(-lateCommits)); err != nil {
 		return err
@@ -214,12 +218,14 @@ func (r *Keyring) Follow(ctx context.Context) error {
 	return nil
 }
 
-func (r *Keyring) now(ctx context.Context) (time.Time, error) {
-	rows, err := r.database.Query(ctx, `SELECT now()`)
+// now returns the time by the clock of the database, and how many keys there are.
+func (r *Keyring) now(ctx context.Context) (now time.Time, keys int, err error) {
+	rows, err := r.database.Query(ctx, `SELECT now(), count(*) FROM learninglog_keys`)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("reading keys: %w", err)
+		return time.Time{}, 0, fmt.Errorf("reading keys: %w", err)
 	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[time.Time])
+	_, err = pgx.ForEachRow(rows, []any{&now, &keys}, func() error { return nil })
+	return now, keys, err
 }
 
 func (r *Keyring) lookUp(ctx context.Context, hash hash) error {

@@ -35,6 +35,14 @@ func newReads(connections int) *places {
 	return newPlaces(most, most/2, "Too much is being read.")
 }
 
+// newExports returns the places of exports, each of which holds a connection for as long as
+// its client reads. They leave most of those that are for reads.
+func newExports(connections int) *places {
+	const usual = 16
+	most := max(1, cmp.Or(connections, usual)/8)
+	return newPlaces(most, max(1, most/2), "Too many exports are being read.")
+}
+
 // beginRead waits for the room of an answer of about that many bytes in memory, if it isn't
 // small, and then for a turn to read the database. The returned function must be called
 // when the database has been read.

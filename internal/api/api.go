@@ -55,6 +55,9 @@ type Config struct {
 	Access Access
 	// Keys are the keys that Access knows, or nil if it knows none.
 	Keys audit.KeyStore
+	// OnErased makes a function be called when learners were erased, so that nothing of them
+	// is kept in memory. Default: nobody is.
+	OnErased func(forget func())
 	// LogsPerSecond is how many logs a caller may write who has no limit of their own, on
 	// average. 0 is no limit.
 	LogsPerSecond int
@@ -80,7 +83,7 @@ type server struct {
 	// everybody is who requests are from where nobody is asked.
 	everybody *access.Identity
 	// What requests may hold at the same time: see places.go.
-	bodies, arrays, recording, watching, reads, largeReads, answers *places
+	bodies, arrays, recording, watching, reads, largeReads, answers, exports *places
 
 	streams *streams
 	// paces limit the logs of those who have no limit of their own.
@@ -137,6 +140,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		reads:         newReads(config.Connections),
 		largeReads:    newPlaces(maxLargeReads, maxLargeReadsEach, "Too many thousands of rows are being read."),
 		answers:       newPlaces(maxAnswers, maxAnswersEach, "Too many large answers are being sent."),
+		exports:       newExports(config.Connections),
 		streams:       newStreams(),
 		paces:         quota.NewLimiters(func() *rate.Limiter { return access.NewPace(config.LogsPerSecond) }),
 		decoding:      make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
@@ -146,6 +150,9 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		hosts:         rate.Sometimes{Interval: time.Minute},
 		problems:      make(map[string][]problem.Kind),
 		pictures:      cache.New[query.Summary, representation](maxPicturesBytes, maxPictureBytes),
+	}
+	if config.OnErased != nil {
+		config.OnErased(s.pictures.Clear)
 	}
 	router := chi.NewMux()
 	router.Use(s.middleware()...)

@@ -45,6 +45,7 @@ func (d logDecoder) decode(location string, text []byte) (command.Log, []problem
 	if zone := o.takeZone("time_zone", d.zones); zone != nil {
 		log.Zone = zone
 	}
+	log.ZoneAssumed = o.takeFalse("offset_given")
 	if id := o.takeUUID("replaces", false); id != nil {
 		log.Replaces = *id
 		if *id == uuid.Nil { // which would mean that it was left out
@@ -58,7 +59,7 @@ func (d logDecoder) decode(location string, text []byte) (command.Log, []problem
 		}
 	}
 	return log, o.finish(
-		"request_id", "user_id", "word_count", "timestamp", "time_zone", "utc_offset", "replaces", "voided_at"), nil
+		"request_id", "user_id", "word_count", "timestamp", "time_zone", "utc_offset", "offset_given", "replaces", "voided_at"), nil
 }
 
 // decodeTarget reads which log is to be voided, as decode reads a log. It returns a log
@@ -105,6 +106,27 @@ func decodeRezone(text []byte, known *zones.Database) (rebuild.Args, error) {
 		o.wrong("time_zone", nil, "is required")
 	}
 	return takeArgs(o, args, "time_zone")
+}
+
+// decodePurge reads which purge is requested.
+func decodePurge(text []byte) (rebuild.Args, error) {
+	o, err := newObject("body", text)
+	if err != nil {
+		return rebuild.Args{}, err
+	}
+	args := rebuild.Args{
+		PurgeOlderThanDays: o.takeNumber("older_than_days", 1, rebuild.MaxPurgeDays, 0),
+		DryRun:             o.takeBool("dry_run"),
+		Workers:            o.takeNumber("workers", 1, rebuild.MaxWorkers, 1),
+		MaxLogsPerSecond:   o.takePace("max_logs_per_second", rebuild.DefaultPace),
+	}
+	if args.PurgeOlderThanDays == 0 && o.problems == nil { // it is absent or null
+		o.wrong("older_than_days", nil, "is required")
+	}
+	if wrong := o.finish("older_than_days", "dry_run", "workers", "max_logs_per_second"); wrong != nil {
+		return rebuild.Args{}, problem.Invalid.New("", wrong...)
+	}
+	return args, nil
 }
 
 // takeArgs adds the scope, the workers and the pace to the arguments of a job. others are

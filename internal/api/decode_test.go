@@ -23,6 +23,20 @@ func TestTheDatesOfARebuildAreThoseThatAreShown(t *testing.T) {
 	assert.Empty(t, args.TimeZone, "it re-zones nothing")
 }
 
+func TestAPurgeHasAnAge(t *testing.T) {
+	t.Parallel()
+	args, err := decodePurge([]byte(`{"older_than_days":400,"dry_run":true,"max_logs_per_second":0}`))
+	require.NoError(t, err)
+	assert.Equal(t, rebuild.Args{PurgeOlderThanDays: 400, DryRun: true, Workers: 1}, args)
+	for _, body := range []string{
+		``, `{}`, `{"older_than_days":null}`, `{"older_than_days":0}`, `{"older_than_days":-1}`, `{"older_than_days":36501}`,
+		`{"older_than_days":"400"}`, `{"older_than_days":1.5}`, `{"older_than_days":400,"from":"2026-01-01"}`, `{"Older_than_days":400}`,
+	} {
+		_, err := decodePurge([]byte(body))
+		assert.Error(t, err, body)
+	}
+}
+
 func TestARezoneHasATimeZone(t *testing.T) {
 	t.Parallel()
 	known := newDecoder(t).zones

@@ -2,11 +2,14 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"learninglog/internal/problem"
 	"learninglog/query"
 )
 
@@ -23,6 +26,7 @@ type logOutput struct {
 type LearningLogs struct {
 	LearningLogs []LearningLog `json:"learning_logs" nullable:"false" doc:"Newest first."`
 	NextCursor   string        `json:"next_cursor,omitempty" doc:"The cursor of the next page, if there is one."`
+	PurgedBefore *time.Time    `json:"purged_before,omitempty" doc:"Logs with timestamps before this were deleted to save space: the list doesn't have them, and summaries still count them. It is left out if no such log could be in the list."`
 }
 
 type logsInput struct {
@@ -71,6 +75,9 @@ func (s *server) getLog(ctx context.Context, input *logInput) (*logOutput, error
 	}
 	defer done()
 	log, err := s.Reader.Log(ctx, userID, requestID)
+	if errors.Is(err, query.ErrNotFound) {
+		return nil, problem.NoSuchLog(s.Reader.PurgedBefore())
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +102,9 @@ func (s *server) listLogs(ctx context.Context, input *logsInput) (*logsOutput, e
 	output := &logsOutput{Body: LearningLogs{LearningLogs: make([]LearningLog, len(page.Logs))}}
 	for i, log := range page.Logs {
 		output.Body.LearningLogs[i] = fromLog(log)
+	}
+	if !page.PurgedBefore.IsZero() {
+		output.Body.PurgedBefore = &page.PurgedBefore
 	}
 	if page.Next != nil {
 		output.Body.NextCursor = page.Next.String()

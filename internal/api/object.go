@@ -189,8 +189,7 @@ func (o *object) takeWholeNumber(name string, limits command.Limits) int {
 	return value
 }
 
-// takeNumber returns a number from least to most, or otherwise if it is absent or
-// wrong.
+// takeNumber returns a number from least to most, or otherwise if it is absent or wrong.
 func (o *object) takeNumber(name string, least, most, otherwise int) int {
 	raw := o.take(name, false)
 	if raw == nil {
@@ -229,6 +228,19 @@ func (o *object) takeUUIDs(name string, most int) []uuid.UUID {
 		ids[i] = id
 	}
 	return ids
+}
+
+// takeFalse reports whether a field that is true by default is false.
+func (o *object) takeFalse(name string) bool {
+	raw := o.take(name, false)
+	switch string(raw) {
+	case "false":
+		return true
+	case "true", "":
+	default:
+		o.wrongLiteral(name, raw, "must be true or false")
+	}
+	return false
 }
 
 func (o *object) takeBool(name string) bool {

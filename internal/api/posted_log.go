@@ -232,10 +232,10 @@ func (t action) turnAway(posted []postedLog) {
 func (p *postedLog) settle(became command.Outcome) {
 	p.outcome.Outcome, p.outcome.Retryable = became.Status, became.Status.Retryable()
 	switch became.Status {
-	case command.Recorded, command.Failed, command.ReplacedUnknown, command.Unknown:
+	case command.Recorded, command.Failed, command.ReplacedUnknown, command.Unknown, command.Erased:
 	case command.AlreadyRecorded, command.RequestIDReused, command.Voided, command.AlreadyVoided:
 		p.outcome.LearningLog = fromRecorded(became.Log)
-	case command.Invalid:
+	case command.Invalid, command.TooOld:
 		p.outcome.Errors = fieldProblems(logLocation(p.outcome.Index), became.Errors)
 	}
 }
@@ -244,7 +244,7 @@ func (p *postedLog) settle(became command.Outcome) {
 // before.
 func noneRecorded(posted []postedLog) bool {
 	for i := range posted {
-		if !slices.Contains([]command.Status{command.Failed, command.Invalid, forbidden, unauthenticated}, posted[i].outcome.Outcome) {
+		if !slices.Contains([]command.Status{command.Failed, command.Invalid, command.TooOld, forbidden, unauthenticated}, posted[i].outcome.Outcome) {
 			return false
 		}
 	}

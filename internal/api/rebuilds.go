@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 
 	"learninglog/internal/caller"
 	"learninglog/rollup"
@@ -22,6 +23,10 @@ type Jobs interface {
 	Get(ctx context.Context, id int64) (rebuild.Job, error)
 	List(ctx context.Context, limit int) ([]rebuild.Job, error)
 	Verifications(ctx context.Context) ([]rebuild.Verification, error)
+	Erase(ctx context.Context, users []uuid.UUID) (rebuild.Requested, error)
+	Unerase(ctx context.Context, user uuid.UUID) error
+	Erasures(ctx context.Context, after uuid.UUID, limit int) ([]rebuild.Erasure, error)
+	RestoreSealedDays(ctx context.Context, days []rebuild.SealedDay) ([]rebuild.SealedDayOutcome, error)
 }
 
 // maxRebuildBytes has room for the largest list of users that a rebuild may have.
@@ -49,8 +54,10 @@ type Rebuild struct {
 	RecordedSince    *time.Time      `json:"recorded_since,omitempty" doc:"The scope is the users of whom a log was recorded, voided or re-zoned at this instant or later."`
 	From             *rollup.Date    `format:"date" json:"from,omitempty" doc:"The scope begins with the periods that contain this date."`
 	To               *rollup.Date    `format:"date" json:"to,omitempty" doc:"The scope ends with the periods that contain this date."`
-	DryRun           bool            `json:"dry_run" doc:"Whether drift is only reported."`
+	DryRun           bool            `json:"dry_run" doc:"Whether drift is only reported, or logs only counted."`
 	TimeZone         string          `json:"time_zone,omitempty" example:"Asia/Tokyo" doc:"It is a re-zone: logs in scope get the offsets of this zone."`
+	Erase            bool            `json:"erase,omitempty" doc:"It erases learners: whoever is in /v1/erasures and not done. logs_done counts the logs that are deleted."`
+	PurgeOlderThan   int             `json:"purge_older_than_days,omitempty" example:"400" doc:"It is a purge: logs that are older than so many days are refused, and those that are a day older are deleted."`
 	Routine          bool            `json:"routine" doc:"Whether the service began it, to verify a sample and whoever was active."`
 	Workers          int             `json:"workers" doc:"On how many connections it is worked at the same time."`
 	MaxLogsPerSecond int             `json:"max_logs_per_second" doc:"How many logs it reads in a second at most, on average. 0 is as many as it can."`
@@ -66,14 +73,17 @@ type Rebuild struct {
 // RebuildProgress is how far a rebuild has come.
 type RebuildProgress struct {
 	UsersDone     int64               `json:"users_done"`
-	LogsDone      int64               `json:"logs_done"`
+	LogsDone      int64               `json:"logs_done" doc:"A day whose logs were purged counts as one."`
 	LogsExpected  int64               `json:"logs_expected" doc:"About how many logs the scope has, by PostgreSQL's statistics when the rebuild began. 0 is unknown."`
 	LogsPerSecond float64             `json:"logs_per_second" doc:"How fast it has been."`
 	Seconds       float64             `json:"seconds" doc:"How long it has been worked, without interruptions."`
 	SecondsLeft   *float64            `json:"seconds_left,omitempty" doc:"About how long it will take yet, while it runs and where that can be told."`
 	LogsRezoned   int64               `json:"logs_rezoned,omitempty" doc:"Of a re-zone: the logs that have another offset now."`
+	LogsPurged    int64               `json:"logs_purged,omitempty" doc:"Of a purge: the logs that were deleted, or would be in a dry run."`
+	BytesPurged   int64               `json:"bytes_purged,omitempty" doc:"Of a purge: about how many bytes these logs took, with their indexes."`
+	PurgedBefore  *time.Time          `json:"purged_before,omitempty" doc:"Of a purge: logs with timestamps before this are deleted. Of a re-zone: logs before this were purged, and their days stay as they are."`
 	RowsDrifted   int64               `json:"rows_drifted" doc:"Rows of the rollup that the logs don't account for."`
-	RowsRepaired  int64               `json:"rows_repaired" doc:"Those that were put right: all of them, or none in a dry run."`
+	RowsRepaired  int64               `json:"rows_repaired" doc:"Those that were put right: all of them, or none in a dry run or a purge, which leaves such learners as they are."`
 	Drifted       rebuild.DriftedRows `json:"drifted" doc:"The rows that had drifted, by granularity."`
 	Examples      []rebuild.Drift     `json:"examples" nullable:"false" doc:"The rows that were furthest from the truth, the worst first, at most 100. A list of rebuilds leaves them out."`
 }
@@ -193,6 +203,11 @@ func (s *server) requestJob(ctx context.Context, args rebuild.Args) (*newRebuild
 	if err != nil {
 		return nil, err
 	}
+	return s.answerRequested(ctx, requested)
+}
+
+// answerRequested answers where to watch a job that was requested.
+func (s *server) answerRequested(ctx context.Context, requested rebuild.Requested) (*newRebuildOutput, error) {
 	job, err := s.Jobs.Get(ctx, requested.ID)
 	if err != nil {
 		return nil, err
@@ -263,6 +278,8 @@ func fromRebuild(job rebuild.Job) Rebuild {
 		To:               args.Scope.To,
 		DryRun:           args.DryRun,
 		TimeZone:         args.TimeZone,
+		Erase:            args.Erase,
+		PurgeOlderThan:   args.PurgeOlderThanDays,
 		Routine:          args.Routine,
 		Workers:          max(1, args.Workers),
 		MaxLogsPerSecond: args.MaxLogsPerSecond,
@@ -289,6 +306,9 @@ func fromProgress(job rebuild.Job) RebuildProgress {
 		LogsPerSecond: math.Round(progress.LogsPerSecond()),
 		Seconds:       progress.Seconds,
 		LogsRezoned:   progress.LogsRezoned,
+		LogsPurged:    progress.LogsPurged,
+		BytesPurged:   progress.BytesPurged,
+		PurgedBefore:  progress.PurgedBefore,
 		RowsDrifted:   progress.RowsDrifted,
 		RowsRepaired:  progress.RowsRepaired,
 		Drifted:       progress.Drifted,

@@ -23,14 +23,15 @@ const maxLogBytes = 64 << 10
 type NewLearningLog struct {
 	_ struct{} `additionalProperties:"false"`
 
-	RequestID string     `json:"request_id" format:"uuid" example:"6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11" doc:"The client's own, unique name for this log. Make one per log and keep it when posting again."`
-	UserID    string     `json:"user_id" format:"uuid" example:"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22" doc:"Who learned."`
-	WordCount int        `json:"word_count" minimum:"0" example:"12" doc:"How many words were learned."`
-	Timestamp *time.Time `json:"timestamp,omitempty" required:"false" example:"2026-11-22T08:30:00Z" doc:"When they were learned, to the microsecond. Left out, it is the time of recording. Its offset only tells the instant: the date on which the log counts is that of time_zone or utc_offset."`
-	TimeZone  string     `json:"time_zone,omitempty" example:"Asia/Tokyo" doc:"Where the learner's clock is, by its name in the IANA database. The log counts on the date that this clock shows at the timestamp. Left out, it is utc_offset; and without that, the zone of the service."`
-	UTCOffset string     `json:"utc_offset,omitempty" pattern:"^([+-][0-9]{2}:[0-9]{2}|Z)$" example:"+09:00" doc:"By how much the learner's clock is ahead of UTC, from -12:00 to +14:00, for clients that don't know a time_zone."`
-	Replaces  string     `json:"replaces,omitempty" format:"uuid" doc:"The request_id of another log of this user, which is taken back in the same commit. If that log doesn't count, this one isn't recorded."`
-	VoidedAt  *time.Time `json:"voided_at,omitempty" required:"false" doc:"When the log was taken back, where it comes from: for logs that are carried from one service to another. It is recorded, so that its request_id is taken, and doesn't count."`
+	RequestID   string     `json:"request_id" format:"uuid" example:"6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11" doc:"The client's own, unique name for this log. Make one per log and keep it when posting again."`
+	UserID      string     `json:"user_id" format:"uuid" example:"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22" doc:"Who learned."`
+	WordCount   int        `json:"word_count" minimum:"0" example:"12" doc:"How many words were learned."`
+	Timestamp   *time.Time `json:"timestamp,omitempty" required:"false" example:"2026-11-22T08:30:00Z" doc:"When they were learned, to the microsecond. Left out, it is the time of recording. Its offset only tells the instant: the date on which the log counts is that of time_zone or utc_offset."`
+	TimeZone    string     `json:"time_zone,omitempty" example:"Asia/Tokyo" doc:"Where the learner's clock is, by its name in the IANA database. The log counts on the date that this clock shows at the timestamp. Left out, it is utc_offset; and without that, the zone of the service."`
+	UTCOffset   string     `json:"utc_offset,omitempty" pattern:"^([+-][0-9]{2}:[0-9]{2}|Z)$" example:"+09:00" doc:"By how much the learner's clock is ahead of UTC, from -12:00 to +14:00, for clients that don't know a time_zone."`
+	OffsetGiven *bool      `json:"offset_given,omitempty" required:"false" doc:"False says that utc_offset is not what the client said, where the log comes from, so that a re-zone may change it: for logs that are carried from one service to another. Left out, it is true if there is a time_zone or a utc_offset."`
+	Replaces    string     `json:"replaces,omitempty" format:"uuid" doc:"The request_id of another log of this user, which is taken back in the same commit. If that log doesn't count, this one isn't recorded."`
+	VoidedAt    *time.Time `json:"voided_at,omitempty" required:"false" doc:"When the log was taken back, where it comes from: for logs that are carried from one service to another. It is recorded, so that its request_id is taken, and doesn't count."`
 }
 
 // LearningLog is a recorded learning log.
@@ -170,6 +171,11 @@ func (s *server) recordOne(w http.ResponseWriter, r *http.Request) (*LearningLog
 		return nil, 0, problem.ReplacedUnknown.New("The log that this one should replace doesn't exist or doesn't count; this one is not recorded.", problem.Field{
 			Location: "body.replaces", Message: "must be the request_id of a log of this user that counts", Value: log.Replaces.String(),
 		})
+	case outcome.Status == command.Erased:
+		return nil, 0, problem.Erased.New("")
+	case outcome.Status == command.TooOld:
+		return nil, 0, problem.TooOld.New("The log is from before the time from which on logs are kept; it is not recorded.",
+			fieldProblems("body", outcome.Errors)...)
 	case outcome.Status == command.Failed:
 		return nil, 0, outcome.Err
 	case outcome.Status == command.Invalid:

@@ -146,6 +146,8 @@ func countRecorded(counts map[command.Status]int) any {
 		RequestIDReused: counts[command.RequestIDReused],
 		Voided:          counts[command.Voided],
 		ReplacedUnknown: counts[command.ReplacedUnknown],
+		Erased:          counts[command.Erased],
+		TooOld:          counts[command.TooOld],
 		Invalid:         counts[command.Invalid],
 		Forbidden:       counts[forbidden],
 		Failed:          counts[command.Failed],

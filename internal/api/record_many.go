@@ -22,11 +22,11 @@ const (
 type BatchOutcome struct {
 	Index     int            `json:"index" doc:"The log's place in the batch, from 0."`
 	RequestID *string        `json:"request_id,omitempty" format:"uuid" doc:"The log's request id, if it could be read."`
-	Outcome   command.Status `json:"outcome" enum:"recorded,already_recorded,request_id_reused,voided,already_voided,unknown,replaced_unknown,invalid,forbidden,unauthenticated,failed" doc:"Treat recorded and already_recorded as done, and voided too: the log was recorded, and taken back since. request_id_reused, replaced_unknown and invalid are mistakes that sending again doesn't mend, and forbidden is a log of somebody else. unauthenticated is a log of NDJSON whose key, token or session has expired or was revoked since the request began: send it again with another one. failed is none of yours: send the log again, later. Of logs to be taken back, voided and already_voided are done, and unknown is a log that the user doesn't have."`
+	Outcome   command.Status `json:"outcome" enum:"recorded,already_recorded,request_id_reused,voided,already_voided,unknown,replaced_unknown,too_old,erased,invalid,forbidden,unauthenticated,failed" doc:"Treat recorded and already_recorded as done, and voided too: the log was recorded, and taken back since. too_old is a log from before the time from which on logs are kept: it is not recorded, and never will be. request_id_reused, replaced_unknown and invalid are mistakes that sending again doesn't mend, and forbidden is a log of somebody else. erased is a log of a learner who was erased: forget it. unauthenticated is a log of NDJSON whose key, token or session has expired or was revoked since the request began: send it again with another one. failed is none of yours: send the log again, later. Of logs to be taken back, voided and already_voided are done, and unknown is a log that the user doesn't have."`
 	Retryable bool           `json:"retryable" doc:"Whether sending the same log again, later but with the same key, can end differently."`
 	// LearningLog is the log that is already recorded under the request id.
 	LearningLog *LearningLog    `json:"learning_log,omitempty" doc:"For already_recorded, request_id_reused, voided and already_voided: the log that is recorded under this request id, if it is this user's."`
-	Errors      []problem.Field `json:"errors,omitempty" nullable:"false" doc:"For invalid: what is wrong."`
+	Errors      []problem.Field `json:"errors,omitempty" nullable:"false" doc:"For invalid and too_old: what is wrong."`
 }
 
 // BatchOutcomes are the outcomes of many posted logs.
@@ -36,6 +36,8 @@ type BatchOutcomes struct {
 	RequestIDReused int            `json:"request_id_reused"`
 	Voided          int            `json:"voided"`
 	ReplacedUnknown int            `json:"replaced_unknown"`
+	Erased          int            `json:"erased"`
+	TooOld          int            `json:"too_old"`
 	Invalid         int            `json:"invalid"`
 	Forbidden       int            `json:"forbidden"`
 	Failed          int            `json:"failed"`

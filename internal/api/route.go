@@ -174,13 +174,13 @@ func (r route) document(s *server, documentation *huma.Operation) {
 }
 
 // Pages are the handlers of the web pages; nil means no page. A learner's page takes logs
-// back by Void. The operator's pages begin and cancel rebuilds and re-zones, resume
+// back by Void, and Erase forgets the learner. The operator's pages begin and cancel rebuilds, re-zones and purges, resume
 // queues, and show what was done by whom. Jobs serves everything below [JobsPath].
 type Pages struct {
-	Static, Start, FindUser, Learner, Void                 http.Handler
+	Static, Start, FindUser, Learner, Void, Erase          http.Handler
 	LogIn, LogInWithKey, StartLogin, FinishLogin, LogOut   http.Handler
 	Operator, RequestRebuild, RequestRezone, CancelRebuild http.Handler
-	CancelWaiting                                          http.Handler
+	RequestPurge, CancelWaiting                            http.Handler
 	ResumeQueue, Audit                                     http.Handler
 	ListKeys, CreateKey, RotateKey, RevokeKey              http.Handler
 	Jobs                                                   http.Handler

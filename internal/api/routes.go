@@ -33,9 +33,9 @@ func (s *server) routes() []route {
 			problem.Unreadable, problem.TimedOut, problem.TooLarge, problem.Unsupported, problem.Unavailable,
 		}
 		writing    = append([]problem.Kind{problem.QuotaExceeded}, posting...)
-		voiding    = append([]problem.Kind{problem.QuotaExceeded}, readingOne...)
+		voiding    = append([]problem.Kind{problem.QuotaExceeded, problem.Erased}, readingOne...)
 		postingOne = append([]problem.Kind{
-			problem.AlreadyRecorded, problem.RequestIDReused, problem.Voided, problem.ReplacedUnknown,
+			problem.AlreadyRecorded, problem.RequestIDReused, problem.Voided, problem.ReplacedUnknown, problem.Erased, problem.TooOld,
 		}, writing...)
 		loggingIn = []problem.Kind{problem.Unauthenticated, problem.TooManyFailures, problem.Unreadable, problem.Unavailable}
 		jobPages  = []problem.Kind{
@@ -54,8 +54,15 @@ func (s *server) routes() []route {
 		{get, "/v1/users/{user_id}/streak", read, operation(s.documentGetStreak(), s.getStreak), reading},
 		{get, "/v1/users/{user_id}/activity", read, operation(s.documentGetActivity(), s.getActivity), summing},
 
+		{get, "/v1/users/{user_id}/export", read, operation(s.documentExport(), s.export), reading},
+		{del, "/v1/users/{user_id}", rebuilds, operation(documentErase(), s.erase), reading},
+		{post, "/v1/sealed-days", rebuilds, operation(s.documentRestoreSealedDays(), s.restoreSealedDays), posting},
+		{get, "/v1/erasures", rebuilds, operation(documentListErasures(), s.listErasures), reading},
+		{del, "/v1/erasures/{user_id}", rebuilds, operation(documentUnerase(), s.unerase), readingOne},
+
 		{post, "/v1/rebuilds", rebuilds, operation(s.documentRequestRebuild(), s.requestRebuild), posting},
 		{post, "/v1/rezones", rebuilds, operation(s.documentRequestRezone(), s.requestRezone), posting},
+		{post, "/v1/purges", rebuilds, operation(s.documentRequestPurge(), s.requestPurge), posting},
 		{get, "/v1/rebuilds", rebuilds, operation(documentListRebuilds(), s.listRebuilds), reading},
 		{del, "/v1/rebuilds", rebuilds, operation(documentCancelWaiting(), s.cancelWaiting), reading},
 		{get, "/v1/rebuilds/{id}", rebuilds, operation(documentGetRebuild(), s.getRebuild), readingOne},
@@ -83,6 +90,7 @@ func (s *server) routes() []route {
 		{get, "/users", read, page(s.Pages.FindUser), reading},
 		{get, "/users/{user_id}", read, page(s.Pages.Learner), append(summing, readingOne...)},
 		{post, "/users/{user_id}/learning-logs/{request_id}/void", write, page(s.charged(s.Pages.Void)), voiding},
+		{post, "/users/{user_id}/erase", rebuilds, page(s.Pages.Erase), reading},
 		{get, "/static/*", open, page(s.Pages.Static), []problem.Kind{problem.NotFound}},
 		{get, "/login", open, page(s.Pages.LogIn), nil},
 		{post, "/login", open, page(s.Pages.LogInWithKey), loggingIn},
@@ -94,6 +102,7 @@ func (s *server) routes() []route {
 		{get, "/admin/audit", rebuilds, page(s.Pages.Audit), reading},
 		{post, "/admin/rebuilds", rebuilds, page(s.Pages.RequestRebuild), []problem.Kind{problem.Unreadable, problem.Unavailable}},
 		{post, "/admin/rezones", rebuilds, page(s.Pages.RequestRezone), []problem.Kind{problem.Unreadable, problem.Unavailable}},
+		{post, "/admin/purges", rebuilds, page(s.Pages.RequestPurge), []problem.Kind{problem.Unreadable, problem.Unavailable}},
 		{post, "/admin/rebuilds/cancel", rebuilds, page(s.Pages.CancelWaiting), reading},
 		{post, "/admin/rebuilds/{id}/cancel", rebuilds, page(s.Pages.CancelRebuild), readingOne},
 		{post, "/admin/queues/{queue}/resume", rebuilds, page(s.Pages.ResumeQueue), readingOne},

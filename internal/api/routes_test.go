@@ -22,8 +22,8 @@ func withAllPages(t *testing.T) (*server, *chi.Mux) {
 	config := newConfig(errAway)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	config.Pages = Pages{
-		Static: handler, Start: handler, FindUser: handler, Learner: handler, Void: handler,
-		Operator: handler, RequestRebuild: handler, RequestRezone: handler, CancelRebuild: handler, CancelWaiting: handler, ResumeQueue: handler, Audit: handler, Jobs: handler,
+		Static: handler, Start: handler, FindUser: handler, Learner: handler, Void: handler, Erase: handler,
+		Operator: handler, RequestRebuild: handler, RequestRezone: handler, RequestPurge: handler, CancelRebuild: handler, CancelWaiting: handler, ResumeQueue: handler, Audit: handler, Jobs: handler,
 		ListKeys: handler, CreateKey: handler, RotateKey: handler, RevokeKey: handler,
 		LogIn: handler, LogInWithKey: handler, StartLogin: handler, FinishLogin: handler, LogOut: handler,
 	}

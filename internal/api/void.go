@@ -8,7 +8,7 @@ import (
 
 	"learninglog/command"
 	"learninglog/internal/audit"
-	"learninglog/query"
+	"learninglog/internal/problem"
 )
 
 // VoidTarget names a log that is to be voided. It documents what decodeTarget reads.
@@ -24,6 +24,7 @@ type VoidOutcomes struct {
 	Voided        int            `json:"voided" doc:"How many logs have this outcome."`
 	AlreadyVoided int            `json:"already_voided"`
 	Unknown       int            `json:"unknown"`
+	Erased        int            `json:"erased"`
 	Invalid       int            `json:"invalid"`
 	Forbidden     int            `json:"forbidden"`
 	Failed        int            `json:"failed"`
@@ -62,7 +63,9 @@ func (s *server) void(ctx context.Context, input *logInput) (*logOutput, error) 
 	case command.Voided, command.AlreadyVoided:
 		return &logOutput{Body: fromLog(*outcome.Log)}, nil
 	case command.Unknown:
-		return nil, query.ErrNotFound
+		return nil, problem.NoSuchLog(s.Reader.PurgedBefore())
+	case command.Erased:
+		return nil, problem.Erased.New("")
 	case command.Failed:
 		return nil, outcome.Err
 	default:
@@ -93,6 +96,7 @@ func countVoided(counts map[command.Status]int) any {
 		Voided:        counts[command.Voided],
 		AlreadyVoided: counts[command.AlreadyVoided],
 		Unknown:       counts[command.Unknown],
+		Erased:        counts[command.Erased],
 		Invalid:       counts[command.Invalid],
 		Forbidden:     counts[forbidden],
 		Failed:        counts[command.Failed],

@@ -30,6 +30,7 @@ const (
 	// RebuildsCancelled is to cancel all rebuilds and re-zones that wait.
 	RebuildsCancelled Action = "rebuilds.cancelled"
 	RezoneRequested   Action = "rezone.requested"
+	PurgeRequested    Action = "purge.requested"
 	// JobsCancelled, JobsRetried and JobsDeleted are done at the pages about jobs.
 	JobsCancelled Action = "jobs.cancelled"
 	JobsRetried   Action = "jobs.retried"
@@ -38,9 +39,15 @@ const (
 	QueueResumed  Action = "queue.resumed"
 	// LogsVoided is a call that took logs back, however many.
 	LogsVoided Action = "logs.voided"
-	KeyCreated Action = "key.created"
-	KeyRotated Action = "key.rotated"
-	KeyRevoked Action = "key.revoked"
+	// UserErased is to ask that everything of a learner is deleted, or of several, and
+	// UserUnerased to let logs of one be recorded again.
+	UserErased   Action = "user.erased"
+	UserUnerased Action = "user.unerased"
+	// SealedDaysRestored is to add what logs that were purged came to.
+	SealedDaysRestored Action = "sealed_days.restored"
+	KeyCreated         Action = "key.created"
+	KeyRotated         Action = "key.rotated"
+	KeyRevoked         Action = "key.revoked"
 )
 
 // What the table takes, in characters.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"learninglog/rollup/rebuild"
 )
 
@@ -24,8 +26,11 @@ func (j Jobs) Request(ctx context.Context, args rebuild.Args) (rebuild.Requested
 		return rebuild.Requested{}, err
 	}
 	action := RebuildRequested
-	if args.IsRezone() {
+	switch {
+	case args.IsRezone():
 		action = RezoneRequested
+	case args.IsPurge():
+		action = PurgeRequested
 	}
 	subject := describe(requested.ID, args)
 	if requested.Joined {
@@ -59,6 +64,44 @@ func (j Jobs) CancelWaiting(ctx context.Context) (cancelled int, err error) {
 	return cancelled, err
 }
 
+// Erase is that of [rebuild.Jobs].
+func (j Jobs) Erase(ctx context.Context, users []uuid.UUID) (rebuild.Requested, error) {
+	requested, err := j.Jobs.Erase(ctx, users)
+	if err != nil {
+		return rebuild.Requested{}, err
+	}
+	subject := fmt.Sprintf("%d users", len(users))
+	if len(users) == 1 {
+		subject = "user " + users[0].String()
+	}
+	j.Trail.Record(ctx, UserErased, subject)
+	return requested, nil
+}
+
+// Unerase is that of [rebuild.Jobs].
+func (j Jobs) Unerase(ctx context.Context, user uuid.UUID) error {
+	if err := j.Jobs.Unerase(ctx, user); err != nil {
+		return err
+	}
+	j.Trail.Record(ctx, UserUnerased, "user "+user.String())
+	return nil
+}
+
+// RestoreSealedDays is that of [rebuild.Jobs].
+func (j Jobs) RestoreSealedDays(ctx context.Context, days []rebuild.SealedDay) ([]rebuild.SealedDayOutcome, error) {
+	outcomes, err := j.Jobs.RestoreSealedDays(ctx, days)
+	restored := 0
+	for _, outcome := range outcomes {
+		if outcome == rebuild.DayRestored {
+			restored++
+		}
+	}
+	if restored > 0 {
+		j.Trail.Record(ctx, SealedDaysRestored, fmt.Sprintf("%d sealed days", restored))
+	}
+	return outcomes, err
+}
+
 // Resume is that of [rebuild.Jobs].
 func (j Jobs) Resume(ctx context.Context, queue string) error {
 	if err := j.Jobs.Resume(ctx, queue); err != nil {
@@ -70,10 +113,19 @@ func (j Jobs) Resume(ctx context.Context, queue string) error {
 
 // describe says in a line what a job does. The job itself is deleted long before.
 func describe(id int64, args rebuild.Args) string {
+	if args.IsPurge() {
+		what := "purge"
+		if args.DryRun {
+			what = "dry run of a purge"
+		}
+		return fmt.Sprintf("%s %d of logs that are older than %d days", what, id, args.PurgeOlderThanDays)
+	}
 	what, scope := "rebuild", args.Scope
 	switch {
 	case args.IsRezone():
 		what = "re-zone"
+	case args.Erase:
+		return fmt.Sprintf("erasure %d", id)
 	case args.DryRun:
 		what = "verify"
 	}

@@ -54,6 +54,9 @@ func New[S Source[S], A Answer](maxBytes uint64, maxEntry uint32) *Cache[S, A] {
 	}
 }
 
+// Clear forgets all answers.
+func (c *Cache[S, A]) Clear() { c.entries.InvalidateAll() }
+
 // Get returns the answer with a key if it was made from an equal source. Otherwise it
 // makes the answer, and keeps it. The errors are those of makeAnswer.
 func (c *Cache[S, A]) Get(key string, source S, makeAnswer func() (A, error)) (A, error) {

@@ -34,6 +34,9 @@ type Config struct {
 	JobsPath string
 	// Login is how people log in. Nil is nowhere: then nobody is asked who they are.
 	Login *Login
+	// OnErased makes a function be called when learners were erased, so that nothing of them
+	// is kept in memory. Nil means that nobody is.
+	OnErased func(forget func())
 	// Problems turns errors into problems.
 	Problems *problem.Table
 	// RequestTimeout bounds what a page may wait for.
@@ -45,11 +48,12 @@ type Config struct {
 type Pages struct {
 	Config
 
-	Static, Start, FindUser, Learner, Void http.Handler
+	Static, Start, FindUser, Learner, Void, Erase http.Handler
 	// These let people log in, by a key or at the provider.
 	LogIn, LogInWithKey, StartLogin, FinishLogin, LogOut http.Handler
 	// These are for operators.
 	Operator, RequestRebuild, RequestRezone   http.Handler
+	RequestPurge                              http.Handler
 	CancelRebuild, CancelWaiting, ResumeQueue http.Handler
 	ListKeys, CreateKey, RotateKey, RevokeKey http.Handler
 	Audit                                     http.Handler
@@ -83,19 +87,22 @@ func New(config Config) (*Pages, error) {
 		newUser:  uuid.New(),
 		compress: compress,
 	}
+	if config.OnErased != nil {
+		config.OnErased(pages.cache.Clear)
+	}
 	pages.templates, err = parseTemplates(pages.templateFunctions())
 	if err != nil {
 		return nil, err
 	}
 	pages.Static = compress(pages.assets)
 	pages.Start, pages.FindUser, pages.Learner = pages.page(pages.start), pages.page(pages.findUser), pages.page(pages.learner)
-	pages.Void = pages.page(pages.void)
+	pages.Void, pages.Erase = pages.page(pages.void), pages.page(pages.erase)
 	pages.LogIn, pages.LogInWithKey, pages.LogOut = pages.page(pages.logIn), pages.page(pages.logInWithKey), pages.page(pages.logOut)
 	pages.StartLogin, pages.FinishLogin = pages.page(pages.startLogin), pages.page(pages.finishLogin)
 	pages.Operator, pages.CancelRebuild = pages.page(pages.operator), pages.page(pages.cancelRebuild)
 	pages.ResumeQueue = pages.page(pages.resumeQueue)
 	pages.RequestRebuild, pages.RequestRezone = pages.page(pages.requestRebuild), pages.page(pages.requestRezone)
-	pages.CancelWaiting = pages.page(pages.cancelWaiting)
+	pages.RequestPurge, pages.CancelWaiting = pages.page(pages.requestPurge), pages.page(pages.cancelWaiting)
 	pages.ListKeys, pages.CreateKey = pages.page(pages.keys), pages.page(pages.createKey)
 	pages.RotateKey, pages.RevokeKey = pages.page(pages.rotateKey), pages.page(pages.revokeKey)
 	pages.Audit = pages.page(pages.showAudit)

@@ -18,12 +18,14 @@ import (
 const (
 	rebuildName = "rebuild"
 	rezoneName  = "rezone"
+	purgeName   = "purge"
 )
 
 // jobForm is what one of the page's forms sends.
 type jobForm struct {
 	Name                     string
 	TimeZone, User, From, To string
+	Days                     string
 	// Wrong says what is wrong with it.
 	Wrong string
 }
@@ -40,6 +42,7 @@ func parseJobForm(w http.ResponseWriter, r *http.Request, name string) (jobForm,
 		User:     strings.TrimSpace(r.PostForm.Get("user")),
 		From:     r.PostForm.Get("from"),
 		To:       r.PostForm.Get("to"),
+		Days:     strings.TrimSpace(r.PostForm.Get("days")),
 	}, nil
 }
 
@@ -81,6 +84,23 @@ func (p *Pages) requestRezone(w http.ResponseWriter, r *http.Request) error {
 		return p.showOperator(w, r, form)
 	}
 	return p.requestJob(w, r, form, rebuild.Args{TimeZone: zone.String()})
+}
+
+// requestPurge requests the purge in the form, and shows the page again.
+func (p *Pages) requestPurge(w http.ResponseWriter, r *http.Request) error {
+	form, err := parseJobForm(w, r, purgeName)
+	if err != nil {
+		return err
+	}
+	days, err := strconv.Atoi(form.Days)
+	if err != nil {
+		days = 0 // which are too few, too
+	}
+	if err := rebuild.CheckPurgeDays(days); err != nil {
+		form.Wrong = "The age " + err.Error() + "."
+		return p.showOperator(w, r, form)
+	}
+	return p.requestJob(w, r, form, rebuild.Args{PurgeOlderThanDays: days, DryRun: r.PostForm.Get("action") != "purge"})
 }
 
 // requestJob requests a job with the scope in the form.

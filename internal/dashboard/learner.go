@@ -39,6 +39,9 @@ type learnerPage struct {
 	offset rollup.Offset
 	// Newest and Older are links to pages of the list, or empty.
 	Newest, Older string
+	// PurgedBefore says from when logs aren't listed any more, or is empty. The list may still
+	// have older pages.
+	PurgedBefore string
 	// FirstLog is a command line that posts the learner's first log, or empty if there
 	// is one.
 	FirstLog string
@@ -114,6 +117,9 @@ func (p *Pages) newLearnerPage(r *http.Request, layout layout, request pageReque
 	}
 	if data.logs.Next != nil {
 		page.Older = request.view.linkWith("after", data.logs.Next.String())
+	}
+	if purged := data.logs.PurgedBefore; !purged.IsZero() && data.logs.Next == nil {
+		page.PurgedBefore = moment(purged.In(data.offset.Location()))
 	}
 	if data.noLogs {
 		page.FirstLog = p.postCommand(r, request.userID)

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/google/uuid"
+
 	"learninglog/internal/metrics"
 	"learninglog/rollup/rebuild"
 )
@@ -13,6 +15,7 @@ import (
 // Jobs is the queue of rebuilds, a [rebuild.Jobs].
 type Jobs interface {
 	Request(ctx context.Context, args rebuild.Args) (rebuild.Requested, error)
+	Erase(ctx context.Context, users []uuid.UUID) (rebuild.Requested, error)
 	Cancel(ctx context.Context, id int64) error
 	Waiting(ctx context.Context) (int, error)
 	CancelWaiting(ctx context.Context) (cancelled int, err error)
@@ -57,9 +60,9 @@ type operatorPage struct {
 	Rebuilds      []shownRebuild
 	// Waiting is how many rebuilds and re-zones wait, shown or not.
 	Waiting int
-	// Rebuild and Rezone are the forms, as they were submitted.
-	Rebuild, Rezone jobForm
-	TimeZones       []string
+	// Rebuild, Rezone and Purge are the forms, as they were submitted.
+	Rebuild, Rezone, Purge jobForm
+	TimeZones              []string
 }
 
 // Drifted returns how many rows are known to have drifted and weren't repaired since.
@@ -84,6 +87,7 @@ func (p *Pages) showOperator(w http.ResponseWriter, r *http.Request, wrong jobFo
 		Version:   p.Operations.Version,
 		Rebuild:   jobForm{Name: rebuildName},
 		Rezone:    jobForm{Name: rezoneName},
+		Purge:     jobForm{Name: purgeName},
 		TimeZones: p.Operations.Zones.Names(),
 		Now:       p.Operations.Recent.Gauges(),
 	}
@@ -93,6 +97,8 @@ func (p *Pages) showOperator(w http.ResponseWriter, r *http.Request, wrong jobFo
 		page.Rebuild, status = wrong, http.StatusUnprocessableEntity
 	case rezoneName:
 		page.Rezone, status = wrong, http.StatusUnprocessableEntity
+	case purgeName:
+		page.Purge, status = wrong, http.StatusUnprocessableEntity
 	}
 	var err error
 	if page.Rates, err = p.Operations.Recent.Rates(time.Now()); err != nil {

@@ -14,11 +14,20 @@ type shownRebuild struct{ rebuild.Job }
 // IsRezone reports whether it is a re-zone.
 func (s shownRebuild) IsRezone() bool { return s.Args.TimeZone != "" }
 
+// IsPurge reports whether it is a purge.
+func (s shownRebuild) IsPurge() bool { return s.Args.IsPurge() }
+
 // What is the kind of the rebuild.
 func (s shownRebuild) What() string {
 	switch {
+	case s.IsPurge() && s.Args.DryRun:
+		return "dry run of a purge"
+	case s.IsPurge():
+		return "purge"
 	case s.IsRezone():
 		return "re-zone"
+	case s.Args.Erase:
+		return "erasure"
 	case s.Args.Routine:
 		return "routine verification"
 	case s.Args.DryRun:
@@ -34,6 +43,10 @@ func (s shownRebuild) Scope() string {
 	switch {
 	case s.Args.Routine:
 		return "a sample, and whoever was active"
+	case s.Args.Erase:
+		return "learners"
+	case s.IsPurge():
+		return "logs that are older than " + count(s.Args.PurgeOlderThanDays, "day")
 	case len(scope.Users) == 1:
 		parts = append(parts, "learner "+scope.Users[0].String())
 	case s.Users > 0:

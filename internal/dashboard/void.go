@@ -40,7 +40,9 @@ func (p *Pages) void(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, listAddress(userID, r.URL.Query()), http.StatusSeeOther) //nolint:gosec // it leads to this very site
 		return nil
 	case command.Unknown:
-		return unknown
+		return problem.NoSuchLog(p.Reader.PurgedBefore()).Titled(unknown.Title)
+	case command.Erased:
+		return problem.Erased.New("")
 	default:
 		return fmt.Errorf("taking a log back: %s: %w", outcome.Status, outcome.Err)
 	}

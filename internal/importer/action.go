@@ -3,6 +3,8 @@ package importer
 // Action is what is done to the logs of an input: [Recording] or [Voiding].
 type Action struct {
 	path string // of the service's endpoint
+	// sealedDaysPath is that of sealed days, or empty if they are left out.
+	sealedDaysPath string
 	// required and optional are the fields of a log, by which columns of CSV are named.
 	// Optional ones may be empty in a row.
 	required, optional []string
@@ -12,22 +14,24 @@ type Action struct {
 
 // The fields of a log.
 const (
-	requestID = "request_id"
-	userID    = "user_id"
-	wordCount = "word_count"
-	timestamp = "timestamp"
-	timeZone  = "time_zone"
-	utcOffset = "utc_offset"
-	replaces  = "replaces"
-	voidedAt  = "voided_at"
+	requestID   = "request_id"
+	userID      = "user_id"
+	wordCount   = "word_count"
+	timestamp   = "timestamp"
+	timeZone    = "time_zone"
+	utcOffset   = "utc_offset"
+	offsetGiven = "offset_given"
+	replaces    = "replaces"
+	voidedAt    = "voided_at"
 )
 
 // Recording records the logs.
 func Recording() Action {
 	return Action{
-		path:     "v1/learning-logs/batch",
-		required: []string{requestID, userID, wordCount},
-		optional: []string{timestamp, timeZone, utcOffset, replaces, voidedAt},
+		path:           "v1/learning-logs/batch",
+		sealedDaysPath: "v1/sealed-days",
+		required:       []string{requestID, userID, wordCount},
+		optional:       []string{timestamp, timeZone, utcOffset, offsetGiven, replaces, voidedAt},
 	}
 }
 
@@ -52,6 +56,8 @@ const (
 	// ReplacedUnknown means that the log wasn't recorded, because the one that it
 	// replaces doesn't count.
 	ReplacedUnknown Outcome = "replaced_unknown"
+	// TooOld means that the log is from before the time from which on the service keeps logs.
+	TooOld Outcome = "too_old"
 	// Voided means that the log is voided now. For a log to be recorded it means that it
 	// was recorded before, and has been voided since.
 	Voided        Outcome = "voided"
@@ -59,6 +65,11 @@ const (
 	// Unknown means that there is no such log to be voided.
 	Unknown Outcome = "unknown"
 	Invalid Outcome = "invalid"
+	// Erased means that the learner was erased: nothing is recorded or voided any more.
+	Erased Outcome = "erased"
+	// Conflict means that a sealed day wasn't restored, because something else is there of
+	// that learner on that date.
+	Conflict Outcome = "conflict"
 	// Forbidden means that the log is of another learner than the key.
 	Forbidden Outcome = "forbidden"
 	// Unauthenticated means that the key has expired or was revoked since the request began.

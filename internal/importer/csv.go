@@ -115,6 +115,15 @@ func (r *rows) decode(text []byte) (line []byte, wrong []FieldProblem) {
 				return nil, []FieldProblem{{Location: wordCount, Message: "must be a whole number", Value: field}}
 			}
 			l.WordCount = &words
+		case offsetGiven:
+			if field == "" {
+				continue
+			}
+			given, err := strconv.ParseBool(field)
+			if err != nil {
+				return nil, []FieldProblem{{Location: offsetGiven, Message: "must be true or false", Value: field}}
+			}
+			l.OffsetGiven = &given
 		case voidedAt:
 			l.VoidedAt = field
 		case replaces:
@@ -126,14 +135,15 @@ func (r *rows) decode(text []byte) (line []byte, wrong []FieldProblem) {
 
 // sentLog is a log as it is sent.
 type sentLog struct {
-	RequestID string `json:"request_id"`
-	UserID    string `json:"user_id"`
-	WordCount *int64 `json:"word_count,omitempty"`
-	Timestamp string `json:"timestamp,omitempty"`
-	TimeZone  string `json:"time_zone,omitempty"`
-	UTCOffset string `json:"utc_offset,omitempty"`
-	Replaces  string `json:"replaces,omitempty"`
-	VoidedAt  string `json:"voided_at,omitempty"`
+	RequestID   string `json:"request_id"`
+	UserID      string `json:"user_id"`
+	WordCount   *int64 `json:"word_count,omitempty"`
+	Timestamp   string `json:"timestamp,omitempty"`
+	TimeZone    string `json:"time_zone,omitempty"`
+	UTCOffset   string `json:"utc_offset,omitempty"`
+	OffsetGiven *bool  `json:"offset_given,omitempty"`
+	Replaces    string `json:"replaces,omitempty"`
+	VoidedAt    string `json:"voided_at,omitempty"`
 }
 
 // encode returns a line of JSON.

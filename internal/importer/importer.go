@@ -14,6 +14,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 )
@@ -45,7 +46,9 @@ const DefaultAnswerTimeout = 30 * time.Second
 type Sender struct {
 	config   Config
 	endpoint string
-	client   *http.Client
+	// sealedDays is the endpoint for sealed days.
+	sealedDays string
+	client     *http.Client
 
 	mu       sync.Mutex
 	progress Progress
@@ -83,9 +86,10 @@ func (p Progress) Rejected() (logs int64) {
 func NewSender(config Config) *Sender {
 	config.AnswerTimeout = cmp.Or(config.AnswerTimeout, DefaultAnswerTimeout)
 	return &Sender{
-		config:   config,
-		endpoint: config.Service.JoinPath(config.Input.action.path).String(),
-		progress: Progress{Outcomes: make(map[Outcome]int64)},
+		config:     config,
+		endpoint:   config.Service.JoinPath(config.Input.action.path).String(),
+		sealedDays: config.Service.JoinPath(config.Input.action.sealedDaysPath).String(),
+		progress:   Progress{Outcomes: make(map[Outcome]int64)},
 		client: &http.Client{
 			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment},
 			CheckRedirect: func(*http.Request, []*http.Request) error {
@@ -125,7 +129,15 @@ func (s *Sender) sendBlock(ctx context.Context, b block) error {
 	if err != nil {
 		return err
 	}
-	return s.sendAll(ctx, logs)
+	// Sealed days come first, as in an export: they are refused where there are logs that may
+	// be those that they are made of.
+	sealed, logs := divide(logs)
+	for some := range slices.Chunk(sealed, maxSealedDays) {
+		if err := s.sendAll(ctx, s.sealedDays, some); err != nil {
+			return err
+		}
+	}
+	return s.sendAll(ctx, s.endpoint, logs)
 }
 
 // Progress returns the progress. It may be called during Run.

@@ -517,7 +517,7 @@ func TestInputsThatCannotBeImported(t *testing.T) {
 	for _, test := range []struct{ name, text, says string }{
 		{"", "\n[{}]", "JSON array"},
 		{"logs.csv", "", "empty"},
-		{"logs.csv", "request_id,user_id,word_count,when\n", `unknown column "when": its header must name request_id, user_id, word_count, and may name timestamp, time_zone, utc_offset, replaces, voided_at`},
+		{"logs.csv", "request_id,user_id,word_count,when\n", `unknown column "when": its header must name request_id, user_id, word_count, and may name timestamp, time_zone, utc_offset, offset_given, replaces, voided_at`},
 		{"logs.csv", "request_id;user_id;word_count\n", "separated by commas"},
 		{"logs.csv", "request_id,user_id\n", `no column "word_count"`},
 		{"logs.csv", "request_id,user_id,word_count,user_id\n", `two columns "user_id"`},

@@ -50,6 +50,7 @@ type inputLog struct {
 	offset int64  // how much of the stored input has been read, this log included
 	text   []byte // the original line
 	json   []byte // what is sent: JSON and a line break
+	sealed bool   // it is a sealed day
 	wrong  []FieldProblem
 }
 
@@ -198,7 +199,10 @@ func (i *Input) next() (inputLog, error) {
 			continue
 		default:
 			log.text = bytes.Clone(text)
-			log.json, log.wrong = i.decode(log.text)
+			var isExport bool
+			if log.json, log.sealed, isExport = i.action.decodeExport(log.text); !isExport {
+				log.json, log.wrong = i.decode(log.text)
+			}
 			if log.json == nil && log.wrong == nil {
 				continue
 			}

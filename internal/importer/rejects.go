@@ -52,6 +52,10 @@ func (o Outcome) reason() []FieldProblem {
 		return []FieldProblem{{Location: requestID, Message: "belongs to another log, which is recorded: this one needs an id of its own"}}
 	case ReplacedUnknown:
 		return []FieldProblem{{Location: replaces, Message: "names no log of this user that counts: there is none, or it was taken back; this one is not recorded"}}
+	case Erased:
+		return []FieldProblem{{Location: userID, Message: "names a learner who was erased: nothing is recorded of them until that is taken back (learninglog erase --undo)"}}
+	case Conflict:
+		return []FieldProblem{{Message: "is of a date of which this learner has another sealed day, or logs that may be those that it is made of: nothing was done"}}
 	case Forbidden:
 		return []FieldProblem{{Location: userID, Message: "names another learner than that of the key: a key for it, or for all learners, may send this one"}}
 	case Unknown:

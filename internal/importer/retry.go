@@ -22,14 +22,14 @@ func (e *GaveUpError) Error() string {
 // Unwrap returns the error of the last try.
 func (e *GaveUpError) Unwrap() error { return e.Err }
 
-// sendAll sends logs until each of them has a final outcome. It retries with
+// sendAll sends logs to an endpoint until each of them has a final outcome. It retries with
 // exponential backoff, which is reset whenever a log is acknowledged.
-func (s *Sender) sendAll(ctx context.Context, logs []inputLog) error {
+func (s *Sender) sendAll(ctx context.Context, endpoint string, logs []inputLog) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 200*time.Millisecond, 5*time.Second
 	acknowledged := time.Now()
 	for len(logs) > 0 {
-		rest, err := s.send(ctx, logs)
+		rest, err := s.send(ctx, endpoint, logs)
 		if len(rest) < len(logs) {
 			acknowledged = time.Now()
 			pause.Reset()

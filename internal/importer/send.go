@@ -61,14 +61,14 @@ func (r *refusal) isRetryable() bool {
 var errNotOurs = errors.New("the answer is not that of a learninglog service: is the URL right?")
 
 // send sends logs in one request, and returns those that have no final outcome.
-func (s *Sender) send(ctx context.Context, logs []inputLog) (rest []inputLog, err error) {
+func (s *Sender) send(ctx context.Context, endpoint string, logs []inputLog) (rest []inputLog, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	silence := s.config.AnswerTimeout
 	watch := time.AfterFunc(silence, func() { cancel(fmt.Errorf("the service has said nothing for %s", silence)) })
 	defer watch.Stop()
 
-	response, err := s.post(ctx, logs)
+	response, err := s.post(ctx, endpoint, logs)
 	if err != nil {
 		return logs, causeOf(ctx, err)
 	}
@@ -119,14 +119,14 @@ func causeOf(ctx context.Context, err error) error {
 
 // post begins a request. The body is still being sent while the response is read,
 // because neither side can buffer everything.
-func (s *Sender) post(ctx context.Context, logs []inputLog) (*http.Response, error) {
+func (s *Sender) post(ctx context.Context, endpoint string, logs []inputLog) (*http.Response, error) {
 	var body net.Buffers
 	var length int64
 	for _, log := range logs {
 		body = append(body, log.json)
 		length += int64(len(log.json))
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.endpoint, &body)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, &body)
 	if err != nil {
 		return nil, err
 	}

@@ -75,11 +75,11 @@ func NewWrites(registry prometheus.Registerer) *Writes {
 	}
 	for _, status := range []command.Status{
 		command.Recorded, command.AlreadyRecorded, command.RequestIDReused, command.Voided, command.ReplacedUnknown,
-		command.Invalid, command.Failed,
+		command.TooOld, command.Erased, command.Invalid, command.Failed,
 	} {
 		w.logs.WithLabelValues(string(status)) // starts the counter at 0, so that its rate is right from the first log on
 	}
-	for _, status := range []command.Status{command.Voided, command.AlreadyVoided, command.Unknown, command.Failed} {
+	for _, status := range []command.Status{command.Voided, command.AlreadyVoided, command.Unknown, command.Erased, command.Failed} {
 		w.voids.WithLabelValues(string(status))
 	}
 	registry.MustRegister(w.logs, w.voids, w.perBatch, w.calls, w.waited, w.took, w.retries, w.lookups)

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Drift returns a line for every row of the rollups that differs from the logs, in
-// one snapshot. It is the tests' oracle, so it shares nothing with the statement
+// Drift returns a line for every row of the rollups that differs from the logs and the sealed
+// days, in one snapshot. It is the tests' oracle, so it shares nothing with the statement
 // under test: it counts each granularity directly from the logs, and compares by a
 // FULL JOIN.
 func Drift(t testing.TB, pool *pgxpool.Pool) []string {
@@ -21,11 +21,16 @@ func Drift(t testing.TB, pool *pgxpool.Pool) []string {
 		              coalesce(total_word_count, 0), coalesce(entry_count, 0), coalesce(words, 0), coalesce(entries, 0))
 		FROM learning_log_aggregates
 		FULL JOIN (
-		    SELECT user_id, granularity::learning_log_granularity,
-		           date_trunc(granularity, ("timestamp" AT TIME ZONE 'UTC') + utc_offset * interval '1 minute')::date AS period,
-		           sum(word_count) AS words, count(*) AS entries
-		    FROM learning_log, unnest(ARRAY['day', 'week', 'month']) AS granularity
-		    WHERE voided_at IS NULL
+		    SELECT user_id, granularity::learning_log_granularity, date_trunc(granularity, at)::date AS period,
+		           sum(words) AS words, sum(entries) AS entries
+		    FROM (
+		        SELECT user_id, ("timestamp" AT TIME ZONE 'UTC') + utc_offset * interval '1 minute' AS at,
+		               word_count::bigint AS words, 1::bigint AS entries
+		        FROM learning_log
+		        WHERE voided_at IS NULL
+		        UNION ALL
+		        SELECT user_id, day::timestamp, total_word_count, entry_count FROM learning_log_sealed_days
+		    ) AS counted, unnest(ARRAY['day', 'week', 'month']) AS granularity
 		    GROUP BY 1, 2, 3
 		) AS truth USING (user_id, granularity, period)
 		WHERE coalesce(total_word_count, 0) <> coalesce(words, 0) OR coalesce(entry_count, 0) <> coalesce(entries, 0)

@@ -48,12 +48,15 @@ func (m *Migrator) down(ctx context.Context) error {
 	})
 }
 
-// emptySQL deletes all logs, their rollups, keys and sessions, if there are such tables.
+// emptySQL deletes all logs, their rollups, sealed days, keys, sessions and the list of erased
+// users, if there are such tables.
 const emptySQL = `
 	DO $$ BEGIN
 	    IF to_regclass('learning_log') IS NOT NULL THEN TRUNCATE learning_log; END IF;
 	    IF to_regclass('learning_log_aggregates') IS NOT NULL THEN TRUNCATE learning_log_aggregates; END IF;
+	    IF to_regclass('learning_log_sealed_days') IS NOT NULL THEN TRUNCATE learning_log_sealed_days; END IF;
 	    IF to_regclass('learninglog_keys') IS NOT NULL THEN TRUNCATE learninglog_keys, learninglog_sessions; END IF;
+	    IF to_regclass('learninglog_erased_users') IS NOT NULL THEN TRUNCATE learninglog_erased_users; END IF;
 	END $$`
 
 // DownTo migrates the schema down to a version, from [OldestVersion] to the database's

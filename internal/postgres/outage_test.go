@@ -84,7 +84,7 @@ func TestOpen(t *testing.T) {
 	assert.Less(t, time.Since(started), 30*time.Second, "what won't mend itself isn't waited for")
 
 	_, err = postgres.Open(ctx, pgtest.EmptyURL(t)+"&pool_max_conns=1", time.Minute, silent)
-	require.ErrorContains(t, err, "at least 7")
+	require.ErrorContains(t, err, "at least 9")
 
 	_, err = postgres.Open(ctx, "postgres://a b", time.Minute, silent)
 	require.ErrorContains(t, err, "postgres://user:password@host")
@@ -92,11 +92,11 @@ func TestOpen(t *testing.T) {
 
 func TestCheckURL(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, postgres.CheckURL("postgres://user:secret@host/database?pool_max_conns=7"))
+	require.NoError(t, postgres.CheckURL("postgres://user:secret@host/database?pool_max_conns=9"))
 	require.NoError(t, postgres.CheckURL("host=/run user=me"))
 	for url, says := range map[string]string{
 		"postgres://user:top secret@host":                          "postgres://user:password@host",
-		"postgres://user:secret@host?pool_max_conns=6":             "at least 7",
+		"postgres://user:secret@host?pool_max_conns=8":             "at least 9",
 		"postgres://user:secret@host?default_query_exec_mode=exec": "for the session",
 	} {
 		err := postgres.CheckURL(url)

@@ -29,7 +29,7 @@ const (
 	// maxConnections is higher than pgx's default (one per core), because
 	// connections mostly wait for the disk. The URL's pool_max_conns overrides it.
 	maxConnections = 16
-	minConnections = 7
+	minConnections = 9
 )
 
 // CheckURL returns nil if [Open] can use the URL of a database, or an error that
@@ -132,7 +132,7 @@ func configOf(url string) (*pgxpool.Config, error) {
 	}
 	if config.MaxConns < minConnections {
 		return nil, fmt.Errorf("pool_max_conns in the database URL must be at least %d: "+
-			"the job queue, rebuilds, operators' rebuilds, routine verifications and re-zones hold connections of their own", minConnections)
+			"the job queue, rebuilds, operators' rebuilds, routine verifications, re-zones, purges and erasures hold connections of their own", minConnections)
 	}
 	switch config.ConnConfig.DefaultQueryExecMode {
 	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol: // for poolers that switch connections between statements

@@ -1,6 +1,9 @@
 package problem
 
-import "net/http"
+import (
+	"net/http"
+	"time"
+)
 
 // Kind is a kind of problem: its stable name, its status, and the text of its page.
 type Kind struct {
@@ -82,6 +85,11 @@ var (
 		"conflict", http.StatusConflict, "That can't be done just now",
 		"What the request names is in a state in which this isn't possible. The detail says why.",
 	}
+	Erased = Kind{
+		"erased", http.StatusGone, "This learner was erased",
+		"Everything of the learner was deleted, or is being deleted, and nothing is recorded any more. " +
+			"Don't send it again: forget it on the device too.",
+	}
 	TooLarge = Kind{
 		"too-large", http.StatusRequestEntityTooLarge, "The body is too large",
 		"Split it into several requests.",
@@ -94,6 +102,11 @@ var (
 	Invalid = Kind{
 		"invalid-request", http.StatusUnprocessableEntity, "The request is not valid",
 		"The errors say which fields are wrong and what would be right. Don't send it again unchanged.",
+	}
+	TooOld = Kind{
+		"too-old", http.StatusUnprocessableEntity, "The log is too old",
+		"Logs from before some time are not kept, so it can't be told whether this one was recorded before. It was not " +
+			"recorded now, and never will be; if it was recorded in time, it is counted. Don't send it again.",
 	}
 	SumTooLarge = Kind{
 		"sum-too-large", http.StatusUnprocessableEntity, "A sum is too large",
@@ -122,10 +135,20 @@ var (
 	}
 )
 
+// NoSuchLog returns the problem of a log that doesn't exist, or not any more if it is from
+// before an instant. The zero time means that none was purged.
+func NoSuchLog(purgedBefore time.Time) *Problem {
+	detail := "Nothing is known under this id, or not for this user."
+	if !purgedBefore.IsZero() {
+		detail += " Logs from before " + purgedBefore.Format(time.RFC3339) + " were purged: they stay counted, and can't be taken back."
+	}
+	return NotFound.New(detail)
+}
+
 // Kinds returns all kinds, ordered by status.
 func Kinds() []Kind {
 	return []Kind{
 		NotHTTP, Unreadable, Unauthenticated, Forbidden, OtherHost, OtherSite, NotFound, MethodNotAllowed, TimedOut, AlreadyRecorded, RequestIDReused,
-		Voided, ReplacedUnknown, Conflict, TooLarge, Unsupported, Invalid, SumTooLarge, TooManyFailures, QuotaExceeded, Internal, Unavailable,
+		Voided, ReplacedUnknown, Conflict, Erased, TooLarge, Unsupported, Invalid, TooOld, SumTooLarge, TooManyFailures, QuotaExceeded, Internal, Unavailable,
 	}
 }

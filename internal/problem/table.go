@@ -147,6 +147,7 @@ func mistakes() []mistake {
 			"There is no rebuild with this id, or none any more: those that have ended are kept for a day.",
 			Field{},
 		},
+		{rebuild.ErrNotErased, NotFound, "No learner with this id was erased, or it was taken back.", Field{}},
 		{rebuild.ErrNoQueue, NotFound, "There is no queue of jobs with this name.", Field{}},
 		{rebuild.ErrTooManyUsers, Invalid, "", Field{
 			Location: "user_ids",

@@ -37,9 +37,14 @@ func (r Row) compare(other Row) int {
 
 // Count counts a log on a date, or takes it back: then sign is -1.
 func (d Differences) Count(user uuid.UUID, date rollup.Date, words int, sign int64) {
+	d.CountSums(user, date, rollup.Sums{TotalWordCount: sign * int64(words), EntryCount: sign})
+}
+
+// CountSums counts sums of a date, which may be negative.
+func (d Differences) CountSums(user uuid.UUID, date rollup.Date, sums rollup.Sums) {
 	for _, granularity := range rollup.Granularities() {
 		row := Row{user, granularity, granularity.Start(date)}
-		d[row] = d[row].Plus(rollup.Sums{TotalWordCount: sign * int64(words), EntryCount: sign})
+		d[row] = d[row].Plus(sums)
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Shards are the shards of the tables of logs and of rollups. Each has the users whose
-// ids hash into its range. The rows of a user in both tables are in the same shard, and
+// Shards are the shards of the tables of logs, rollups and sealed days. Each has the users whose
+// ids hash into its range. The rows of a user in all tables are in the same shard, and
 // so on the same node. Moving shards to other nodes doesn't change the ranges; splitting
 // them does.
 type Shards struct {
@@ -24,7 +24,7 @@ type Shards struct {
 }
 
 // errNotTogether means that somebody has distributed the tables in a way of their own.
-var errNotTogether = errors.New("learning_log and learning_log_aggregates must be distributed together, " +
+var errNotTogether = errors.New("learning_log, learning_log_aggregates and learning_log_sealed_days must be distributed together, " +
 	"by a hash of user_id: create the tables anew, and distribute them by `learninglog distribute`")
 
 // querier is the part of a pgx pool or transaction that [Read] uses.
@@ -46,12 +46,13 @@ func Read(ctx context.Context, db querier) (*Shards, error) {
 		       count(*) FILTER (WHERE partmethod = 'h' AND column_to_column_name(logicalrelid, partkey) = 'user_id')
 		           / greatest(1, count(DISTINCT colocationid))
 		FROM pg_dist_partition
-		WHERE logicalrelid IN (to_regclass('learning_log'), to_regclass('learning_log_aggregates'))`,
+		WHERE logicalrelid IN (to_regclass('learning_log'), to_regclass('learning_log_aggregates'),
+		                       to_regclass('learning_log_sealed_days'))`,
 	).Scan(&distributed, &colocated)
 	switch {
 	case err != nil || distributed == 0:
 		return nil, wrapped(err)
-	case colocated != 2: //nolint:mnd // both tables
+	case colocated != 3: //nolint:mnd // all of them
 		return nil, errNotTogether
 	}
 	rows, err := db.Query(ctx, `

@@ -24,7 +24,7 @@ const (
 type Args struct {
 	// Scope must be in the form that [Scope.Normalized] returns.
 	Scope Scope `json:"scope" river:"unique"`
-	// DryRun reports drift without repairing it.
+	// DryRun reports drift without repairing it. Of a purge, it counts what would be deleted.
 	DryRun bool `json:"dry_run,omitempty" river:"unique"`
 	// Routine makes the job a routine: its scope is everything, and its sample has
 	// about SampleLogs logs. See [RoutineConfig].
@@ -34,6 +34,13 @@ type Args struct {
 	// by its IANA name, if their clients didn't say one. Nothing else is compared or
 	// repaired. Empty is no re-zone.
 	TimeZone string `json:"time_zone,omitempty" river:"unique"`
+	// Erase makes the job delete what there is of everybody who is on the list of erased
+	// users: see [Jobs.Erase]. So no job names one of them.
+	Erase bool `json:"erase,omitempty" river:"unique"`
+	// PurgeOlderThanDays makes the job a purge: logs that are older than so many days are
+	// refused from now on, and those that are a day older are deleted, and kept as sealed
+	// days. Its scope is everything. 0 is no purge. See [CheckPurgeDays].
+	PurgeOlderThanDays int `json:"purge_older_than_days,omitempty" river:"unique"`
 	// Operator says that an operator requests the job, at the command line or at /admin.
 	// So it doesn't wait behind rebuilds that others have requested, not even by joining
 	// one of the same scope.
@@ -62,6 +69,9 @@ func CheckPace(logsPerSecond int) error {
 
 // IsRezone reports whether the job is a re-zone.
 func (a Args) IsRezone() bool { return a.TimeZone != "" }
+
+// IsPurge reports whether the job is a purge.
+func (a Args) IsPurge() bool { return a.PurgeOlderThanDays > 0 }
 
 // Kind returns the name of the job in River's tables.
 func (Args) Kind() string { return "rebuild" }
@@ -94,13 +104,17 @@ func (a Args) InsertOpts() river.InsertOpts {
 }
 
 // queue returns the queue in which the job waits. All re-zones are in one, because they
-// are done one after the other.
+// are done one after the other, and so are all purges.
 func (a Args) queue() string {
 	switch {
 	case a.Routine:
 		return routineQueue
 	case a.IsRezone():
 		return rezoneQueue
+	case a.Erase:
+		return eraseQueue
+	case a.IsPurge():
+		return purgeQueue
 	case a.Operator:
 		return operatorQueue
 	default:

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
+	"learninglog/internal/horizon"
 	"learninglog/internal/panics"
 )
 
@@ -95,25 +96,58 @@ func (a *attempt) run(ctx context.Context, first *pgx.Conn) error {
 
 // begin divides the scope into parts.
 func (a *attempt) begin(ctx context.Context, connection *pgx.Conn) error {
+	var purged time.Time
+	if a.job.Args.IsPurge() {
+		var err error
+		if purged, err = a.purgedBefore(ctx, connection); err != nil {
+			return err
+		}
+	}
 	return a.commit(ctx, connection, func(tx pgx.Tx) (change, error) {
-		begun, expected := resumePoint{Begun: true}, int64(0)
+		begun, expected := resumePoint{Begun: true, PurgedBefore: purged}, int64(0)
 		err := tx.QueryRow(ctx, `SELECT now()`).Scan(&begun.BeganAt)
 		if err != nil {
 			return nil, fmt.Errorf("beginning the rebuild: %w", err)
 		}
-		if a.job.Args.Routine {
-			begun.Parts, begun.NextUser, err = beginRoutine(ctx, tx, a.job.Args)
-		} else {
+		switch args := a.job.Args; {
+		case args.Routine:
+			begun.Parts, begun.NextUser, err = beginRoutine(ctx, tx, args)
+		case args.Erase:
+			begun.Parts, expected, err = beginErasing(ctx, tx)
+		default:
 			begun.Parts, expected, err = a.divide(ctx, tx)
 		}
 		if err != nil {
 			return nil, err
 		}
+		shown, err := a.noteHorizon(ctx, tx, purged)
+		if err != nil {
+			return nil, err
+		}
 		return func(reached *resumePoint, progress *Progress) {
 			*reached = begun
-			progress.LogsExpected = expected
+			progress.LogsExpected, progress.PurgedBefore = expected, shown
 		}, nil
 	})
+}
+
+// noteHorizon notes before when a purge deletes logs, and returns what the progress of a
+// purge or a re-zone says of it, or nil.
+func (a *attempt) noteHorizon(ctx context.Context, tx pgx.Tx, purged time.Time) (*time.Time, error) {
+	switch args := a.job.Args; {
+	case args.IsPurge() && args.DryRun:
+		return inUTC(&purged), nil
+	case args.IsPurge():
+		return inUTC(&purged), horizon.NotePurge(ctx, tx, purged)
+	case args.IsRezone():
+		known, err := horizon.Read(ctx, tx, 0)
+		if err != nil || known.PurgedBefore.IsZero() {
+			return nil, err
+		}
+		return &known.PurgedBefore, nil
+	default:
+		return nil, nil
+	}
 }
 
 // divide divides the scope into parts for the workers, and estimates how many logs
@@ -139,18 +173,18 @@ func (a *attempt) divide(ctx context.Context, tx pgx.Tx) (parts []*Part, expecte
 
 // work takes parts and rebuilds them until all are taken.
 func (a *attempt) work(ctx context.Context, connection *pgx.Conn) error {
-	read := int64(0)
+	var before Chunk
 	for {
 		i, ok := a.take()
 		if !ok {
 			return nil
 		}
 		for part := a.part(i); part != nil; part = a.part(i) {
-			err := a.pause(ctx, read)
+			err := a.pause(ctx, before)
 			if err != nil {
 				return err
 			}
-			if read, err = a.chunk(ctx, connection, i, *part); err != nil {
+			if before, err = a.chunk(ctx, connection, i, *part); err != nil {
 				return err
 			}
 		}
@@ -174,34 +208,43 @@ func (a *attempt) part(i int) *Part {
 	return a.reached.Parts[i]
 }
 
-// chunk rebuilds the next chunk of a part, and returns how many logs it went
-// through.
-func (a *attempt) chunk(ctx context.Context, connection *pgx.Conn, i int, part Part) (read int64, err error) {
+// chunk rebuilds the next chunk of a part, and returns what it found.
+func (a *attempt) chunk(ctx context.Context, connection *pgx.Conn, i int, part Part) (chunk Chunk, err error) {
 	args := a.job.Args
 	options := ChunkOptions{MaxLogs: a.chunkLogs(), DryRun: args.DryRun}
 	err = a.commit(ctx, connection, func(tx pgx.Tx) (change, error) {
-		chunk, err := a.workChunk(ctx, tx, part, options)
-		if err != nil {
+		if chunk, err = a.workChunk(ctx, tx, part, options); err != nil {
 			return nil, err
 		}
-		read = chunk.Walked
 		return func(reached *resumePoint, progress *Progress) {
 			reached.Parts = slices.Clone(reached.Parts)
 			reached.Parts[i] = chunk.Rest
 			if chunk.Rest != nil && chunk.Rest.Sample != nil && chunk.Rest.Sample.End != nil {
 				reached.NextUser = *chunk.Rest.Sample.End
 			}
-			*progress = progress.plus(chunk, args.DryRun)
+			*progress = progress.plus(chunk, !args.DryRun && !args.IsPurge())
 		}, nil
 	})
-	return read, err
+	return chunk, err
 }
 
 func (a *attempt) workChunk(ctx context.Context, tx pgx.Tx, part Part, options ChunkOptions) (Chunk, error) {
+	if a.job.Args.Erase {
+		return a.worker.eraserOf(ctx).chunk(ctx, tx, a.job.ID, part, options.MaxLogs)
+	}
+	if a.job.Args.IsPurge() {
+		return PurgeChunk(ctx, tx, a.purgeBefore(), part, options)
+	}
 	if a.zone != nil {
 		return RezoneChunk(ctx, tx, a.job.Args.Scope, part, options, a.zone)
 	}
 	return WorkChunk(ctx, tx, a.job.Args.Scope, part, options)
+}
+
+func (a *attempt) purgeBefore() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.reached.PurgedBefore
 }
 
 // chunkLogs returns the maximum number of logs per chunk. If the pace is limited,
@@ -214,9 +257,16 @@ func (a *attempt) chunkLogs() int {
 	return a.worker.ChunkLogs
 }
 
-// pause waits as long as the limit of the pace demands after reading that many logs.
-func (a *attempt) pause(ctx context.Context, read int64) error {
-	for read > 0 && a.limit.Limit() != rate.Inf {
+// pause waits as long as the limit of the pace demands after a chunk, or as the chunk says.
+func (a *attempt) pause(ctx context.Context, after Chunk) error {
+	if after.Wait > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(after.Wait):
+		}
+	}
+	for read := after.Walked; read > 0 && a.limit.Limit() != rate.Inf; {
 		n := min(int(read), a.limit.Burst())
 		if err := a.limit.WaitN(ctx, n); err != nil {
 			return err
@@ -233,6 +283,12 @@ func (a *attempt) report(ctx context.Context) {
 		what = "routine verification done"
 	case a.zone != nil:
 		what = "re-zone done"
+	case a.job.Args.Erase:
+		what = "users erased"
+	case a.job.Args.IsPurge() && a.job.Args.DryRun:
+		what = "dry run of a purge done"
+	case a.job.Args.IsPurge():
+		what = "purge done"
 	case a.job.Args.DryRun:
 		what = "verify done"
 	}
@@ -244,6 +300,10 @@ func (a *attempt) report(ctx context.Context) {
 	}
 	if a.zone != nil {
 		found = append(found, slog.Int64("rezoned", progress.LogsRezoned))
+	}
+	if a.job.Args.IsPurge() {
+		found = append(found, slog.Int64("purged", progress.LogsPurged), slog.Int64("bytes", progress.BytesPurged),
+			slog.Time("purged_before", *progress.PurgedBefore))
 	}
 	if progress.RowsDrifted > 0 {
 		const shown = 3

@@ -23,6 +23,8 @@ type resumePoint struct {
 	BeganAt time.Time `json:"began_at"`
 	// Parts has what is left of each part of the scope; nil means nothing is left.
 	Parts []*Part `json:"parts"`
+	// PurgedBefore is the instant before which a purge deletes logs. Only purges set it.
+	PurgedBefore time.Time `json:"purged_before,omitzero"`
 	// NextUser is the user with whom the sample of the next routine begins. Only
 	// routines set it.
 	NextUser uuid.UUID `json:"next_user"`

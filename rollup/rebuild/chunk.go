@@ -3,6 +3,7 @@ package rebuild
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -12,7 +13,8 @@ import (
 // Chunk is the result of one transaction of a rebuild.
 type Chunk struct {
 	// Users and Logs count the users and the logs that were compared. A user whose
-	// periods are in several chunks is counted in the first of them.
+	// periods are in several chunks is counted in the first of them. A sealed day counts
+	// as a log.
 	Users, Logs int64
 	// Walked is about how many logs were read. It is much larger than Logs in two
 	// cases: the scope is a range of time, because the index can exclude logs only
@@ -24,17 +26,22 @@ type Chunk struct {
 	Examples []Drift
 	// Rezoned counts the logs that have another offset now.
 	Rezoned int64
+	// Wait is how long the next chunk has to wait, because there is nothing to do until then.
+	Wait time.Duration
+	// Purged counts the logs that were deleted, or would be.
+	Purged int64
 	// Rest is what is left of the part, or nil if nothing is.
 	Rest *Part
 }
 
-// ChunkOptions configures [WorkChunk] and [RezoneChunk].
+// ChunkOptions configures [WorkChunk], [RezoneChunk] and [PurgeChunk].
 type ChunkOptions struct {
 	// MaxLogs limits the logs and the rows of one chunk. Only a calendar month of
 	// one user may exceed it, together with the ends of the weeks that begin in it; of a
 	// re-zone, only a day of one user.
 	MaxLogs int
-	// DryRun reports drift without repairing it. A re-zone can't be dry.
+	// DryRun reports drift without repairing it, and counts logs without deleting them. A
+	// re-zone can't be dry.
 	DryRun bool
 
 	// cutAt is the granularity at whose periods a user is cut who alone exceeds MaxLogs.

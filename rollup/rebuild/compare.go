@@ -12,22 +12,34 @@ import (
 	"learninglog/rollup"
 )
 
-// truthSQL counts the true sums of some users. It reads their logs once, for the
-// days, and counts weeks and months from those days.
+// truthSQL counts the true sums of some users. It reads their logs and their sealed days
+// once, for the days, and counts weeks and months from those days. The days are those of
+// [rollup.TruthSQL]; but that takes longer, and most days have either logs or a sealed day.
 func (r userRange) truthSQL() string {
 	return `
 	WITH daily AS MATERIALIZED (
-	    SELECT user_id, ` + rollup.DateSQL + ` AS day, sum(words) AS words, sum(entries) AS entries
-	    FROM ` + rollup.LogsSQL("learning_log") + ` AS logs
-	    WHERE ` + r.usersSQL() + ` AND "timestamp" >= @logs_lower AND "timestamp" < @logs_upper
-	    GROUP BY 1, 2
+	    SELECT user_id, day,
+	           coalesce(logs.words, 0) + coalesce(sealed.words, 0) AS words,
+	           coalesce(logs.entries, 0) + coalesce(sealed.entries, 0) AS entries,
+	           coalesce(logs.entries, 0) + CASE WHEN sealed.entries IS NULL THEN 0 ELSE 1 END AS read
+	    FROM (
+	        SELECT user_id, ` + rollup.DateSQL + ` AS day, sum(words) AS words, sum(entries) AS entries
+	        FROM ` + rollup.LogsSQL("learning_log") + ` AS logs
+	        WHERE ` + r.usersSQL() + ` AND "timestamp" >= @logs_lower AND "timestamp" < @logs_upper
+	        GROUP BY 1, 2
+	    ) AS logs
+	    FULL JOIN (
+	        SELECT user_id, ` + rollup.DateSQL + ` AS day, words, entries
+	        FROM ` + rollup.SealedSQL + ` AS sealed
+	        WHERE ` + r.usersSQL() + ` AND "timestamp" >= @logs_lower AND "timestamp" < @logs_upper
+	    ) AS sealed USING (user_id, day)
 	), weekly AS MATERIALIZED (
 	    SELECT user_id, day - (day - DATE '0001-01-01' + 7000) % 7 AS week, -- that was a Monday
 	           sum(words)::bigint AS words, sum(entries)::bigint AS entries
 	    FROM daily GROUP BY 1, 2
 	), monthly AS MATERIALIZED (
 	    SELECT user_id, date_trunc('month', day::timestamp)::date AS month,
-	           sum(words)::bigint AS words, sum(entries)::bigint AS entries
+	           sum(words)::bigint AS words, sum(entries)::bigint AS entries, sum(read) AS read
 	    FROM daily GROUP BY 1, 2
 	), truth (user_id, granularity, period, words, entries) AS (
 	    SELECT user_id, 'day'::learning_log_granularity, day, words, entries
@@ -97,12 +109,12 @@ const driftSQL = `, drift AS (
 
 // findingsSQL ends the statement. It returns a row per drift, or a single row without
 // drift if there is none. A log is counted only in the user range that has its
-// month.
+// month. A sealed day counts as a log, because it takes as long to read.
 const findingsSQL = `
 	SELECT read.users, read.logs,
 	       user_id, granularity::text, period, was_words, was_entries, is_words, is_entries
 	FROM (
-	    SELECT count(DISTINCT user_id) AS users, coalesce(sum(entries), 0)::bigint AS logs
+	    SELECT count(DISTINCT user_id) AS users, coalesce(sum(read), 0)::bigint AS logs
 	    FROM monthly WHERE month >= @month_first AND month < @month_end
 	) AS read
 	LEFT JOIN drift ON true
@@ -161,8 +173,9 @@ type compared struct {
 	// kept, since there may be hundreds of thousands.
 	drifted  DriftedRows
 	examples []Drift
-	// wrong has the users who have a drifted row or an empty row to sweep. empty
-	// says that there is an empty row, or will be one after the repair.
+	// wrong has the users who have a drifted row or an empty row to sweep: true if one
+	// has drifted. empty says that there is an empty row, or will be one after the
+	// repair.
 	wrong map[uuid.UUID]bool
 	empty bool
 }
@@ -207,7 +220,7 @@ func compare(ctx context.Context, tx pgx.Tx, query string, arguments pgx.NamedAr
 
 // add adds a row that differs.
 func (c *compared) add(drift Drift) {
-	c.wrong[drift.UserID] = true
+	c.wrong[drift.UserID] = c.wrong[drift.UserID] || drift.Was != drift.Is
 	c.empty = c.empty || drift.Is == rollup.Sums{}
 	if drift.Was != drift.Is {
 		c.drifted.count(drift.Granularity)

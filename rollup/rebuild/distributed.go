@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -19,7 +20,7 @@ import (
 
 // distributed is the layout of tables that are distributed by user. A user's logs and
 // rollups are at the same node, so one statement there sees both of them in one snapshot,
-// if Citus passes it on whole. So the logs and the rollups appear once in it, without a
+// if Citus passes it on whole. So logs, sealed days and rollups appear once in it, without a
 // step before, and it is grouped by user. The statements that write are of users of one
 // shard.
 type distributed struct{ shards *sharding.Shards }
@@ -33,18 +34,22 @@ func (distributed) prepare(ctx context.Context, tx pgx.Tx) error {
 // differingSQL finds the rows of a range that differ, as joinedSQL does.
 func (r userRange) differingSQL() string {
 	period := rollup.PeriodSQL("g.granularity")
+	var sides strings.Builder
+	for _, truth := range rollup.TruthSQLs() {
+		sides.WriteString(`
+	    SELECT user_id, g.granularity::learning_log_granularity AS granularity, ` + period + ` AS period,
+	           words AS is_words, entries AS is_entries, NULL::bigint AS was_words, NULL::bigint AS was_entries
+	    FROM ` + truth + ` AS truth
+	    CROSS JOIN (VALUES ('day'), ('week'), ('month')) AS g (granularity)
+	    WHERE ` + r.usersSQL() + ` AND "timestamp" >= @logs_lower AND "timestamp" < @logs_upper
+	      AND ` + inWindowSQL("g.granularity", period) + `
+	    UNION ALL`)
+	}
 	return `
 	SELECT user_id, granularity, period,
 	       coalesce(max(was_words), 0) AS was_words, coalesce(max(was_entries), 0) AS was_entries,
 	       coalesce(sum(is_words), 0)::bigint AS is_words, coalesce(sum(is_entries), 0)::bigint AS is_entries
-	FROM (
-	    SELECT user_id, g.granularity::learning_log_granularity AS granularity, ` + period + ` AS period,
-	           words AS is_words, entries AS is_entries, NULL::bigint AS was_words, NULL::bigint AS was_entries
-	    FROM ` + rollup.LogsSQL("learning_log") + ` AS logs
-	    CROSS JOIN (VALUES ('day'), ('week'), ('month')) AS g (granularity)
-	    WHERE ` + r.usersSQL() + ` AND "timestamp" >= @logs_lower AND "timestamp" < @logs_upper
-	      AND ` + inWindowSQL("g.granularity", period) + `
-	    UNION ALL
+	FROM (` + sides.String() + `
 	    SELECT user_id, granularity, period, NULL, NULL, total_word_count, entry_count
 	    FROM learning_log_aggregates
 	    WHERE ` + r.usersSQL() + ` AND ` + inWindowSQL("granularity", "period") + `
@@ -63,7 +68,7 @@ func (d distributed) compare(ctx context.Context, tx pgx.Tx, of userRange, argum
 		SELECT count(*), coalesce(sum(logs), 0)::bigint
 		FROM (
 		    SELECT user_id, count(*) AS logs
-		    FROM `+rollup.LogsSQL("learning_log")+` AS logs
+		    FROM `+rollup.TruthSQL()+` AS truth
 		    WHERE `+of.usersSQL()+` AND "timestamp" >= @logs_lower AND "timestamp" < @logs_upper
 		      AND `+rollup.PeriodSQL("'month'")+` >= @month_first AND `+rollup.PeriodSQL("'month'")+` < @month_end
 		    GROUP BY user_id
@@ -212,7 +217,7 @@ func (distributed) findCutPoint(
 // first ones, and shortens the range to these.
 func (r *userRange) countTo(ctx context.Context, tx pgx.Tx, maxLogs int) (cutPoint, error) {
 	counts := make(map[uuid.UUID]*[2]int64)
-	for i, relation := range []string{rollup.LogsSQL("learning_log"), "learning_log_aggregates"} {
+	for i, relation := range []string{rollup.TruthSQL(), "learning_log_aggregates"} {
 		last, err := r.countUsers(ctx, tx, relation, func(user uuid.UUID, count int64) {
 			if counts[user] == nil {
 				counts[user] = new([2]int64)
@@ -300,7 +305,8 @@ func (distributed) expectedLogs(ctx context.Context, tx pgx.Tx, of Scope, _ bool
 	}
 	err = tx.QueryRow(ctx, `
 		SELECT coalesce(sum(greatest(0, result::float8)), 0)::bigint
-		FROM run_command_on_shards('learning_log', $$SELECT reltuples FROM pg_class WHERE oid = '%s'::regclass$$)
+		FROM unnest(ARRAY['learning_log', 'learning_log_sealed_days']::regclass[]) AS one,
+		     run_command_on_shards(one, $$SELECT reltuples FROM pg_class WHERE oid = '%s'::regclass$$)
 		WHERE success`).Scan(&expected)
 	if err != nil {
 		return 0, fmt.Errorf("estimating the logs of the rebuild: %w", err)

@@ -23,12 +23,18 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"golang.org/x/sync/semaphore"
 
+	"learninglog/internal/erased"
+	"learninglog/internal/horizon"
 	"learninglog/internal/panics"
 	"learninglog/internal/zones"
 )
 
 // DefaultChunkLogs is the default limit of logs per chunk.
 const DefaultChunkLogs = 200_000
+
+// DefaultEraseSettleTime is the default of [Config.EraseSettleTime]: until all who write know, and until they
+// have given up on what they had begun to write before.
+const DefaultEraseSettleTime = erased.Known + 15*time.Second + time.Second
 
 // Config configures [Jobs]. A field with its zero value gets its default.
 type Config struct {
@@ -38,6 +44,16 @@ type Config struct {
 	ChunkLogs int
 	// Routine configures the routines. Default: none.
 	Routine RoutineConfig
+	// EraseSettleTime is how long after a user was erased no process begins any more to write logs of
+	// that user. Default: [DefaultEraseSettleTime].
+	EraseSettleTime time.Duration
+	// Forget deletes what others know of a user who is erased. Default: nothing.
+	Forget []Forget
+	// KeepDays makes the process purge logs that are older, once a day. Default: never.
+	KeepDays int
+	// SettleTime is how long a purge waits until all processes refuse what it is about to
+	// delete. Default: [horizon.SettleTime].
+	SettleTime time.Duration
 	// Logger logs the rebuilds. Default: [slog.Default].
 	Logger *slog.Logger
 	// RiverLogger is for River's own log messages, which are many. Default: Logger.
@@ -47,6 +63,12 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.ChunkLogs == 0 {
 		c.ChunkLogs = DefaultChunkLogs
+	}
+	if c.EraseSettleTime == 0 {
+		c.EraseSettleTime = DefaultEraseSettleTime
+	}
+	if c.SettleTime == 0 {
+		c.SettleTime = horizon.SettleTime
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -60,10 +82,11 @@ func (c Config) withDefaults() Config {
 // Jobs is the queue of rebuilds. Rebuilds may be requested, cancelled and read at
 // any time. Any number of processes work on them, each between its Start and Stop.
 type Jobs struct {
-	client  *river.Client[pgx.Tx]
-	pool    *pgxpool.Pool
-	routine RoutineConfig
-	logger  *slog.Logger
+	client   *river.Client[pgx.Tx]
+	pool     *pgxpool.Pool
+	routine  RoutineConfig
+	keepDays int
+	logger   *slog.Logger
 	// requesting lets one request at a time have a connection: others would only wait
 	// with theirs for a lock.
 	requesting *semaphore.Weighted
@@ -83,11 +106,14 @@ func NewJobs(pool *pgxpool.Pool, config Config) (*Jobs, error) {
 	}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &Worker{
-		Pool:      pool,
-		Zones:     known,
-		Logger:    config.Logger,
-		ChunkLogs: config.ChunkLogs,
-		spare:     spareConnections(pool),
+		Pool:            pool,
+		Zones:           known,
+		Logger:          config.Logger,
+		ChunkLogs:       config.ChunkLogs,
+		SettleTime:      config.SettleTime,
+		EraseSettleTime: config.EraseSettleTime,
+		Forget:          config.Forget,
+		spare:           spareConnections(pool),
 	})
 	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
 		Schema:  config.Schema,
@@ -100,7 +126,9 @@ func NewJobs(pool *pgxpool.Pool, config Config) (*Jobs, error) {
 			river.QueueDefault: {MaxWorkers: 2},
 			routineQueue:       {MaxWorkers: 1},
 			rezoneQueue:        {MaxWorkers: 1},
+			purgeQueue:         {MaxWorkers: 1},
 			operatorQueue:      {MaxWorkers: 1},
+			eraseQueue:         {MaxWorkers: 1},
 		},
 		ReindexerIndexNames: reindexed(),
 	})
@@ -111,6 +139,7 @@ func NewJobs(pool *pgxpool.Pool, config Config) (*Jobs, error) {
 		client:     client,
 		pool:       pool,
 		routine:    config.Routine,
+		keepDays:   config.KeepDays,
 		logger:     config.Logger,
 		requesting: semaphore.NewWeighted(1),
 	}, nil
@@ -125,7 +154,7 @@ func reindexed() []string {
 // Client returns River's client, to show or count jobs of all kinds.
 func (j *Jobs) Client() *river.Client[pgx.Tx] { return j.client }
 
-// Start works on jobs and begins due routines until Stop is called, even after ctx
+// Start works on jobs and begins due routines and purges until Stop is called, even after ctx
 // has ended. Call Stop only if Start succeeded.
 func (j *Jobs) Start(ctx context.Context) error {
 	running := context.WithoutCancel(ctx)
@@ -133,6 +162,9 @@ func (j *Jobs) Start(ctx context.Context) error {
 	j.client.PeriodicJobs().Clear()
 	if j.routine.Every > 0 {
 		j.client.PeriodicJobs().Add(j.periodic(looking))
+	}
+	if j.keepDays > 0 {
+		j.client.PeriodicJobs().Add(j.periodicPurge(looking))
 	}
 	if err := j.client.Start(running); err != nil {
 		stop()
@@ -188,6 +220,9 @@ func (j *Jobs) lookAfterJobs(ctx context.Context, paused map[string]bool) {
 		j.logger.WarnContext(ctx, "rescuing rebuilds failed", "error", err)
 	case rescued > 0:
 		j.logger.InfoContext(ctx, "rescued rebuilds whose process is gone", "rebuilds", rescued)
+	}
+	if err := j.keepErasing(ctx); err != nil && ctx.Err() == nil {
+		j.logger.WarnContext(ctx, "looking for users to erase failed", "error", err)
 	}
 	j.logPauses(ctx, paused)
 }

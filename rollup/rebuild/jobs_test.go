@@ -325,7 +325,7 @@ func TestRebuildJobWithSeveralWorkers(t *testing.T) {
 	progress := await(t, jobs, id, "the rebuild ends", isCompleted)
 	assert.Equal(t, int64(users), progress.UsersDone)
 	assert.Equal(t, int64(2*users), progress.LogsDone)
-	assert.InDelta(t, 2*users, progress.LogsExpected, 0)
+	assert.InDelta(t, 2*users, progress.LogsExpected, 10, "an estimate never expects that a table is empty")
 	assert.Equal(t, int64(2*users), progress.RowsRepaired)
 	assert.Equal(t, rebuild.DriftedRows{Day: 2 * users}, progress.Drifted)
 	assert.Positive(t, progress.LogsPerSecond())

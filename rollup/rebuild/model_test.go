@@ -29,8 +29,10 @@ func TestEverythingFollowsTheModel(t *testing.T) {
 	require.NoError(t, err)
 	rapid.Check(t, func(t *rapid.T) {
 		m := &model{
-			pool: pool, zones: known, recorder: command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool)}),
-			logs: make(map[uuid.UUID]*modelLog),
+			pool: pool, zones: known,
+			recorder: command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool), Horizon: farHorizon{}}),
+			logs:     make(map[uuid.UUID]*modelLog),
+			sealed:   make(map[sealedDay]rollup.Sums),
 		}
 		for range 3 {
 			m.users = append(m.users, uuid.New())
@@ -41,6 +43,7 @@ func TestEverythingFollowsTheModel(t *testing.T) {
 			"void":    m.void,
 			"replace": m.replace,
 			"re-zone": m.rezone,
+			"purge":   m.purge,
 			"corrupt": m.corruptAndRebuild,
 			"verify":  m.verify,
 			"":        m.check,
@@ -54,8 +57,19 @@ type model struct {
 	zones    *zones.Database
 	recorder *command.Recorder
 
-	users []uuid.UUID
-	logs  map[uuid.UUID]*modelLog // by request id
+	users  []uuid.UUID
+	logs   map[uuid.UUID]*modelLog // by request id
+	sealed map[sealedDay]rollup.Sums
+}
+
+// farHorizon refuses nothing, but logs are purged.
+type farHorizon struct{}
+
+func (farHorizon) RefusedBefore() time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) }
+
+type sealedDay struct {
+	user uuid.UUID
+	day  rollup.Date
 }
 
 type modelLog struct {
@@ -141,6 +155,31 @@ func (m *model) rezone(t *rapid.T) {
 	}
 }
 
+// purge forgets logs, and keeps what they came to.
+func (m *model) purge(t *rapid.T) {
+	before := time.Date(2011, 12, 29, rapid.IntRange(0, 73).Draw(t, "hour"), 0, 0, 0, time.UTC)
+	for _, user := range m.users {
+		for part := (&rebuild.Part{From: user, Last: user}); part != nil; {
+			require.NoError(t, pgx.BeginFunc(context.Background(), m.pool, func(tx pgx.Tx) error {
+				chunk, err := rebuild.PurgeChunk(context.Background(), tx, before, *part, rebuild.ChunkOptions{MaxLogs: 2})
+				require.Empty(t, chunk.Examples)
+				part = chunk.Rest
+				return err
+			}))
+		}
+	}
+	for id, log := range m.logs {
+		if !log.Timestamp.Before(before) {
+			continue
+		}
+		if !log.voided {
+			of := sealedDay{log.UserID, log.offset.DateAt(log.Timestamp)}
+			m.sealed[of] = m.sealed[of].Plus(rollup.Sums{TotalWordCount: int64(log.WordCount), EntryCount: 1})
+		}
+		delete(m.logs, id)
+	}
+}
+
 func (m *model) corruptAndRebuild(t *rapid.T) {
 	user := rapid.SampledFrom(m.users).Draw(t, "user")
 	execute(t, m.pool, `
@@ -170,6 +209,12 @@ func (m *model) check(t *rapid.T) {
 				row := fmt.Sprint(log.UserID, granularity, granularity.Start(log.offset.DateAt(log.Timestamp)))
 				want[row] = want[row].Plus(rollup.Sums{TotalWordCount: int64(log.WordCount), EntryCount: 1})
 			}
+		}
+	}
+	for of, sums := range m.sealed {
+		for _, granularity := range rollup.Granularities() {
+			row := fmt.Sprint(of.user, granularity, granularity.Start(of.day))
+			want[row] = want[row].Plus(sums)
 		}
 	}
 	got := make(map[string]rollup.Sums)

@@ -22,10 +22,18 @@ type Progress struct {
 	LogsExpected int64 `json:"logs_expected"`
 	// LogsRezoned counts the logs that a re-zone gave another offset.
 	LogsRezoned int64 `json:"logs_rezoned,omitempty"`
+	// LogsPurged counts the logs that a purge deleted, or would if it is dry, and BytesPurged
+	// is about how many bytes they took.
+	LogsPurged  int64 `json:"logs_purged,omitempty"`
+	BytesPurged int64 `json:"bytes_purged,omitempty"`
+	// PurgedBefore is the instant before which a purge deletes logs. Of a re-zone it is the
+	// one before which logs had been purged, whose days stay as they are. In UTC.
+	PurgedBefore *time.Time `json:"purged_before,omitempty"`
 	// Seconds is how long the rebuild has worked, without interruptions.
 	Seconds float64 `json:"seconds"`
 	// RowsDrifted counts the rows of the rollup that were wrong, and RowsRepaired
-	// those that were repaired: all of them, or none in a dry run.
+	// those that were repaired: all of them, or none in a dry run or a purge. A purge leaves
+	// the users of such rows as they are.
 	RowsDrifted  int64 `json:"rows_drifted"`
 	RowsRepaired int64 `json:"rows_repaired"`
 	// Drifted has RowsDrifted by granularity.
@@ -80,12 +88,14 @@ func (p Progress) Remaining() (time.Duration, bool) {
 }
 
 // plus returns the progress after one more chunk.
-func (p Progress) plus(chunk Chunk, dryRun bool) Progress {
+func (p Progress) plus(chunk Chunk, repairs bool) Progress {
 	p.UsersDone += chunk.Users
 	p.LogsDone += chunk.Logs
 	p.LogsRezoned += chunk.Rezoned
+	p.LogsPurged += chunk.Purged
+	p.BytesPurged += bytesPerLog * chunk.Purged
 	p.RowsDrifted += chunk.Drifted.total()
-	if !dryRun {
+	if repairs {
 		p.RowsRepaired += chunk.Drifted.total()
 	}
 	p.Drifted = p.Drifted.plus(chunk.Drifted)

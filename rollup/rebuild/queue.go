@@ -30,6 +30,10 @@ func (q Queue) Has() string {
 		return "routine verifications"
 	case rezoneQueue:
 		return "re-zones"
+	case eraseQueue:
+		return "erasures of learners"
+	case purgeQueue:
+		return "purges"
 	case operatorQueue:
 		return "rebuilds and verifications that operators asked for"
 	default:

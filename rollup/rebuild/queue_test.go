@@ -59,7 +59,7 @@ func TestPausedQueuesAreLoggedOnceAndCanBeResumed(t *testing.T) {
 		assert.Equal(t, queue.Name == "default", queue.PausedAt != nil, queue.Name)
 		assert.NotEqual(t, "its jobs", queue.Has(), "%s is described", queue.Name)
 	}
-	assert.Len(t, queues, 4)
+	assert.Len(t, queues, 6)
 
 	require.ErrorIs(t, jobs.Resume(t.Context(), "other"), rebuild.ErrNoQueue)
 	require.ErrorIs(t, jobs.Resume(t.Context(), "*"), rebuild.ErrNoQueue)

@@ -38,11 +38,15 @@ func (j *Jobs) Request(ctx context.Context, args Args) (Requested, error) {
 	if err != nil {
 		return Requested{}, fmt.Errorf("asking for a rebuild: %w", err)
 	}
+	return newRequested(inserted), nil
+}
+
+func newRequested(inserted *rivertype.JobInsertResult) Requested {
 	return Requested{
 		ID:     inserted.Job.ID,
 		Joined: inserted.UniqueSkippedAsDuplicate,
 		Begun:  inserted.UniqueSkippedAsDuplicate && inserted.Job.AttemptedAt != nil,
-	}, nil
+	}
 }
 
 // Cancel requests the cancellation of a rebuild, in whatever process it runs. A

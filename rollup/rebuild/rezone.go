@@ -23,22 +23,29 @@ const rezoneLock int64 = 0x6c6c_7265_7a6f_6e65 // "llrezone"
 
 // takeTurn makes a re-zone wait until those that were requested before have ended. So the
 // one that was requested last has the last word on a log, however many processes work.
-// If it isn't the turn of the job, takeTurn returns an error by which River tries again
-// soon.
+// Purges take turns likewise. Other jobs take none. If it isn't the turn of the job,
+// takeTurn returns an error by which River tries again soon.
 func takeTurn(ctx context.Context, connection *pgx.Conn, job *river.Job[Args]) error {
 	const wait = time.Second
+	lock := rezoneLock
+	switch {
+	case job.Args.IsPurge():
+		lock = purgeLock
+	case !job.Args.IsRezone():
+		return nil
+	}
 	query := `
 		SELECT EXISTS (
 		    SELECT FROM ` + pgx.Identifier{river.ClientFromContext[pgx.Tx](ctx).Schema(), "river_job"}.Sanitize() + `
 		    WHERE queue = @queue AND id < @id AND finalized_at IS NULL
 		)`
 	var older, alone bool
-	err := connection.QueryRow(ctx, query, pgx.NamedArgs{"queue": rezoneQueue, "id": job.ID}).Scan(&older)
+	err := connection.QueryRow(ctx, query, pgx.NamedArgs{"queue": job.Args.queue(), "id": job.ID}).Scan(&older)
 	if err == nil && !older {
-		err = connection.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, rezoneLock).Scan(&alone)
+		err = connection.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, lock).Scan(&alone)
 	}
 	if err != nil {
-		return fmt.Errorf("waiting for other re-zones: %w", err)
+		return fmt.Errorf("waiting for others in the queue %s: %w", job.Args.queue(), err)
 	}
 	if !alone {
 		return river.JobSnooze(wait)
@@ -46,9 +53,9 @@ func takeTurn(ctx context.Context, connection *pgx.Conn, job *river.Job[Args]) e
 	return nil
 }
 
-// maxRezoned limits the logs of a chunk that is re-zoned. Its logs are locked until it
-// is committed, so that nobody can void them meanwhile.
-const maxRezoned = 20_000
+// maxLocked limits the logs of a chunk that is re-zoned or purged. Its logs are locked until
+// it is committed, so that nobody can void them meanwhile.
+const maxLocked = 20_000
 
 // RezoneChunk gives the logs of the first chunk of a part the offsets of a zone, and moves
 // their sums to the dates that result. Logs whose client said the zone or the offset stay
@@ -68,7 +75,7 @@ func RezoneChunk(
 		return Chunk{}, fmt.Errorf("preparing a chunk: %w", err)
 	}
 	// Differences may be added in any order, so a month needn't be in one chunk.
-	options.MaxLogs, options.cutAt = min(options.MaxLogs, maxRezoned), rollup.Day
+	options.MaxLogs, options.cutAt = min(options.MaxLogs, maxLocked), rollup.Day
 	users, rest, err := scope.cut(ctx, tx, tables, part, options)
 	if err != nil {
 		return Chunk{}, fmt.Errorf("finding the logs of a chunk: %w", err)

@@ -87,8 +87,8 @@ func (s Scope) expectedLogs(ctx context.Context, tx pgx.Tx, rezoned bool) (int64
 }
 
 func (atOneServer) expectedLogs(ctx context.Context, tx pgx.Tx, s Scope, rezoned bool) (int64, error) {
-	query := `EXPLAIN (FORMAT JSON) SELECT FROM learning_log
-		WHERE ` + rollup.CountsSQL + ` AND "timestamp" >= @lower AND "timestamp" < @upper`
+	query := `EXPLAIN (FORMAT JSON) SELECT FROM ` + rollup.TruthSQL() + ` AS truth
+		WHERE "timestamp" >= @lower AND "timestamp" < @upper`
 	if len(s.Users) > 0 {
 		query += ` AND user_id = ANY(@users)`
 	}

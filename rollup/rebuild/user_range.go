@@ -23,8 +23,8 @@ type userRange struct {
 }
 
 // cut returns the range at the beginning of a part, and what is left of the part, or
-// nil. The range has at most MaxLogs logs, and at most as many rows of the rollup as
-// that many logs can have. Only a calendar month of one user is never cut, because
+// nil. The range has at most MaxLogs logs, as many sealed days, and at most as many rows of
+// the rollup as that many logs can have. Only a calendar month of one user is never cut, because
 // its sum has to be taken under one snapshot.
 func (s Scope) cut(
 	ctx context.Context, tx pgx.Tx, tables layout, part Part, options ChunkOptions,
@@ -65,7 +65,7 @@ const rowsPerLog = 3
 
 // cutPoint is where a range must be cut.
 type cutPoint struct {
-	First    *uuid.UUID // the first user who has a log or a row, or nil
+	First    *uuid.UUID // the first user who has a log, a sealed day or a row, or nil
 	Crossing *uuid.UUID // the user with whom the range exceeds the limit, or nil
 	Passed   int64      // as in userRange
 }
@@ -73,7 +73,7 @@ type cutPoint struct {
 // findCutPoint finds the user with whom a range exceeds the limit. It reads no
 // further than that.
 func (r userRange) findCutPoint(ctx context.Context, tx pgx.Tx, maxLogs int) (cutPoint, error) {
-	logs, rollups := rollup.LogsSQL("learning_log"), "learning_log_aggregates"
+	logs, sealed, rollups := rollup.LogsSQL("learning_log"), "learning_log_sealed_days", "learning_log_aggregates"
 	nth := func(n, relation string) string {
 		if r.users == nil {
 			return `(SELECT user_id FROM ` + relation + ` AS r WHERE user_id BETWEEN @first AND @last
@@ -90,12 +90,12 @@ func (r userRange) findCutPoint(ctx context.Context, tx pgx.Tx, maxLogs int) (cu
 	}
 	query := `
 		WITH found AS MATERIALIZED (
-		    SELECT least(` + nth("0", logs) + `, ` + nth("0", rollups) + `) AS first,
-		           least(` + nth("@logs", logs) + `, ` + nth("@rows", rollups) + `) AS crossing
+		    SELECT least(` + nth("0", logs) + `, ` + nth("0", sealed) + `, ` + nth("0", rollups) + `) AS first,
+		           least(` + nth("@logs", logs) + `, ` + nth("@logs", sealed) + `, ` + nth("@rows", rollups) + `) AS crossing
 		)
 		SELECT first, crossing,
 		       CASE WHEN crossing IS NULL
-		            THEN greatest(` + count(logs) + `, ` + count(rollups) + ` / @rows_per_log)
+		            THEN greatest(` + count(logs) + `, ` + count(sealed) + `, ` + count(rollups) + ` / @rows_per_log)
 		            ELSE @logs END AS passed
 		FROM found`
 	rows, err := tx.Query(ctx, query, pgx.NamedArgs{
@@ -109,15 +109,21 @@ func (r userRange) findCutPoint(ctx context.Context, tx pgx.Tx, maxLogs int) (cu
 }
 
 // cutUser cuts the part at a period of its first user, who alone exceeds the limit.
-// The first window has a log, if the user has any.
+// The first window has a log or a sealed day, if the user has any.
 func (s Scope) cutUser(ctx context.Context, tx pgx.Tx, part Part, options ChunkOptions) (userRange, *Part, error) {
 	query := `
 		WITH logs_left AS NOT MATERIALIZED (
 		    SELECT * FROM ` + rollup.LogsSQL("learning_log") + ` AS logs
 		    WHERE user_id = @user AND "timestamp" >= @lower AND "timestamp" < @upper
+		), sealed_left AS NOT MATERIALIZED (
+		    SELECT day FROM learning_log_sealed_days
+		    WHERE user_id = @user AND day >= @first AND day < @end
 		)
-		SELECT coalesce(@at, (SELECT ` + rollup.DateSQL + ` FROM logs_left ORDER BY "timestamp" LIMIT 1)),
+		SELECT coalesce(@at, least(
+		    (SELECT ` + rollup.DateSQL + ` FROM logs_left ORDER BY "timestamp" LIMIT 1),
+		    (SELECT day FROM sealed_left ORDER BY day LIMIT 1))),
 		    least(
+		    (SELECT day FROM sealed_left ORDER BY day OFFSET @logs LIMIT 1),
 		    (SELECT ` + rollup.DateSQL + ` FROM logs_left ORDER BY "timestamp" OFFSET @logs LIMIT 1),
 		    (SELECT period FROM learning_log_aggregates
 		     WHERE user_id = @user AND period >= @first AND period < @end

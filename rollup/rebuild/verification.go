@@ -77,7 +77,7 @@ func (j *Jobs) Verifications(ctx context.Context) ([]Verification, error) {
 // kind.
 func (a Args) verificationKind() (_ VerificationKind, ok bool) {
 	switch {
-	case a.IsRezone():
+	case a.IsRezone(), a.IsPurge(), a.Erase:
 		return "", false
 	case a.Routine:
 		return Routine, true

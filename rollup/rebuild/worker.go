@@ -30,17 +30,22 @@ type Worker struct {
 	// ChunkLogs limits the logs of one chunk, and so the duration of its
 	// transaction.
 	ChunkLogs int
+	// EraseSettleTime and Forget are those of [Config].
+	EraseSettleTime time.Duration
+	Forget          []Forget
+	// SettleTime is how long a purge waits until all processes know what is refused.
+	SettleTime time.Duration
 
 	// spare counts the connections that rebuilds may use besides the one that each
 	// has.
 	spare *semaphore.Weighted
 }
 
-// spareConnections returns half of the connections that aren't reserved. Six are
-// reserved: one for each of the five jobs that may run at the same time, and one for
+// spareConnections returns half of the connections that aren't reserved. Eight are
+// reserved: one for each of the seven jobs that may run at the same time, and one for
 // the queue.
 func spareConnections(pool *pgxpool.Pool) *semaphore.Weighted {
-	const countedOn = 6
+	const countedOn = 8
 	return semaphore.NewWeighted(max(0, int64(pool.Config().MaxConns)-countedOn) / 2)
 }
 
@@ -67,10 +72,8 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[Args]) error {
 	if err := recheckJob(ctx, job); err != nil {
 		return err
 	}
-	if job.Args.IsRezone() {
-		if err := takeTurn(ctx, connection.Conn(), job); err != nil {
-			return err
-		}
+	if err := takeTurn(ctx, connection.Conn(), job); err != nil {
+		return err
 	}
 
 	river.ResumableStepCursor(ctx, "chunks", nil, func(ctx context.Context, from resumePoint) error {

@@ -16,6 +16,7 @@ function show(article, rebuild) {
   write(".rows-drifted", progress.rows_drifted);
   write(".rows-repaired", progress.rows_repaired);
   write(".logs-rezoned", progress.logs_rezoned);
+  write(".logs-purged", progress.logs_purged);
   const bar = article.querySelector("progress");
   if (bar && progress.logs_expected > 0) {
     bar.max = progress.logs_expected;

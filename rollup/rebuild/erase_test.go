@@ -1,0 +1,260 @@
+package rebuild_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river/rivertype"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/command"
+	"learninglog/internal/erased"
+	"learninglog/internal/pgtest"
+	"learninglog/internal/postgres"
+	"learninglog/rollup/rebuild"
+)
+
+// newErasing returns a queue in which erasures settle soon.
+func newErasing(t *testing.T, pool *pgxpool.Pool, settles time.Duration, forget ...rebuild.Forget) *rebuild.Jobs {
+	t.Helper()
+	jobs, err := rebuild.NewJobs(pool, rebuild.Config{
+		Schema: postgres.RiverSchema, ChunkLogs: 2, EraseSettleTime: settles, Forget: forget, Logger: slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	return jobs
+}
+
+func erase(t *testing.T, jobs *rebuild.Jobs, users ...uuid.UUID) rebuild.Progress {
+	t.Helper()
+	requested, err := jobs.Erase(t.Context(), users)
+	require.NoError(t, err)
+	return await(t, jobs, requested.ID, "the users are erased", isCompleted)
+}
+
+// rowsNaming returns how many rows of each table name a user, in whatever column.
+func rowsNaming(t *testing.T, pool *pgxpool.Pool, user uuid.UUID) map[string]int64 {
+	t.Helper()
+	rows, err := pool.Query(t.Context(), `
+		SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables
+		WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')`)
+	require.NoError(t, err)
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	require.Greater(t, len(tables), 10)
+	naming := make(map[string]int64)
+	for _, table := range tables {
+		found := scan[int64](t, pool, `SELECT count(*) FROM `+table+` AS one WHERE strpos(one::text, $1) > 0`, user.String())
+		if found > 0 {
+			naming[table] = found
+		}
+	}
+	return naming
+}
+
+func TestAnErasedUserIsInNoTableAndTheOthersAreAsTheyWere(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	gone, other := uuid.New(), uuid.New()
+	for _, user := range []uuid.UUID{gone, other} {
+		record(t, pool, newLog(user, 5, "2026-01-31T20:00:00Z"), newLog(user, 7, "2026-02-01T08:00:00+14:00"), newLog(user, 1, "2026-02-03T08:00:00Z"),
+			newLog(user, 9, "2026-02-04T08:00:00Z"))
+		execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = 4711 WHERE user_id = $1 AND granularity = 'month'`, user)
+	}
+	voided := newLog(gone, 3, "2026-02-04T08:00:00Z")
+	record(t, pool, voided)
+	command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool)}).
+		Void(t.Context(), []command.Target{{UserID: gone, RequestID: voided.RequestID}})
+	execute(t, pool, `INSERT INTO learning_log_sealed_days VALUES ($1, '2025-01-31', 50, 3), ($2, '2025-01-31', 60, 3)`, gone, other)
+	jobs := newErasing(t, pool, 10*time.Millisecond)
+	start(t, jobs)
+	found := insert(t, jobs, rebuild.Args{DryRun: true}).Job.ID
+	insert(t, jobs, rebuild.Args{DryRun: true, Scope: rebuild.Scope{Users: []uuid.UUID{gone, other}}})
+	await(t, jobs, found, "the drift is found", isCompleted)
+	execute(t, pool, `INSERT INTO learning_log_verifications VALUES ('routine', 1, now(), now(), 1, 1, 1, 0, ARRAY[$1, $2]::uuid[], $1)
+		ON CONFLICT (verification) DO UPDATE SET drifted_users = excluded.drifted_users`, gone, other)
+	before := rowsOf(t, pool, other)
+	require.Greater(t, len(rowsNaming(t, pool, gone)), 3)
+
+	progress := erase(t, jobs, gone)
+
+	assert.EqualValues(t, 1, progress.UsersDone)
+	assert.EqualValues(t, 5, progress.LogsDone)
+	assert.Equal(t, map[string]int64{"public.learninglog_erased_users": 1}, rowsNaming(t, pool, gone))
+	assert.Equal(t, before, rowsOf(t, pool, other))
+	assert.EqualValues(t, 4, scan[int64](t, pool, `SELECT count(*) FROM learning_log WHERE user_id = $1`, other))
+	erasures, err := jobs.Erasures(t.Context(), uuid.Nil, 10)
+	require.NoError(t, err)
+	require.Len(t, erasures, 1)
+	assert.Equal(t, gone, erasures[0].UserID)
+	assert.NotNil(t, erasures[0].DoneAt)
+}
+
+// What is written of the user until all know is deleted too, and of nobody anything is lost
+// or counted twice, at any commit.
+func TestUsersAreErasedWhileEverybodyWritesAndRebuildsAndRezones(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	gone, other := uuid.New(), uuid.New()
+	writing, stop := context.WithCancel(context.Background())
+	defer stop()
+	done := make(chan struct{})
+	recorded := 0
+	go func() {
+		defer close(done)
+		users := erased.NewUsers(pool, slog.New(slog.DiscardHandler))
+		go users.Run(writing)
+		recorder := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool), Erased: users})
+		for writing.Err() == nil {
+			outcomes := recorder.Record(context.Background(), []command.Log{
+				unzoned(gone, 5, "2026-01-31T20:00:00Z"), unzoned(other, 7, "2026-01-31T20:00:00Z"),
+			})
+			assert.Contains(t, []command.Status{command.Recorded, command.Erased}, outcomes[0].Status)
+			assert.Equal(t, command.Recorded, outcomes[1].Status)
+			recorded++
+		}
+	}()
+	jobs := newErasing(t, pool, erased.Known+time.Second)
+	start(t, jobs)
+	require.Eventually(t, func() bool {
+		return scan[int64](t, pool, `SELECT count(*) FROM learning_log WHERE user_id = $1`, gone) > 100
+	}, time.Minute, time.Millisecond)
+	requested, err := jobs.Erase(t.Context(), []uuid.UUID{gone})
+	require.NoError(t, err)
+	ended := func() bool {
+		job, err := jobs.Get(t.Context(), requested.ID)
+		require.NoError(t, err)
+		return job.Ended()
+	}
+	for zones := []string{"Asia/Tokyo", "Europe/Berlin"}; !ended(); zones[0], zones[1] = zones[1], zones[0] {
+		execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = total_word_count + 1 WHERE user_id = $1 AND granularity = 'week'`, gone)
+		_, err := jobs.Request(t.Context(), rebuild.Args{})
+		require.NoError(t, err)
+		insert(t, jobs, rebuild.Args{TimeZone: zones[0]})
+	}
+	stop()
+	<-done
+
+	require.Eventually(t, func() bool {
+		unfinished, err := jobs.Client().JobList(t.Context(), nil)
+		require.NoError(t, err)
+		for _, job := range unfinished.Jobs {
+			if job.FinalizedAt == nil && job.State != rivertype.JobStateCompleted {
+				return false
+			}
+		}
+		return true
+	}, time.Minute, 10*time.Millisecond)
+	assert.Empty(t, rowsOf(t, pool, gone))
+	assert.Zero(t, scan[int64](t, pool, `SELECT count(*) FROM learning_log WHERE user_id = $1`, gone))
+	assert.EqualValues(t, recorded, scan[int64](t, pool, `SELECT count(*) FROM learning_log WHERE user_id = $1`, other))
+	assert.Empty(t, pgtest.Drift(t, pool))
+}
+
+func TestSumsAreRightAtEveryCommitOfAnErasure(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	user := uuid.New()
+	for range 10 {
+		record(t, pool, newLog(user, 5, "2026-01-31T20:00:00Z"), newLog(user, 5, "2026-02-01T20:00:00Z"))
+	}
+	execute(t, pool, `INSERT INTO learning_log_sealed_days VALUES ($1, '2025-01-31', 50, 3)`, user)
+	workAll(t, pool, rebuild.Scope{}, rebuild.ChunkOptions{MaxLogs: 100})
+	jobs := newErasing(t, pool, 10*time.Millisecond)
+	_, err := jobs.Erase(t.Context(), []uuid.UUID{user})
+	require.NoError(t, err)
+	start(t, jobs)
+
+	require.Eventually(t, func() bool {
+		assert.Empty(t, pgtest.Drift(t, pool))
+		erasures, err := jobs.Erasures(t.Context(), uuid.Nil, 1)
+		return assert.NoError(t, err) && erasures[0].DoneAt != nil
+	}, 30*time.Second, time.Microsecond)
+}
+
+func TestAnErasureWaitsForATransactionThatWritesALog(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	user := uuid.New()
+	slow, err := pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { _ = slow.Rollback(context.Background()) }()
+	_, err = slow.Exec(t.Context(), `INSERT INTO learning_log VALUES (gen_random_uuid(), $1, 5, now())`, user)
+	require.NoError(t, err)
+	jobs := newErasing(t, pool, 10*time.Millisecond)
+	start(t, jobs)
+	requested, err := jobs.Erase(t.Context(), []uuid.UUID{user})
+	require.NoError(t, err)
+	emptied := func() bool {
+		return scan[bool](t, pool, `SELECT emptied_at + interval '1 second' < now() FROM learninglog_erased_users WHERE emptied_at IS NOT NULL
+			UNION ALL SELECT false LIMIT 1`)
+	}
+	require.Eventually(t, emptied, 30*time.Second, 10*time.Millisecond)
+	assert.True(t, scan[bool](t, pool, `SELECT done_at IS NULL FROM learninglog_erased_users`), "it waits")
+	require.NoError(t, slow.Commit(t.Context()))
+
+	await(t, jobs, requested.ID, "it is done", isCompleted)
+	assert.Zero(t, scan[int64](t, pool, `SELECT count(*) FROM learning_log`))
+}
+
+// The list says who is erased, not the job: so nothing is left undone when a job is cancelled,
+// or has just ended when somebody was put on the list.
+func TestWhoeverIsOnTheListIsErasedWhateverBecomesOfJobs(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	user := uuid.New()
+	record(t, pool, newLog(user, 5, "2026-01-31T20:00:00Z"))
+	jobs := newErasing(t, pool, 10*time.Millisecond)
+	requested, err := jobs.Erase(t.Context(), []uuid.UUID{user})
+	require.NoError(t, err)
+	again, err := jobs.Erase(t.Context(), []uuid.UUID{user})
+	require.NoError(t, err)
+	assert.True(t, again.Joined)
+	require.NoError(t, jobs.Cancel(t.Context(), requested.ID))
+
+	start(t, jobs)
+
+	require.Eventually(t, func() bool {
+		return scan[bool](t, pool, `SELECT done_at IS NOT NULL FROM learninglog_erased_users`)
+	}, 30*time.Second, 10*time.Millisecond)
+	assert.Empty(t, rowsOf(t, pool, user))
+}
+
+func TestWhatOthersKnowIsForgottenInTheLastTransaction(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	user := uuid.New()
+	record(t, pool, newLog(user, 5, "2026-01-31T20:00:00Z"))
+	jobs := newErasing(t, pool, 10*time.Millisecond, func(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
+		_, err := tx.Exec(ctx, `DELETE FROM learninglog_keys WHERE user_id = $1`, user)
+		return err
+	})
+	execute(t, pool, `INSERT INTO learninglog_keys (hash, beginning, name, scopes, user_id)
+		VALUES (sha256('x'), 'llk_x', 'app', '{logs:read}', $1)`, user)
+	start(t, jobs)
+
+	erase(t, jobs, user)
+
+	assert.Zero(t, scan[int64](t, pool, `SELECT count(*) FROM learninglog_keys`))
+}
+
+func TestAUserCanBeTakenOffTheList(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	user := uuid.New()
+	jobs := newErasing(t, pool, 10*time.Millisecond)
+	start(t, jobs)
+	erase(t, jobs, user)
+
+	require.NoError(t, jobs.Unerase(t.Context(), user))
+
+	assert.ErrorIs(t, jobs.Unerase(t.Context(), user), rebuild.ErrNotErased)
+	erasures, err := jobs.Erasures(t.Context(), uuid.Nil, 10)
+	require.NoError(t, err)
+	assert.Empty(t, erasures)
+}

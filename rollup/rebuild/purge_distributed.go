@@ -1,0 +1,105 @@
+package rebuild
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"learninglog/internal/sharding"
+	"learninglog/learning"
+	"learninglog/rollup"
+)
+
+// seal purges the logs of a range, shard by shard, in the same order as at one server: it
+// locks logs, deletes them, and then adds them to the sealed days.
+func (d distributed) seal(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (purged int64, err error) {
+	rows, err := tx.Query(ctx, `SELECT user_id FROM `+of.oldSQL("user_id")+` AS old GROUP BY user_id`, arguments)
+	if err != nil {
+		return 0, err
+	}
+	users, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		return 0, err
+	}
+	for _, of.users = range d.shards.Divide(slices.Values(users)) {
+		arguments := maps.Clone(arguments)
+		arguments["users"] = of.users
+		logs, err := sealShard(ctx, tx, of, arguments)
+		if err != nil {
+			return 0, err
+		}
+		purged += logs
+	}
+	return purged, nil
+}
+
+func sealShard(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (purged int64, err error) {
+	rows, err := tx.Query(ctx, `SELECT user_id, request_id FROM `+of.oldSQL("user_id, request_id")+` AS old`, arguments)
+	if err != nil {
+		return 0, err
+	}
+	var users, requests []uuid.UUID
+	var user, request uuid.UUID
+	_, err = pgx.ForEachRow(rows, []any{&user, &request}, func() error {
+		users, requests = append(users, user), append(requests, request)
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	// Those that are locked are the latest versions, and stay so.
+	rows, err = tx.Query(ctx, `
+		SELECT `+learning.Columns+` FROM learning_log WHERE `+sharding.LogsSQL+`
+		ORDER BY user_id, request_id FOR UPDATE`, users, requests)
+	if err != nil {
+		return 0, err
+	}
+	old, err := learning.Collect(rows)
+	if err != nil {
+		return 0, err
+	}
+	deleted, err := tx.Exec(ctx, `DELETE FROM learning_log WHERE `+sharding.LogsSQL, users, requests)
+	if err != nil {
+		return 0, err
+	}
+	if err := addSealed(ctx, tx, old); err != nil {
+		return 0, fmt.Errorf("adding to sealed days: %w", err)
+	}
+	return deleted.RowsAffected(), nil
+}
+
+// sealedDay is the key of a sealed day.
+type sealedDay struct {
+	user uuid.UUID
+	day  rollup.Date
+}
+
+// addSealed adds those logs that count to the sealed days, in the order of their key.
+func addSealed(ctx context.Context, tx pgx.Tx, logs []learning.Log) error {
+	sealed := make(map[sealedDay]rollup.Sums)
+	for _, log := range logs {
+		if log.VoidedAt.IsZero() {
+			of := sealedDay{log.UserID, log.Date()}
+			sealed[of] = sealed[of].Plus(rollup.Sums{TotalWordCount: int64(log.WordCount), EntryCount: 1})
+		}
+	}
+	days := slices.SortedFunc(maps.Keys(sealed), func(a, b sealedDay) int {
+		return cmp.Or(compareIDs(a.user, b.user), cmp.Compare(a.day, b.day))
+	})
+	for some := range slices.Chunk(days, sharding.RowsPerStatement) {
+		var values []any
+		for _, of := range some {
+			values = append(values, of.user, of.day.Time(), sealed[of].TotalWordCount, sealed[of].EntryCount)
+		}
+		sql := addSealedSQL(`VALUES ` + sharding.ValuesSQL(len(some), `?::uuid, ?::date, ?::bigint, ?::bigint`))
+		if _, err := tx.Exec(ctx, sql, sharding.Unprepared(values)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
