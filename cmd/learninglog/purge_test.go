@@ -255,8 +255,13 @@ func TestKeepLogsPurgesByItself(t *testing.T) {
 func TestHowLongLogsAreKeptIsChecked(t *testing.T) {
 	t.Parallel()
 	for _, arguments := range [][]string{
-		{"serve", "--keep-logs=12h"}, {"serve", "--keep-logs=36h"}, {"serve", "--keep-logs=soon"}, {"purge"},
-		{"purge", "--older-than=0d"}, {"purge", "--older-than=-1d"}, {"purge", "--older-than=25h"},
+		{"serve", "--keep-logs=12h"},
+		{"serve", "--keep-logs=36h"},
+		{"serve", "--keep-logs=soon"},
+		{"purge"},
+		{"purge", "--older-than=0d"},
+		{"purge", "--older-than=-1d"},
+		{"purge", "--older-than=25h"},
 	} {
 		_, stderr, status := run(t, arguments...)
 		assert.Equal(t, 2, status, "%v", arguments)
