@@ -17,7 +17,7 @@ const (
 	// itsShards is of a statement that is passed on whole to the nodes of several shards. The
 	// coordinator puts their rows one after the other.
 	itsShards = "shards"
-	// theFirst is of a statement with a limit. Each shard returns so many rows at most.
+	// theFirst and anyRow are of statements with a limit. Each shard returns so many rows at most.
 	theFirst, anyRow = "Limit of Sort of shards, each Limit", "Limit of shards, each Limit"
 	// theSums is of a statement that adds up numbers, of which each shard returns one row, and
 	// theSumsOfDays of one where it returns a row for each day.
