@@ -144,11 +144,12 @@ func repairSQL() string {
 }
 
 // sweepSQL returns the statement that deletes rows without logs, which mean the same as
-// no row. It skips rows that a writer has locked, so it never waits.
+// no row. It skips rows that a writer has locked, so it never waits. It names the users
+// twice, because Citus looks for the shard of what is deleted, too.
 func (r userRange) sweepSQL() string {
 	return `
 	DELETE FROM learning_log_aggregates
-	WHERE (user_id, granularity, period) IN (
+	WHERE ` + r.usersSQL() + ` AND (user_id, granularity, period) IN (
 	    SELECT user_id, granularity, period
 	    FROM learning_log_aggregates
 	    WHERE ` + r.usersSQL() + ` AND total_word_count = 0 AND entry_count = 0

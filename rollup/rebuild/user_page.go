@@ -3,6 +3,7 @@ package rebuild
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -55,37 +56,59 @@ func (s Scope) nextUsers(ctx context.Context, tx pgx.Tx, part *Part) (users []uu
 // readUserPage lists the users of a part that has only some users, beginning with
 // its first.
 func (s Scope) readUserPage(ctx context.Context, tx pgx.Tx, part Part) (*userPage, error) {
-	page := userPage{first: part.From, last: part.end()}
-	since, users := s.RecordedSince, s.Users
-	query := `
-		SELECT user_id FROM learning_log WHERE recorded_at >= @since
-		UNION
-		SELECT user_id FROM learning_log WHERE changed_at >= @since`
-	switch {
-	case part.Sample != nil:
-		since, users = part.Sample.RecordedSince, part.Sample.Users
-		query += ` UNION SELECT unnest(@users::uuid[])`
-	case since == nil:
-		query = `SELECT unnest(@users::uuid[]) AS user_id`
-	case len(users) > 0:
-		query = `SELECT user_id FROM (` + query + `) AS changed WHERE user_id = ANY(@users)`
+	page := userPage{first: part.From, last: part.end(), users: []uuid.UUID{}} // nil would be all users
+	since, listed, among := s.RecordedSince, s.Users, s.Users
+	if part.Sample != nil {
+		since, listed, among = part.Sample.RecordedSince, part.Sample.Users, nil
 	}
-	// Without MATERIALIZED, PostgreSQL would read all logs in the order of their
-	// users, and hope to fill the page soon. The materialized list has one row per
-	// user, not per log.
-	query = `
-		WITH listed AS MATERIALIZED (` + query + `)
-		SELECT DISTINCT user_id FROM listed WHERE user_id BETWEEN @first AND @last
-		ORDER BY user_id LIMIT @limit`
+	if since == nil || part.Sample != nil {
+		for _, user := range listed {
+			if compareIDs(user, page.first) >= 0 && compareIDs(user, page.last) <= 0 {
+				page.users = append(page.users, user)
+			}
+		}
+	}
+	if since != nil {
+		changed, err := readChanged(ctx, tx, *since, page, among)
+		if err != nil {
+			return nil, err
+		}
+		page.users = append(page.users, changed...)
+	}
+	slices.SortFunc(page.users, compareIDs)
+	page.users = slices.Compact(page.users)
+	if len(page.users) >= usersPerPage {
+		page.users, page.last = page.users[:usersPerPage], page.users[usersPerPage-1]
+	}
+	return &page, nil
+}
+
+// readChanged lists the first users of a page for whom a log was recorded, voided or
+// re-zoned since an instant. If among isn't empty, it lists only those.
+//
+// It is grouped twice. PostgreSQL makes the inner list, which has a row per user and not per
+// log, before it thinks of the order and the limit. So it doesn't read all logs in the order
+// of their users, in the hope that the page is full soon. Citus passes on to each node what
+// is grouped by user; it would bring a common table expression to the coordinator.
+func readChanged(ctx context.Context, tx pgx.Tx, since time.Time, page userPage, among []uuid.UUID) ([]uuid.UUID, error) {
+	query := `
+		SELECT user_id
+		FROM (
+		    SELECT user_id FROM learning_log WHERE recorded_at >= @since
+		    UNION
+		    SELECT user_id FROM learning_log WHERE changed_at >= @since
+		) AS changed
+		WHERE user_id BETWEEN @first AND @last`
+	if len(among) > 0 {
+		query += ` AND user_id = ANY(@among)`
+	}
+	query += `
+		GROUP BY user_id ORDER BY user_id LIMIT @limit`
 	rows, err := tx.Query(ctx, query, pgx.NamedArgs{
-		"since": since, "users": users, "first": page.first, "last": page.last, "limit": usersPerPage,
+		"since": since, "first": page.first, "last": page.last, "among": among, "limit": usersPerPage,
 	})
 	if err != nil {
 		return nil, err
 	}
-	page.users, err = pgx.AppendRows([]uuid.UUID{}, rows, pgx.RowTo[uuid.UUID])
-	if len(page.users) == usersPerPage {
-		page.last = page.users[usersPerPage-1]
-	}
-	return &page, err
+	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 }

@@ -1,0 +1,158 @@
+package sharding_test
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/command"
+	"learninglog/internal/postgres"
+	"learninglog/internal/retry"
+	"learninglog/internal/sharding"
+	"learninglog/query"
+	"learninglog/rollup"
+	"learninglog/rollup/rebuild"
+)
+
+// useEverything does everything that sends statements about logs and rollups: through the
+// nodes, and where these can't be reached.
+func (n *notebook) useEverything(t *testing.T) {
+	t.Helper()
+	users := make([]uuid.UUID, 24) // in all shards
+	for i := range users {
+		users[i] = uuid.New()
+	}
+	for _, nodes := range []*sharding.Nodes{n.nodes, n.unreachable} {
+		n.record(t, nodes, users)
+		n.query(t, nodes, users[0])
+	}
+	n.rebuild(t, users)
+}
+
+// chunkLogs is how many logs a chunk of a rebuild has. The first user has more.
+const chunkLogs = 50
+
+// record records, voids and replaces logs of the last weeks.
+func (n *notebook) record(t *testing.T, nodes *sharding.Nodes, users []uuid.UUID) {
+	t.Helper()
+	recorder := command.NewRecorder(n.coordinator, command.Config{Nodes: nodes, Lanes: 1})
+	check := func(outcomes []command.Outcome) {
+		for _, outcome := range outcomes {
+			require.NoError(t, outcome.Err)
+			require.Empty(t, outcome.Errors)
+		}
+	}
+	newLog := func(user uuid.UUID, hours int) command.Log {
+		return command.Log{
+			RequestID: uuid.New(), UserID: user, WordCount: hours, Timestamp: time.Now().Add(time.Duration(-hours) * time.Hour),
+		}
+	}
+	var logs, corrected []command.Log
+	var taken []command.Target
+	for i, user := range users {
+		voided := newLog(user, i)
+		voided.VoidedAt = time.Now()
+		logs = append(logs, newLog(user, i), newLog(user, 2*i), voided)
+		taken = append(taken, command.Target{UserID: user, RequestID: logs[len(logs)-3].RequestID})
+		corrected = append(corrected, newLog(user, 3*i))
+		corrected[i].Replaces = logs[len(logs)-2].RequestID
+	}
+	for hours := range 2 * chunkLogs {
+		logs = append(logs, newLog(users[0], 10*hours))
+	}
+	check(recorder.Record(t.Context(), logs))
+	check(recorder.Record(t.Context(), logs))
+	check(recorder.Void(t.Context(), taken))
+	check(recorder.Void(t.Context(), taken))
+	check(recorder.Record(t.Context(), corrected))
+	require.NoError(t, recorder.Close(t.Context()))
+}
+
+// query asks everything that can be asked.
+func (n *notebook) query(t *testing.T, nodes *sharding.Nodes, user uuid.UUID) {
+	t.Helper()
+	reader := query.NewReader(n.coordinator, time.UTC)
+	reader.At(func(user uuid.UUID) retry.Pool { return nodes.At(user) })
+	to := rollup.DateOf(time.Now())
+	from := to - 30
+
+	clock, err := reader.Clock(t.Context(), user, time.Now())
+	require.NoError(t, err)
+	for _, clock := range []query.Clock{clock, {Now: time.Now()}} {
+		for _, granularity := range append(rollup.Granularities(), rollup.Year, rollup.Total) {
+			_, err = reader.Summary(t.Context(), query.SummaryRequest{UserID: user, Granularity: granularity, Clock: clock, Compare: true})
+			require.NoError(t, err)
+		}
+		_, err = reader.Streaks(t.Context(), user, clock, 1)
+		require.NoError(t, err)
+	}
+	for _, withVoided := range []bool{false, true} {
+		request := query.LogsRequest{UserID: user, WithVoided: withVoided, Limit: 3}
+		page, err := reader.Logs(t.Context(), request)
+		require.NoError(t, err)
+		request.From, request.To, request.After = &from, &to, page.Next
+		_, err = reader.Logs(t.Context(), request)
+		require.NoError(t, err)
+		_, err = reader.Log(t.Context(), user, page.Logs[0].RequestID)
+		require.NoError(t, err)
+	}
+	_, err = reader.Hours(t.Context(), user, from, to)
+	require.NoError(t, err)
+	_, err = reader.EverybodyPerDay(t.Context(), from, to)
+	require.NoError(t, err)
+	_, err = reader.ActiveUsers(t.Context(), time.Now(), 5)
+	require.NoError(t, err)
+	_, err = reader.HasLogs(t.Context())
+	require.NoError(t, err)
+}
+
+// rebuild does rebuilds, verifications and re-zones of all kinds. There is something to
+// repair for each.
+func (n *notebook) rebuild(t *testing.T, users []uuid.UUID) {
+	t.Helper()
+	jobs, err := rebuild.NewJobs(n.coordinator, rebuild.Config{
+		Schema: postgres.RiverSchema, ChunkLogs: chunkLogs, Logger: slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	require.NoError(t, jobs.Start(t.Context()))
+	since, to := time.Now().Add(-time.Hour), rollup.DateOf(time.Now())
+	from := to - 30
+	for _, args := range []rebuild.Args{
+		{DryRun: true},
+		{Workers: 2},
+		{Scope: rebuild.Scope{Users: users[:9]}},
+		{Scope: rebuild.Scope{From: &from, To: &to}},
+		{Scope: rebuild.Scope{RecordedSince: &since}},
+		{Scope: rebuild.Scope{RecordedSince: &since, Users: users[:9]}},
+		{Routine: true, SampleLogs: chunkLogs, DryRun: true},
+		{Routine: true}, // of those whom the last one has left, and no others
+		{TimeZone: "Asia/Tokyo"},
+		{TimeZone: "Europe/Berlin", Scope: rebuild.Scope{Users: users[:9], From: &from, To: &to}},
+	} {
+		n.corrupt(t, users[0])
+		inserted, err := jobs.Client().Insert(t.Context(), args, nil)
+		require.NoError(t, err)
+		require.Eventually(t, func() bool {
+			job, err := jobs.Get(t.Context(), inserted.Job.ID)
+			return err == nil && job.Ended()
+		}, time.Minute, 10*time.Millisecond, "%+v", args)
+	}
+	require.NoError(t, jobs.Stop(t.Context()))
+}
+
+// corrupt makes rollups wrong: all of them, one beyond repair by adding a bigint, and one
+// that shouldn't be there.
+func (n *notebook) corrupt(t *testing.T, user uuid.UUID) {
+	t.Helper()
+	for sql, arguments := range map[string][]any{
+		`UPDATE learning_log_aggregates SET entry_count = entry_count + 1`:               nil,
+		`UPDATE learning_log_aggregates SET total_word_count = -9e18 WHERE user_id = $1`: {user},
+		`INSERT INTO learning_log_aggregates VALUES ($1, 'day', '2001-01-01', 0, 0)`:     {uuid.New()},
+	} {
+		_, err := n.untraced.Exec(t.Context(), sql, arguments...)
+		require.NoError(t, err)
+	}
+}
