@@ -4,7 +4,7 @@ DO $$
 BEGIN
     IF to_regclass('learning_log_sealed_days') IS NOT NULL THEN
         LOCK TABLE learning_log_sealed_days;
-        IF EXISTS (SELECT FROM learning_log_sealed_days LIMIT 1) THEN
+        IF (SELECT count(*) FROM learning_log_sealed_days) > 0 THEN
             RAISE EXCEPTION 'there are sealed days (%), of logs that were purged, and the older version would not know them: '
                 'its rebuilds would take them off the totals. Keep this version, or restore a back-up from before the first purge. '
                 'If these totals may be lost: DELETE FROM learning_log_sealed_days, and rebuild afterwards',

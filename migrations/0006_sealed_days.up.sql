@@ -21,7 +21,10 @@ CREATE TABLE IF NOT EXISTS learning_log_horizon (
 
 -- By default, autovacuum waits until a fifth of the table is dead. That would take more than
 -- two months of daily purges that keep 400 days, and as much space.
-ALTER TABLE learning_log SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000);
+-- (Citus passes on the text that it is given, which must be this statement alone.)
+DO $$ BEGIN
+    EXECUTE 'ALTER TABLE learning_log SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000)';
+END $$;
 
 -- Where the logs are distributed over a cluster, the sealed days of a learner belong to the
 -- same shard.

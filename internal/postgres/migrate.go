@@ -126,7 +126,7 @@ const dropArgsIndexSQL = `DROP INDEX CONCURRENTLY IF EXISTS ` + RiverSchema + `.
 func (m *Migrator) analyze(ctx context.Context) {
 	const query = `
 		DO $$ BEGIN
-		    IF EXISTS (SELECT FROM learning_log) THEN ANALYZE learning_log, learning_log_aggregates; END IF;
+		    IF EXISTS (SELECT 1 FROM learning_log) THEN ANALYZE learning_log, learning_log_aggregates; END IF;
 		END $$`
 	if _, err := m.pool.Exec(ctx, query); err != nil {
 		m.logger.WarnContext(ctx, "analyzing the tables failed, so queries may be slow until they are analyzed", "error", err)

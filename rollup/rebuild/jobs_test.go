@@ -69,7 +69,7 @@ func await(
 			return false
 		}
 		return condition(job, progress)
-	}, 30*time.Second, 10*time.Millisecond, "%s", what)
+	}, 2*time.Minute, 10*time.Millisecond, "%s", what)
 	return progress
 }
 
