@@ -50,7 +50,7 @@ func newGroup(store store, config Config) *group {
 	}
 	g.servers = newServers(config.Nodes, func() *server {
 		one := &server{lookUps: newLane(writer.lookUp)}
-		one.lookUps.passOn = func(s *submission, logs []*submittedLog) { divide(s, logs, g.servers.lane) }
+		one.lookUps.passOn = func(s *submission, logs []*submittedLog) { divide(s, logs, g.servers.laneOf()) }
 		for range config.Lanes {
 			aside := newAsides(func() *lane {
 				return newLane(func(ctx context.Context, b *batch) { writer.write(ctx, b, 0) })
@@ -92,9 +92,9 @@ func (g *group) submit(s *submission, changes []change) {
 		logs[i] = &s.logs[i]
 	}
 	if g.lookRecorded(changes) {
-		divide(s, logs, g.servers.lookUps)
+		divide(s, logs, g.servers.lookUpsOf())
 	} else {
-		divide(s, logs, g.servers.lane)
+		divide(s, logs, g.servers.laneOf())
 	}
 }
 

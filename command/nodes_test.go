@@ -166,7 +166,7 @@ func TestLogsFollowAShardThatIsSplit(t *testing.T) {
 	logs := newLogs(20)
 	record(t, recorder, logs[:10]...)
 	shard, _ := placementOf(t, pool, logs[0].UserID)
-	before := nodes.Count()
+	before := nodes.Now().Count()
 
 	_, err := pool.Exec(t.Context(), `
 		SELECT citus_split_shard_by_split_points(
@@ -180,7 +180,7 @@ func TestLogsFollowAShardThatIsSplit(t *testing.T) {
 		assert.Equal(t, command.Recorded, outcome.Status, "before the service knows of it")
 	}
 	follow(t, nodes)
-	require.Eventually(t, func() bool { return nodes.Count() > before }, time.Minute, often)
+	require.Eventually(t, func() bool { return nodes.Now().Count() > before }, time.Minute, often)
 	for _, outcome := range record(t, recorder, logs...) {
 		assert.Equal(t, command.AlreadyRecorded, outcome.Status)
 	}

@@ -33,26 +33,32 @@ func newServers(nodes *sharding.Nodes, open func() *server) *servers {
 	return &servers{open: open, seed: maphash.MakeSeed(), nodes: nodes, byNode: make(map[string]*server)}
 }
 
-// lane returns the lane of a user. In a cluster that is one of the node that has the user,
+// laneOf returns the lanes of all users at the moment: one share of a call must not be
+// assigned by two layouts. In a cluster, a user's lane is one of the node that has the user,
 // and the same for all users of a shard. Otherwise users are spread evenly by hashing their
 // ids. Parts of an id may be equal for all users: in some kinds of UUID, everything but the
 // time is. Clients may also choose ids freely.
-func (s *servers) lane(user uuid.UUID) *lane {
+func (s *servers) laneOf() func(user uuid.UUID) *lane {
 	if s.nodes != nil {
-		place := s.nodes.Place(user)
-		lanes := s.at(place.Node).lanes
-		return lanes[place.Number%len(lanes)]
+		now := s.nodes.Now()
+		return func(user uuid.UUID) *lane {
+			place := now.Place(user)
+			lanes := s.at(place.Node).lanes
+			return lanes[place.Number%len(lanes)]
+		}
 	}
 	lanes := s.at("").lanes
-	return lanes[maphash.Bytes(s.seed, user[:])%uint64(len(lanes))]
+	return func(user uuid.UUID) *lane { return lanes[maphash.Bytes(s.seed, user[:])%uint64(len(lanes))] }
 }
 
-// lookUps returns the lane in which a user's logs are looked up.
-func (s *servers) lookUps(user uuid.UUID) *lane {
+// lookUpsOf returns the lanes in which users' logs are looked up at the moment.
+func (s *servers) lookUpsOf() func(user uuid.UUID) *lane {
 	if s.nodes != nil {
-		return s.at(s.nodes.Place(user).Node).lookUps
+		now := s.nodes.Now()
+		return func(user uuid.UUID) *lane { return s.at(now.Place(user).Node).lookUps }
 	}
-	return s.at("").lookUps
+	lookUps := s.at("").lookUps
+	return func(uuid.UUID) *lane { return lookUps }
 }
 
 func (s *servers) at(node string) *server {

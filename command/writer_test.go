@@ -159,7 +159,7 @@ func usersOfOneShard(t *testing.T, pool *pgxpool.Pool, count int) []uuid.UUID {
 	users := newIDs(1)
 	for len(users) < count {
 		user := uuid.New()
-		if nodes == nil || nodes.Place(user) == nodes.Place(users[0]) {
+		if nodes == nil || nodes.Now().Place(user) == nodes.Now().Place(users[0]) {
 			users = append(users, user)
 		}
 	}

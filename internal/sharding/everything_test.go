@@ -10,7 +10,6 @@ import (
 
 	"learninglog/command"
 	"learninglog/internal/postgres"
-	"learninglog/internal/retry"
 	"learninglog/internal/sharding"
 	"learninglog/query"
 	"learninglog/rollup"
@@ -74,8 +73,7 @@ func (n *notebook) record(t *testing.T, nodes *sharding.Nodes, users []uuid.UUID
 // query asks everything that can be asked.
 func (n *notebook) query(t *testing.T, nodes *sharding.Nodes, user uuid.UUID) {
 	t.Helper()
-	reader := query.NewReader(n.coordinator, time.UTC)
-	reader.At(func(user uuid.UUID) retry.Pool { return nodes.At(user) })
+	reader := query.NewReader(n.coordinator, time.UTC).WithNodes(func(user uuid.UUID) query.Pool { return nodes.At(user) })
 	to := rollup.DateOf(time.Now())
 	from := to - 30
 

@@ -3,11 +3,10 @@ package sharding
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
-	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/puddle/v2"
 )
 
 // Nodes are the nodes of a cluster. What is about the users of one shard is sent to the node
@@ -25,15 +25,8 @@ type Nodes struct {
 	coordinator *pgxpool.Pool
 	open        OpenNode
 	logger      *slog.Logger
-	opened      map[Node]*nodePool // is used by one goroutine at a time
-	layout      atomic.Pointer[layout]
-}
-
-// layout is where all shards are.
-type layout struct {
-	Shards
-
-	places []Place // of the shards
+	opened      map[string]*nodePool // by address; it is used by one goroutine at a time
+	layout      atomic.Pointer[Layout]
 }
 
 // Node is a node of the cluster, as the coordinator knows it. Two servers that have the same
@@ -43,6 +36,8 @@ type Node struct {
 	Port     uint16
 	Database string // the oid of the database, and when the server was started
 }
+
+func (n Node) address() string { return net.JoinHostPort(n.Host, strconv.Itoa(int(n.Port))) }
 
 // IdentitySQL selects what a [Node] must have as its Database.
 const IdentitySQL = `
@@ -58,15 +53,16 @@ func ReadNodes(ctx context.Context, coordinator *pgxpool.Pool, open OpenNode, lo
 	if err != nil || shards == nil {
 		return nil, err
 	}
-	n := &Nodes{coordinator: coordinator, open: open, logger: logger, opened: make(map[Node]*nodePool)}
+	n := &Nodes{coordinator: coordinator, open: open, logger: logger, opened: make(map[string]*nodePool)}
 	return n, n.refresh(ctx)
 }
 
-// Run follows shards that are moved or split, and nodes that are started anew, until ctx ends.
+// Run follows shards that are moved or split, and nodes that go and come, until ctx ends.
 func (n *Nodes) Run(ctx context.Context) {
 	const every = 5 * time.Second
 	ticks := time.NewTicker(every)
 	defer ticks.Stop()
+	failed := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -74,10 +70,12 @@ func (n *Nodes) Run(ctx context.Context) {
 		case <-ticks.C:
 		}
 		asking, cancel := context.WithTimeout(ctx, every)
-		if err := n.refresh(asking); err != nil && ctx.Err() == nil {
-			n.logger.DebugContext(ctx, "looking where the shards are", slog.Any("error", err))
-		}
+		err := n.refresh(asking)
 		cancel()
+		if err != nil && !failed && ctx.Err() == nil {
+			n.logger.WarnContext(ctx, "it can't be read where the shards are; what is known holds", slog.Any("error", err))
+		}
+		failed = err != nil
 	}
 }
 
@@ -91,22 +89,22 @@ func (n *Nodes) Close() {
 // placement says where a shard is.
 type placement struct {
 	First int32 // the first hash of its range
-	Node
+	Host  string
+	Port  uint16
+	// Direct says that the node is a worker that knows where all shards are.
+	Direct bool
 }
 
-// refresh looks where the shards are. Nodes that don't answer the coordinator, or don't know
-// all shards, aren't used directly.
+// refresh looks where the shards are, and which nodes can be used directly.
 func (n *Nodes) refresh(ctx context.Context) error {
 	rows, err := n.coordinator.Query(ctx, `
 		SELECT DISTINCT ON (shardminvalue::int)
-		       shardminvalue::int, nodename, nodeport,
-		       CASE WHEN groupid <> 0 AND hasmetadata AND metadatasynced AND success THEN result ELSE '' END
+		       shardminvalue::int, nodename, nodeport, groupid <> 0 AND hasmetadata AND metadatasynced
 		FROM pg_dist_shard
 		JOIN pg_dist_placement USING (shardid)
 		JOIN pg_dist_node USING (groupid)
-		LEFT JOIN run_command_on_workers($1) USING (nodename, nodeport)
 		WHERE logicalrelid = 'learning_log'::regclass AND noderole = 'primary'
-		ORDER BY 1`, IdentitySQL)
+		ORDER BY 1`)
 	if err != nil {
 		return wrapped(err)
 	}
@@ -114,38 +112,86 @@ func (n *Nodes) refresh(ctx context.Context) error {
 	if err != nil {
 		return wrapped(err)
 	}
-	now := &layout{Shards: Shards{firsts: make([]int32, len(placements))}, places: make([]Place, len(placements))}
+	if len(placements) == 0 {
+		return errNotTogether
+	}
+	n.identify(ctx)
+	now := &Layout{shards: Shards{firsts: make([]int32, len(placements))}, places: make([]Place, len(placements))}
 	count := make(map[string]int)
 	for i, placed := range placements {
-		address := net.JoinHostPort(placed.Host, strconv.Itoa(int(placed.Port)))
-		pool, err := n.poolOf(placed.Node)
-		if err != nil {
-			return err
+		place := Place{Node: Node{Host: placed.Host, Port: placed.Port}.address()}
+		place.Number = count[place.Node]
+		if placed.Direct {
+			place.pool = n.opened[place.Node]
 		}
-		now.firsts[i], now.places[i] = placed.First, Place{Node: address, Number: count[address], pool: pool}
-		count[address]++
+		now.shards.firsts[i], now.places[i] = placed.First, place
+		count[place.Node]++
 	}
+	n.probe(ctx)
 	n.layout.Store(now)
-	for node, one := range n.opened {
-		if !slices.ContainsFunc(now.places, func(place Place) bool { return place.pool == one }) {
-			delete(n.opened, node)
-			go one.node.Close() // it waits for what is under way
-		}
-	}
 	return nil
 }
 
-// poolOf returns the connections to a node, or nil if it isn't to be used directly.
-func (n *Nodes) poolOf(node Node) (*nodePool, error) {
-	if node.Database == "" || n.opened[node] != nil {
-		return n.opened[node], nil
-	}
-	pool, err := n.open(node)
+// identify opens pools of connections to new nodes, and to those that were started anew. A
+// node that doesn't answer the coordinator keeps its pool.
+func (n *Nodes) identify(ctx context.Context) {
+	const timeout = 2 * time.Second // Citus waits for half a minute
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	rows, err := n.coordinator.Query(ctx, `
+		SELECT nodename, nodeport, result FROM run_command_on_workers($1) WHERE success`, IdentitySQL)
 	if err != nil {
-		return nil, fmt.Errorf("opening the pool of node %s: %w", node.Host, err)
+		return
 	}
-	n.opened[node] = &nodePool{node: pool, coordinator: n.coordinator}
-	return n.opened[node], nil
+	nodes, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Node])
+	if err != nil {
+		return
+	}
+	for _, node := range nodes {
+		before := n.opened[node.address()]
+		if before != nil && before.database == node.Database {
+			continue
+		}
+		pool, err := n.open(node)
+		if err != nil {
+			n.logger.WarnContext(ctx, "a node can't be used directly", slog.String("node", node.address()), slog.Any("error", err))
+			continue
+		}
+		one := &nodePool{node: pool, coordinator: n.coordinator, database: node.Database}
+		one.away.Store(true) // until it is known to answer
+		n.opened[node.address()] = one
+		if before != nil {
+			go before.node.Close() // it waits for what is under way
+		}
+	}
+}
+
+// probe connects to all nodes, to find out which of them answer.
+func (n *Nodes) probe(ctx context.Context) {
+	const timeout = time.Second
+	var probing sync.WaitGroup
+	for address, one := range n.opened {
+		probing.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, timeout)
+			defer cancel()
+			connection, err := pgx.ConnectConfig(ctx, one.node.Config().ConnConfig)
+			if err == nil {
+				_ = connection.Close(ctx)
+			} else if !one.warned {
+				n.logger.WarnContext(ctx, "a node can't be connected to; what is meant for it goes through the coordinator, which is slower",
+					slog.String("node", address), slog.Any("error", err))
+			}
+			one.warned = err != nil
+			one.away.Store(err != nil)
+		})
+	}
+	probing.Wait()
+}
+
+// Layout is where all shards are at a time.
+type Layout struct {
+	shards Shards
+	places []Place // of the shards
 }
 
 // Place is where a shard is.
@@ -156,18 +202,18 @@ type Place struct {
 	pool *nodePool // nil if the node isn't to be used directly
 }
 
+// Now returns where the shards are now, as far as it is known.
+func (n *Nodes) Now() *Layout { return n.layout.Load() }
+
 // Place returns where a user's shard is.
-func (n *Nodes) Place(user uuid.UUID) Place {
-	now := n.layout.Load()
-	return now.places[now.Of(user)]
-}
+func (l *Layout) Place(user uuid.UUID) Place { return l.places[l.shards.Of(user)] }
 
 // Count returns the number of shards.
-func (n *Nodes) Count() int { return n.layout.Load().Count() }
+func (l *Layout) Count() int { return l.shards.Count() }
 
 // At returns where to send what is about a user.
 func (n *Nodes) At(user uuid.UUID) Pool {
-	if pool := n.Place(user).pool; pool != nil {
+	if pool := n.Now().Place(user).pool; pool != nil {
 		return pool
 	}
 	return n.coordinator
@@ -181,31 +227,29 @@ type Pool interface {
 	Reset()
 }
 
-// nodePool is a pool of connections to a node. What can't connect to it goes to the
-// coordinator: the node may be in a network of its own.
+// nodePool is a pool of connections to a node. While the node can't be connected to, what is
+// meant for it goes through the coordinator: the node may be in a network of its own.
 type nodePool struct {
 	node, coordinator *pgxpool.Pool
-	failed            atomic.Int64 // when it couldn't be connected to, in nanoseconds
+	database          string // as in Node
+	// away says that the node couldn't be connected to. Only [Nodes.probe] tries again.
+	away   atomic.Bool
+	warned bool // belongs to Nodes.probe
 }
 
-// instead reports whether the coordinator is to be asked instead.
-func (p *nodePool) instead() bool {
-	const pause = 5 * time.Second
-	return time.Since(time.Unix(0, p.failed.Load())) < pause
-}
-
-func (p *nodePool) notice(err error) (unreachable bool) {
-	_, unreachable = errors.AsType[*pgconn.ConnectError](err)
+// unused notes what an error says of the node, and reports whether nothing was sent to it.
+func (p *nodePool) unused(err error) bool {
+	_, unreachable := errors.AsType[*pgconn.ConnectError](err)
 	if unreachable {
-		p.failed.Store(time.Now().UnixNano())
+		p.away.Store(true)
 	}
-	return unreachable
+	return unreachable || errors.Is(err, puddle.ErrClosedPool) // it has another pool by now
 }
 
 func (p *nodePool) Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error) {
-	if !p.instead() {
+	if !p.away.Load() {
 		rows, err := p.node.Query(ctx, sql, arguments...)
-		if !p.notice(err) {
+		if !p.unused(err) {
 			return rows, err //nolint:wrapcheck // it is a pool
 		}
 	}
@@ -215,16 +259,20 @@ func (p *nodePool) Query(ctx context.Context, sql string, arguments ...any) (pgx
 func (p *nodePool) Begin(ctx context.Context) (pgx.Tx, error) { return p.BeginTx(ctx, pgx.TxOptions{}) }
 
 func (p *nodePool) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
-	if !p.instead() {
+	if !p.away.Load() {
 		tx, err := p.node.BeginTx(ctx, options)
-		if !p.notice(err) {
+		if !p.unused(err) {
 			return tx, err //nolint:wrapcheck // as above
 		}
 	}
 	return p.coordinator.BeginTx(ctx, options) //nolint:wrapcheck // as above
 }
 
+// Reset closes the connections that are used just now.
 func (p *nodePool) Reset() {
-	p.node.Reset()
-	p.coordinator.Reset()
+	if p.away.Load() {
+		p.coordinator.Reset()
+	} else {
+		p.node.Reset()
+	}
 }
