@@ -174,6 +174,7 @@ func (a *attempt) divide(ctx context.Context, tx pgx.Tx) (parts []*Part, expecte
 // work takes parts and rebuilds them until all are taken.
 func (a *attempt) work(ctx context.Context, connection *pgx.Conn) error {
 	var before Chunk
+	var took time.Duration // the chunk before
 	for {
 		i, ok := a.take()
 		if !ok {
@@ -184,9 +185,11 @@ func (a *attempt) work(ctx context.Context, connection *pgx.Conn) error {
 			if err != nil {
 				return err
 			}
-			if before, err = a.chunk(ctx, connection, i, *part); err != nil {
+			begun := time.Now()
+			if before, err = a.chunk(ctx, connection, i, *part, took); err != nil {
 				return err
 			}
+			took = time.Since(begun)
 		}
 	}
 }
@@ -208,10 +211,13 @@ func (a *attempt) part(i int) *Part {
 	return a.reached.Parts[i]
 }
 
-// chunk rebuilds the next chunk of a part, and returns what it found.
-func (a *attempt) chunk(ctx context.Context, connection *pgx.Conn, i int, part Part) (chunk Chunk, err error) {
+// chunk rebuilds the next chunk of a part, and returns what it found. It is told how long the
+// chunk before took.
+func (a *attempt) chunk(
+	ctx context.Context, connection *pgx.Conn, i int, part Part, took time.Duration,
+) (chunk Chunk, err error) {
 	args := a.job.Args
-	options := ChunkOptions{MaxLogs: a.chunkLogs(), DryRun: args.DryRun}
+	options := ChunkOptions{MaxLogs: a.chunkLogs(took), DryRun: args.DryRun}
 	err = a.commit(ctx, connection, func(tx pgx.Tx) (change, error) {
 		if chunk, err = a.workChunk(ctx, tx, part, options); err != nil {
 			return nil, err
@@ -248,11 +254,14 @@ func (a *attempt) purgeBefore() time.Time {
 }
 
 // chunkLogs returns the maximum number of logs per chunk. If the pace is limited,
-// chunks are small, so that the load is spread evenly.
-func (a *attempt) chunkLogs() int {
-	const chunksPerSecond, least = 10, 1000
+// chunks are small, so that the load is spread evenly: of a tenth of a second. If the chunk
+// before took longer than half of its time, they are larger, up to a second, because each
+// chunk takes some time however small it is. In a cluster, that is a lot.
+func (a *attempt) chunkLogs(took time.Duration) int {
+	const shortest, longest, least = time.Second / 10, time.Second, 1000
 	if perSecond := a.job.Args.MaxLogsPerSecond; perSecond > 0 {
-		return min(a.worker.ChunkLogs, max(least, perSecond/chunksPerSecond))
+		of := min(max(2*took, shortest), longest) //nolint:mnd // see above
+		return min(a.worker.ChunkLogs, max(least, int(of.Seconds()*float64(perSecond))))
 	}
 	return a.worker.ChunkLogs
 }
