@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/pgtest"
 )
 
 // The tour in the README, as pasted, prints what the README shows, and leaves
@@ -23,13 +25,17 @@ func TestReadmeTour(t *testing.T) {
 	pictures := regexp.MustCompile("(?s)```sh\n(curl .*?)```").FindStringSubmatch(readmeSection(t, "Look instead of read"))
 	require.NotNil(t, pictures)
 
-	dir, checkout, temporary := dataDir(t), t.TempDir(), t.TempDir()
-	s := serve(t, "--data-dir", dir)
+	checkout, temporary := t.TempDir(), t.TempDir()
+	database := []string{"--data-dir", dataDir(t)}
+	if pgtest.Distributed() {
+		database = []string{"--database-url", pgtest.URL(t)}
+	}
+	s := serve(t, database...)
 	paste := func(lines string) (output string) {
 		t.Helper()
 		lines = strings.ReplaceAll(lines, " /tmp/", " "+temporary+"/")
 		lines = strings.ReplaceAll(lines, "http://127.0.0.1:8080", s.base)
-		lines = strings.ReplaceAll(lines, "bin/learninglog verify", program+" verify --data-dir "+dir)
+		lines = strings.ReplaceAll(lines, "bin/learninglog verify", program+" verify "+strings.Join(database, " "))
 		shell := exec.Command("sh", "-ec", lines)
 		shell.Env, shell.Dir = environment(), checkout
 		text, err := shell.Output()
