@@ -52,7 +52,8 @@ func sealShard(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.Named
 	if err != nil {
 		return 0, err
 	}
-	// Those that are locked are the latest versions, and stay so.
+	// Those that are locked are the latest versions, and stay so. Only these are deleted:
+	// another with a key that was found before may have come since.
 	rows, err = tx.Query(ctx, `
 		SELECT `+learning.Columns+` FROM learning_log WHERE `+sharding.LogsSQL+`
 		ORDER BY user_id, request_id FOR UPDATE`, users, requests)
@@ -62,6 +63,10 @@ func sealShard(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.Named
 	old, err := learning.Collect(rows)
 	if err != nil {
 		return 0, err
+	}
+	users, requests = users[:0], requests[:0]
+	for _, log := range old {
+		users, requests = append(users, log.UserID), append(requests, log.RequestID)
 	}
 	deleted, err := tx.Exec(ctx, `DELETE FROM learning_log WHERE `+sharding.LogsSQL, users, requests)
 	if err != nil {
