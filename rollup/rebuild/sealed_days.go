@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/google/uuid"
@@ -20,6 +21,20 @@ type SealedDay struct {
 	UserID uuid.UUID
 	Day    rollup.Date
 	rollup.Sums
+}
+
+// MaxSealedEntries is the largest number of logs that a sealed day from elsewhere may be made
+// of. Each of them may have as many words as a log can have at all, and the sums of a month of
+// such days still fit into a bigint.
+const MaxSealedEntries = 100_000_000
+
+// Check returns nil if the sums may be those of logs. The text of its error completes a
+// sentence that begins with the name of the number of words.
+func (d SealedDay) Check() error {
+	if most := d.EntryCount * math.MaxInt32; d.TotalWordCount > most {
+		return fmt.Errorf("must be at most %d: as much as %d logs can have", most, d.EntryCount)
+	}
+	return nil
 }
 
 // SealedDayOutcome is what became of a sealed day that was to be restored.
