@@ -35,7 +35,8 @@ type Forget func(ctx context.Context, tx pgx.Tx, user uuid.UUID) error
 // rows of the rollup that are left, whatever is in them: nobody adds to them any more.
 type eraser struct {
 	schema string // of River's tables
-	// settles is how long after an erasure nobody begins to write logs of that user.
+	// settles is how long after everybody can see an erasure nobody begins to write logs of
+	// that user. When it was committed nobody knows; but when it was worked at, it was.
 	settles time.Duration
 	forget  []Forget
 }
@@ -95,7 +96,7 @@ const lookAgainAfter = 500 * time.Millisecond
 // deleted yet, then the oldest. They are locked, so that none is taken back meanwhile.
 func (e *eraser) pending(ctx context.Context, tx pgx.Tx) ([]pendingErasure, error) {
 	rows, err := tx.Query(ctx, `
-		SELECT user_id, emptied_at IS NOT NULL, greatest(erased_at + $1::interval - now(), '0')
+		SELECT user_id, emptied_at IS NOT NULL, greatest(emptied_at + $1::interval - now(), '0')
 		FROM learninglog_erased_users
 		WHERE done_at IS NULL
 		ORDER BY emptied_at IS NOT NULL, erased_at, user_id
@@ -119,7 +120,7 @@ func (e *eraser) empty(ctx context.Context, tx pgx.Tx, user uuid.UUID, maxLogs i
 	if err := e.forgetElsewhere(ctx, tx, user); err != nil {
 		return 0, err
 	}
-	_, err = tx.Exec(ctx, `UPDATE learninglog_erased_users SET emptied_at = greatest(now(), erased_at) WHERE user_id = $1`, user)
+	_, err = tx.Exec(ctx, `UPDATE learninglog_erased_users SET emptied_at = greatest(clock_timestamp(), erased_at) WHERE user_id = $1`, user)
 	return logs, err
 }
 
@@ -180,7 +181,7 @@ func (e *eraser) isSettled(ctx context.Context, tx pgx.Tx, jobID int64, of pendi
 		    WHERE held.locktype = 'relation' AND held.relation = 'learning_log'::regclass
 		      AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 		      AND held.mode = 'RowExclusiveLock' AND held.pid <> pg_backend_pid()
-		      AND holder.xact_start < (SELECT erased_at + @settles::interval FROM learninglog_erased_users WHERE user_id = @user)
+		      AND holder.xact_start < (SELECT emptied_at + @settles::interval FROM learninglog_erased_users WHERE user_id = @user)
 		) AND NOT EXISTS (
 		    SELECT FROM ` + e.jobTable() + ` WHERE state = 'running' AND id <> @job AND ` + namesSQL + `
 		)`

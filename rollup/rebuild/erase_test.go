@@ -177,6 +177,24 @@ func TestSumsAreRightAtEveryCommitOfAnErasure(t *testing.T) {
 	}, 30*time.Second, time.Microsecond)
 }
 
+// Others may know of it only when it is committed, and that may be long after it was begun.
+func TestAnErasureSettlesFromWhenItIsSeen(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	const settles = 500 * time.Millisecond
+	execute(t, pool, `INSERT INTO learninglog_erased_users (user_id, erased_at) VALUES ($1, now() - interval '1 hour')`, uuid.New())
+	seen := scan[time.Time](t, pool, `SELECT clock_timestamp()`)
+
+	start(t, newErasing(t, pool, settles))
+
+	require.Eventually(t, func() bool {
+		return scan[bool](t, pool, `SELECT done_at IS NOT NULL FROM learninglog_erased_users`)
+	}, 30*time.Second, 10*time.Millisecond)
+	assert.GreaterOrEqual(t, scan[time.Time](t, pool, `SELECT done_at FROM learninglog_erased_users`).Sub(seen), settles)
+	assert.GreaterOrEqual(t, scan[float64](t, pool, `
+		SELECT extract(epoch FROM done_at - emptied_at)::float8 FROM learninglog_erased_users`), settles.Seconds())
+}
+
 func TestAnErasureWaitsForATransactionThatWritesALog(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
