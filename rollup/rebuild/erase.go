@@ -152,6 +152,10 @@ func (e *eraser) finish(
 	if err := e.forgetNames(ctx, tx, of.UserID); err != nil {
 		return 0, false, err
 	}
+	// A job that was begun since the look whether it is settled has kept its names.
+	if named, err := e.isNamed(ctx, tx, jobID, of.UserID); err != nil || named {
+		return logs, false, err
+	}
 	if err := e.forgetElsewhere(ctx, tx, of.UserID); err != nil {
 		return 0, false, err
 	}
@@ -191,21 +195,33 @@ func (e *eraser) isSettled(ctx context.Context, tx pgx.Tx, jobID int64, of pendi
 	return settled, err
 }
 
+// isNamed reports whether another job is being worked that names the user.
+func (e *eraser) isNamed(ctx context.Context, tx pgx.Tx, jobID int64, user uuid.UUID) (named bool, err error) {
+	query := `SELECT EXISTS (SELECT FROM ` + e.jobTable() + ` WHERE state = 'running' AND id <> @job AND ` + namesSQL + `)`
+	err = tx.QueryRow(ctx, query, pgx.NamedArgs{"name": user.String(), "job": jobID}).Scan(&named)
+	return named, err
+}
+
 // namesSQL is a condition for the jobs that name a user, in whatever they say.
 const namesSQL = `strpos(concat(args, metadata, errors), @name) > 0`
 
 func (e *eraser) jobTable() string { return pgx.Identifier{e.schema, "river_job"}.Sanitize() }
 
 // forgetNames takes the name of a user out of all jobs that aren't being worked, and out of
-// what is kept of verifications. There is no user with the name that takes its place.
+// what is kept of verifications. There is no user with the name that takes its place; where a
+// job or a verification goes on with the user, that is the next one in key order.
 func (e *eraser) forgetNames(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
 	arguments := pgx.NamedArgs{
-		"user": user, "name": user.String(), "nobody": uuid.Nil.String(), "next": userAfter(user),
+		"user": user, "name": user.String(), "nobody": uuid.Nil.String(),
+		"next": userAfter(user), "next_name": userAfter(user).String(),
 	}
 	for _, statement := range []string{
 		`UPDATE ` + e.jobTable() + ` SET
 		    args = replace(args::text, @name, @nobody)::jsonb,
-		    metadata = replace(metadata::text, @name, @nobody)::jsonb,
+		    metadata = coalesce(
+		        jsonb_set(replace(metadata::text, @name, @nobody)::jsonb, '{river:resumable_cursor}',
+		            replace((metadata -> 'river:resumable_cursor')::text, @name, @next_name)::jsonb),
+		        replace(metadata::text, @name, @nobody)::jsonb),
 		    errors = replace(errors::text, @name, @nobody)::jsonb[]
 		WHERE state <> 'running' AND ` + namesSQL,
 		`UPDATE learning_log_verifications SET
