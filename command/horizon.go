@@ -19,10 +19,11 @@ func (l *Log) isBefore(instant time.Time) bool {
 	return !l.Timestamp.IsZero() && l.Timestamp.Before(instant)
 }
 
-func errTooOld(timestamp, refusedBefore time.Time) FieldError {
-	return FieldError{
+// tooOld returns the outcome of a log before the horizon.
+func tooOld(log *Log, refusedBefore time.Time) Outcome {
+	return Outcome{Status: TooOld, Errors: []FieldError{{
 		Field:    "timestamp",
 		Expected: "must not be before " + refusedBefore.Format(time.RFC3339) + ": logs that are as old are not kept",
-		Value:    timestamp.Format(time.RFC3339Nano),
-	}
+		Value:    log.Timestamp.Format(time.RFC3339Nano),
+	}}}
 }

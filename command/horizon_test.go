@@ -1,6 +1,7 @@
 package command_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,6 +73,37 @@ func TestWhatIsKnownOfALogDoesNotMakeItLessOld(t *testing.T) {
 	assert.Nil(t, outcome.Log)
 	target := command.Target{UserID: log.UserID, RequestID: log.RequestID}
 	assert.Equal(t, command.Voided, recorder.Void(t.Context(), []command.Target{target})[0].Status, "while it is there it can be taken back")
+}
+
+// movingHorizon refuses what is before it, and may be raised at any time.
+type movingHorizon struct{ at atomic.Pointer[time.Time] }
+
+func (h *movingHorizon) RefusedBefore() time.Time { return *h.at.Load() }
+
+// A purge waits only as long as a batch may take, not as long as a log may wait besides.
+func TestALogIsTooOldIfTheHorizonIsRaisedWhileItWaits(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	first := time.Date(2026, 1, 14, 0, 0, 0, 0, time.UTC)
+	raised := first.Add(time.Hour)
+	horizon := new(movingHorizon)
+	horizon.at.Store(&first)
+	store := holdAt(t, pool)
+	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1, Horizon: horizon})
+	blocker := submit(recorder, newLog(1, today))
+	store.waitForExecutions(t, 1)
+	old, recent := newLog(2, today), newLog(3, today)
+	old.Timestamp, recent.Timestamp = first, raised
+	waiting := submit(recorder, old, recent)
+	waitUntilWaiting(t, recorder, 2)
+
+	horizon.at.Store(&raised)
+	store.release()
+
+	blocker.allRecorded(t)
+	outcomes := waiting.wait(t)
+	assert.Equal(t, []command.Status{command.TooOld, command.Recorded}, statuses(outcomes))
+	assert.Len(t, outcomes[0].Errors, 1)
 }
 
 func TestAReplacementThatIsTooOldLeavesTheOtherLog(t *testing.T) {

@@ -111,22 +111,22 @@ func (r *Recorder) record(ctx context.Context, logs []Log, accept accept) []Outc
 	now, refusedBefore := time.Now(), r.horizon.RefusedBefore()
 	outcomes := make([]Outcome, len(logs))
 	valid := make([]change, 0, len(logs))
-	tooOld := 0
+	refused := 0
 	for i, log := range logs {
 		wrong := r.limits.Check(log, now)
 		switch {
 		case wrong != nil:
 			outcomes[i] = Outcome{Status: Invalid, Errors: wrong}
 		case log.isBefore(refusedBefore):
-			outcomes[i] = Outcome{Status: TooOld, Errors: []FieldError{errTooOld(log.Timestamp, refusedBefore)}}
-			tooOld++
+			outcomes[i] = tooOld(&log, refusedBefore)
+			refused++
 		default:
 			valid = append(valid, change{Log: log})
 		}
 	}
-	r.CountInvalid(len(logs) - len(valid) - tooOld)
-	if tooOld > 0 {
-		r.observer.Refused(TooOld, tooOld)
+	r.CountInvalid(len(logs) - len(valid) - refused)
+	if refused > 0 {
+		r.observer.Refused(TooOld, refused)
 	}
 	written := r.group.write(ctx, valid, accept)
 	for i := range outcomes {

@@ -64,16 +64,32 @@ func (w *writer) write(ctx context.Context, b *batch, asideRoom int) {
 	s := &stall{room: asideRoom}
 	defer func() { b.passedOn = s.happened }() // after a panic too
 	retries := 0
-	if logs := w.refuseErased(ctx, b.logs); len(logs) > 0 {
+	if logs := w.refuse(ctx, b.logs); len(logs) > 0 {
 		retries = w.record(ctx, logs, s)
 	}
 	w.remember(b.logs)
 	w.observer.Wrote(toBatch(b, time.Since(begun), retries))
 }
 
-// refuseErased gives logs of users who were erased that outcome, and returns the others. It
-// is asked here, and not before a log waits, because an eraser waits until whatever was
-// judged before must have been written: as long as a batch may take.
+// refuse gives logs that mustn't be recorded their outcomes, and returns the others. It is
+// asked here, and not only before a log waits, because erasers and purges wait until whatever
+// was judged before must have been written: as long as a batch may take.
+func (w *writer) refuse(ctx context.Context, logs []*submittedLog) (others []*submittedLog) {
+	return w.refuseTooOld(w.refuseErased(ctx, logs))
+}
+
+// refuseTooOld refuses the logs before the horizon, which may have been raised since they were
+// submitted. Logs to be voided have no timestamp.
+func (w *writer) refuseTooOld(logs []*submittedLog) (others []*submittedLog) {
+	refusedBefore := w.horizon.RefusedBefore()
+	others, those := split(logs, func(log *submittedLog) bool { return log.isBefore(refusedBefore) })
+	for _, log := range those {
+		log.outcome = tooOld(&log.Log, refusedBefore)
+	}
+	return others
+}
+
+// refuseErased refuses the logs of users who were erased.
 func (w *writer) refuseErased(ctx context.Context, logs []*submittedLog) (others []*submittedLog) {
 	wasErased, err := w.erased.Current(ctx)
 	if err != nil {
@@ -110,7 +126,7 @@ func (w *writer) remember(logs []*submittedLog) {
 func (w *writer) lookUp(ctx context.Context, b *batch) {
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
-	logs := w.refuseErased(ctx, b.logs)
+	logs := w.refuse(ctx, b.logs)
 	keys := make([]logKey, len(logs))
 	for i, log := range logs {
 		keys[i] = log.key()

@@ -173,3 +173,21 @@ func TestDownRefusesToForgetSealedDays(t *testing.T) {
 	require.NoError(t, migrator.DownTo(t.Context(), 5))
 	require.NoError(t, migrator.Up(t.Context()))
 }
+
+// Otherwise version 5 would record a voided log that was purged when it is sent again.
+func TestDownRefusesToForgetThatLogsWerePurged(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Open(t, databaseOfVersion(t, newest))
+	migrator := newMigrator(t, pool)
+	require.NoError(t, migrator.Up(t.Context()))
+	execute(t, pool, `INSERT INTO learning_log_horizon VALUES (true, '2026-01-15Z', now(), '2026-01-14Z')`)
+
+	err := migrator.DownTo(t.Context(), 5)
+
+	require.ErrorContains(t, err, "logs were purged (before 2026-01-14")
+	require.NoError(t, migrator.Check(t.Context()), "the service goes on")
+
+	execute(t, pool, `UPDATE learning_log_horizon SET purged_before = NULL`)
+	require.NoError(t, migrator.DownTo(t.Context(), 5), "what was only refused isn't recorded")
+	require.NoError(t, migrator.Up(t.Context()))
+}

@@ -211,9 +211,12 @@ func (s *service) startJobs(ctx context.Context) (err error) {
 		},
 		KeepDays:        keepDays,
 		EraseSettleTime: settles,
-		Forget:          forgetting(),
-		Logger:          s.logger,
-		RiverLogger:     onlyWarnings(s.logger),
+		// A process looks for the horizon every few seconds, and then a batch may take as long
+		// as a request.
+		SettleTime:  max(horizon.SettleTime, 2*s.flags.RequestTimeout+10*time.Second),
+		Forget:      forgetting(),
+		Logger:      s.logger,
+		RiverLogger: onlyWarnings(s.logger),
 	})
 	if err != nil {
 		return err

@@ -103,9 +103,12 @@ func decodeSealedDay(location string, text []byte) (day rebuild.SealedDay, wrong
 		o.wrong("day", nil, "is required")
 	}
 	day.TotalWordCount = int64(o.takeNumber("total_word_count", 0, math.MaxInt, 0))
-	day.EntryCount = int64(o.takeNumber("entry_count", 1, math.MaxInt, 0))
+	day.EntryCount = int64(o.takeNumber("entry_count", 1, rebuild.MaxSealedEntries, 0))
 	if day.EntryCount == 0 && o.problems == nil {
 		o.wrong("entry_count", nil, "is required")
+	}
+	if err := day.Check(); err != nil && o.problems == nil {
+		o.wrong("total_word_count", nil, err.Error())
 	}
 	return day, o.finish("user_id", "day", "total_word_count", "entry_count"), nil
 }

@@ -56,6 +56,18 @@ type digest struct {
 	Sum   string
 }
 
+const digestSQL = `count(*), coalesce(sum(uuid_hash_extended(user_id, 0)), 0)::text`
+
+// list is the list of users with its digest, both of the same instant: it may change between
+// two statements.
+type list struct {
+	Count int64
+	Sum   string
+	Users []uuid.UUID
+}
+
+func (l list) digest() digest { return digest{l.Count, l.Sum} }
+
 // NewUsers returns the users who were erased, in a database that must be migrated. Nothing
 // is known yet.
 func NewUsers(database database, logger *slog.Logger) *Users {
@@ -112,8 +124,7 @@ func (u *Users) Read(ctx context.Context) error {
 // so is a database that was restored.
 func (u *Users) read(ctx context.Context) (*known, error) {
 	asOf := time.Now()
-	rows, err := u.database.Query(ctx, `
-		SELECT count(*), coalesce(sum(uuid_hash_extended(user_id, 0)), 0)::text FROM learninglog_erased_users`)
+	rows, err := u.database.Query(ctx, `SELECT `+digestSQL+` FROM learninglog_erased_users`)
 	if err != nil {
 		return nil, fmt.Errorf("reading who was erased: %w", err)
 	}
@@ -127,19 +138,19 @@ func (u *Users) read(ctx context.Context) (*known, error) {
 		u.known.Store(same)
 		return same, nil
 	}
-	rows, err = u.database.Query(ctx, `SELECT user_id FROM learninglog_erased_users`)
+	rows, err = u.database.Query(ctx, `SELECT `+digestSQL+`, coalesce(array_agg(user_id), '{}') FROM learninglog_erased_users`)
 	if err != nil {
 		return nil, fmt.Errorf("reading who was erased: %w", err)
 	}
-	users := make(map[uuid.UUID]struct{}, now.Count)
-	var user uuid.UUID
-	if _, err := pgx.ForEachRow(rows, []any{&user}, func() error {
-		users[user] = struct{}{}
-		return nil
-	}); err != nil {
+	list, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[list])
+	if err != nil {
 		return nil, fmt.Errorf("reading who was erased: %w", err)
 	}
-	found := &known{users: users, digest: now, asOf: asOf}
+	users := make(map[uuid.UUID]struct{}, len(list.Users))
+	for _, user := range list.Users {
+		users[user] = struct{}{}
+	}
+	found := &known{users: users, digest: list.digest(), asOf: asOf}
 	u.known.Store(found)
 	for _, changed := range u.changed {
 		changed()

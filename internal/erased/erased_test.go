@@ -93,6 +93,38 @@ func (s *switching) Query(ctx context.Context, sql string, arguments ...any) (pg
 	return s.database.Query(ctx, sql, arguments...)
 }
 
+// Somebody is taken off the list just when it is read, and put on it again.
+func TestAListThatChangesWhileItIsReadIsReadAgain(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	user := uuid.New()
+	database := &interrupted{switching: switching{database: pool}}
+	users := erased.NewUsers(database, slog.New(slog.DiscardHandler))
+	execute(t, pool, `INSERT INTO learninglog_erased_users (user_id) VALUES ($1)`, user)
+	database.beforeSecond = func() { execute(t, pool, `DELETE FROM learninglog_erased_users`) }
+	require.NoError(t, users.Read(t.Context()))
+	assert.False(t, wasErased(t, users, user))
+
+	execute(t, pool, `INSERT INTO learninglog_erased_users (user_id) VALUES ($1)`, user)
+	require.NoError(t, users.Read(t.Context()))
+
+	assert.True(t, wasErased(t, users, user))
+}
+
+// interrupted is a database in which something happens before the second query.
+type interrupted struct {
+	switching
+	queries      int
+	beforeSecond func()
+}
+
+func (i *interrupted) Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error) {
+	if i.queries++; i.queries == 2 {
+		i.beforeSecond()
+	}
+	return i.switching.Query(ctx, sql, arguments...)
+}
+
 func TestItIsReadAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -62,16 +62,22 @@ func (f *Follower) Run(ctx context.Context) {
 	}
 }
 
-// look raises the horizon if it is time to, and reads it. It gives up when it is time to look
-// again.
+// look reads the horizon, and raises it if it is time to. It gives up when it is time to look
+// again. It reads first, because others may have raised the horizon even while this process
+// can't write.
 func (f *Follower) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, followEvery)
 	defer cancel()
-	if f.keep > 0 {
-		if err := Raise(ctx, f.database, f.keep, raiseStep); err != nil {
-			return err
-		}
+	if err := f.read(ctx); err != nil || f.keep == 0 {
+		return err
 	}
+	if err := Raise(ctx, f.database, f.keep, raiseStep); err != nil {
+		return err
+	}
+	return f.read(ctx)
+}
+
+func (f *Follower) read(ctx context.Context) error {
 	known, err := Read(ctx, f.database, SettleTime)
 	if err != nil {
 		return err

@@ -56,10 +56,13 @@ func Read(ctx context.Context, db Database, settle time.Duration) (known Horizon
 }
 
 // Raise makes all processes refuse logs that are older than keep, as soon as they have
-// read it. It never lowers the horizon, and leaves one that is less than step behind.
+// read it. It never lowers the horizon, and leaves one that is less than step behind: it
+// doesn't even lock that.
 func Raise(ctx context.Context, db Database, keep, step time.Duration) error {
 	const statement = `
-		INSERT INTO learning_log_horizon AS h (refused_before, raised_at) VALUES (now() - $1::interval, now())
+		INSERT INTO learning_log_horizon AS h (refused_before, raised_at)
+		SELECT now() - $1::interval, now()
+		WHERE NOT EXISTS (SELECT FROM learning_log_horizon WHERE refused_before + $2::interval >= now() - $1::interval)
 		ON CONFLICT (only_row) DO UPDATE SET refused_before = excluded.refused_before, raised_at = excluded.raised_at
 		WHERE h.refused_before + $2::interval < excluded.refused_before`
 	if _, err := db.Exec(ctx, statement, keep, step); err != nil {

@@ -72,6 +72,48 @@ func TestAFollowerLearnsWhatOthersRaise(t *testing.T) {
 	<-done
 }
 
+// The first wants to raise the horizon, and can't, because another holds its lock.
+func TestAFollowerLearnsWhatOthersRaiseEvenIfItCanNotRaise(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	follower, err := horizon.Follow(t.Context(), pool, 30*day, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	_, err = pool.Exec(t.Context(), `UPDATE learning_log_horizon SET refused_before = refused_before - interval '1 day'`)
+	require.NoError(t, err)
+	purged := time.Now().Add(-32 * day).UTC().Truncate(time.Microsecond)
+	require.NoError(t, horizon.NotePurge(t.Context(), pool, purged))
+	other, err := pool.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = other.Exec(t.Context(), `SELECT FROM learning_log_horizon FOR UPDATE`)
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		follower.Run(ctx)
+	}()
+
+	assert.Eventually(t, func() bool { return follower.PurgedBefore().Equal(purged) }, 10*time.Second, 10*time.Millisecond)
+	stop()
+	<-done
+	require.NoError(t, other.Rollback(t.Context()))
+}
+
+func TestAHorizonThatNeedsNotBeRaisedIsNotLocked(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	require.NoError(t, horizon.Raise(t.Context(), pool, 30*day, 0))
+	tx, err := pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback(context.Background()) }()
+
+	require.NoError(t, horizon.Raise(t.Context(), tx, 30*day, time.Hour))
+
+	var writes bool
+	require.NoError(t, tx.QueryRow(t.Context(), `SELECT pg_current_xact_id_if_assigned() IS NOT NULL`).Scan(&writes))
+	assert.False(t, writes)
+}
+
 func TestWhatIsKnownHoldsWhileTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)

@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -136,9 +137,25 @@ func (d distributed) repair(ctx context.Context, tx pgx.Tx, of userRange, scope 
 var errUnsettled = errors.New("a transaction of several nodes isn't settled at one of them, or a node doesn't answer")
 
 // settlePrepared makes Citus settle the transactions of several nodes that a crash has left
-// prepared, and fails if some are left. Their changes can't be seen yet, so a repair would
-// make those again that an earlier one has made.
+// prepared, and fails if some are left after some seconds. Their changes can't be seen yet, so
+// a repair would make those again that an earlier one has made. Most are left only for a
+// moment, and a job has no attempts to waste on these.
 func settlePrepared(ctx context.Context, tx pgx.Tx) error {
+	const looks, between = 8, 500 * time.Millisecond
+	for look := 1; ; look++ {
+		err := settlePreparedNow(ctx, tx)
+		if !errors.Is(err, errUnsettled) || look == looks {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(between):
+		}
+	}
+}
+
+func settlePreparedNow(ctx context.Context, tx pgx.Tx) error {
 	if _, err := tx.Exec(ctx, `SELECT recover_prepared_transactions()`); err != nil {
 		return fmt.Errorf("settling transactions of several nodes: %w", err)
 	}

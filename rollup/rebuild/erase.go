@@ -35,7 +35,8 @@ type Forget func(ctx context.Context, tx pgx.Tx, user uuid.UUID) error
 // rows of the rollup that are left, whatever is in them: nobody adds to them any more.
 type eraser struct {
 	schema string // of River's tables
-	// settles is how long after an erasure nobody begins to write logs of that user.
+	// settles is how long after everybody can see an erasure nobody begins to write logs of
+	// that user. When it was committed nobody knows; but when it was worked at, it was.
 	settles time.Duration
 	forget  []Forget
 }
@@ -95,7 +96,7 @@ const lookAgainAfter = 500 * time.Millisecond
 // deleted yet, then the oldest. They are locked, so that none is taken back meanwhile.
 func (e *eraser) pending(ctx context.Context, tx pgx.Tx) ([]pendingErasure, error) {
 	rows, err := tx.Query(ctx, `
-		SELECT user_id, emptied_at IS NOT NULL, greatest(erased_at + $1::interval - now(), '0')
+		SELECT user_id, emptied_at IS NOT NULL, greatest(emptied_at + $1::interval - now(), '0')
 		FROM learninglog_erased_users
 		WHERE done_at IS NULL
 		ORDER BY emptied_at IS NOT NULL, erased_at, user_id
@@ -119,7 +120,7 @@ func (e *eraser) empty(ctx context.Context, tx pgx.Tx, user uuid.UUID, maxLogs i
 	if err := e.forgetElsewhere(ctx, tx, user); err != nil {
 		return 0, err
 	}
-	_, err = tx.Exec(ctx, `UPDATE learninglog_erased_users SET emptied_at = greatest(now(), erased_at) WHERE user_id = $1`, user)
+	_, err = tx.Exec(ctx, `UPDATE learninglog_erased_users SET emptied_at = greatest(clock_timestamp(), erased_at) WHERE user_id = $1`, user)
 	return logs, err
 }
 
@@ -151,6 +152,10 @@ func (e *eraser) finish(
 	if err := e.forgetNames(ctx, tx, of.UserID); err != nil {
 		return 0, false, err
 	}
+	// A job that was begun since the look whether it is settled has kept its names.
+	if named, err := e.isNamed(ctx, tx, jobID, of.UserID); err != nil || named {
+		return logs, false, err
+	}
 	if err := e.forgetElsewhere(ctx, tx, of.UserID); err != nil {
 		return 0, false, err
 	}
@@ -180,7 +185,7 @@ func (e *eraser) isSettled(ctx context.Context, tx pgx.Tx, jobID int64, of pendi
 		    WHERE held.locktype = 'relation' AND held.relation = 'learning_log'::regclass
 		      AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 		      AND held.mode = 'RowExclusiveLock' AND held.pid <> pg_backend_pid()
-		      AND holder.xact_start < (SELECT erased_at + @settles::interval FROM learninglog_erased_users WHERE user_id = @user)
+		      AND holder.xact_start < (SELECT emptied_at + @settles::interval FROM learninglog_erased_users WHERE user_id = @user)
 		) AND NOT EXISTS (
 		    SELECT FROM ` + e.jobTable() + ` WHERE state = 'running' AND id <> @job AND ` + namesSQL + `
 		)`
@@ -190,21 +195,33 @@ func (e *eraser) isSettled(ctx context.Context, tx pgx.Tx, jobID int64, of pendi
 	return settled, err
 }
 
+// isNamed reports whether another job is being worked that names the user.
+func (e *eraser) isNamed(ctx context.Context, tx pgx.Tx, jobID int64, user uuid.UUID) (named bool, err error) {
+	query := `SELECT EXISTS (SELECT FROM ` + e.jobTable() + ` WHERE state = 'running' AND id <> @job AND ` + namesSQL + `)`
+	err = tx.QueryRow(ctx, query, pgx.NamedArgs{"name": user.String(), "job": jobID}).Scan(&named)
+	return named, err
+}
+
 // namesSQL is a condition for the jobs that name a user, in whatever they say.
 const namesSQL = `strpos(concat(args, metadata, errors), @name) > 0`
 
 func (e *eraser) jobTable() string { return pgx.Identifier{e.schema, "river_job"}.Sanitize() }
 
 // forgetNames takes the name of a user out of all jobs that aren't being worked, and out of
-// what is kept of verifications. There is no user with the name that takes its place.
+// what is kept of verifications. There is no user with the name that takes its place; where a
+// job or a verification goes on with the user, that is the next one in key order.
 func (e *eraser) forgetNames(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
 	arguments := pgx.NamedArgs{
-		"user": user, "name": user.String(), "nobody": uuid.Nil.String(), "next": userAfter(user),
+		"user": user, "name": user.String(), "nobody": uuid.Nil.String(),
+		"next": userAfter(user), "next_name": userAfter(user).String(),
 	}
 	for _, statement := range []string{
 		`UPDATE ` + e.jobTable() + ` SET
 		    args = replace(args::text, @name, @nobody)::jsonb,
-		    metadata = replace(metadata::text, @name, @nobody)::jsonb,
+		    metadata = coalesce(
+		        jsonb_set(replace(metadata::text, @name, @nobody)::jsonb, '{river:resumable_cursor}',
+		            replace((metadata -> 'river:resumable_cursor')::text, @name, @next_name)::jsonb),
+		        replace(metadata::text, @name, @nobody)::jsonb),
 		    errors = replace(errors::text, @name, @nobody)::jsonb[]
 		WHERE state <> 'running' AND ` + namesSQL,
 		`UPDATE learning_log_verifications SET

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -177,6 +178,24 @@ func TestSumsAreRightAtEveryCommitOfAnErasure(t *testing.T) {
 	}, 30*time.Second, time.Microsecond)
 }
 
+// Others may know of it only when it is committed, and that may be long after it was begun.
+func TestAnErasureSettlesFromWhenItIsSeen(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	const settles = 500 * time.Millisecond
+	execute(t, pool, `INSERT INTO learninglog_erased_users (user_id, erased_at) VALUES ($1, now() - interval '1 hour')`, uuid.New())
+	seen := scan[time.Time](t, pool, `SELECT clock_timestamp()`)
+
+	start(t, newErasing(t, pool, settles))
+
+	require.Eventually(t, func() bool {
+		return scan[bool](t, pool, `SELECT done_at IS NOT NULL FROM learninglog_erased_users`)
+	}, 30*time.Second, 10*time.Millisecond)
+	assert.GreaterOrEqual(t, scan[time.Time](t, pool, `SELECT done_at FROM learninglog_erased_users`).Sub(seen), settles)
+	assert.GreaterOrEqual(t, scan[float64](t, pool, `
+		SELECT extract(epoch FROM done_at - emptied_at)::float8 FROM learninglog_erased_users`), settles.Seconds())
+}
+
 func TestAnErasureWaitsForATransactionThatWritesALog(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
@@ -223,6 +242,57 @@ func TestWhoeverIsOnTheListIsErasedWhateverBecomesOfJobs(t *testing.T) {
 		return scan[bool](t, pool, `SELECT done_at IS NOT NULL FROM learninglog_erased_users`)
 	}, 30*time.Second, 10*time.Millisecond)
 	assert.Empty(t, rowsOf(t, pool, user))
+}
+
+// inAnHour requests a job that names a user, and begins in an hour.
+func inAnHour(t *testing.T, jobs *rebuild.Jobs, user uuid.UUID, metadata string) int64 {
+	t.Helper()
+	inserted, err := jobs.Client().Insert(t.Context(), rebuild.Args{DryRun: true, Scope: rebuild.Scope{Users: []uuid.UUID{user}}},
+		&river.InsertOpts{ScheduledAt: time.Now().Add(time.Hour), Metadata: []byte(metadata)})
+	require.NoError(t, err)
+	return inserted.Job.ID
+}
+
+func TestAJobGoesOnAfterAnErasedUser(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	gone := uuid.MustParse("5c1f8a52-6a0e-4f3b-9d43-0c9d2b7a10ff")
+	jobs := newErasing(t, pool, 10*time.Millisecond)
+	id := inAnHour(t, jobs, gone, `{"output": {"examples": [{"user_id": "`+gone.String()+`"}]}, "river:resumable_step": "chunks",
+		"river:resumable_cursor": {"chunks": {"begun": true, "parts": [{"from": "`+gone.String()+`", "last": "11111111-6a0e-4f3b-9d43-0c9d2b7a10ff"}]}}}`)
+	start(t, jobs)
+
+	erase(t, jobs, gone)
+
+	assert.Equal(t, "5c1f8a52-6a0e-4f3b-9d43-0c9d2b7a1100", scan[string](t, pool, `
+		SELECT metadata #>> '{river:resumable_cursor,chunks,parts,0,from}' FROM river.river_job WHERE id = $1`, id))
+	assert.Equal(t, uuid.Nil.String(), scan[string](t, pool, `SELECT metadata #>> '{output,examples,0,user_id}' FROM river.river_job WHERE id = $1`, id))
+	assert.NotContains(t, rowsNaming(t, pool, gone), "river.river_job")
+}
+
+// It is begun when the last look is under way already.
+func TestAJobThatIsJustBegunDoesNotKeepTheNameOfAnErasedUser(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	gone := uuid.New()
+	jobs := newErasing(t, pool, 10*time.Millisecond)
+	id := inAnHour(t, jobs, gone, `{}`)
+	other, err := pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { _ = other.Rollback(context.Background()) }()
+	const lockOfRepairs int64 = 0x6c6c_7265_6275_696c // for which the last look waits
+	_, err = other.Exec(t.Context(), `SELECT pg_advisory_xact_lock($1)`, lockOfRepairs)
+	require.NoError(t, err)
+	start(t, jobs)
+	requested, err := jobs.Erase(t.Context(), []uuid.UUID{gone})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return pgtest.Waiting(t, pool, 0) == 1 }, 30*time.Second, 10*time.Millisecond)
+	execute(t, pool, `UPDATE river.river_job SET state = 'running', attempt = 1, attempted_at = now(), attempted_by = '{other}' WHERE id = $1`, id)
+
+	require.NoError(t, other.Rollback(t.Context()))
+
+	await(t, jobs, requested.ID, "the user is erased", isCompleted) // once the other has ended, or was rescued
+	assert.NotContains(t, rowsNaming(t, pool, gone), "river.river_job")
 }
 
 func TestWhatOthersKnowIsForgottenInTheLastTransaction(t *testing.T) {

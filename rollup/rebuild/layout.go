@@ -30,7 +30,7 @@ type layout interface {
 	rezone(ctx context.Context, tx pgx.Tx, of userRange, zone *time.Location, arguments pgx.NamedArgs) (rezoned int64, err error)
 	// seal purges the logs of a range that are old enough: see [PurgeChunk]. It returns how
 	// many it deleted.
-	seal(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (purged int64, err error)
+	seal(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (purged, voided int64, err error)
 	// expectedLogs estimates how many logs a scope has: see [Scope.expectedLogs].
 	expectedLogs(ctx context.Context, tx pgx.Tx, of Scope, rezoned bool) (int64, error)
 	// sizeSQL is an expression for the number of bytes of the logs.

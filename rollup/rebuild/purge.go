@@ -75,7 +75,10 @@ func (a *attempt) purgedBefore(ctx context.Context, connection *pgx.Conn) (befor
 //
 // One statement deletes the logs and adds them to the sealed days. It takes its locks in
 // the same order as the statements that record and void logs: first logs, by request id,
-// and then sealed days, by their key. Only purges write those.
+// and then sealed days, by their key.
+//
+// A chunk has only so many logs that count. Logs that were voided don't count, but they are
+// locked too: if there are more than that, the rest is the same chunk again.
 func PurgeChunk(ctx context.Context, tx pgx.Tx, before time.Time, part Part, options ChunkOptions) (Chunk, error) {
 	tables, err := prepare(ctx, tx)
 	if err != nil {
@@ -101,9 +104,15 @@ func PurgeChunk(ctx context.Context, tx pgx.Tx, before time.Time, part Part, opt
 	}
 	arguments["before"], arguments["drifted"] = before, found.driftedUsers()
 	if options.DryRun {
-		err = tx.QueryRow(ctx, `SELECT count(*) FROM `+users.oldSQL("user_id")+` AS old`, arguments).Scan(&chunk.Purged)
+		err = tx.QueryRow(ctx, `SELECT count(*) FROM `+users.oldSQL("user_id", "ALL")+` AS old`, arguments).Scan(&chunk.Purged)
 	} else {
-		chunk.Purged, err = tables.seal(ctx, tx, users, arguments)
+		var voided int64
+		arguments["most"] = options.MaxLogs
+		chunk.Purged, voided, err = tables.seal(ctx, tx, users, arguments)
+		chunk.Walked += voided
+		if err == nil && voided >= int64(options.MaxLogs) { // there may be more
+			return Chunk{Logs: chunk.Logs, Walked: chunk.Walked, Purged: chunk.Purged, Rest: &part}, nil
+		}
 	}
 	if err != nil {
 		return Chunk{}, fmt.Errorf("sealing days: %w", err)
@@ -123,15 +132,16 @@ func (c compared) driftedUsers() []uuid.UUID {
 }
 
 // oldSQL returns a query, in parentheses, of columns of the logs in the range that are to
-// be purged. Logs that count and logs that were voided are in different indexes.
-func (r userRange) oldSQL(columns string) string {
+// be purged. Logs that count and logs that were voided are in different indexes. Of the latter
+// it returns at most so many.
+func (r userRange) oldSQL(columns, mostVoided string) string {
 	old := `
 	    SELECT ` + columns + ` FROM learning_log
 	    WHERE ` + r.usersSQL() + ` AND user_id <> ALL(@drifted::uuid[])
 	      AND "timestamp" >= @logs_lower AND "timestamp" < least(@logs_upper, @before::timestamptz)
 	      AND ` + rollup.DateSQL + ` >= @day_first AND ` + rollup.DateSQL + ` < @day_end
 	      AND voided_at `
-	return `(` + old + `IS NULL UNION ALL ` + old + `IS NOT NULL)`
+	return `(` + old + `IS NULL UNION ALL (` + old + `IS NOT NULL LIMIT ` + mostVoided + `))`
 }
 
 // addSealedSQL adds rows to the sealed days, in the order of their key.
@@ -150,7 +160,7 @@ func (r userRange) sealSQL() string {
 	return `
 	WITH old AS MATERIALIZED (
 	    SELECT request_id FROM learning_log
-	    WHERE request_id = ANY(ARRAY(SELECT request_id FROM ` + r.oldSQL("request_id") + ` AS o))
+	    WHERE request_id = ANY(ARRAY(SELECT request_id FROM ` + r.oldSQL("request_id", "@most") + ` AS o))
 	    ORDER BY request_id
 	    FOR UPDATE
 	), gone AS (
@@ -162,12 +172,12 @@ func (r userRange) sealSQL() string {
 	    FROM `+rollup.LogsSQL("gone")+` AS logs
 	    GROUP BY 1, 2 ORDER BY 1, 2`) + `
 	)
-	SELECT count(*) FROM gone`
+	SELECT count(*), count(voided_at) FROM gone`
 }
 
-func (atOneServer) seal(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (purged int64, err error) {
-	err = tx.QueryRow(ctx, of.sealSQL(), arguments).Scan(&purged)
-	return purged, err
+func (atOneServer) seal(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (purged, voided int64, err error) {
+	err = tx.QueryRow(ctx, of.sealSQL(), arguments).Scan(&purged, &voided)
+	return purged, voided, err
 }
 
 // periodicPurge returns the job that begins a purge whenever one is due: as for routines,

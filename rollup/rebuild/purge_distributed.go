@@ -17,31 +17,31 @@ import (
 
 // seal purges the logs of a range, shard by shard, in the same order as at one server: it
 // locks logs, deletes them, and then adds them to the sealed days.
-func (d distributed) seal(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (purged int64, err error) {
-	rows, err := tx.Query(ctx, `SELECT user_id FROM `+of.oldSQL("user_id")+` AS old GROUP BY user_id`, arguments)
+func (d distributed) seal(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (purged, voided int64, err error) {
+	rows, err := tx.Query(ctx, `SELECT user_id FROM `+of.oldSQL("user_id", "ALL")+` AS old GROUP BY user_id`, arguments)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	users, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	for _, of.users = range d.shards.Divide(slices.Values(users)) {
 		arguments := maps.Clone(arguments)
 		arguments["users"] = of.users
-		logs, err := sealShard(ctx, tx, of, arguments)
+		all, ofThese, err := sealShard(ctx, tx, of, arguments)
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		purged += logs
+		purged, voided = purged+all, voided+ofThese
 	}
-	return purged, nil
+	return purged, voided, nil
 }
 
-func sealShard(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (purged int64, err error) {
-	rows, err := tx.Query(ctx, `SELECT user_id, request_id FROM `+of.oldSQL("user_id, request_id")+` AS old`, arguments)
+func sealShard(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (purged, voided int64, err error) {
+	rows, err := tx.Query(ctx, `SELECT user_id, request_id FROM `+of.oldSQL("user_id, request_id", "@most")+` AS old`, arguments)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	var users, requests []uuid.UUID
 	var user, request uuid.UUID
@@ -50,27 +50,35 @@ func sealShard(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.Named
 		return nil
 	})
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	// Those that are locked are the latest versions, and stay so.
+	// Those that are locked are the latest versions, and stay so. Only these are deleted:
+	// another with a key that was found before may have come since.
 	rows, err = tx.Query(ctx, `
 		SELECT `+learning.Columns+` FROM learning_log WHERE `+sharding.LogsSQL+`
 		ORDER BY user_id, request_id FOR UPDATE`, users, requests)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	old, err := learning.Collect(rows)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
+	}
+	users, requests = users[:0], requests[:0]
+	for _, log := range old {
+		users, requests = append(users, log.UserID), append(requests, log.RequestID)
+		if !log.VoidedAt.IsZero() {
+			voided++
+		}
 	}
 	deleted, err := tx.Exec(ctx, `DELETE FROM learning_log WHERE `+sharding.LogsSQL, users, requests)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if err := addSealed(ctx, tx, old); err != nil {
-		return 0, fmt.Errorf("adding to sealed days: %w", err)
+		return 0, 0, fmt.Errorf("adding to sealed days: %w", err)
 	}
-	return deleted.RowsAffected(), nil
+	return deleted.RowsAffected(), voided, nil
 }
 
 // sealedDay is the key of a sealed day.

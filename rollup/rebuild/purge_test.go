@@ -88,6 +88,38 @@ func TestAPurgeKeepsWhatLogsAddUpTo(t *testing.T) {
 	assert.Empty(t, pgtest.Drift(t, pool))
 }
 
+// They count in no chunk, but they are locked when they are deleted.
+func TestAPurgeDeletesOnlySoManyVoidedLogsAtOnce(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	recorder := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool)})
+	const users, voided, most = 5, 4, 3
+	var targets []command.Target
+	for n := range users {
+		for range voided {
+			log := newLog(user(n), 5, "2026-01-31T08:00:00Z")
+			record(t, pool, log)
+			targets = append(targets, command.Target{UserID: log.UserID, RequestID: log.RequestID})
+		}
+	}
+	record(t, pool, newLog(user(1), 7, "2026-01-31T08:00:00Z"), newLog(user(3), 9, "2026-01-31T08:00:00Z"))
+	recorder.Void(t.Context(), targets)
+
+	chunks := purge(t, pool, instant("2026-03-01T00:00:00Z"), rebuild.ChunkOptions{MaxLogs: most})
+
+	assert.EqualValues(t, users*voided+2, purged(chunks))
+	assert.Zero(t, scan[int](t, pool, `SELECT count(*) FROM learning_log`))
+	var walked, done int64
+	for _, chunk := range chunks {
+		assert.LessOrEqual(t, chunk.Purged, int64(most+2))
+		walked, done = walked+chunk.Walked, done+chunk.Users
+	}
+	assert.GreaterOrEqual(t, walked, int64(users*voided), "the pace is charged for them")
+	assert.LessOrEqual(t, done, int64(users), "a user is counted once")
+	assert.Equal(t, []string{"2026-01-31: 7 words, 1 entries", "2026-01-31: 9 words, 1 entries"}, sealedDays(t, pool))
+	assert.Empty(t, pgtest.Drift(t, pool))
+}
+
 // A day that is purged in two halves is the sum of both.
 func TestAPurgeAddsToSealedDays(t *testing.T) {
 	t.Parallel()

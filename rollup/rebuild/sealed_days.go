@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/google/uuid"
@@ -20,6 +21,20 @@ type SealedDay struct {
 	UserID uuid.UUID
 	Day    rollup.Date
 	rollup.Sums
+}
+
+// MaxSealedEntries is the largest number of logs that a sealed day from elsewhere may be made
+// of. Each of them may have as many words as a log can have at all, and the sums of a month of
+// such days still fit into a bigint.
+const MaxSealedEntries = 100_000_000
+
+// Check returns nil if the sums may be those of logs. The text of its error completes a
+// sentence that begins with the name of the number of words.
+func (d SealedDay) Check() error {
+	if most := d.EntryCount * math.MaxInt32; d.TotalWordCount > most {
+		return fmt.Errorf("must be at most %d: as much as %d logs can have", most, d.EntryCount)
+	}
+	return nil
 }
 
 // SealedDayOutcome is what became of a sealed day that was to be restored.
@@ -112,18 +127,28 @@ func erasedAmong(ctx context.Context, tx pgx.Tx, days []SealedDay) (map[uuid.UUI
 	return users, err
 }
 
-// restoreSealedDay is of one learner, so it works wherever the tables are.
-func restoreSealedDay(ctx context.Context, tx pgx.Tx, day SealedDay) (SealedDayOutcome, error) {
+// findSealedDay returns the outcome of a sealed day if there is one of its date, or "".
+func findSealedDay(ctx context.Context, tx pgx.Tx, day SealedDay) (SealedDayOutcome, error) {
 	var words, entries int64
 	err := tx.QueryRow(ctx, `SELECT total_word_count, entry_count FROM learning_log_sealed_days WHERE user_id = $1 AND day = $2`,
 		day.UserID, day.Day.Time()).Scan(&words, &entries)
 	switch {
-	case err == nil && words == day.TotalWordCount && entries == day.EntryCount:
-		return DayAlreadyThere, nil
-	case err == nil:
-		return DayConflicts, nil
-	case !errors.Is(err, pgx.ErrNoRows):
+	case errors.Is(err, pgx.ErrNoRows):
+		return "", nil
+	case err != nil:
 		return "", err
+	case words == day.TotalWordCount && entries == day.EntryCount:
+		return DayAlreadyThere, nil
+	default:
+		return DayConflicts, nil
+	}
+}
+
+// restoreSealedDay is of one learner, so it works wherever the tables are.
+func restoreSealedDay(ctx context.Context, tx pgx.Tx, day SealedDay) (SealedDayOutcome, error) {
+	found, err := findSealedDay(ctx, tx, day)
+	if err != nil || found != "" {
+		return found, err
 	}
 	var logs bool
 	from, to := day.Day.FirstInstant(), day.Day.EndInstant()
@@ -138,8 +163,12 @@ func restoreSealedDay(ctx context.Context, tx pgx.Tx, day SealedDay) (SealedDayO
 	inserted, err := tx.Exec(ctx, `
 		INSERT INTO learning_log_sealed_days (user_id, day, total_word_count, entry_count) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (user_id, day) DO NOTHING`, day.UserID, day.Day.Time(), day.TotalWordCount, day.EntryCount)
-	if err == nil && inserted.RowsAffected() == 0 {
-		return DayConflicts, nil // with somebody who has just restored it: the next try tells
+	if err != nil || inserted.RowsAffected() > 0 {
+		return DayRestored, err
 	}
-	return DayRestored, err
+	// Somebody has just restored it, or another of this date.
+	if found, err = findSealedDay(ctx, tx, day); found == "" {
+		found = DayConflicts // which is gone again
+	}
+	return found, err
 }
