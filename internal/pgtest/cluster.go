@@ -60,10 +60,24 @@ func atNode(coordinator, host string, port int) string {
 	return parsed.String()
 }
 
-// joinNodes makes a cluster of the databases that have the name of the template.
-func (s *shared) joinNodes(ctx context.Context) error {
+// EmptyClusterURL returns the address of a new database without tables, at the coordinator of
+// a cluster. It skips the test if there is none.
+func EmptyClusterURL(t testing.TB) string {
+	t.Helper()
+	if !Distributed() {
+		t.Skip(clusterVariable + " says where a Citus cluster is; it isn't set")
+	}
+	address := EmptyURL(t)
+	parsed, err := url.Parse(address)
+	require.NoError(t, err)
+	require.NoError(t, server.joinNodes(t.Context(), parsed.Path[1:]))
+	return address
+}
+
+// joinNodes makes a cluster of the databases that have a name.
+func (s *shared) joinNodes(ctx context.Context, name string) error {
 	for _, node := range s.nodes {
-		if err := executeAt(ctx, withDatabase(node, s.template), `CREATE EXTENSION citus`); err != nil {
+		if err := executeAt(ctx, withDatabase(node, name), `CREATE EXTENSION citus`); err != nil {
 			return err
 		}
 	}
@@ -76,7 +90,7 @@ func (s *shared) joinNodes(ctx context.Context) error {
 		if i == 0 {
 			join = `SELECT citus_set_coordinator_host('%s', %s)`
 		}
-		if err := executeAt(ctx, withDatabase(s.url, s.template), fmt.Sprintf(join, parsed.Hostname(), parsed.Port())); err != nil {
+		if err := executeAt(ctx, withDatabase(s.url, name), fmt.Sprintf(join, parsed.Hostname(), parsed.Port())); err != nil {
 			return err
 		}
 	}

@@ -140,7 +140,7 @@ func (s *shared) createTemplate(ctx context.Context) error {
 		return err
 	}
 	if Distributed() {
-		if err := s.joinNodes(ctx); err != nil {
+		if err := s.joinNodes(ctx, s.template); err != nil {
 			return err
 		}
 	}

@@ -16,19 +16,40 @@ import (
 	"learninglog/rollup/rebuild"
 )
 
-// useEverything does everything that sends statements about logs and rollups: through the
-// nodes, and where these can't be reached.
+// useEverything does everything that sends statements about logs, sealed days and rollups:
+// through the nodes, and where these can't be reached.
 func (n *notebook) useEverything(t *testing.T) {
 	t.Helper()
 	users := make([]uuid.UUID, 24) // in all shards
 	for i := range users {
 		users[i] = uuid.New()
 	}
+	_, err := query.NewReader(n.coordinator, time.UTC).HasLogs(t.Context()) // there are none yet
+	require.NoError(t, err)
 	for _, nodes := range []*sharding.Nodes{n.nodes, n.unreachable} {
 		n.record(t, nodes, users)
 		n.query(t, nodes, users[0])
 	}
-	n.rebuild(t, users)
+	jobs, err := rebuild.NewJobs(n.coordinator, rebuild.Config{
+		Schema: postgres.RiverSchema, ChunkLogs: chunkLogs, Logger: slog.New(slog.DiscardHandler),
+		SettleTime: time.Millisecond, EraseSettleTime: time.Millisecond,
+	})
+	require.NoError(t, err)
+	require.NoError(t, jobs.Start(t.Context()))
+	n.rebuild(t, jobs, users)
+	n.keepLess(t, jobs, users)
+	require.NoError(t, jobs.Stop(t.Context()))
+}
+
+// work has a job done.
+func work(t *testing.T, jobs *rebuild.Jobs, args rebuild.Args) {
+	t.Helper()
+	inserted, err := jobs.Client().Insert(t.Context(), args, nil)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		job, err := jobs.Get(t.Context(), inserted.Job.ID)
+		return err == nil && job.State == rebuild.Completed
+	}, time.Minute, 10*time.Millisecond, "%+v", args)
 }
 
 // chunkLogs is how many logs a chunk of a rebuild has. The first user has more.
@@ -109,13 +130,8 @@ func (n *notebook) query(t *testing.T, nodes *sharding.Nodes, user uuid.UUID) {
 
 // rebuild does rebuilds, verifications and re-zones of all kinds. There is something to
 // repair for each.
-func (n *notebook) rebuild(t *testing.T, users []uuid.UUID) {
+func (n *notebook) rebuild(t *testing.T, jobs *rebuild.Jobs, users []uuid.UUID) {
 	t.Helper()
-	jobs, err := rebuild.NewJobs(n.coordinator, rebuild.Config{
-		Schema: postgres.RiverSchema, ChunkLogs: chunkLogs, Logger: slog.New(slog.DiscardHandler),
-	})
-	require.NoError(t, err)
-	require.NoError(t, jobs.Start(t.Context()))
 	since, to := time.Now().Add(-time.Hour), rollup.DateOf(time.Now())
 	from := to - 30
 	for _, args := range []rebuild.Args{
@@ -131,14 +147,40 @@ func (n *notebook) rebuild(t *testing.T, users []uuid.UUID) {
 		{TimeZone: "Europe/Berlin", Scope: rebuild.Scope{Users: users[:9], From: &from, To: &to}},
 	} {
 		n.corrupt(t, users[0])
-		inserted, err := jobs.Client().Insert(t.Context(), args, nil)
-		require.NoError(t, err)
-		require.Eventually(t, func() bool {
-			job, err := jobs.Get(t.Context(), inserted.Job.ID)
-			return err == nil && job.Ended()
-		}, time.Minute, 10*time.Millisecond, "%+v", args)
+		work(t, jobs, args)
 	}
-	require.NoError(t, jobs.Stop(t.Context()))
+}
+
+// keepLess purges, restores sealed days, exports and erases. Only the first user has logs
+// that are old enough for the purge.
+func (n *notebook) keepLess(t *testing.T, jobs *rebuild.Jobs, users []uuid.UUID) {
+	t.Helper()
+	const days = 7
+	work(t, jobs, rebuild.Args{}) // logs of users who have drifted rows aren't purged
+	work(t, jobs, rebuild.Args{PurgeOlderThanDays: days, DryRun: true})
+	work(t, jobs, rebuild.Args{PurgeOlderThanDays: days})
+	outcomes, err := jobs.RestoreSealedDays(t.Context(), []rebuild.SealedDay{
+		{UserID: users[0], Day: rollup.DateOf(time.Now()) - 2*days, Sums: rollup.Sums{TotalWordCount: 1, EntryCount: 1}},
+		{UserID: users[1], Day: 0, Sums: rollup.Sums{TotalWordCount: 1, EntryCount: 1}},
+	})
+	require.NoError(t, err)
+	require.Equal(t, []rebuild.SealedDayOutcome{rebuild.DayConflicts, rebuild.DayRestored}, outcomes)
+
+	require.NoError(t, query.NewReader(n.coordinator, time.UTC).Export(t.Context(), users[0], query.Export{
+		Begin: func(contents query.Contents) error {
+			require.Positive(t, contents.SealedDays)
+			return nil
+		},
+		SealedDay: func(query.SealedDay) error { return nil },
+		Log:       func(query.ExportedLog) error { return nil },
+	}))
+
+	requested, err := jobs.Erase(t.Context(), users[:2])
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		job, err := jobs.Get(t.Context(), requested.ID)
+		return err == nil && job.State == rebuild.Completed
+	}, time.Minute, 10*time.Millisecond)
 }
 
 // corrupt makes rollups wrong: all of them, one beyond repair by adding a bigint, and one

@@ -41,7 +41,7 @@ func rules() []rule {
 		{"lock logs that may be voided", `^SELECT .* FROM learning_log WHERE user_id = \$1 .* FOR UPDATE$`, toBoth, oneShard},
 		{"void logs", `^UPDATE learning_log SET voided_at`, toBoth, oneShard},
 		{"add to the rollups", `^INSERT INTO learning_log_aggregates AS a \(.*\) ?VALUES`, toBoth, itsShards},
-		{"look logs up", `^SELECT request_id, .* FROM learning_log WHERE user_id = ANY\(\$1`, toBoth, itsShards},
+		{"look logs up", `^SELECT request_id, .* FROM learning_log WHERE user_id = ANY\(\$1.*\)\)$`, toBoth, itsShards},
 		{"the offset of the latest log", `^SELECT \( SELECT utc_offset`, toBoth, oneShard},
 		{"a summary", `^SELECT period, total_word_count, entry_count FROM`, toBoth, oneShard},
 		{"a summary until today", `^SELECT latest.utc_offset, .* SELECT period, total_word_count, entry_count FROM`, toBoth, oneShard},
@@ -55,25 +55,53 @@ func rules() []rule {
 		{"what everybody learned each day", `^SELECT period, CASE WHEN sum`, toCoordinator, theSumsOfDays},
 		{"who was active", `^SELECT user_id, max\(recorded_at\)`, toCoordinator, theFirst},
 		{"whether there is a log", `^SELECT 1 FROM learning_log LIMIT 1$`, toCoordinator, anyRow},
+		{"whether there is a sealed day", `^SELECT 1 FROM learning_log_sealed_days LIMIT 1$`, toCoordinator, anyRow},
 
 		// Rebuilds.
 		{"divide the users among workers", `^SELECT percentile_disc`, toCoordinator, theSample},
 		{"list who has changed", `^SELECT user_id FROM \( SELECT user_id .* @last GROUP BY`, toCoordinator, theFirst},
 		{"list who has changed, of some users", `^SELECT user_id FROM \( SELECT user_id .*@among\) GROUP BY`, toCoordinator, theFirst},
-		{"count the logs of users", `^SELECT user_id, count\(\*\) FROM \(SELECT .* FROM learning_log WHERE`, toCoordinator, theFirst},
+		{"count the logs and sealed days of users", `^SELECT user_id, count\(\*\) FROM \(\(SELECT .* FROM learning_log WHERE .* FROM learning_log_sealed_days`, toCoordinator, theFirst},
 		{"count the rollups of users", `^SELECT user_id, count\(\*\) FROM learning_log_aggregates AS r`, toCoordinator, theFirst},
 		{"cut a user", `^WITH logs_left AS`, toCoordinator, oneShard},
 		{"compare", `^SELECT user_id, granularity::text, period, was_words`, toCoordinator, itsShards},
 		{"count what was compared", `^SELECT count\(\*\), coalesce\(sum\(logs\)`, toCoordinator, theSums},
 		{"repair corrupt sums", `^UPDATE learning_log_aggregates AS a SET`, toCoordinator, oneShard},
 		{"repair", `^INSERT INTO learning_log_aggregates AS a \(.*\) SELECT`, toCoordinator, oneShard},
-		{"sweep empty rows", `^DELETE FROM learning_log_aggregates`, toCoordinator, oneShard},
+		{"sweep empty rows", `^DELETE FROM learning_log_aggregates .* SKIP LOCKED`, toCoordinator, oneShard},
 
 		// Re-zones, which sweep, and add to the rollups, too.
 		{"count what is re-zoned", `^SELECT count\(DISTINCT user_id\), count\(\*\) FROM`, toCoordinator, theSums},
 		{"list who has logs to re-zone", `^SELECT user_id FROM learning_log WHERE .* GROUP BY user_id$`, toCoordinator, itsShards},
 		{"lock logs to re-zone", `^SELECT .* utc_offset <> .* FOR UPDATE$`, toCoordinator, oneShard},
 		{"re-zone logs", `^UPDATE learning_log SET utc_offset`, toCoordinator, oneShard},
+
+		// Purges, which compare, too.
+		{"count what would be purged", `^SELECT count\(\*\) FROM \( SELECT user_id FROM learning_log`, toCoordinator, theSums},
+		{"list who has logs to purge", `^SELECT user_id FROM \( SELECT user_id FROM learning_log .* AS old GROUP BY user_id$`, toCoordinator, itsShards},
+		{"list logs to purge", `^SELECT user_id, request_id FROM \( SELECT user_id, request_id FROM learning_log`, toCoordinator, oneShard},
+		{"lock logs to purge", `^SELECT request_id, .* WHERE user_id = ANY\(\$1.* FOR UPDATE$`, toCoordinator, oneShard},
+		{"purge logs", `^DELETE FROM learning_log WHERE user_id = ANY\(\$1`, toCoordinator, oneShard},
+		{"add to sealed days", `^INSERT INTO learning_log_sealed_days AS s`, toCoordinator, oneShard},
+
+		// What is restored, which is added to the rollups, too.
+		{"a sealed day", `^SELECT .* FROM learning_log_sealed_days WHERE user_id = \$1 AND day = \$2$`, toCoordinator, oneShard},
+		{"whether there is a log of a date", `^SELECT EXISTS`, toCoordinator, oneShard},
+		{"restore a sealed day", `^INSERT INTO learning_log_sealed_days \(`, toCoordinator, oneShard},
+
+		// Exports.
+		{"count logs to export", `^SELECT count\(\*\), count\(voided_at\)`, toCoordinator, oneShard},
+		{"count sealed days to export", `^SELECT count\(\*\) FROM learning_log_sealed_days`, toCoordinator, oneShard},
+		{"export sealed days", `^SELECT day, .* ORDER BY day$`, toCoordinator, oneShard},
+		{"export logs", `^\(SELECT .*, offset_given FROM learning_log`, toCoordinator, oneShard},
+
+		// Erasures, which take from the rollups, too.
+		{"list logs to erase", `^\(SELECT request_id FROM learning_log WHERE user_id = \$1`, toCoordinator, oneShard},
+		{"lock logs to erase", `^SELECT FROM learning_log WHERE user_id = \$1`, toCoordinator, oneShard},
+		{"erase logs", `^DELETE FROM learning_log WHERE user_id = \$1`, toCoordinator, oneShard},
+		{"erase sealed days", `^DELETE FROM learning_log_sealed_days WHERE user_id = \$1 RETURNING`, toCoordinator, oneShard},
+		{"erase sealed days that are left", `^DELETE FROM learning_log_sealed_days WHERE user_id = \$1$`, toCoordinator, oneShard},
+		{"erase rollups that are left", `^DELETE FROM learning_log_aggregates WHERE user_id = \$1$`, toCoordinator, oneShard},
 	}
 }
 

@@ -313,6 +313,15 @@ func atMost(last, first uuid.UUID, distance uint64) uuid.UUID {
 	return end
 }
 
+// oldestWriter asks all nodes, because services write at them without the coordinator. A node
+// that doesn't answer may have a transaction that goes on.
+func (distributed) oldestWriter(ctx context.Context, tx pgx.Tx) (seconds float64, err error) {
+	err = tx.QueryRow(ctx, `
+		SELECT max(CASE WHEN success THEN result::float8 ELSE 'Infinity' END) FROM run_command_on_all_nodes($1)`,
+		oldestWriterSQL).Scan(&seconds)
+	return seconds, err
+}
+
 func (distributed) sizeSQL() string { return `citus_relation_size('learning_log')` }
 
 // expectedLogs knows only how many logs there are, because Citus estimates nothing.

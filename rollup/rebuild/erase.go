@@ -44,14 +44,15 @@ type eraser struct {
 // pendingErasure is an erasure that isn't done.
 type pendingErasure struct {
 	UserID  uuid.UUID
-	Emptied bool // what was there at first is deleted
-	Wait    time.Duration
+	Emptied bool    // what was there at first is deleted
+	Settled float64 // seconds since when nobody begins to write logs of the user; negative until then
 }
 
 // chunk does the next transaction of the job. The part that it returns is nil if nothing is
 // left to erase.
 func (e *eraser) chunk(ctx context.Context, tx pgx.Tx, jobID int64, part Part, maxLogs int) (Chunk, error) {
-	if err := sharding.Hold(ctx, tx); err != nil {
+	tables, err := layoutOf(ctx, tx)
+	if err != nil {
 		return Chunk{}, err
 	}
 	pending, err := e.pending(ctx, tx)
@@ -71,7 +72,16 @@ func (e *eraser) chunk(ctx context.Context, tx pgx.Tx, jobID int64, part Part, m
 		}
 		return chunk, nil
 	}
+	var oldest float64
+	if pending[0].Settled >= 0 { // it is the first for whom it is time
+		if oldest, err = tables.oldestWriter(ctx, tx); err != nil {
+			return Chunk{}, fmt.Errorf("looking for who writes logs: %w", err)
+		}
+	}
 	for _, next := range pending {
+		if next.Settled < oldest {
+			break // as it is for all who were erased later
+		}
 		logs, done, err := e.finish(ctx, tx, jobID, next, maxLogs)
 		if err != nil {
 			return Chunk{}, fmt.Errorf("erasing what is left of a user: %w", err)
@@ -96,10 +106,10 @@ const lookAgainAfter = 500 * time.Millisecond
 // deleted yet, then the oldest. They are locked, so that none is taken back meanwhile.
 func (e *eraser) pending(ctx context.Context, tx pgx.Tx) ([]pendingErasure, error) {
 	rows, err := tx.Query(ctx, `
-		SELECT user_id, emptied_at IS NOT NULL, greatest(emptied_at + $1::interval - now(), '0')
+		SELECT user_id, emptied_at IS NOT NULL, coalesce(extract(epoch FROM now() - emptied_at - $1::interval), -1)::float8
 		FROM learninglog_erased_users
 		WHERE done_at IS NULL
-		ORDER BY emptied_at IS NOT NULL, erased_at, user_id
+		ORDER BY emptied_at IS NOT NULL, coalesce(emptied_at, erased_at), user_id
 		LIMIT 100
 		FOR UPDATE`, e.settles)
 	if err != nil {
@@ -129,8 +139,8 @@ func (e *eraser) empty(ctx context.Context, tx pgx.Tx, user uuid.UUID, maxLogs i
 func (e *eraser) finish(
 	ctx context.Context, tx pgx.Tx, jobID int64, of pendingErasure, maxLogs int,
 ) (logs int64, done bool, err error) {
-	settled, err := e.isSettled(ctx, tx, jobID, of)
-	if err != nil || !settled {
+	named, err := e.isNamed(ctx, tx, jobID, of.UserID)
+	if err != nil || named {
 		return 0, false, err
 	}
 	// A repair that is under way would add to rows that are deleted meanwhile, and so make
@@ -172,32 +182,13 @@ func (e *eraser) forgetElsewhere(ctx context.Context, tx pgx.Tx, user uuid.UUID)
 	return nil
 }
 
-// isSettled reports whether nothing can come back: nobody begins to write logs of the user
-// any more, no transaction is open that began to write logs before that, and no job is being
-// worked that names the user. What such a job knows is in its row until it has passed them.
-func (e *eraser) isSettled(ctx context.Context, tx pgx.Tx, jobID int64, of pendingErasure) (settled bool, err error) {
-	if of.Wait > 0 {
-		return false, nil
-	}
+// isNamed reports whether a job is being worked that names the user. What such a job knows is
+// in its row until it has passed them.
+func (e *eraser) isNamed(ctx context.Context, tx pgx.Tx, jobID int64, user uuid.UUID) (named bool, err error) {
 	query := `
-		SELECT NOT EXISTS (
-		    SELECT FROM pg_locks AS held JOIN pg_stat_activity AS holder USING (pid)
-		    WHERE held.locktype = 'relation' AND held.relation = 'learning_log'::regclass
-		      AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-		      AND held.mode = 'RowExclusiveLock' AND held.pid <> pg_backend_pid()
-		      AND holder.xact_start < (SELECT emptied_at + @settles::interval FROM learninglog_erased_users WHERE user_id = @user)
-		) AND NOT EXISTS (
+		SELECT EXISTS (
 		    SELECT FROM ` + e.jobTable() + ` WHERE state = 'running' AND id <> @job AND ` + namesSQL + `
 		)`
-	err = tx.QueryRow(ctx, query, pgx.NamedArgs{
-		"settles": e.settles, "user": of.UserID, "name": of.UserID.String(), "job": jobID,
-	}).Scan(&settled)
-	return settled, err
-}
-
-// isNamed reports whether another job is being worked that names the user.
-func (e *eraser) isNamed(ctx context.Context, tx pgx.Tx, jobID int64, user uuid.UUID) (named bool, err error) {
-	query := `SELECT EXISTS (SELECT FROM ` + e.jobTable() + ` WHERE state = 'running' AND id <> @job AND ` + namesSQL + `)`
 	err = tx.QueryRow(ctx, query, pgx.NamedArgs{"name": user.String(), "job": jobID}).Scan(&named)
 	return named, err
 }

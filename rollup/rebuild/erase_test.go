@@ -2,6 +2,7 @@ package rebuild_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -18,6 +19,8 @@ import (
 	"learninglog/internal/erased"
 	"learninglog/internal/pgtest"
 	"learninglog/internal/postgres"
+	"learninglog/internal/sharding"
+	"learninglog/rollup"
 	"learninglog/rollup/rebuild"
 )
 
@@ -198,13 +201,78 @@ func TestAnErasureSettlesFromWhenItIsSeen(t *testing.T) {
 
 func TestAnErasureWaitsForATransactionThatWritesALog(t *testing.T) {
 	t.Parallel()
-	pool := pgtest.Pool(t)
-	user := uuid.New()
-	slow, err := pool.Begin(t.Context())
-	require.NoError(t, err)
-	defer func() { _ = slow.Rollback(context.Background()) }()
-	_, err = slow.Exec(t.Context(), `INSERT INTO learning_log VALUES (gen_random_uuid(), $1, 5, now())`, user)
-	require.NoError(t, err)
+	for name, at := range map[string]func(t *testing.T, pool *pgxpool.Pool, user uuid.UUID) sharding.Pool{
+		"at the server, or through the coordinator": func(_ *testing.T, pool *pgxpool.Pool, _ uuid.UUID) sharding.Pool { return pool },
+		"at a node": func(t *testing.T, pool *pgxpool.Pool, user uuid.UUID) sharding.Pool {
+			t.Helper()
+			return nodesOf(t, pool).At(user)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pool, user := pgtest.Pool(t), uuid.New()
+			slow, err := at(t, pool, user).Begin(t.Context())
+			require.NoError(t, err)
+			defer func() { _ = slow.Rollback(context.Background()) }()
+			_, err = slow.Exec(t.Context(), `INSERT INTO learning_log VALUES (gen_random_uuid(), $1, 5, now())`, user)
+			require.NoError(t, err)
+
+			assertErasedAfter(t, pool, user, func() { require.NoError(t, slow.Commit(t.Context())) })
+		})
+	}
+}
+
+// If the coordinator crashes while it commits at several nodes, what it has prepared at one
+// of them is committed later.
+func TestAnErasureWaitsForAPreparedTransaction(t *testing.T) {
+	t.Parallel()
+	for table, insert := range map[string]string{
+		"learning_log":             `(request_id, user_id, word_count, "timestamp") VALUES (gen_random_uuid(), $1, 5, now())`,
+		"learning_log_aggregates":  `VALUES ($1, 'day', '2026-01-14', 5, 1)`,
+		"learning_log_sealed_days": `VALUES ($1, '2026-01-14', 5, 1)`,
+	} {
+		t.Run(table, func(t *testing.T) {
+			t.Parallel()
+			pool, user := pgtest.Pool(t), uuid.New()
+			at := nodesOf(t, pool).At(user)
+			shard := scan[int64](t, pool, `SELECT get_shard_id_for_distribution_column($1::regclass, $2::uuid)`, table, user)
+			slow, err := at.Begin(t.Context())
+			require.NoError(t, err)
+			defer func() { _ = slow.Rollback(context.Background()) }()
+			_, err = slow.Exec(t.Context(), `SET LOCAL citus.enable_manual_changes_to_shards TO on`)
+			require.NoError(t, err)
+			_, err = slow.Exec(t.Context(), fmt.Sprintf(`INSERT INTO %s_%d %s`, table, shard, insert), user)
+			require.NoError(t, err)
+			_, err = slow.Exec(t.Context(), fmt.Sprintf(`PREPARE TRANSACTION '%s'`, user))
+			require.NoError(t, err)
+			end := func(how string) error {
+				rows, err := at.Query(context.Background(), fmt.Sprintf(`%s PREPARED '%s'`, how, user))
+				if err == nil {
+					rows.Close()
+					err = rows.Err()
+				}
+				return err
+			}
+			defer func() { _ = end("ROLLBACK") }()
+
+			assertErasedAfter(t, pool, user, func() { require.NoError(t, end("COMMIT")) })
+		})
+	}
+}
+
+// nodesOf returns the nodes of the cluster of a test.
+func nodesOf(t *testing.T, pool *pgxpool.Pool) *sharding.Nodes {
+	t.Helper()
+	if !pgtest.Distributed() {
+		t.Skip("TEST_CITUS_URL says where a Citus cluster is; it isn't set")
+	}
+	return pgtest.Nodes(t, pool)
+}
+
+// assertErasedAfter asserts that a user is erased, but not before something has ended that
+// writes of the user.
+func assertErasedAfter(t *testing.T, pool *pgxpool.Pool, user uuid.UUID, end func()) {
+	t.Helper()
 	jobs := newErasing(t, pool, 10*time.Millisecond)
 	start(t, jobs)
 	requested, err := jobs.Erase(t.Context(), []uuid.UUID{user})
@@ -215,10 +283,50 @@ func TestAnErasureWaitsForATransactionThatWritesALog(t *testing.T) {
 	}
 	require.Eventually(t, emptied, 30*time.Second, 10*time.Millisecond)
 	assert.True(t, scan[bool](t, pool, `SELECT done_at IS NULL FROM learninglog_erased_users`), "it waits")
-	require.NoError(t, slow.Commit(t.Context()))
+	end()
 
 	await(t, jobs, requested.ID, "it is done", isCompleted)
-	assert.Zero(t, scan[int64](t, pool, `SELECT count(*) FROM learning_log`))
+	assert.Equal(t, map[string]int64{"public.learninglog_erased_users": 1}, rowsNaming(t, pool, user))
+}
+
+// Whoever is put on the list while sealed days are restored is so afterwards.
+func TestSealedDaysThatAreBeingRestoredAreErased(t *testing.T) {
+	t.Parallel()
+	pool, user := pgtest.Pool(t), uuid.New()
+	record(t, pool, newLog(user, 5, "2026-01-31T20:00:00Z"))
+	jobs := newErasing(t, pool, 10*time.Millisecond)
+	start(t, jobs)
+	blocker, err := pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { _ = blocker.Rollback(context.Background()) }()
+	_, err = blocker.Exec(t.Context(), `SELECT FROM learning_log_aggregates WHERE user_id = $1 FOR UPDATE`, user)
+	require.NoError(t, err)
+	restored, erased := make(chan rebuild.SealedDayOutcome, 1), make(chan rebuild.Requested, 1)
+	go func() {
+		day := rebuild.SealedDay{UserID: user, Day: date("2026-01-14"), Sums: rollup.Sums{TotalWordCount: 7, EntryCount: 1}}
+		outcomes, err := jobs.RestoreSealedDays(context.Background(), []rebuild.SealedDay{day})
+		if assert.NoError(t, err) {
+			restored <- outcomes[0]
+		}
+		close(restored)
+	}()
+	wait := func(count int) {
+		require.Eventually(t, func() bool { return pgtest.Waiting(t, pool, 0) == count }, 30*time.Second, time.Millisecond)
+	}
+	wait(1)
+	go func() {
+		requested, err := jobs.Erase(context.Background(), []uuid.UUID{user})
+		assert.NoError(t, err)
+		erased <- requested
+	}()
+	wait(2)
+	assert.Zero(t, scan[int](t, pool, `SELECT count(*) FROM learninglog_erased_users`))
+
+	require.NoError(t, blocker.Rollback(t.Context()))
+
+	assert.Equal(t, rebuild.DayRestored, <-restored)
+	await(t, jobs, (<-erased).ID, "it is done", isCompleted)
+	assert.Equal(t, map[string]int64{"public.learninglog_erased_users": 1}, rowsNaming(t, pool, user))
 }
 
 // The list says who is erased, not the job: so nothing is left undone when a job is cancelled,

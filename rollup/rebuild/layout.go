@@ -31,6 +31,10 @@ type layout interface {
 	// seal purges the logs of a range that are old enough: see [PurgeChunk]. It returns how
 	// many it deleted.
 	seal(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (purged, voided int64, err error)
+	// oldestWriter returns for how many seconds the oldest transaction of others is open that
+	// writes logs, or what is made from them: 0 if there is none, and infinitely many if it is
+	// prepared.
+	oldestWriter(ctx context.Context, tx pgx.Tx) (seconds float64, err error)
 	// expectedLogs estimates how many logs a scope has: see [Scope.expectedLogs].
 	expectedLogs(ctx context.Context, tx pgx.Tx, of Scope, rezoned bool) (int64, error)
 	// sizeSQL is an expression for the number of bytes of the logs.
@@ -113,6 +117,21 @@ func sweep(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs
 		return fmt.Errorf("sweeping empty rows: %w", err)
 	}
 	return nil
+}
+
+// oldestWriterSQL is what [layout] says of oldestWriter, of one node. Statements that come
+// from another node have locks of shards alone. Shards are named like their tables, with
+// a number.
+const oldestWriterSQL = `
+	SELECT coalesce(max(coalesce(extract(epoch FROM now() - holder.xact_start), 'Infinity')), 0)::float8
+	FROM pg_locks AS held LEFT JOIN pg_stat_activity AS holder USING (pid)
+	WHERE held.locktype = 'relation' AND held.mode = 'RowExclusiveLock' AND held.pid IS DISTINCT FROM pg_backend_pid()
+	  AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+	  AND held.relation IN (SELECT oid FROM pg_class WHERE relname ~ '^learning_log(_aggregates|_sealed_days)?(_[0-9]+)?$')`
+
+func (atOneServer) oldestWriter(ctx context.Context, tx pgx.Tx) (seconds float64, err error) {
+	err = tx.QueryRow(ctx, oldestWriterSQL).Scan(&seconds)
+	return seconds, err
 }
 
 func (atOneServer) sizeSQL() string { return `pg_relation_size('learning_log')` }

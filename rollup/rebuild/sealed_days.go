@@ -101,10 +101,10 @@ func restoreSealedDays(ctx context.Context, tx pgx.Tx, days []SealedDay) ([]Seal
 	return outcomes, differences.Add(ctx, tx)
 }
 
-// erasedAmong returns which learners were erased. Who is erased from now on has no sealed day
-// of these, because the eraser waits for every transaction that has this lock.
+// erasedAmong returns which learners were erased. Nobody is put on the list before the
+// transaction ends, so whoever is erased afterwards has these sealed days already.
 func erasedAmong(ctx context.Context, tx pgx.Tx, days []SealedDay) (map[uuid.UUID]bool, error) {
-	if _, err := tx.Exec(ctx, `LOCK TABLE learning_log IN ROW EXCLUSIVE MODE`); err != nil {
+	if _, err := tx.Exec(ctx, `LOCK TABLE learninglog_erased_users IN SHARE MODE`); err != nil {
 		return nil, err
 	}
 	users := make(map[uuid.UUID]bool)
