@@ -85,9 +85,9 @@ func rules() []rule {
 		{"add to sealed days", `^INSERT INTO learning_log_sealed_days AS s`, toCoordinator, oneShard},
 
 		// What is restored, which is added to the rollups, too.
-		{"a sealed day", `^SELECT .* FROM learning_log_sealed_days WHERE user_id = \$1 AND day = \$2$`, toCoordinator, oneShard},
-		{"whether there is a log of a date", `^SELECT EXISTS`, toCoordinator, oneShard},
-		{"restore a sealed day", `^INSERT INTO learning_log_sealed_days \(`, toCoordinator, oneShard},
+		{"sealed days of dates", `^SELECT .* FROM learning_log_sealed_days WHERE user_id = \$1 AND day BETWEEN`, toCoordinator, oneShard},
+		{"dates that have logs", `^SELECT DISTINCT`, toCoordinator, oneShard},
+		{"restore sealed days", `^INSERT INTO learning_log_sealed_days \(`, toCoordinator, oneShard},
 
 		// Exports.
 		{"count logs to export", `^SELECT count\(\*\), count\(voided_at\)`, toCoordinator, oneShard},

@@ -3,10 +3,11 @@ package rebuild
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -71,104 +72,152 @@ func (j *Jobs) RestoreSealedDays(ctx context.Context, days []SealedDay) (outcome
 }
 
 func restoreSealedDays(ctx context.Context, tx pgx.Tx, days []SealedDay) ([]SealedDayOutcome, error) {
-	wasErased, err := erasedAmong(ctx, tx, days)
+	places := make(map[uuid.UUID][]int) // where the days of each learner are
+	for place, day := range days {
+		places[day.UserID] = append(places[day.UserID], place)
+	}
+	// In the order of the key, as everybody locks them.
+	users := slices.SortedFunc(maps.Keys(places), compareIDs)
+	wasErased, err := erasedAmong(ctx, tx, users)
 	if err != nil {
 		return nil, err
 	}
-	outcomes := make([]SealedDayOutcome, len(days))
-	places := make([]int, len(days))
-	for i := range places {
-		places[i] = i
-	}
-	// In the order of the key, as everybody locks them.
-	slices.SortStableFunc(places, func(a, b int) int {
-		return cmp.Or(compareIDs(days[a].UserID, days[b].UserID), cmp.Compare(days[a].Day, days[b].Day))
-	})
-	differences := make(sharding.Differences)
-	for _, place := range places {
-		day := days[place]
-		if wasErased[day.UserID] {
-			outcomes[place] = DayOfErased
-			continue
+	outcomes, differences := make([]SealedDayOutcome, len(days)), make(sharding.Differences)
+	for _, user := range users {
+		slices.SortStableFunc(places[user], func(a, b int) int { return cmp.Compare(days[a].Day, days[b].Day) })
+		var theirs []SealedDay
+		for _, place := range places[user] {
+			theirs = append(theirs, days[place])
 		}
-		if outcomes[place], err = restoreSealedDay(ctx, tx, day); err != nil {
-			return nil, err
+		found := slices.Repeat([]SealedDayOutcome{DayOfErased}, len(theirs))
+		if !wasErased[user] {
+			if found, err = restoreDaysOf(ctx, tx, user, theirs); err != nil {
+				return nil, err
+			}
 		}
-		if outcomes[place] == DayRestored {
-			differences.CountSums(day.UserID, day.Day, day.Sums)
+		for i, place := range places[user] {
+			if outcomes[place] = found[i]; found[i] == DayRestored {
+				differences.CountSums(user, days[place].Day, days[place].Sums)
+			}
 		}
 	}
 	return outcomes, differences.Add(ctx, tx)
 }
 
-// erasedAmong returns which learners were erased. Nobody is put on the list before the
+// erasedAmong returns which users were erased. Nobody is put on the list before the
 // transaction ends, so whoever is erased afterwards has these sealed days already.
-func erasedAmong(ctx context.Context, tx pgx.Tx, days []SealedDay) (map[uuid.UUID]bool, error) {
+func erasedAmong(ctx context.Context, tx pgx.Tx, users []uuid.UUID) (map[uuid.UUID]bool, error) {
 	if _, err := tx.Exec(ctx, `LOCK TABLE learninglog_erased_users IN SHARE MODE`); err != nil {
 		return nil, err
 	}
-	users := make(map[uuid.UUID]bool)
-	for _, day := range days {
-		users[day.UserID] = false
-	}
-	ids := make([]uuid.UUID, 0, len(users))
-	for user := range users {
-		ids = append(ids, user)
-	}
-	rows, err := tx.Query(ctx, `SELECT user_id FROM learninglog_erased_users WHERE user_id = ANY($1)`, ids)
+	rows, err := tx.Query(ctx, `SELECT user_id FROM learninglog_erased_users WHERE user_id = ANY($1)`, users)
 	if err != nil {
 		return nil, err
 	}
-	var user uuid.UUID
-	_, err = pgx.ForEachRow(rows, []any{&user}, func() error {
-		users[user] = true
+	erased, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	wasErased := make(map[uuid.UUID]bool)
+	for _, user := range erased {
+		wasErased[user] = true
+	}
+	return wasErased, err
+}
+
+// restoreDaysOf restores sealed days of one learner, in the order of their dates, and returns
+// an outcome for each. Its statements are of one learner, so they work wherever the tables are.
+func restoreDaysOf(ctx context.Context, tx pgx.Tx, user uuid.UUID, days []SealedDay) ([]SealedDayOutcome, error) {
+	first, last := days[0].Day, days[len(days)-1].Day
+	there, err := sealedDaysOf(ctx, tx, user, first, last)
+	if err != nil {
+		return nil, err
+	}
+	logged, err := datesWithLogs(ctx, tx, user, first, last)
+	if err != nil {
+		return nil, err
+	}
+	outcomes, restored := make([]SealedDayOutcome, len(days)), make(map[rollup.Date]bool)
+	var values []any
+	for i, day := range days {
+		switch sums, is := there[day.Day]; {
+		case is && sums == day.Sums:
+			outcomes[i] = DayAlreadyThere
+		case is || logged[day.Day]:
+			outcomes[i] = DayConflicts
+		default:
+			outcomes[i], there[day.Day], restored[day.Day] = DayRestored, day.Sums, true
+			values = append(values, user, day.Day.Time(), day.TotalWordCount, day.EntryCount)
+		}
+	}
+	inserted := make(map[rollup.Date]bool)
+	const columns = 4
+	for some := range slices.Chunk(values, columns*sharding.RowsPerStatement) {
+		rows, err := tx.Query(ctx, `
+			INSERT INTO learning_log_sealed_days (user_id, day, total_word_count, entry_count)
+			VALUES `+sharding.ValuesSQL(len(some)/columns, `?::uuid, ?::date, ?::bigint, ?::bigint`)+`
+			ON CONFLICT (user_id, day) DO NOTHING
+			RETURNING day`, sharding.Unprepared(some)...)
+		if err != nil {
+			return nil, err
+		}
+		newly, err := collectDates(rows)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(inserted, newly)
+	}
+	if len(inserted) == len(restored) {
+		return outcomes, nil
+	}
+	// Somebody has just restored some of them, or others of these dates.
+	if there, err = sealedDaysOf(ctx, tx, user, first, last); err != nil {
+		return nil, err
+	}
+	for i, day := range days {
+		if !restored[day.Day] || inserted[day.Day] {
+			continue
+		}
+		if outcomes[i] = DayConflicts; there[day.Day] == day.Sums {
+			outcomes[i] = DayAlreadyThere
+		}
+	}
+	return outcomes, nil
+}
+
+// sealedDaysOf returns the sealed days of a learner between two dates.
+func sealedDaysOf(ctx context.Context, tx pgx.Tx, user uuid.UUID, first, last rollup.Date) (map[rollup.Date]rollup.Sums, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT day, total_word_count, entry_count FROM learning_log_sealed_days
+		WHERE user_id = $1 AND day BETWEEN $2 AND $3`, user, first.Time(), last.Time())
+	if err != nil {
+		return nil, err
+	}
+	var day time.Time
+	var sums rollup.Sums
+	days := make(map[rollup.Date]rollup.Sums)
+	_, err = pgx.ForEachRow(rows, []any{&day, &sums.TotalWordCount, &sums.EntryCount}, func() error {
+		days[rollup.DateOf(day)] = sums
 		return nil
 	})
-	return users, err
+	return days, err
 }
 
-// findSealedDay returns the outcome of a sealed day if there is one of its date, or "".
-func findSealedDay(ctx context.Context, tx pgx.Tx, day SealedDay) (SealedDayOutcome, error) {
-	var words, entries int64
-	err := tx.QueryRow(ctx, `SELECT total_word_count, entry_count FROM learning_log_sealed_days WHERE user_id = $1 AND day = $2`,
-		day.UserID, day.Day.Time()).Scan(&words, &entries)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return "", nil
-	case err != nil:
-		return "", err
-	case words == day.TotalWordCount && entries == day.EntryCount:
-		return DayAlreadyThere, nil
-	default:
-		return DayConflicts, nil
+// datesWithLogs returns the dates between two dates, and maybe some others, on which logs of a
+// learner count.
+func datesWithLogs(ctx context.Context, tx pgx.Tx, user uuid.UUID, first, last rollup.Date) (map[rollup.Date]bool, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT DISTINCT `+rollup.DateSQL+` FROM `+rollup.LogsSQL("learning_log")+` AS logs
+		WHERE user_id = $1 AND "timestamp" >= $2 AND "timestamp" < $3`, user, first.FirstInstant(), last.EndInstant())
+	if err != nil {
+		return nil, err
 	}
+	return collectDates(rows)
 }
 
-// restoreSealedDay is of one learner, so it works wherever the tables are.
-func restoreSealedDay(ctx context.Context, tx pgx.Tx, day SealedDay) (SealedDayOutcome, error) {
-	found, err := findSealedDay(ctx, tx, day)
-	if err != nil || found != "" {
-		return found, err
-	}
-	var logs bool
-	from, to := day.Day.FirstInstant(), day.Day.EndInstant()
-	err = tx.QueryRow(ctx, `
-		SELECT EXISTS (
-		    SELECT FROM `+rollup.LogsSQL("learning_log")+` AS logs
-		    WHERE user_id = $1 AND "timestamp" >= $2 AND "timestamp" < $3 AND `+rollup.DateSQL+` = $4
-		)`, day.UserID, from, to, day.Day.Time()).Scan(&logs)
-	if err != nil || logs {
-		return DayConflicts, err
-	}
-	inserted, err := tx.Exec(ctx, `
-		INSERT INTO learning_log_sealed_days (user_id, day, total_word_count, entry_count) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (user_id, day) DO NOTHING`, day.UserID, day.Day.Time(), day.TotalWordCount, day.EntryCount)
-	if err != nil || inserted.RowsAffected() > 0 {
-		return DayRestored, err
-	}
-	// Somebody has just restored it, or another of this date.
-	if found, err = findSealedDay(ctx, tx, day); found == "" {
-		found = DayConflicts // which is gone again
-	}
-	return found, err
+func collectDates(rows pgx.Rows) (map[rollup.Date]bool, error) {
+	dates := make(map[rollup.Date]bool)
+	var date time.Time
+	_, err := pgx.ForEachRow(rows, []any{&date}, func() error {
+		dates[rollup.DateOf(date)] = true
+		return nil
+	})
+	return dates, err
 }
