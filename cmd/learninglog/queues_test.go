@@ -45,7 +45,7 @@ func TestTheNoticeOfAPausedQueueIsAccessible(t *testing.T) {
 	b := browse(t, s)
 	b.narrow()
 	b.open("/admin")
-	assert.Equal(t, 5, b.count("form.paused"))
+	assert.Equal(t, 6, b.count("form.paused"))
 	b.fits()
 	b.isAccessible("the operators' page with paused queues")
 }
