@@ -222,8 +222,17 @@ func TestMigrateTakesItsTime(t *testing.T) {
 
 // An older program, for instance the one before an upgrade that was taken back, finds
 // everything as it was.
+// skipIfDistributed skips a test of old versions, which knew no clusters.
+func skipIfDistributed(t *testing.T) {
+	t.Helper()
+	if pgtest.Distributed() {
+		t.Skip("the tables of the tests are distributed")
+	}
+}
+
 func TestMigrateDownToAnOlderVersion(t *testing.T) {
 	t.Parallel()
+	skipIfDistributed(t)
 	databaseURL, user := pgtest.URL(t), uuid.New()
 	s := serve(t, "--database-url", databaseURL)
 	s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 12))
@@ -250,6 +259,7 @@ func TestMigrateDownToAnOlderVersion(t *testing.T) {
 
 func TestMigrateDownToAVersionThatLosesSomething(t *testing.T) {
 	t.Parallel()
+	skipIfDistributed(t)
 	databaseURL, user := pgtest.URL(t), uuid.New()
 	s := serve(t, "--database-url", databaseURL)
 	s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 12, `"utc_offset":"+09:00"`))
@@ -289,6 +299,7 @@ func TestMigrateDownToAVersionThatLosesSomething(t *testing.T) {
 // dirty, before or after the commit of its statements.
 func TestMigrateAfterAnInterruption(t *testing.T) {
 	t.Parallel()
+	skipIfDistributed(t)
 	const (
 		dirty   = `UPDATE learninglog_schema_migrations SET dirty = true, version = `
 		before2 = `DROP TABLE learning_log_verifications; DROP INDEX learning_log_recorded_at_idx;`

@@ -53,6 +53,9 @@ func TestDistributingKeepsSealedDaysAndWhoWasErased(t *testing.T) {
 	_, stderr, status := run(t, "migrate", "down", "--to", "5", "--database-url", databaseURL)
 	assert.Equal(t, 2, status, "version 5 knows neither")
 	assert.Contains(t, stderr, "erased")
+	_, stderr, status = run(t, "migrate", "down", "--to", "4", "--database-url", databaseURL)
+	assert.Equal(t, 2, status)
+	assert.Contains(t, stderr, "the tables are distributed over a cluster, which versions before 5 don't know")
 	_, err = pool.Exec(t.Context(), `TRUNCATE learning_log, learning_log_sealed_days, learning_log_aggregates, learninglog_erased_users`)
 	require.NoError(t, err)
 	for _, arguments := range [][]string{{"migrate", "down", "--to", "5"}, {"migrate"}} {
@@ -65,4 +68,9 @@ func TestDistributingKeepsSealedDaysAndWhoWasErased(t *testing.T) {
 	s = serve(t, "--database-url", databaseURL)
 	require.Contains(t, restore(), `"outcome":"recorded"`)
 	assert.Empty(t, pgtest.Drift(t, pool))
+	s.stop()
+	_, stderr, status = run(t, "migrate", "down", "--yes", "--database-url", databaseURL)
+	require.Zero(t, status, stderr)
+	_, stderr, status = run(t, "migrate", "--database-url", databaseURL)
+	require.Zero(t, status, stderr)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/golang-migrate/migrate/v4/source"
 	"github.com/golang-migrate/migrate/v4/source/iofs"
 
+	"learninglog/internal/sharding"
 	"learninglog/migrations"
 )
 
@@ -28,10 +29,10 @@ func (m *Migrator) down(ctx context.Context) error {
 		if _, err := m.pool.Exec(ctx, "DROP SCHEMA IF EXISTS "+RiverSchema+" CASCADE"); err != nil {
 			return fmt.Errorf("removing the job queue: %w", err)
 		}
-		// Down migrations fail if an older version would not know something. Here
+		// Down migrations fail if an older version would not know something, or a cluster. Here
 		// nothing is to be left.
-		if _, err := m.pool.Exec(ctx, emptySQL); err != nil {
-			return fmt.Errorf("emptying the tables: %w", err)
+		if _, err := m.pool.Exec(ctx, removeSQL); err != nil {
+			return fmt.Errorf("removing the tables: %w", err)
 		}
 		// Down migrations don't fail if there is nothing to remove. So this begins with
 		// the newest, which also removes what was prepared for it.
@@ -48,16 +49,10 @@ func (m *Migrator) down(ctx context.Context) error {
 	})
 }
 
-// emptySQL deletes all logs, their rollups, sealed days, keys, sessions and the list of erased
-// users, if there are such tables.
-const emptySQL = `
-	DO $$ BEGIN
-	    IF to_regclass('learning_log') IS NOT NULL THEN TRUNCATE learning_log; END IF;
-	    IF to_regclass('learning_log_aggregates') IS NOT NULL THEN TRUNCATE learning_log_aggregates; END IF;
-	    IF to_regclass('learning_log_sealed_days') IS NOT NULL THEN TRUNCATE learning_log_sealed_days; END IF;
-	    IF to_regclass('learninglog_keys') IS NOT NULL THEN TRUNCATE learninglog_keys, learninglog_sessions; END IF;
-	    IF to_regclass('learninglog_erased_users') IS NOT NULL THEN TRUNCATE learninglog_erased_users; END IF;
-	END $$`
+// removeSQL removes the tables that down migrations may refuse to change.
+const removeSQL = `
+	DROP TABLE IF EXISTS learning_log, learning_log_aggregates, learning_log_sealed_days,
+	                     learninglog_sessions, learninglog_keys, learninglog_erased_users`
 
 // DownTo migrates the schema down to a version, from [OldestVersion] to the database's
 // own. All data stays, and the job queue stays as it is. It fails, and changes nothing,
@@ -65,6 +60,9 @@ const emptySQL = `
 func (m *Migrator) DownTo(ctx context.Context, version int) error {
 	return m.withoutTimeouts(ctx, func(m *Migrator, ctx context.Context) error { return m.downTo(ctx, version) })
 }
+
+// oldestDistributed is the oldest version of the schema whose tables may be distributed.
+const oldestDistributed = 5
 
 func (m *Migrator) downTo(ctx context.Context, version int) error {
 	return m.locked(ctx, func() error {
@@ -77,6 +75,13 @@ func (m *Migrator) downTo(ctx context.Context, version int) error {
 			return fmt.Errorf("the tables have version %d, which is older than %d", versions.Schema, version)
 		case version < OldestVersion:
 			return fmt.Errorf("going down to a version before %d would lose the results of verifications", OldestVersion)
+		}
+		shards, err := sharding.Read(ctx, m.pool)
+		if err != nil {
+			return err
+		}
+		if shards != nil && version < oldestDistributed {
+			return fmt.Errorf("the tables are distributed over a cluster, which versions before %d don't know", oldestDistributed)
 		}
 		down := func(migrator *migrate.Migrate) error { return m.runDown(migrator, versions, version) }
 		before := func(source.Driver, int) int { return versions.from(m.latest) }
