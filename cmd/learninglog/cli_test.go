@@ -220,8 +220,6 @@ func TestMigrateTakesItsTime(t *testing.T) {
 	require.NoError(t, <-released)
 }
 
-// An older program, for instance the one before an upgrade that was taken back, finds
-// everything as it was.
 // skipIfDistributed skips a test of old versions, which knew no clusters.
 func skipIfDistributed(t *testing.T) {
 	t.Helper()
@@ -230,6 +228,8 @@ func skipIfDistributed(t *testing.T) {
 	}
 }
 
+// An older program, for instance the one before an upgrade that was taken back, finds
+// everything as it was.
 func TestMigrateDownToAnOlderVersion(t *testing.T) {
 	t.Parallel()
 	skipIfDistributed(t)
