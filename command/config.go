@@ -46,7 +46,7 @@ type Config struct {
 	MaxBatch int
 	// Lanes is the maximum number of batches that are written at the same time, each
 	// on its own connection. Every user belongs to one lane. If the tables are
-	// distributed, every shard is a lane, and so many of them write at the same time.
+	// distributed, each node has so many lanes.
 	Lanes int
 	// MaxWaiting limits how many logs wait to be written. If as many are waiting, a
 	// call fails with [ErrFull]. Calls with more than 100 logs may fill half of the room,

@@ -32,17 +32,5 @@ func (s *server) documentRequestPurge() huma.Operation {
 }
 
 func (s *server) requestPurge(ctx context.Context, input *newRebuildInput) (*newRebuildOutput, error) {
-	text, release, err := input.read(ctx, maxRebuildBytes, s.bodies)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	if _, err := input.mediaType(mediaJSON); err != nil {
-		return nil, err
-	}
-	args, err := decodePurge(text)
-	if err != nil {
-		return nil, err
-	}
-	return s.requestJob(ctx, args)
+	return s.requestDecoded(ctx, input, decodePurge)
 }

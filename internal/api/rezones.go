@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"learninglog/rollup/rebuild"
 )
 
 // NewRezone is the request for a re-zone. It documents what decodeRezone reads.
@@ -36,6 +38,13 @@ func (s *server) documentRequestRezone() huma.Operation {
 }
 
 func (s *server) requestRezone(ctx context.Context, input *newRebuildInput) (*newRebuildOutput, error) {
+	return s.requestDecoded(ctx, input, func(text []byte) (rebuild.Args, error) { return decodeRezone(text, s.zones) })
+}
+
+// requestDecoded requests the job that a body in JSON asks for.
+func (s *server) requestDecoded(
+	ctx context.Context, input *newRebuildInput, decode func(text []byte) (rebuild.Args, error),
+) (*newRebuildOutput, error) {
 	text, release, err := input.read(ctx, maxRebuildBytes, s.bodies)
 	if err != nil {
 		return nil, err
@@ -44,7 +53,7 @@ func (s *server) requestRezone(ctx context.Context, input *newRebuildInput) (*ne
 	if _, err := input.mediaType(mediaJSON); err != nil {
 		return nil, err
 	}
-	args, err := decodeRezone(text, s.zones)
+	args, err := decode(text)
 	if err != nil {
 		return nil, err
 	}
