@@ -173,11 +173,7 @@ func TestHoursReadTheIndexAlone(t *testing.T) {
 			SELECT 1 AS words, '2026-01-01T12:00:00Z'::timestamptz + n * interval '1 minute' AS "timestamp", 0 AS utc_offset
 			FROM generate_series(1, %d) AS n ORDER BY random()`, logs))
 	}
-	// Only what is on the disk for certain is visible by the index alone.
-	for _, statement := range []string{`CHECKPOINT`, `VACUUM ANALYZE learning_log`} {
-		_, err := pool.Exec(context.Background(), statement)
-		require.NoError(t, err)
-	}
+	pgtest.VacuumLogs(t, pool)
 	for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
 		connection := pool.Config().Copy()
 		connection.ConnConfig.RuntimeParams["plan_cache_mode"] = mode

@@ -173,7 +173,7 @@ func TestHealthyRebuildReadsTheIndexAlone(t *testing.T) {
 		SELECT gen_random_uuid(), md5((n % 100)::text)::uuid, 5, '2026-01-01Z'::timestamptz + n * interval '15 minutes'
 		FROM generate_series(1, $1) AS n`, logs)
 	workAll(t, pool, rebuild.Scope{}, rebuild.ChunkOptions{})
-	execute(t, pool, `VACUUM ANALYZE learning_log`)
+	pgtest.VacuumLogs(t, pool)
 	before := readStatistics(t, pool)
 
 	chunks := workAll(t, pool, rebuild.Scope{}, rebuild.ChunkOptions{MaxLogs: 3000})
