@@ -1,7 +1,6 @@
 package command
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -12,7 +11,6 @@ import (
 
 	"learninglog/internal/sharding"
 	"learninglog/learning"
-	"learninglog/rollup"
 )
 
 // shardStore is a [store] in tables that are distributed by user. It is meant for changes
@@ -128,51 +126,32 @@ func byUser(keys []logKey) []userKeys {
 
 // insert records the logs that are new, and whose place is free if they replace another.
 func (w *shardWrite) insert(ctx context.Context, changes []change, voidable recordedLogs) error {
-	var logs []*change
+	var logs []change
 	for i := range changes {
 		c := &changes[i]
 		replaced, replaces := c.voids()
 		if !c.void && (!replaces || voidable[replaced] != nil) {
-			logs = append(logs, c)
+			logs = append(logs, *c)
 		}
 	}
-	slices.SortFunc(logs, func(a, b *change) int { return a.key().compare(b.key()) })
-	for some := range slices.Chunk(logs, sharding.RowsPerStatement) {
-		var values []any
-		for _, log := range some {
-			values = append(values, w.valuesOf(&log.Log)...)
-		}
-		rows, err := w.tx.Query(ctx, `
-			INSERT INTO learning_log
-			    (request_id, user_id, word_count, "timestamp", utc_offset, offset_given, voided_at, changed_at)
-			VALUES `+sharding.ValuesSQL(len(some), `?::uuid, ?::uuid, ?::int, coalesce(?::timestamptz, now()), ?::smallint, ?::boolean, ?::timestamptz, CASE WHEN ?::boolean THEN now() END`)+`
-			ON CONFLICT DO NOTHING
-			RETURNING `+learning.Columns, sharding.Unprepared(values)...)
-		if err != nil {
-			return err
-		}
-		if err := w.note(rows, 1); err != nil {
-			return err
-		}
+	if len(logs) == 0 {
+		return nil
 	}
-	return nil
-}
-
-func (w *shardWrite) valuesOf(log *Log) []any {
-	var timestamp, voidedAt *time.Time
-	at := log.Timestamp
-	if at.IsZero() { // then it is the time of recording, by the database's clock
-		at = time.Now()
-	} else {
-		timestamp = &at
+	slices.SortFunc(logs, func(a, b change) int { return a.key().compare(b.key()) })
+	c := columnsOf(logs, w.zone)
+	rows, arguments := sharding.RowsSQL(`
+		$1::uuid, $2::uuid, $3::int, coalesce($4::timestamptz, now()), $5::smallint, $6::boolean,
+		$7::timestamptz, CASE WHEN $7::timestamptz IS NOT NULL THEN now() END`,
+		c.requestIDs, c.userIDs, c.wordCounts, c.timestamps, c.offsets, c.offsetsGiven, voidsOf(logs).at)
+	recorded, err := w.tx.Query(ctx, `
+		INSERT INTO learning_log
+		    (request_id, user_id, word_count, "timestamp", utc_offset, offset_given, voided_at, changed_at)`+rows+`
+		ON CONFLICT DO NOTHING
+		RETURNING `+learning.Columns, arguments...)
+	if err != nil {
+		return err
 	}
-	if !log.VoidedAt.IsZero() {
-		voidedAt = &log.VoidedAt
-	}
-	offset := rollup.OffsetAt(at, cmp.Or(log.Zone, w.zone))
-	return []any{
-		log.RequestID, log.UserID, log.WordCount, timestamp, int16(offset), log.zoneGiven(), voidedAt, voidedAt != nil,
-	}
+	return w.note(recorded, 1)
 }
 
 // void voids the logs that are to be voided anyway, and those in whose place another was

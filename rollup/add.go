@@ -14,17 +14,15 @@ import "strings"
 // Rows are always upserted in the order of their key. So two statements may wait for
 // each other, but they don't deadlock.
 func AddSQL(sums string) string {
-	return addSQL(`
+	return AddRowsSQL(`
 		SELECT user_id, granularity, period, words, entries
 		FROM ` + sums + ` AS sums
 		ORDER BY user_id, granularity, period`)
 }
 
-// AddValuesSQL is [AddSQL] for sums that are known: rows of values for the same columns,
-// in the order of the key of the rollup.
-func AddValuesSQL(rows string) string { return addSQL(`VALUES ` + rows) }
-
-func addSQL(rows string) string {
+// AddRowsSQL is [AddSQL] for sums that are known: rows, as VALUES or a SELECT, with the
+// same columns, in the order of the key of the rollup.
+func AddRowsSQL(rows string) string {
 	return `
 		INSERT INTO learning_log_aggregates AS a
 		    (user_id, granularity, period, total_word_count, entry_count)` + rows + `

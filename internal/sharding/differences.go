@@ -3,13 +3,12 @@ package sharding
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"learninglog/rollup"
 )
@@ -52,45 +51,24 @@ func (d Differences) CountSums(user uuid.UUID, date rollup.Date, sums rollup.Sum
 // may wait for each other, but they don't deadlock.
 func (d Differences) Add(ctx context.Context, tx pgx.Tx) error {
 	maps.DeleteFunc(d, func(_ Row, sums rollup.Sums) bool { return sums == rollup.Sums{} })
-	rows := slices.SortedFunc(maps.Keys(d), Row.compare)
-	for some := range slices.Chunk(rows, RowsPerStatement) {
-		var values []any
-		for _, row := range some {
-			values = append(values, row.UserID, string(row.Granularity), row.Period.Time(), d[row].TotalWordCount, d[row].EntryCount)
-		}
-		sql := rollup.AddValuesSQL(ValuesSQL(len(some), `?::uuid, ?::learning_log_granularity, ?::date, ?::bigint, ?::bigint`))
-		if _, err := tx.Exec(ctx, sql, Unprepared(values)...); err != nil {
-			return err
-		}
+	if len(d) == 0 {
+		return nil
 	}
-	return nil
-}
-
-// RowsPerStatement bounds the parameters of a statement: PostgreSQL allows 65,535.
-const RowsPerStatement = 5000
-
-// ValuesSQL returns so many rows for VALUES. Each question mark of a row becomes a
-// parameter of its own.
-func ValuesSQL(rows int, row string) string {
-	var sql strings.Builder
-	parts, parameter := strings.Split(row, "?"), 0
-	for n := range rows {
-		sql.WriteString([]string{"(", ", ("}[min(n, 1)])
-		for i, part := range parts {
-			if i > 0 {
-				parameter++
-				fmt.Fprintf(&sql, "$%d", parameter)
-			}
-			sql.WriteString(part)
-		}
-		sql.WriteByte(')')
+	var users pgtype.FlatArray[pgtype.UUID]
+	var granularities pgtype.FlatArray[string]
+	var periods pgtype.FlatArray[pgtype.Date]
+	var words, entries pgtype.FlatArray[int64]
+	for _, row := range slices.SortedFunc(maps.Keys(d), Row.compare) {
+		users = append(users, pgtype.UUID{Bytes: row.UserID, Valid: true})
+		granularities = append(granularities, string(row.Granularity))
+		periods = append(periods, pgtype.Date{Time: row.Period.Time(), Valid: true})
+		words, entries = append(words, d[row].TotalWordCount), append(entries, d[row].EntryCount)
 	}
-	return sql.String()
+	rows, arguments := RowsSQL(`$1::uuid, $2::text::learning_log_granularity, $3::date, $4::bigint, $5::bigint`,
+		users, granularities, periods, words, entries)
+	_, err := tx.Exec(ctx, rollup.AddRowsSQL(rows), arguments...)
+	return err
 }
-
-// Unprepared makes pgx send a statement and its parameters at once. There is one for each
-// number of rows, so preparing them isn't worth it.
-func Unprepared(values []any) []any { return append([]any{pgx.QueryExecModeExec}, values...) }
 
 // LogsSQL is a condition for the logs with the users $1 and the request ids $2, which belong
 // together. Citus finds their shards by the users.

@@ -12,10 +12,11 @@ import (
 
 // plan is a step of a plan, as EXPLAIN tells it in JSON.
 type plan struct {
-	Type        string   `json:"Node Type"`
-	Provider    string   `json:"Custom Plan Provider"`
-	GroupKey    []string `json:"Group Key"`
-	Below       []plan   `json:"Plans"`
+	Type        string                `json:"Node Type"`
+	Provider    string                `json:"Custom Plan Provider"`
+	GroupKey    []string              `json:"Group Key"`
+	Below       []plan                `json:"Plans"`
+	Selected    []struct{ Plan plan } `json:"Select Query"` // what is inserted, if it doesn't come from shards
 	Distributed *struct {
 		Subplans []json.RawMessage `json:"Subplans"`
 		Job      struct {
@@ -35,6 +36,9 @@ func (p plan) String() string {
 		return p.shards()
 	}
 	text := p.step()
+	for _, selected := range p.Selected {
+		text += " of " + selected.Plan.String()
+	}
 	for _, below := range p.Below {
 		text += " of " + below.String()
 		if shards := below.Distributed; shards != nil && shards.Job.Tasks > 1 {

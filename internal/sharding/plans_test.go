@@ -22,6 +22,9 @@ const (
 	// theSums is of a statement that adds up numbers, of which each shard returns one row, and
 	// theSumsOfDays of one where it returns a row for each day.
 	theSums, theSumsOfDays = "Aggregate of shards, each Aggregate", "Aggregate by 1 of shards, each Aggregate by 1"
+	// arrays is of a statement that inserts rows from arrays, its parameters: those of each
+	// shard are passed on to its node.
+	arrays = "Custom Scan Citus INSERT ... SELECT of Function Scan"
 	// theSample is of the one statement for which rows come to the coordinator: those of a
 	// sample of a thousand pages, when a rebuild with several workers begins.
 	theSample = "Aggregate of shards, each Sample Scan"
@@ -38,9 +41,11 @@ func rules() []rule {
 	return []rule{
 		// What is about one learner.
 		{"record logs", `^INSERT INTO learning_log \(.* VALUES`, toBoth, itsShards},
+		{"record many logs", `^INSERT INTO learning_log \(.* SELECT .* FROM unnest`, toBoth, arrays},
 		{"lock logs that may be voided", `^SELECT .* FROM learning_log WHERE user_id = \$1 .* FOR UPDATE$`, toBoth, oneShard},
 		{"void logs", `^UPDATE learning_log SET voided_at`, toBoth, oneShard},
 		{"add to the rollups", `^INSERT INTO learning_log_aggregates AS a \(.*\) ?VALUES`, toBoth, itsShards},
+		{"add much to the rollups", `^INSERT INTO learning_log_aggregates AS a \(.*\) SELECT .* FROM unnest`, toBoth, arrays},
 		{"look logs up", `^SELECT request_id, .* FROM learning_log WHERE user_id = ANY\(\$1.*\)\)$`, toBoth, itsShards},
 		{"the offset of the latest log", `^SELECT \( SELECT utc_offset`, toBoth, oneShard},
 		{"a summary", `^SELECT period, total_word_count, entry_count FROM`, toBoth, oneShard},
@@ -67,7 +72,7 @@ func rules() []rule {
 		{"compare", `^SELECT user_id, granularity::text, period, was_words`, toCoordinator, itsShards},
 		{"count what was compared", `^SELECT count\(\*\), coalesce\(sum\(logs\)`, toCoordinator, theSums},
 		{"repair corrupt sums", `^UPDATE learning_log_aggregates AS a SET`, toCoordinator, oneShard},
-		{"repair", `^INSERT INTO learning_log_aggregates AS a \(.*\) SELECT`, toCoordinator, oneShard},
+		{"repair", `^INSERT INTO learning_log_aggregates AS a \(.*\) SELECT .* ORDER BY`, toCoordinator, oneShard},
 		{"sweep empty rows", `^DELETE FROM learning_log_aggregates .* SKIP LOCKED`, toCoordinator, oneShard},
 
 		// Re-zones, which sweep, and add to the rollups, too.
@@ -87,7 +92,7 @@ func rules() []rule {
 		// What is restored, which is added to the rollups, too.
 		{"sealed days of dates", `^SELECT .* FROM learning_log_sealed_days WHERE user_id = \$1 AND day BETWEEN`, toCoordinator, oneShard},
 		{"dates that have logs", `^SELECT DISTINCT`, toCoordinator, oneShard},
-		{"restore sealed days", `^INSERT INTO learning_log_sealed_days \(`, toCoordinator, oneShard},
+		{"restore sealed days", `^INSERT INTO learning_log_sealed_days \(`, toCoordinator, arrays},
 
 		// Exports.
 		{"count logs to export", `^SELECT count\(\*\), count\(voided_at\)`, toCoordinator, oneShard},

@@ -104,7 +104,7 @@ func PurgeChunk(ctx context.Context, tx pgx.Tx, before time.Time, part Part, opt
 	}
 	arguments["before"], arguments["drifted"] = before, found.driftedUsers()
 	if options.DryRun {
-		err = tx.QueryRow(ctx, `SELECT count(*) FROM `+users.oldSQL("user_id", "ALL")+` AS old`, arguments).Scan(&chunk.Purged)
+		err = tx.QueryRow(ctx, `SELECT count(*) FROM `+users.oldSQL("user_id", "")+` AS old`, arguments).Scan(&chunk.Purged)
 	} else {
 		var voided int64
 		arguments["most"] = options.MaxLogs
@@ -132,16 +132,16 @@ func (c compared) driftedUsers() []uuid.UUID {
 }
 
 // oldSQL returns a query, in parentheses, of columns of the logs in the range that are to
-// be purged. Logs that count and logs that were voided are in different indexes. Of the latter
-// it returns at most so many.
-func (r userRange) oldSQL(columns, mostVoided string) string {
+// be purged. Logs that count and logs that were voided are in different indexes. For the
+// latter there may be a limit. (A cluster couldn't pass a query with one on to its shards.)
+func (r userRange) oldSQL(columns, limitVoided string) string {
 	old := `
 	    SELECT ` + columns + ` FROM learning_log
 	    WHERE ` + r.usersSQL() + ` AND user_id <> ALL(@drifted::uuid[])
 	      AND "timestamp" >= @logs_lower AND "timestamp" < least(@logs_upper, @before::timestamptz)
 	      AND ` + rollup.DateSQL + ` >= @day_first AND ` + rollup.DateSQL + ` < @day_end
 	      AND voided_at `
-	return `(` + old + `IS NULL UNION ALL (` + old + `IS NOT NULL LIMIT ` + mostVoided + `))`
+	return `(` + old + `IS NULL UNION ALL (` + old + `IS NOT NULL ` + limitVoided + `))`
 }
 
 // addSealedSQL adds rows to the sealed days, in the order of their key.
@@ -160,7 +160,7 @@ func (r userRange) sealSQL() string {
 	return `
 	WITH old AS MATERIALIZED (
 	    SELECT request_id FROM learning_log
-	    WHERE request_id = ANY(ARRAY(SELECT request_id FROM ` + r.oldSQL("request_id", "@most") + ` AS o))
+	    WHERE request_id = ANY(ARRAY(SELECT request_id FROM ` + r.oldSQL("request_id", "LIMIT @most") + ` AS o))
 	    ORDER BY request_id
 	    FOR UPDATE
 	), gone AS (

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"learninglog/internal/sharding"
 	"learninglog/learning"
@@ -18,7 +19,7 @@ import (
 // seal purges the logs of a range, shard by shard, in the same order as at one server: it
 // locks logs, deletes them, and then adds them to the sealed days.
 func (d distributed) seal(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (purged, voided int64, err error) {
-	rows, err := tx.Query(ctx, `SELECT user_id FROM `+of.oldSQL("user_id", "ALL")+` AS old GROUP BY user_id`, arguments)
+	rows, err := tx.Query(ctx, `SELECT user_id FROM `+of.oldSQL("user_id", "")+` AS old GROUP BY user_id`, arguments)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -39,7 +40,7 @@ func (d distributed) seal(ctx context.Context, tx pgx.Tx, of userRange, argument
 }
 
 func sealShard(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (purged, voided int64, err error) {
-	rows, err := tx.Query(ctx, `SELECT user_id, request_id FROM `+of.oldSQL("user_id, request_id", "@most")+` AS old`, arguments)
+	rows, err := tx.Query(ctx, `SELECT user_id, request_id FROM `+of.oldSQL("user_id, request_id", "LIMIT @most")+` AS old`, arguments)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -99,15 +100,18 @@ func addSealed(ctx context.Context, tx pgx.Tx, logs []learning.Log) error {
 	days := slices.SortedFunc(maps.Keys(sealed), func(a, b sealedDay) int {
 		return cmp.Or(compareIDs(a.user, b.user), cmp.Compare(a.day, b.day))
 	})
-	for some := range slices.Chunk(days, sharding.RowsPerStatement) {
-		var values []any
-		for _, of := range some {
-			values = append(values, of.user, of.day.Time(), sealed[of].TotalWordCount, sealed[of].EntryCount)
-		}
-		sql := addSealedSQL(`VALUES ` + sharding.ValuesSQL(len(some), `?::uuid, ?::date, ?::bigint, ?::bigint`))
-		if _, err := tx.Exec(ctx, sql, sharding.Unprepared(values)...); err != nil {
-			return err
-		}
+	if len(days) == 0 {
+		return nil
 	}
-	return nil
+	var users pgtype.FlatArray[pgtype.UUID]
+	var dates pgtype.FlatArray[pgtype.Date]
+	var words, entries pgtype.FlatArray[int64]
+	for _, of := range days {
+		users = append(users, pgtype.UUID{Bytes: of.user, Valid: true})
+		dates = append(dates, pgtype.Date{Time: of.day.Time(), Valid: true})
+		words, entries = append(words, sealed[of].TotalWordCount), append(entries, sealed[of].EntryCount)
+	}
+	rows, arguments := sharding.RowsSQL(`$1::uuid, $2::date, $3::bigint, $4::bigint`, users, dates, words, entries)
+	_, err := tx.Exec(ctx, addSealedSQL(rows), arguments...)
+	return err
 }

@@ -135,7 +135,8 @@ func restoreDaysOf(ctx context.Context, tx pgx.Tx, user uuid.UUID, days []Sealed
 		return nil, err
 	}
 	outcomes, restored := make([]SealedDayOutcome, len(days)), make(map[rollup.Date]bool)
-	var values []any
+	var dates []time.Time
+	var words, entries []int64
 	for i, day := range days {
 		switch sums, is := there[day.Day]; {
 		case is && sums == day.Sums:
@@ -144,25 +145,23 @@ func restoreDaysOf(ctx context.Context, tx pgx.Tx, user uuid.UUID, days []Sealed
 			outcomes[i] = DayConflicts
 		default:
 			outcomes[i], there[day.Day], restored[day.Day] = DayRestored, day.Sums, true
-			values = append(values, user, day.Day.Time(), day.TotalWordCount, day.EntryCount)
+			dates, words, entries = append(dates, day.Day.Time()), append(words, day.TotalWordCount), append(entries, day.EntryCount)
 		}
 	}
-	inserted := make(map[rollup.Date]bool)
-	const columns = 4
-	for some := range slices.Chunk(values, columns*sharding.RowsPerStatement) {
-		rows, err := tx.Query(ctx, `
-			INSERT INTO learning_log_sealed_days (user_id, day, total_word_count, entry_count)
-			VALUES `+sharding.ValuesSQL(len(some)/columns, `?::uuid, ?::date, ?::bigint, ?::bigint`)+`
-			ON CONFLICT (user_id, day) DO NOTHING
-			RETURNING day`, sharding.Unprepared(some)...)
-		if err != nil {
-			return nil, err
-		}
-		newly, err := collectDates(rows)
-		if err != nil {
-			return nil, err
-		}
-		maps.Copy(inserted, newly)
+	if len(restored) == 0 {
+		return outcomes, nil
+	}
+	rows, err := tx.Query(ctx, `
+		INSERT INTO learning_log_sealed_days (user_id, day, total_word_count, entry_count)
+		SELECT $1::uuid, * FROM unnest($2::date[], $3::bigint[], $4::bigint[])
+		ON CONFLICT (user_id, day) DO NOTHING
+		RETURNING day`, user, dates, words, entries)
+	if err != nil {
+		return nil, err
+	}
+	inserted, err := collectDates(rows)
+	if err != nil {
+		return nil, err
 	}
 	if len(inserted) == len(restored) {
 		return outcomes, nil
