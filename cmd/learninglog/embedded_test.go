@@ -231,7 +231,7 @@ func TestRebuildSurvivesACrash(t *testing.T) {
 // rebuild must not disturb each other.
 func TestRebuildSurvivesOutages(t *testing.T) {
 	t.Parallel()
-	const users, outages = 3000, 3
+	const users, outages = 1500, 3
 	dir := dataDir(t)
 	s := serve(t, "--data-dir", dir, "--rebuild-chunk-logs=1")
 	path := rebuildOf(s, users)

@@ -18,14 +18,14 @@ import (
 // after its commit, and one pass repairs everything that was corrupted.
 func TestARebuildIsKilledAgainAndAgain(t *testing.T) {
 	t.Parallel()
-	const users, kills, workers = 6000, 10, 2 // the same number of users as below
+	const users, kills, workers = 3000, 6, 2 // the same number of users as below
 	databaseURL := pgtest.URL(t)
 	arguments := []string{"--database-url", databaseURL, "--rebuild-chunk-logs=10"}
 	var s atomic.Pointer[service]
 	s.Store(serve(t, arguments...))
 	execute(t, databaseURL, `
 		INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
-		SELECT gen_random_uuid(), gen_random_uuid(), 5, now() - n * interval '1 minute' FROM generate_series(1, 6000) AS n`)
+		SELECT gen_random_uuid(), gen_random_uuid(), 5, now() - n * interval '1 minute' FROM generate_series(1, 3000) AS n`)
 	execute(t, databaseURL, `
 		INSERT INTO learning_log_aggregates
 		SELECT user_id, granularity::learning_log_granularity, date_trunc(granularity, "timestamp" AT TIME ZONE 'UTC'), sum(word_count), count(*)

@@ -139,7 +139,8 @@ func TestUsersAreErasedWhileEverybodyWritesAndRebuildsAndRezones(t *testing.T) {
 		execute(t, pool, `UPDATE learning_log_aggregates SET total_word_count = total_word_count + 1 WHERE user_id = $1 AND granularity = 'week'`, gone)
 		_, err := jobs.Request(t.Context(), rebuild.Args{})
 		require.NoError(t, err)
-		insert(t, jobs, rebuild.Args{TimeZone: zones[0]})
+		rezone := insert(t, jobs, rebuild.Args{TimeZone: zones[0]})
+		await(t, jobs, rezone.Job.ID, "ended", func(job *rivertype.JobRow, _ rebuild.Progress) bool { return job.FinalizedAt != nil })
 	}
 	stop()
 	<-done

@@ -28,9 +28,9 @@ type layout interface {
 	// rezone gives the logs of a range the offsets of a zone, and moves their sums: see
 	// [RezoneChunk]. It returns how many logs have another offset now.
 	rezone(ctx context.Context, tx pgx.Tx, of userRange, zone *time.Location, arguments pgx.NamedArgs) (rezoned int64, err error)
-	// seal purges the logs of a range that are old enough: see [PurgeChunk]. It returns how
-	// many it deleted.
-	seal(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (purged, voided int64, err error)
+	// seal purges the logs of a range that are old enough: see [PurgeChunk]. Of those that
+	// were voided it purges at most so many. It returns how many it deleted.
+	seal(ctx context.Context, tx pgx.Tx, of userRange, most int64, arguments pgx.NamedArgs) (purged, voided int64, err error)
 	// oldestWriter returns for how many seconds the oldest transaction of others is open that
 	// writes logs, or what is made from them: 0 if there is none, and infinitely many if it is
 	// prepared.

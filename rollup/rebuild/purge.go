@@ -107,8 +107,7 @@ func PurgeChunk(ctx context.Context, tx pgx.Tx, before time.Time, part Part, opt
 		err = tx.QueryRow(ctx, `SELECT count(*) FROM `+users.oldSQL("user_id", "")+` AS old`, arguments).Scan(&chunk.Purged)
 	} else {
 		var voided int64
-		arguments["most"] = options.MaxLogs
-		chunk.Purged, voided, err = tables.seal(ctx, tx, users, arguments)
+		chunk.Purged, voided, err = tables.seal(ctx, tx, users, int64(options.MaxLogs), arguments)
 		chunk.Walked += voided
 		if err == nil && voided >= int64(options.MaxLogs) { // there may be more
 			return Chunk{Logs: chunk.Logs, Walked: chunk.Walked, Purged: chunk.Purged, Rest: &part}, nil
@@ -175,7 +174,8 @@ func (r userRange) sealSQL() string {
 	SELECT count(*), count(voided_at) FROM gone`
 }
 
-func (atOneServer) seal(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (purged, voided int64, err error) {
+func (atOneServer) seal(ctx context.Context, tx pgx.Tx, of userRange, most int64, arguments pgx.NamedArgs) (purged, voided int64, err error) {
+	arguments["most"] = most
 	err = tx.QueryRow(ctx, of.sealSQL(), arguments).Scan(&purged, &voided)
 	return purged, voided, err
 }

@@ -18,7 +18,7 @@ import (
 
 // seal purges the logs of a range, shard by shard, in the same order as at one server: it
 // locks logs, deletes them, and then adds them to the sealed days.
-func (d distributed) seal(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (purged, voided int64, err error) {
+func (d distributed) seal(ctx context.Context, tx pgx.Tx, of userRange, most int64, arguments pgx.NamedArgs) (purged, voided int64, err error) {
 	rows, err := tx.Query(ctx, `SELECT user_id FROM `+of.oldSQL("user_id", "")+` AS old GROUP BY user_id`, arguments)
 	if err != nil {
 		return 0, 0, err
@@ -28,8 +28,11 @@ func (d distributed) seal(ctx context.Context, tx pgx.Tx, of userRange, argument
 		return 0, 0, err
 	}
 	for _, of.users = range d.shards.Divide(slices.Values(users)) {
+		if voided >= most { // then the caller asks again
+			break
+		}
 		arguments := maps.Clone(arguments)
-		arguments["users"] = of.users
+		arguments["users"], arguments["most"] = of.users, most-voided
 		all, ofThese, err := sealShard(ctx, tx, of, arguments)
 		if err != nil {
 			return 0, 0, err
