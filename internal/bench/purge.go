@@ -25,8 +25,8 @@ type purgeCommand struct {
 	Only string `help:"Only the parts with this in their name: totals, online, delete, verify, sizes."`
 }
 
-// keptDays is how many days a purge keeps. Those that are a day older are deleted.
-const keptDays = 30
+// keptDays is how many days of a year a purge keeps. Logs that are a day older are deleted.
+const year, keptDays = 365, 30
 
 // Run measures all parts, one after the other.
 func (c *purgeCommand) Run(ctx context.Context, f *flags) (err error) {
@@ -97,7 +97,6 @@ func (r *purgeRun) fillTemplate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	const year = 365
 	logs := r.Purged * year / (year - keptDays - 1)
 	r.users = r.usersOf(logs)
 	fmt.Fprintf(os.Stderr, "filling a table with %d logs of %d users …\n", logs, len(r.users))
@@ -225,10 +224,16 @@ func (r *purgeRun) againstDelete(ctx context.Context) error {
 	if err := r.fillTemplate(ctx); err != nil {
 		return err
 	}
-	purge := func(workers int) func(build) (int64, error) {
-		return func(on build) (int64, error) {
-			progress, err := on.service.purge(ctx, keptDays, workers)
-			return progress.LogsPurged, err
+	purge := func(workers, steps int) func(build) (int64, error) {
+		return func(on build) (deleted int64, err error) {
+			for days := keptDays + (year-keptDays)/steps*(steps-1); days >= keptDays; days -= (year - keptDays) / steps {
+				progress, err := on.service.purge(ctx, days, workers)
+				if err != nil {
+					return 0, err
+				}
+				deleted += progress.LogsPurged
+			}
+			return deleted, nil
 		}
 	}
 	byHand := func(statement string) func(build) (int64, error) {
@@ -250,8 +255,9 @@ func (r *purgeRun) againstDelete(ctx context.Context) error {
 		    SELECT user_id, ` + rollup.DateSQL + `, sum(words), sum(entries)
 		    FROM ` + rollup.LogsSQL("gone") + ` AS logs GROUP BY 1, 2 ORDER BY 1, 2
 		) SELECT count(*) FROM gone`)},
-		{"purge", purge(1)},
-		{"purge, 2 workers", purge(2)}, //nolint:mnd // as many as the cores that are usual
+		{"purge", purge(1, 1)},
+		{"purge, 2 workers", purge(2, 1)},                  //nolint:mnd // as many as the cores that are usual
+		{"11 purges, of about a month each", purge(1, 11)}, //nolint:mnd // of a year
 	}
 	took, vacuumed := make([]durations, len(ways)), make([]durations, len(ways))
 	logs, wal := make([]int64, len(ways)), make([][]float64, len(ways))

@@ -14,7 +14,7 @@ import (
 // sizes prints how large the tables are with logs of three years, of one and of a month, and
 // all sums: as they were written or as a purge leaves them, and rewritten.
 func (r *purgeRun) sizes(ctx context.Context) (err error) {
-	const name, years, year = "sizes", 3, 365
+	const name, years = "sizes", 3
 	service, url, err := r.scratch.newService(ctx, r.flags.Binary, name)
 	if err != nil {
 		return err
