@@ -30,6 +30,7 @@ type flags struct {
 	Size    sizeCommand    `cmd:"" help:"Single posts into a table with many logs against an empty one."`
 	Rebuild rebuildCommand `cmd:"" help:"Verifying and rebuilding against counting the same sums in one statement."`
 	Online  onlineCommand  `cmd:"" help:"Single posts while everything is being rebuilt, against posts alone."`
+	Purge   purgeCommand   `cmd:"" help:"What a purge keeps, what it costs posts, DELETE and verifications, and what it frees."`
 	Reads   readsCommand   `cmd:"" help:"Summaries and pages against pgbench's reading of the same rows."`
 	Versus  versusCommand  `cmd:"" help:"Posts, reads and rebuilds against another build of the service."`
 	Profile profileCommand `cmd:"" help:"Load for a while, to look at with a profiler."`

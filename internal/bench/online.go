@@ -120,7 +120,7 @@ func (s *service) cancelRebuild(ctx context.Context, id int64) (rebuildProgress,
 		return rebuildProgress{}, err
 	}
 	if job.FinishedAt != nil {
-		return rebuildProgress{}, errors.New("the rebuild ended before the posts did: it needs more --logs")
+		return rebuildProgress{}, errors.New("the rebuild ended before the posts did: it needs more logs")
 	}
 	progress := job.Progress
 	job, err = s.callRebuild(ctx, http.MethodDelete, path, "")

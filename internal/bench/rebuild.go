@@ -99,16 +99,26 @@ func (s *service) rebuild(ctx context.Context, dryRun bool, workers, logs int) (
 	asked := fmt.Sprintf(`{"dry_run": %t, "workers": %d, "max_logs_per_second": 0}`, dryRun, workers)
 	started := time.Now()
 	job, err := s.callRebuild(ctx, http.MethodPost, "", asked)
-	for err == nil && job.FinishedAt == nil {
-		const pause = 10 * time.Millisecond
-		time.Sleep(pause)
-		job, err = s.callRebuild(ctx, http.MethodGet, fmt.Sprintf("/%d", job.ID), "")
+	if err == nil {
+		job, err = s.awaitRebuild(ctx, job.ID, func(job rebuildAnswer) bool { return job.FinishedAt != nil })
 	}
 	took := time.Since(started)
 	if err == nil && (job.State != "completed" || job.Progress.RowsDrifted != 0 || job.Progress.LogsDone != int64(logs)) {
 		err = fmt.Errorf("the rebuild of %d logs ended as %+v", logs, job)
 	}
 	return took, err
+}
+
+// awaitRebuild looks at a job until it is as demanded or has ended, and returns it.
+func (s *service) awaitRebuild(ctx context.Context, id int64, is func(rebuildAnswer) bool) (rebuildAnswer, error) {
+	for {
+		job, err := s.callRebuild(ctx, http.MethodGet, fmt.Sprintf("/%d", id), "")
+		if err != nil || is(job) || job.FinishedAt != nil {
+			return job, err
+		}
+		const pause = 10 * time.Millisecond
+		time.Sleep(pause)
+	}
 }
 
 type rebuildAnswer struct {
@@ -123,10 +133,19 @@ type rebuildProgress struct {
 	LogsPerSecond float64 `json:"logs_per_second"`
 	RowsDrifted   int64   `json:"rows_drifted"`
 	RowsRepaired  int64   `json:"rows_repaired"`
+
+	Seconds      float64
+	LogsPurged   int64      `json:"logs_purged"`
+	PurgedBefore *time.Time `json:"purged_before"`
 }
 
-func (s *service) callRebuild(ctx context.Context, method, path, body string) (answer rebuildAnswer, err error) {
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+s.address+"/v1/rebuilds"+path, bytes.NewBufferString(body))
+func (s *service) callRebuild(ctx context.Context, method, path, body string) (rebuildAnswer, error) {
+	return s.call(ctx, method, "/v1/rebuilds"+path, body)
+}
+
+// call requests a rebuild, or another job, or asks how far it is.
+func (s *service) call(ctx context.Context, method, path, body string) (answer rebuildAnswer, err error) {
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+s.address+path, bytes.NewBufferString(body))
 	if err != nil {
 		return rebuildAnswer{}, err
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -62,7 +63,25 @@ func (s *scratch) close() error {
 
 // database creates a database and returns its address.
 func (s *scratch) database(ctx context.Context, name string) (string, error) {
-	if err := execute(ctx, s.server.URL(), "CREATE DATABASE "+name); err != nil {
+	return s.copyOf(ctx, "template1", name) // which is PostgreSQL's own
+}
+
+// migrated creates a database with the tables of a service.
+func (s *scratch) migrated(ctx context.Context, binary, name string) (string, error) {
+	url, err := s.database(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	if output, err := exec.CommandContext(ctx, binary, "migrate", "--database-url", url).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("migrating: %w: %s", err, output)
+	}
+	return url, nil
+}
+
+// copyOf creates a copy of a database that nobody is connected to, and returns its
+// address.
+func (s *scratch) copyOf(ctx context.Context, template, name string) (string, error) {
+	if err := execute(ctx, s.server.URL(), "CREATE DATABASE "+name+" TEMPLATE "+template, "CHECKPOINT"); err != nil {
 		return "", err
 	}
 	address, err := url.Parse(s.server.URL())
@@ -71,6 +90,12 @@ func (s *scratch) database(ctx context.Context, name string) (string, error) {
 	}
 	address.Path = "/" + name
 	return address.String(), nil
+}
+
+// remove stops a service and drops its database.
+func (s *scratch) remove(ctx context.Context, of *service, database string) error {
+	s.services = slices.DeleteFunc(s.services, func(one *service) bool { return one == of })
+	return errors.Join(of.stop(), execute(ctx, s.server.URL(), "DROP DATABASE "+database))
 }
 
 func execute(ctx context.Context, address string, statements ...string) error {

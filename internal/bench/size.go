@@ -89,28 +89,36 @@ const (
 	    substr(md5(random()::text), 1, 3) || '8' || substr(md5(random()::text), 1, 15))::uuid`
 )
 
+// filling is what the logs of a table are like, as SQL expressions. In scope are i, the
+// number of the log in the order of time, and passed, which share of the time that is, of
+// 1; except for active also n, the number of the user, and at, the timestamp.
+type filling struct {
+	requestID string
+	// active is the share of the users who have logs then.
+	active string
+	// offset, given and voided are as in the table.
+	offset, given, voided string
+}
+
 // fill records logs of the last year, ordered by time, and their rollups. It creates
 // the indexes afterwards, because that is faster.
 func fill(ctx context.Context, url string, logs int, users []uuid.UUID, idSQL string) error {
+	return filling{requestID: idSQL, active: `1`, offset: `0`, given: `false`, voided: `NULL::timestamptz`}.fill(ctx, url, logs, users)
+}
+
+func (f filling) fill(ctx context.Context, url string, logs int, users []uuid.UUID) error {
 	connection, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = connection.Close(ctx) }()
-	if _, err := connection.Exec(ctx, `CREATE TEMPORARY TABLE users AS
-		SELECT row_number() OVER () AS n, id FROM unnest($1::uuid[]) AS id`, users); err != nil {
+	if err := listUsers(ctx, connection, users); err != nil {
 		return err
 	}
 	for _, statement := range []string{
 		`ALTER TABLE learning_log DROP CONSTRAINT learning_log_pkey`,
 		`DROP INDEX learning_log_counted_idx`,
-		fmt.Sprintf(`INSERT INTO learning_log (request_id, user_id, word_count, "timestamp", recorded_at)
-			SELECT %s, users.id, random() * 50, at, at
-			FROM (
-			    SELECT now() - interval '365 days' * ((%d - i) / %d::float8) AS at, 1 + floor(random() * %d)::int AS n
-			    FROM generate_series(1, %d) AS i
-			) AS generated JOIN users USING (n)
-			ORDER BY at`, idSQL, logs, logs, len(users), logs),
+		`INSERT INTO learning_log ` + f.logsSQL(logs, 0, logs, 365, len(users)), //nolint:mnd // days of a year
 		`ALTER TABLE learning_log ADD PRIMARY KEY (request_id)`,
 		`CREATE INDEX learning_log_counted_idx ON learning_log (user_id, "timestamp")
 			INCLUDE (word_count, utc_offset) WHERE voided_at IS NULL`,
@@ -126,4 +134,23 @@ func fill(ctx context.Context, url string, logs int, users []uuid.UUID, idSQL st
 		}
 	}
 	return nil
+}
+
+// listUsers creates a temporary table of the users, by number.
+func listUsers(ctx context.Context, connection *pgx.Conn, users []uuid.UUID) error {
+	_, err := connection.Exec(ctx, `CREATE TEMPORARY TABLE users AS
+		SELECT row_number() OVER () AS n, id FROM unnest($1::uuid[]) AS id`, users)
+	return err
+}
+
+// logsSQL returns a query of the rows from one number to another, of so many logs in the
+// last days, ordered by time.
+func (f filling) logsSQL(logs, after, last, days, users int) string {
+	return fmt.Sprintf(`(request_id, user_id, word_count, "timestamp", recorded_at, utc_offset, offset_given, voided_at, changed_at)
+		SELECT %s, users.id, random() * 50, at, at, %s, %s, %s, %s
+		FROM (
+		    SELECT i, passed, now() - interval '1 day' * %d * (1 - passed) AS at, 1 + floor(random() * %d * %s)::int AS n
+		    FROM generate_series(%d + 1, %d) AS i, LATERAL (SELECT i / %d::float8 AS passed) AS p
+		) AS generated JOIN users USING (n)
+		ORDER BY at`, f.requestID, f.offset, f.given, f.voided, f.voided, days, users, f.active, after, last, logs)
 }

@@ -23,6 +23,7 @@ import (
 	"learninglog/internal/pgtest"
 	"learninglog/internal/postgres"
 	"learninglog/internal/retry"
+	"learninglog/rollup"
 	"learninglog/rollup/rebuild"
 )
 
@@ -360,6 +361,27 @@ func TestAPurgeFirstMakesEveryProcessRefuse(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, known.RefusedBefore, lowered.RefusedBefore, "the horizon is never lowered")
 	assert.Equal(t, known.PurgedBefore, lowered.PurgedBefore)
+}
+
+// Logs are written in the order of time, so their users' are never next to each other.
+func TestAPurgeSaysHowMuchLogsTake(t *testing.T) {
+	t.Parallel()
+	if pgtest.Distributed() {
+		t.Skip("each node knows the sizes of its own shards")
+	}
+	pool := pgtest.Pool(t)
+	execute(t, pool, `
+		INSERT INTO learning_log (request_id, user_id, word_count, "timestamp")
+		SELECT gen_random_uuid(), md5((random() * 10)::int::text)::uuid, 10, now() - interval '90 days' + i * interval '2 minutes'
+		FROM generate_series(1, 20000) AS i`)
+	execute(t, pool, rollup.AddSQL(rollup.SumsSQL(rollup.LogsSQL("learning_log"))))
+	jobs := newPurgeJobs(t, pool, rebuild.Config{})
+	start(t, jobs)
+
+	progress := await(t, jobs, insert(t, jobs, rebuild.Args{PurgeOlderThanDays: 30, DryRun: true}).Job.ID, "it ends", isCompleted)
+
+	require.EqualValues(t, 20_000, progress.LogsPurged)
+	assert.InEpsilon(t, scan[int64](t, pool, `SELECT pg_total_relation_size('learning_log')`), progress.BytesPurged, 0.15)
 }
 
 func TestADryPurgeRefusesNothing(t *testing.T) {
