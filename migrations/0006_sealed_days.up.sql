@@ -13,10 +13,12 @@ CREATE TABLE IF NOT EXISTS learning_log_sealed_days (
 CREATE TABLE IF NOT EXISTS learning_log_horizon (
     only_row       boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
     -- Logs with timestamps before this are not recorded. It is only ever raised.
-    refused_before timestamptz NOT NULL CHECK (isfinite(refused_before)),
+    refused_before timestamptz NOT NULL
+        CHECK (refused_before >= '0001-01-01 00:00:00+00' AND refused_before < '9999-01-01 00:00:00+00'),
     raised_at      timestamptz NOT NULL,
     -- Logs before this were purged, or are about to be. NULL: none.
-    purged_before  timestamptz CHECK (isfinite(purged_before) AND purged_before <= refused_before)
+    purged_before  timestamptz
+        CHECK (purged_before >= '0001-01-01 00:00:00+00' AND purged_before <= refused_before)
 );
 
 -- By default, autovacuum waits until a fifth of the table is dead. That would take more than

@@ -267,13 +267,14 @@ func (b *tab) withScripts() {
 	instruct(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{})
 }
 
-// screenshot saves a picture of the whole page.
-func (b *tab) screenshot(name string) {
+// screenshot saves a picture of the whole page as a PNG, and returns it.
+func (b *tab) screenshot(name string) (picture []byte) {
 	b.t.Helper()
 	const quality = 100 // makes it a PNG
-	picture := get(b, chromedp.FullScreenshot(quality))
+	picture = get(b, chromedp.FullScreenshot(quality))
 	require.NoError(b.t, os.MkdirAll(screenshots, 0o750))
 	require.NoError(b.t, os.WriteFile(filepath.Join(screenshots, name+".png"), picture, 0o600))
+	return picture
 }
 
 // isAccessible fails the test if axe finds anything wrong on the page.

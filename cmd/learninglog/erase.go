@@ -91,7 +91,8 @@ func (c *eraseCommand) users() ([]uuid.UUID, error) {
 // readErased reads a list of erased users.
 func readErased(list io.Reader) (users []uuid.UUID, err error) {
 	lines := bufio.NewScanner(list)
-	for number := 1; lines.Scan(); number++ {
+	number := 1
+	for ; lines.Scan(); number++ {
 		text := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff"))
 		if text == "" {
 			continue
@@ -105,7 +106,7 @@ func readErased(list io.Reader) (users []uuid.UUID, err error) {
 		users = append(users, line.UserID)
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("reading --from: %w", err)
+		return nil, fmt.Errorf("reading line %d of --from: %w", number, err)
 	}
 	return users, nil
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -48,5 +50,48 @@ func (c *exportCommand) write(ctx context.Context, to io.Writer) error {
 		return err
 	}
 	service := remote{c.URL.url.JoinPath("v1/users", c.User.String(), "export").String() + "?format=" + c.Format, key}
-	return service.download(ctx, to)
+	if c.Format == "csv" {
+		return service.download(ctx, to)
+	}
+	export := &exportReader{to: to}
+	if err := service.download(ctx, export); err != nil {
+		return err
+	}
+	return export.checkComplete()
+}
+
+// exportReader passes on an export, and counts its lines. A proxy that speaks HTTP/1.0 to the
+// service can't tell an answer that was broken off from a complete one.
+type exportReader struct {
+	to    io.Writer
+	first []byte // the first line
+	lines int64
+}
+
+func (r *exportReader) Write(text []byte) (int, error) {
+	if r.lines == 0 {
+		line, _, _ := bytes.Cut(text, []byte("\n"))
+		r.first = append(r.first, line...)
+	}
+	r.lines += int64(bytes.Count(text, []byte("\n")))
+	return r.to.Write(text)
+}
+
+// checkComplete returns an error unless there are as many lines as the first one says.
+func (r *exportReader) checkComplete() error {
+	var begin struct {
+		Export *struct {
+			Keys       int64 `json:"keys"`
+			Sessions   int64 `json:"sessions"`
+			SealedDays int64 `json:"sealed_days"`
+			Logs       int64 `json:"learning_logs"`
+		} `json:"export"`
+	}
+	if json.Unmarshal(r.first, &begin) != nil || begin.Export == nil {
+		return errors.New("the answer is not an export: is the URL right?")
+	}
+	if has := begin.Export; 1+has.Keys+has.Sessions+has.SealedDays+has.Logs != r.lines {
+		return errors.New("the export is not complete: something between here and the service has broken it off")
+	}
+	return nil
 }

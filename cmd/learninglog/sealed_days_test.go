@@ -39,6 +39,24 @@ func TestSealedDaysThatNoLogsCanAddUpToAreInvalid(t *testing.T) {
 	assert.Empty(t, pgtest.Drift(t, pgtest.Open(t, databaseURL)))
 }
 
+func TestASealedDayThatCannotBeReadIsInvalidAlone(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--database-url", pgtest.URL(t))
+	user := uuid.New()
+	day := func(date, more string) string {
+		return fmt.Sprintf(`{"user_id":"%s","day":"%s","total_word_count":5,"entry_count":1%s}`, user, date, more)
+	}
+	for _, broken := range []string{"{", day("2026-01-15", `,"\ud800":1`), day("2026-01-15", "\xff"), day("2026-01-15", "")[1:]} {
+		answer := strings.Split(s.restore(day("2026-01-14", "")+"\n"+broken+"\n"+day("2026-01-16", "")), "\n")
+
+		assert.Contains(t, answer[0], `"index":0,"outcome":"`)
+		assert.Contains(t, answer[1], `{"index":1,"outcome":"invalid","retryable":false,"errors":[{"location":"body[1]","message":"The JSON is `)
+		assert.Contains(t, answer[2], `"index":2,"outcome":"`)
+		words, entries := s.sums(user, "?granularity=total")
+		assert.Equal(t, []int{10, 2}, []int{words, entries}, broken)
+	}
+}
+
 // restore posts sealed days, and returns their outcomes.
 func (s *service) restore(days string) string {
 	s.t.Helper()

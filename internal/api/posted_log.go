@@ -98,8 +98,8 @@ func (t action) read(index int, text []byte) postedLog {
 		return tooLong(index)
 	}
 	log, wrong, err := t.decode(logLocation(index), text)
-	if broken, ok := errors.AsType[*problem.Problem](err); ok {
-		wrong = []problem.Field{{Location: logLocation(index), Message: broken.Detail, Value: short(string(text))}}
+	if err != nil {
+		wrong = []problem.Field{brokenLine(logLocation(index), text, err)}
 	}
 	posted := unreadableLog(index, wrong...)
 	switch {
@@ -113,6 +113,15 @@ func (t action) read(index int, text []byte) postedLog {
 		posted.outcome.RequestID = new(log.RequestID.String())
 	}
 	return posted
+}
+
+// brokenLine says what is wrong with a line that can't be read.
+func brokenLine(location string, text []byte, err error) problem.Field {
+	wrong := problem.Field{Location: location, Message: "can't be read", Value: short(string(text))}
+	if broken, ok := errors.AsType[*problem.Problem](err); ok {
+		wrong.Message = broken.Detail
+	}
+	return wrong
 }
 
 // maxErrorText is about how many bytes of errors are told for each maxBlock logs, so that an

@@ -59,13 +59,9 @@ func (s *server) restoreSealedDays(ctx context.Context, input *manyInput) (*huma
 		if outcome.Index == maxSealedDays {
 			return nil, problem.Invalid.New("", problem.Field{Location: "body", Message: fmt.Sprintf("must have at most %d sealed days", maxSealedDays)})
 		}
-		day, wrong, err := decodeSealedDay(logLocation(outcome.Index), line)
-		switch {
-		case err != nil:
-			return nil, err
-		case wrong != nil:
+		if day, wrong := decodeSealedDay(logLocation(outcome.Index), line); wrong != nil {
 			outcome.Outcome, outcome.Errors = "invalid", wrong
-		default:
+		} else {
 			days = append(days, day)
 		}
 		outcomes = append(outcomes, outcome)
@@ -89,10 +85,10 @@ func (s *server) restoreSealedDays(ctx context.Context, input *manyInput) (*huma
 }
 
 // decodeSealedDay reads a sealed day, as a log is read.
-func decodeSealedDay(location string, text []byte) (day rebuild.SealedDay, wrong []problem.Field, err error) {
+func decodeSealedDay(location string, text []byte) (day rebuild.SealedDay, wrong []problem.Field) {
 	o, err := newObject(location, text)
 	if err != nil {
-		return day, nil, err
+		return day, []problem.Field{brokenLine(location, text, err)}
 	}
 	if id := o.takeUUID("user_id", true); id != nil {
 		day.UserID = *id
@@ -110,5 +106,5 @@ func decodeSealedDay(location string, text []byte) (day rebuild.SealedDay, wrong
 	if err := day.Check(); err != nil && o.problems == nil {
 		o.wrong("total_word_count", nil, err.Error())
 	}
-	return day, o.finish("user_id", "day", "total_word_count", "entry_count"), nil
+	return day, o.finish("user_id", "day", "total_word_count", "entry_count")
 }

@@ -46,6 +46,21 @@ func TestTheHorizonIsOnlyEverRaised(t *testing.T) {
 	assert.Error(t, horizon.NotePurge(t.Context(), pool, time.Now()), "nothing is purged that isn't refused")
 }
 
+// Answers tell of the horizon, and no JSON can have such years.
+func TestAHorizonOfImpossibleYearsIsRefused(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	for _, impossible := range []string{"infinity", "-infinity", "4713-01-01 BC", "9999-01-01Z", "294000-01-01Z"} {
+		_, err := pool.Exec(t.Context(), `INSERT INTO learning_log_horizon (refused_before, raised_at) VALUES ($1::text::timestamptz, now())`, impossible)
+		require.ErrorContains(t, err, "check constraint", impossible)
+	}
+	require.NoError(t, horizon.Raise(t.Context(), pool, 30*day, 0))
+	for _, impossible := range []string{"-infinity", "4713-01-01 BC"} {
+		_, err := pool.Exec(t.Context(), `UPDATE learning_log_horizon SET purged_before = $1::text::timestamptz`, impossible)
+		require.ErrorContains(t, err, "check constraint", impossible)
+	}
+}
+
 func TestAFollowerLearnsWhatOthersRaise(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)

@@ -3,6 +3,7 @@ package importer
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 )
 
 // maxSealedDays is how many sealed days are sent in a request.
@@ -15,33 +16,77 @@ func exportPrefixes() [][]byte {
 	}
 }
 
-// decodeExport returns what is sent for a line of an export of a learner, or nothing for one
-// that isn't sent; ok is false if it is no such line. An export may follow another one. What is
-// told of a log besides what a log may have is left out.
-func (a Action) decodeExport(text []byte) (line []byte, sealed, ok bool) {
+// exportLine is a line of an export of a learner. It has one of these, or something that isn't
+// imported. What is told of a log besides what a log may have is left out.
+type exportLine struct {
+	Export *struct {
+		Logs       *int64 `json:"learning_logs"`
+		SealedDays *int64 `json:"sealed_days"`
+	} `json:"export"`
+	LearningLog *sentLog        `json:"learning_log"`
+	SealedDay   json.RawMessage `json:"sealed_day"`
+}
+
+// decodeExport decodes a line of an export; ok is false if it is no such line.
+func decodeExport(text []byte) (line exportLine, ok bool) {
 	for _, prefix := range exportPrefixes() {
 		ok = ok || bytes.HasPrefix(text, prefix)
 	}
-	if !ok {
-		return nil, false, false
+	if !ok || json.Unmarshal(text, &line) != nil {
+		return exportLine{}, false // if it is broken, the service says what is wrong
 	}
-	var exported struct {
-		LearningLog *sentLog        `json:"learning_log"`
-		SealedDay   json.RawMessage `json:"sealed_day"`
-	}
-	if json.Unmarshal(text, &exported) != nil {
-		return nil, false, false // the service says what is wrong
-	}
-	switch log := exported.LearningLog; {
+	return line, true
+}
+
+// sent returns what is sent for a line of an export, or nothing.
+func (a Action) sent(line exportLine) (text []byte, sealed bool) {
+	switch log := line.LearningLog; {
 	case log != nil && a.onlyRequired:
-		return sentLog{RequestID: log.RequestID, UserID: log.UserID}.encode(), false, true
+		return sentLog{RequestID: log.RequestID, UserID: log.UserID}.encode(), false
 	case log != nil:
-		return log.encode(), false, true
-	case exported.SealedDay != nil && a.sealedDaysPath != "":
-		return append(exported.SealedDay, '\n'), true, true
+		return log.encode(), false
+	case line.SealedDay != nil && a.sealedDaysPath != "":
+		return append(line.SealedDay, '\n'), true
 	default:
-		return nil, false, true
+		return nil, false
 	}
+}
+
+// contents is what the export that an input is in says that it has, and what it has had so far.
+type contents struct {
+	line      int // of the export that says so, or 0
+	says, had counts
+}
+
+type counts struct{ logs, sealedDays int64 }
+
+// pass takes note of the next line of an export, of which another may follow the one before.
+// If that one isn't complete, it returns a reject of the line that says what it has: so a file
+// that was cut off isn't taken for all of it.
+func (c *contents) pass(line exportLine, number int) (wrong *inputLog) {
+	switch {
+	case line.Export != nil:
+		wrong = c.end()
+		if has := line.Export; has.Logs != nil && has.SealedDays != nil {
+			*c = contents{line: number, says: counts{*has.Logs, *has.SealedDays}}
+		}
+	case line.LearningLog != nil:
+		c.had.logs++
+	case line.SealedDay != nil:
+		c.had.sealedDays++
+	}
+	return wrong
+}
+
+// end is like pass, at the end of the export.
+func (c *contents) end() (wrong *inputLog) {
+	if c.line > 0 && c.says != c.had {
+		wrong = &inputLog{line: c.line, wrong: []FieldProblem{{Message: fmt.Sprintf(
+			"begins an export of %d logs and %d sealed days, of which %d and %d are there: it is not complete, and what is missing is not imported",
+			c.says.logs, c.says.sealedDays, c.had.logs, c.had.sealedDays)}}}
+	}
+	*c = contents{}
+	return wrong
 }
 
 // divide returns the sealed days among what is sent, and the logs.

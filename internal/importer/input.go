@@ -39,6 +39,7 @@ type Input struct {
 	action Action
 	lines  *lines.Reader
 	stored *counter
+	export contents
 	// decode converts the text of a line to the line of JSON that is sent. A line
 	// without a log has neither that nor anything wrong.
 	decode func(text []byte) (line []byte, wrong []FieldProblem)
@@ -192,6 +193,9 @@ func (i *Input) next() (inputLog, error) {
 		case errors.Is(err, lines.ErrTooLong):
 			log.wrong = []FieldProblem{{Message: fmt.Sprintf("must have at most %d bytes", maxLine)}}
 		case errors.Is(err, io.EOF):
+			if cut := i.export.end(); cut != nil {
+				return *cut, nil
+			}
 			return inputLog{}, io.EOF
 		case err != nil:
 			return inputLog{}, fmt.Errorf("reading the input after line %d: %w", log.line, err)
@@ -199,8 +203,12 @@ func (i *Input) next() (inputLog, error) {
 			continue
 		default:
 			log.text = bytes.Clone(text)
-			var isExport bool
-			if log.json, log.sealed, isExport = i.action.decodeExport(log.text); !isExport {
+			if exported, is := decodeExport(log.text); is {
+				if cut := i.export.pass(exported, log.line); cut != nil {
+					return *cut, nil
+				}
+				log.json, log.sealed = i.action.sent(exported)
+			} else {
 				log.json, log.wrong = i.decode(log.text)
 			}
 			if log.json == nil && log.wrong == nil {

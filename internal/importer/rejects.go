@@ -17,7 +17,8 @@ type Reject struct {
 	Errors  []FieldProblem `json:"errors,omitempty"`
 	// LearningLog is the log that is already recorded under the request id.
 	LearningLog json.RawMessage `json:"learning_log,omitempty"`
-	// Entry is its text in the input. It is empty if the line is too long.
+	// Entry is its text in the input. It is empty if the line is too long, and where an
+	// export is to blame and not one of its lines.
 	Entry string `json:"entry"`
 }
 

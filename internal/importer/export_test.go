@@ -1,0 +1,55 @@
+package importer_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/importer"
+)
+
+// exportOf is an export that has so many lines of logs, although it may say something else.
+func exportOf(says, has int) string {
+	return fmt.Sprintf(`{"export":{"version":1,"sealed_days":0,"learning_logs":%d}}`+"\n", says) +
+		strings.Repeat(`{"learning_log":{"request_id":"r","user_id":"u","word_count":5}}`+"\n", has)
+}
+
+func TestAnExportThatWasCutOffIsToldOf(t *testing.T) {
+	t.Parallel()
+	const whole = `{"key":{"id":1}}` + "\n"
+	for name, test := range map[string]struct {
+		text     string
+		recorded int
+		cut      []int // the lines at which exports begin that aren't complete
+	}{
+		"complete":                      {exportOf(2, 2), 2, nil},
+		"complete, one after the other": {exportOf(2, 2) + exportOf(0, 0) + whole + exportOf(1, 1), 3, nil},
+		"cut at the end of a line":      {exportOf(3, 2), 2, []int{1}},
+		"nothing but its first line":    {exportOf(3, 0), 0, []int{1}},
+		"cut, and another one follows":  {exportOf(3, 2) + exportOf(1, 1), 3, []int{1}},
+		"both are cut":                  {exportOf(3, 2) + exportOf(2, 1), 3, []int{1, 4}},
+		"more than it says":             {exportOf(1, 2), 2, []int{1}},
+		"of sealed days":                {`{"export":{"sealed_days":1,"learning_logs":1}}` + "\n" + exportOf(0, 1)[len(exportOf(0, 0)):], 1, []int{1}},
+		"no first line":                 {exportOf(0, 2)[len(exportOf(0, 0)):], 2, nil},
+	} {
+		s := serve(t, all("recorded"))
+		input, err := importer.Open(strings.NewReader(test.text), "", importer.NDJSON, importer.Recording())
+		require.NoError(t, err)
+
+		got := runInput(t, s.URL, input, time.Minute)
+
+		require.NoError(t, got.err, name)
+		assert.EqualValues(t, test.recorded, got.Outcomes[importer.Recorded], name)
+		var cut []int
+		for _, reject := range got.rejects {
+			cut = append(cut, reject.Line)
+			assert.Contains(t, reject.Errors[0].Message, "it is not complete", name)
+			assert.Empty(t, reject.Entry, "it is no line to mend")
+		}
+		assert.Equal(t, test.cut, cut, name)
+	}
+}
