@@ -69,6 +69,10 @@ func (a *attempt) purgedBefore(ctx context.Context, connection *pgx.Conn) (befor
 	}
 }
 
+// purgeCost is how many logs are charged to the pace for one that is purged, besides that it
+// was read: deleting one costs more, and clients would notice it.
+const purgeCost = 4
+
 // PurgeChunk deletes the logs of the first chunk of a part that are before an instant, and
 // adds what they counted for to the sealed days of their learners. So the truth is the same
 // before and after, and no rollup is touched. If it is dry, it only counts the logs.
@@ -110,7 +114,7 @@ func PurgeChunk(ctx context.Context, tx pgx.Tx, before time.Time, part Part, opt
 	} else {
 		var voided int64
 		chunk.Purged, voided, err = tables.seal(ctx, tx, users, int64(options.MaxLogs), arguments)
-		chunk.Walked += voided
+		chunk.Walked += voided + purgeCost*chunk.Purged
 		if err == nil && voided >= int64(options.MaxLogs) { // there may be more
 			return Chunk{Logs: chunk.Logs, Walked: chunk.Walked, Purged: chunk.Purged, Rest: &part}, nil
 		}
