@@ -46,7 +46,7 @@ func TestDistributingKeepsSealedDaysAndWhoWasErased(t *testing.T) {
 	assert.Contains(t, restore(), `"outcome":"already_recorded"`)
 	words, entries := s.sums(user, "?granularity=total")
 	assert.Equal(t, []int{505, 41}, []int{words, entries})
-	assert.Equal(t, map[string]int{"public.learninglog_erased_users": 1, "public.learninglog_audit": 1}, naming(t, pool, gone.String()))
+	assert.Equal(t, map[string]int{"public.learninglog_erased_users": 1, "public.learninglog_audit": 1}, naming(t, pool, gone))
 	assert.Empty(t, pgtest.Drift(t, pool))
 	s.stop()
 

@@ -128,7 +128,7 @@ func (h *honestCallers) postTen() bool { return len(h.load.postOnce(0, h.tenLogs
 
 func (h *honestCallers) streamTen() bool {
 	logs := h.tenLogs()
-	response, err := h.load.http.Post(h.service.base+batchPath, ndjson, strings.NewReader(strings.Join(bodiesOf(logs), "\n")))
+	response, err := h.load.http.Post(h.service.base+batchPath, ndjson, strings.NewReader(strings.Join(h.load.bodiesOf(logs), "\n")))
 	if err != nil {
 		return false
 	}

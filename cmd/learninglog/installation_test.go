@@ -65,14 +65,17 @@ func (i *installation) assertVerified() {
 }
 
 // execute executes a statement without going through the proxy.
-func (i *installation) execute(statement string) {
-	i.t.Helper()
+func (i *installation) execute(statement string) { require.NoError(i.t, i.tryToExecute(statement)) }
+
+func (i *installation) tryToExecute(statement string) error {
 	ctx := context.Background()
 	connection, err := pgx.Connect(ctx, i.server.URL())
-	require.NoError(i.t, err)
+	if err != nil {
+		return err
+	}
 	defer func() { _ = connection.Close(ctx) }()
 	_, err = connection.Exec(ctx, statement)
-	require.NoError(i.t, err)
+	return err
 }
 
 // fault is a temporary fault that occurs while clients post.

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,8 +33,12 @@ type load struct {
 	t testing.TB
 	// bases are the addresses of the services. The clients are divided among them.
 	bases []func() string
-	users []uuid.UUID
 	http  *http.Client
+	// companions run while the clients post. They end when the load is being stopped.
+	companions []func()
+	// recorded is the relation that has all logs that were recorded.
+	recorded string
+	refusals refusals
 
 	stopping atomic.Bool
 	clients  sync.WaitGroup
@@ -43,10 +48,13 @@ type load struct {
 	acknowledged, unavailable []atomic.Int64
 
 	mu     sync.Mutex
+	users  []uuid.UUID
 	posted map[uuid.UUID]*postedLog
 	// acknowledgements counts the acknowledged logs, voids and replacements among them,
 	// and checks the comparisons with the database.
 	acknowledgements, voids, replacements, checks int
+	// cameBack has logs that were recorded although they had to be refused.
+	cameBack []uuid.UUID
 }
 
 // postedLog is a log, and what its client knows about it.
@@ -57,6 +65,10 @@ type postedLog struct {
 	// acknowledged is the number of its acknowledgement. seen is the number of the
 	// last check that saw it in the database. Both count from 1; 0 means none.
 	acknowledged, seen int
+	// mustBeRefused says that a service may not record it when it is posted last, and refused
+	// is the outcome by which it was refused for good, or empty.
+	mustBeRefused bool
+	refused       string
 	// fate is what its client wants to become of it after its acknowledgement.
 	fate fate
 	// replaces is the log that it should replace, or nil.
@@ -83,6 +95,8 @@ type content struct {
 	zone string
 }
 
+func (c content) time() time.Time { return time.Unix(c.timestamp, 0) }
+
 // saidZone is the zone of logs that have one. It has no summer time.
 const (
 	saidZone       = "Asia/Kathmandu"
@@ -97,8 +111,9 @@ func newLoad(t testing.TB, bases ...func() string) *load {
 	l := &load{
 		t:            t,
 		bases:        bases,
-		users:        make([]uuid.UUID, 20), // few, so that clients compete for the same rows
 		http:         &http.Client{Timeout: eventually, Transport: &http.Transport{MaxIdleConnsPerHost: loadClients}},
+		recorded:     "learning_log",
+		users:        make([]uuid.UUID, 20), // few, so that clients compete for the same rows
 		acknowledged: make([]atomic.Int64, len(bases)),
 		unavailable:  make([]atomic.Int64, len(bases)),
 		posted:       make(map[uuid.UUID]*postedLog),
@@ -125,6 +140,9 @@ func (l *load) start() {
 		})
 	}
 	l.clients.Go(l.rezone)
+	for _, companion := range l.companions {
+		l.clients.Go(companion)
+	}
 }
 
 // rezone re-zones everybody's logs without a zone, back and forth.
@@ -176,6 +194,10 @@ func (l *load) void(service int, log *postedLog) {
 				l.noteVoid(log)
 				return
 			}
+			unknown := response.StatusCode == http.StatusNotFound || response.StatusCode == http.StatusGone
+			if unknown && l.refusals.mayBeGone(log.content) {
+				return
+			}
 			assert.Equal(l.t, http.StatusServiceUnavailable, response.StatusCode, "of a log that is taken back")
 		}
 		time.Sleep(pause)
@@ -222,13 +244,12 @@ func (l *load) newLogs() []*postedLog {
 }
 
 func (l *load) newLog() *postedLog {
-	daysAgo := 1 + rand.IntN(20) // within the summary's last 30 days
 	log := &postedLog{
 		requestID: uuid.New(),
 		content: content{
-			user:      l.users[rand.IntN(len(l.users))],
+			user:      l.drawUser(),
 			words:     rand.IntN(100),
-			timestamp: time.Now().AddDate(0, 0, -daysAgo).Unix(),
+			timestamp: l.drawTime().Unix(),
 			zone:      []string{"", saidZone}[rand.IntN(2)],
 		},
 	}
@@ -236,6 +257,21 @@ func (l *load) newLog() *postedLog {
 		log.fate = fate(chance)
 	}
 	return log
+}
+
+func (l *load) drawUser() uuid.UUID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.users[rand.IntN(len(l.users))]
+}
+
+// drawTime returns a time of the last weeks, or else one about the horizon, where logs are
+// refused already or are purged soon.
+func (l *load) drawTime() time.Time {
+	if keptDays := l.refusals.days(); keptDays > 0 && rand.IntN(2) == 0 {
+		return daysBefore(keptDays + 1 - rand.IntN(8)).Add(-rand.N(day))
+	}
+	return daysBefore(1 + rand.IntN(20)) // within the summary's last 30 days
 }
 
 func (l *load) register(logs ...*postedLog) []*postedLog {
@@ -247,7 +283,51 @@ func (l *load) register(logs ...*postedLog) []*postedLog {
 	return logs
 }
 
-// post posts logs to a service until they are acknowledged or the client gives up.
+// newLogOf returns a log of a learner that is registered.
+func (l *load) newLogOf(user uuid.UUID) *postedLog {
+	log := l.newLog()
+	log.content.user, log.fate = user, kept
+	return l.register(log)[0]
+}
+
+// replaceUser returns one of the users, and their logs that are acknowledged. If there are any,
+// the user's place is a new one's from now on.
+func (l *load) replaceUser() (user uuid.UUID, posted []*postedLog) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := rand.IntN(len(l.users))
+	user = l.users[n]
+	for _, log := range l.posted {
+		if log.content.user == user && log.acknowledged > 0 {
+			posted = append(posted, log)
+		}
+	}
+	if len(posted) > 0 {
+		l.users[n] = uuid.New()
+	}
+	return user, posted
+}
+
+// anyAcknowledged returns a log that its client doesn't post any more, or nil if there is none.
+func (l *load) anyAcknowledged() *postedLog {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, log := range l.posted { // from anywhere on
+		if log.acknowledged > 0 {
+			return log
+		}
+	}
+	return nil
+}
+
+// refusal returns the outcome by which a log was refused for good, or nothing.
+func (l *load) refusal(log *postedLog) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return log.refused
+}
+
+// post posts logs to a service until they have final outcomes or the client gives up.
 func (l *load) post(service int, logs []*postedLog) {
 	const pause = 10 * time.Millisecond
 	for tries := 1 + rand.IntN(100); tries > 0; tries-- {
@@ -259,9 +339,9 @@ func (l *load) post(service int, logs []*postedLog) {
 	}
 }
 
-// postOnce returns the logs that are not acknowledged.
+// postOnce returns the logs that have no final outcome.
 func (l *load) postOnce(service int, logs []*postedLog) []*postedLog {
-	bodies := bodiesOf(logs)
+	bodies := l.bodiesOf(logs)
 	path, body := "/v1/learning-logs", bodies[0]
 	switch {
 	case len(logs) > 1:
@@ -293,16 +373,19 @@ func (l *load) postOnce(service int, logs []*postedLog) []*postedLog {
 			failed = append(failed, log)
 		}
 	}
-	l.acknowledged[service].Add(1)
+	if slices.ContainsFunc(outcomes, isRecorded) { // logs that are too old are refused without the database
+		l.acknowledged[service].Add(1)
+	}
 	return failed
 }
 
 // bodiesOf returns the logs in JSON, and notes that they are posted.
-func bodiesOf(logs []*postedLog) []string {
+func (l *load) bodiesOf(logs []*postedLog) []string {
 	bodies := make([]string, len(logs))
 	for i, log := range logs {
 		log.posts++
-		fields := []string{fmt.Sprintf(`"timestamp":"%s"`, time.Unix(log.content.timestamp, 0).UTC().Format(time.RFC3339))}
+		log.mustBeRefused = l.refusals.must(log.content)
+		fields := []string{fmt.Sprintf(`"timestamp":"%s"`, log.content.time().UTC().Format(time.RFC3339))}
 		if log.content.zone != "" {
 			fields = append(fields, fmt.Sprintf(`"time_zone":"%s"`, log.content.zone))
 		}
@@ -314,28 +397,54 @@ func bodiesOf(logs []*postedLog) []string {
 	return bodies
 }
 
-// learn notes the outcome that a client received for a log, and reports whether it
-// is an acknowledgement.
+// learn notes the outcome that a client received for a log, and reports whether it is
+// final.
 func (l *load) learn(log *postedLog, outcome string) bool {
-	switch outcome {
-	case "recorded":
-	case "already_recorded":
-		assert.Greater(l.t, log.posts, 1, "the log %s is said to be recorded before, and was posted for the first time", log.requestID)
-	case "failed":
-		return false
-	default:
-		assert.Fail(l.t, "unexpected outcome", "%s of the log %s", outcome, log.requestID)
-		return false
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	switch {
+	case outcome == "failed":
+		return false
+	case !isRecorded(outcome):
+		assert.True(l.t, l.mayBe(log, outcome), "unexpected outcome: %s of the log %s", outcome, log.requestID)
+		log.refused = outcome
+		return true
+	case outcome == "already_recorded":
+		assert.Greater(l.t, log.posts, 1, "the log %s is said to be recorded before, and was posted for the first time", log.requestID)
+	}
+	if log.mustBeRefused {
+		l.cameBack = append(l.cameBack, log.requestID)
+	}
+	l.acknowledge(log)
+	return true
+}
+
+// isRecorded reports whether an outcome says that the log is recorded.
+func isRecorded(outcome string) bool { return outcome == "recorded" || outcome == "already_recorded" }
+
+// mayBe reports whether a log may have an outcome by which it is refused for good.
+func (l *load) mayBe(log *postedLog, outcome string) bool {
+	switch outcome {
+	case "voided":
+		return log.fate != kept
+	case "replaced_unknown":
+		return log.replaces != nil && l.refusals.mayBeGone(log.replaces.content)
+	default:
+		return l.refusals.may(log.content, outcome)
+	}
+}
+
+// acknowledge must be called with l.mu held.
+func (l *load) acknowledge(log *postedLog) {
+	if log.acknowledged > 0 {
+		return
+	}
 	l.acknowledgements++
 	log.acknowledged = l.acknowledgements
 	if log.replaces != nil {
 		l.replacements++
 		log.replaces.voided = l.acknowledgements
 	}
-	return true
 }
 
 // outcomesOf returns the outcomes in a response, for that many logs.
@@ -347,7 +456,7 @@ func outcomesOf(status int, body []byte, logs int) ([]string, error) {
 			return []string{"recorded"}, nil
 		case http.StatusOK:
 			return []string{"already_recorded"}, nil
-		case http.StatusConflict:
+		case http.StatusConflict, http.StatusGone, http.StatusUnprocessableEntity:
 			err := json.Unmarshal(body, &problem)
 			return []string{strings.ReplaceAll(strings.TrimPrefix(problem.Type, "/problems/"), "-", "_")}, err
 		default:
@@ -369,23 +478,28 @@ func outcomesOf(status int, body []byte, logs int) ([]string, error) {
 
 // findings is the result of comparing a load with the database.
 type findings struct {
-	posted, acknowledged, voids, replacements, stored, rezoned int
+	posted, acknowledged, voids, replacements, stored, rezoned, purged int
 	// What must not happen. lost has acknowledged logs that aren't stored, or not as
 	// they were posted, and logs that count though they were acknowledged to be taken
 	// back. strange has stored logs that nobody posted like that, or took back. torn has
 	// logs that were replaced without their replacement, or not replaced although there
-	// is one. The others are the number of logs that are counted more than once, and the
-	// drifted rows of the rollups.
-	lost, strange, torn []uuid.UUID
-	double              int
-	drifted             []string
+	// is one. cameBack has logs that were recorded although they were too old, or of an erased
+	// learner, and leftOfErased the learners who are erased but of whom something is there. The
+	// others are the number of logs that are counted more than once, the drifted rows of the
+	// rollups, the sealed days that aren't what was purged, and the time of a log that was
+	// purged too soon.
+	lost, strange, torn, cameBack    []uuid.UUID
+	double                           int
+	drifted, missealed, leftOfErased []string
+	purgedTooSoon                    string
 }
 
 func (f findings) String() string {
-	return fmt.Sprintf("%d logs posted, %d acknowledged, of which %d taken back and %d replacements, %d stored, %d of them re-zoned; "+
-		"%d lost, %d strange, %d torn, %d counted double, %d rows drifted",
-		f.posted, f.acknowledged, f.voids, f.replacements, f.stored, f.rezoned,
-		len(f.lost), len(f.strange), len(f.torn), f.double, len(f.drifted))
+	return fmt.Sprintf("%d logs posted, %d acknowledged, of which %d taken back and %d replacements, %d stored, %d of them re-zoned and %d purged; "+
+		"%d lost, %d strange, %d torn, %d counted double, %d rows drifted, %d days sealed wrong, "+
+		"%d logs came back that were too old or of erased learners, %d erased learners came back",
+		f.posted, f.acknowledged, f.voids, f.replacements, f.stored, f.rezoned, f.purged,
+		len(f.lost), len(f.strange), len(f.torn), f.double, len(f.drifted), len(f.missealed), len(f.cameBack), len(f.leftOfErased))
 }
 
 func (f findings) assertNothingWrong(t testing.TB) {
@@ -394,8 +508,15 @@ func (f findings) assertNothingWrong(t testing.TB) {
 	assert.Empty(t, f.lost, "acknowledged logs that aren't stored as they were posted")
 	assert.Empty(t, f.strange, "stored logs that nobody posted")
 	assert.Empty(t, f.torn, "a log and its replacement aren't one commit")
+	assert.Empty(t, f.cameBack, "recorded logs that were too old, or of an erased learner")
+	assert.Empty(t, f.leftOfErased, "erased learners of whom something is there")
+	assert.Empty(t, f.missealed, "sealed days that aren't what was purged")
+	assert.Empty(t, f.purgedTooSoon, "a log was purged too soon")
 	assert.Zero(t, f.double, "logs are counted more often than once")
 	assert.Empty(t, f.drifted, "the rollups have drifted")
+	if t.Failed() {
+		t.Log(f)
+	}
 }
 
 // check compares what the clients know with the database. The clients may continue
@@ -407,7 +528,7 @@ func (l *load) check(databaseURL string) findings {
 	check, found := l.beginCheck()
 	rows, err := pool.Query(context.Background(), `
 		SELECT request_id, user_id, word_count, "timestamp", utc_offset, offset_given, voided_at IS NOT NULL
-		FROM learning_log WHERE user_id::text NOT LIKE $1`, hostileUsers)
+		FROM `+l.recorded+` WHERE user_id::text NOT LIKE $1`, hostileUsers)
 	require.NoError(l.t, err)
 	var (
 		id            uuid.UUID
@@ -415,10 +536,14 @@ func (l *load) check(databaseURL string) findings {
 		timestamp     time.Time
 		offset        int
 		given, voided bool
+		twice         int
 	)
 	stored := make(map[uuid.UUID]bool) // whether it counts
 	_, err = pgx.ForEachRow(rows, []any{&id, &log.user, &log.words, &timestamp, &offset, &given, &voided}, func() error {
 		found.stored++
+		if _, again := stored[id]; again {
+			twice++
+		}
 		stored[id] = !voided
 		log.timestamp, log.zone = timestamp.Unix(), ""
 		switch {
@@ -438,9 +563,12 @@ func (l *load) check(databaseURL string) findings {
 	found.lost = l.notSeen(check, found.acknowledged, stored)
 	found.torn = l.tornApart(stored)
 	const double = `
-		SELECT greatest(sum(entry_count) - (SELECT count(*) FROM learning_log WHERE voided_at IS NULL), 0)::int
+		SELECT greatest(sum(entry_count)
+		         - (SELECT count(*) FROM learning_log WHERE voided_at IS NULL)
+		         - (SELECT coalesce(sum(entry_count), 0) FROM learning_log_sealed_days), 0)::int
 		FROM learning_log_aggregates WHERE granularity = 'day'`
 	require.NoError(l.t, pool.QueryRow(context.Background(), double).Scan(&found.double))
+	found.double += twice
 	found.drifted = pgtest.Drift(l.t, pool)
 	return found
 }
@@ -451,6 +579,7 @@ func (l *load) beginCheck() (check int, found findings) {
 	l.checks++
 	return l.checks, findings{
 		posted: len(l.posted), acknowledged: l.acknowledgements, voids: l.voids, replacements: l.replacements,
+		cameBack: slices.Clone(l.cameBack),
 	}
 }
 
@@ -469,12 +598,15 @@ func (l *load) saw(id uuid.UUID, stored content, voided bool, check int) bool {
 
 // notSeen returns the logs that a check should have seen but didn't, and those that it
 // saw counting although they were taken back: all whose acknowledgements have a number up
-// to the given one, so they precede the check.
+// to the given one, so they precede the check. Of erased learners nothing is lost.
 func (l *load) notSeen(check, acknowledgements int, stored map[uuid.UUID]bool) (lost []uuid.UUID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	precedes := func(acknowledgement int) bool { return acknowledgement > 0 && acknowledgement <= acknowledgements }
 	for id, log := range l.posted {
+		if l.refusals.isErased(log.content.user) {
+			continue
+		}
 		if precedes(log.acknowledged) && log.seen != check || precedes(log.voided) && stored[id] {
 			lost = append(lost, id)
 		}
@@ -488,7 +620,7 @@ func (l *load) tornApart(stored map[uuid.UUID]bool) (torn []uuid.UUID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for id, log := range l.posted {
-		if log.replaces == nil {
+		if log.replaces == nil || l.refusals.isErased(log.content.user) {
 			continue
 		}
 		_, isStored := stored[id]
@@ -501,43 +633,48 @@ func (l *load) tornApart(stored map[uuid.UUID]bool) (torn []uuid.UUID) {
 }
 
 // assertSummaries asserts, after the clients have stopped, that the summaries of a
-// service show every user all logs that are stored. What a client had sent is recorded even
-// if the client is gone, so both are read again until nothing is written any more.
+// service show every user all logs that were recorded, as they were posted. What a client had
+// sent is recorded even if the client is gone, so both are read again until nothing is written
+// any more.
 func (l *load) assertSummaries(s *service, databaseURL string) {
 	l.t.Helper()
 	pool := openPool(l.t, databaseURL)
 	defer pool.Close()
-	var stored, shown map[uuid.UUID][2]int
+	var recorded, shown map[uuid.UUID][2]int
 	if !assert.Eventually(l.t, func() bool {
-		stored = storedSums(l.t, pool)
-		shown = make(map[uuid.UUID][2]int, len(stored))
-		for user := range stored {
+		recorded = l.recordedSums(pool)
+		shown = make(map[uuid.UUID][2]int, len(recorded))
+		for user := range recorded {
 			// Of all dates: logs that were re-zoned eastwards may count on a date that hasn't
 			// begun by the clock of the latest one.
 			words, entries := s.sums(user, "?granularity=total")
 			shown[user] = [2]int{words, entries}
 		}
-		return maps.Equal(stored, shown)
-	}, eventually, often, "summaries show what is stored") {
-		assert.Equal(l.t, stored, shown, "the words and entries of each user")
+		return maps.Equal(recorded, shown)
+	}, eventually, often, "summaries show what is recorded") {
+		assert.Equal(l.t, recorded, shown, "the words and entries of each user")
 	}
 }
 
-// storedSums returns the words and entries of each user's logs that count.
-func storedSums(t testing.TB, pool *pgxpool.Pool) map[uuid.UUID][2]int {
-	t.Helper()
-	rows, err := pool.Query(context.Background(), `SELECT user_id, sum(word_count), count(*) FROM learning_log WHERE voided_at IS NULL GROUP BY user_id`)
-	require.NoError(t, err)
+// recordedSums returns the words and entries of each user's logs that were recorded and not
+// taken back: the words that their clients have posted.
+func (l *load) recordedSums(pool *pgxpool.Pool) map[uuid.UUID][2]int {
+	l.t.Helper()
+	rows, err := pool.Query(context.Background(), `SELECT request_id FROM `+l.recorded+` WHERE voided_at IS NULL`)
+	require.NoError(l.t, err)
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	require.NoError(l.t, err)
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	sums := make(map[uuid.UUID][2]int)
-	var (
-		user           uuid.UUID
-		words, entries int
-	)
-	_, err = pgx.ForEachRow(rows, []any{&user, &words, &entries}, func() error {
-		sums[user] = [2]int{words, entries}
-		return nil
-	})
-	require.NoError(t, err)
+	for _, id := range ids {
+		log := l.posted[id]
+		if log == nil || l.refusals.isErased(log.content.user) {
+			continue // of a hostile client, or being deleted
+		}
+		before := sums[log.content.user]
+		sums[log.content.user] = [2]int{before[0] + log.content.words, before[1] + 1}
+	}
 	return sums
 }
 

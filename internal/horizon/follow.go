@@ -10,8 +10,6 @@ import (
 const (
 	// followEvery is how often a process reads the horizon.
 	followEvery = 4 * time.Second
-	// raiseStep is by how much the horizon is raised at least as time goes on.
-	raiseStep = 10 * time.Minute
 	// SettleTime is after how long every process refuses what the horizon says, and has
 	// written what it had accepted before: a few times as long as it takes.
 	SettleTime = time.Minute
@@ -71,7 +69,7 @@ func (f *Follower) look(ctx context.Context) error {
 	if err := f.read(ctx); err != nil || f.keep == 0 {
 		return err
 	}
-	if err := Raise(ctx, f.database, f.keep, raiseStep); err != nil {
+	if err := Raise(ctx, f.database, f.keep, Step); err != nil {
 		return err
 	}
 	return f.read(ctx)

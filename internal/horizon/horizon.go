@@ -19,6 +19,9 @@ import (
 // purged yet when its client sends it again.
 const Margin = 24 * time.Hour
 
+// Step is by how much the horizon is raised at least as time goes on.
+const Step = 10 * time.Minute
+
 // Horizon is what is refused and what was purged, by the timestamps of logs, in UTC.
 type Horizon struct {
 	// RefusedBefore is the instant before which logs are not recorded. The zero time means

@@ -44,6 +44,9 @@ func CheckPurgeDays(days int) error {
 
 // purgedBefore returns the instant before which a purge that is about to begin deletes logs.
 // All processes refuse such logs when it returns, unless the purge is dry.
+//
+// An attempt that follows an interruption doesn't raise the horizon by the moments that have
+// passed. So it needn't wait as long once more.
 func (a *attempt) purgedBefore(ctx context.Context, connection *pgx.Conn) (before time.Time, err error) {
 	const day = 24 * time.Hour
 	keep, settle := time.Duration(a.job.Args.PurgeOlderThanDays)*day, a.worker.SettleTime
@@ -55,7 +58,7 @@ func (a *attempt) purgedBefore(ctx context.Context, connection *pgx.Conn) (befor
 	if err != nil {
 		return before, err
 	}
-	if err := horizon.Raise(ctx, connection, keep, 0); err != nil {
+	if err := horizon.Raise(ctx, connection, keep, horizon.Step); err != nil {
 		return before, err
 	}
 	if known.Settled && !known.RefusedBefore.Before(before) {

@@ -384,6 +384,27 @@ func TestAPurgeSaysHowMuchLogsTake(t *testing.T) {
 	assert.InEpsilon(t, scan[int64](t, pool, `SELECT pg_total_relation_size('learning_log')`), progress.BytesPurged, 0.15)
 }
 
+// Otherwise a purge that is interrupted again and again would never begin.
+func TestAPurgeThatIsInterruptedDoesNotRaiseTheHorizonAgain(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	oldLogs(t, pool, 3, 40)
+	jobs := newPurgeJobs(t, pool, rebuild.Config{SettleTime: 3 * time.Second})
+	start(t, jobs)
+	id := insert(t, jobs, rebuild.Args{PurgeOlderThanDays: 30}).Job.ID
+	require.Eventually(t, func() bool {
+		return scan[int](t, pool, `SELECT count(*) FROM learning_log_horizon`) == 1
+	}, 30*time.Second, time.Millisecond)
+	raised := scan[time.Time](t, pool, `SELECT raised_at FROM learning_log_horizon`)
+
+	execute(t, pool, `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND objsubid = 2`, id)
+	await(t, jobs, id, "it is tried again", func(job *rivertype.JobRow, _ rebuild.Progress) bool { return job.Attempt > 1 })
+	progress := await(t, jobs, id, "the purge ends", isCompleted)
+
+	assert.EqualValues(t, 3, progress.LogsPurged)
+	assert.Equal(t, raised, scan[time.Time](t, pool, `SELECT raised_at FROM learning_log_horizon`))
+}
+
 func TestADryPurgeRefusesNothing(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
