@@ -27,8 +27,14 @@ function show(article, rebuild) {
       : rebuild.state === "available" ? "waiting" : rebuild.state;
 }
 
+// A form that was sent is answered by another page, which nothing here may overtake.
+let isLeaving = false;
+document.addEventListener("submit", () => {
+  isLeaving = true;
+});
+
 function isBusy() {
-  return document.querySelector("details.confirm[open]") !== null ||
+  return isLeaving || document.querySelector("details.confirm[open]") !== null ||
     Array.from(document.querySelectorAll("form input")).some((input) => input.value !== input.defaultValue);
 }
 
