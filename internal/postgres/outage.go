@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -21,7 +22,7 @@ func Unavailable(err error) bool {
 		return true // whatever the reason, the query never reached the database
 	}
 	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return isTemporary(refused.Code)
+		return isTemporary(refused.Code) || hasLostNode(refused)
 	}
 	var network net.Error
 	return errors.As(err, &network) ||
@@ -34,6 +35,14 @@ func Unavailable(err error) bool {
 		errors.Is(err, puddle.ErrClosedPool) ||
 		pgconn.Timeout(err) ||
 		pgconn.SafeToRetry(err)
+}
+
+// hasLostNode reports whether a node of a cluster was lost in a transaction. Citus has no
+// SQLSTATE for that, and doesn't translate what it says.
+func hasLostNode(refused *pgconn.PgError) bool {
+	return refused.Code == pgerrcode.InternalError &&
+		(strings.HasPrefix(refused.Message, "failure on connection marked as essential") ||
+			strings.HasPrefix(refused.Message, "could not commit transaction for shard"))
 }
 
 // isTemporary reports whether the condition of an SQLSTATE may be over at the next
