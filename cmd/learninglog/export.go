@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"learninglog/internal/api"
 )
 
 type exportCommand struct {
@@ -79,14 +81,7 @@ func (r *exportReader) Write(text []byte) (int, error) {
 
 // checkComplete returns an error unless there are as many lines as the first one says.
 func (r *exportReader) checkComplete() error {
-	var begin struct {
-		Export *struct {
-			Keys       int64 `json:"keys"`
-			Sessions   int64 `json:"sessions"`
-			SealedDays int64 `json:"sealed_days"`
-			Logs       int64 `json:"learning_logs"`
-		} `json:"export"`
-	}
+	var begin api.ExportLine
 	if json.Unmarshal(r.first, &begin) != nil || begin.Export == nil {
 		return errors.New("the answer is not an export: is the URL right?")
 	}

@@ -118,7 +118,7 @@ func (f filling) fill(ctx context.Context, url string, logs int, users []uuid.UU
 	for _, statement := range []string{
 		`ALTER TABLE learning_log DROP CONSTRAINT learning_log_pkey`,
 		`DROP INDEX learning_log_counted_idx`,
-		`INSERT INTO learning_log ` + f.logsSQL(logs, 0, logs, 365, len(users)), //nolint:mnd // days of a year
+		`INSERT INTO learning_log ` + f.logsSQL(logs, 0, logs, year, len(users)),
 		`ALTER TABLE learning_log ADD PRIMARY KEY (request_id)`,
 		`CREATE INDEX learning_log_counted_idx ON learning_log (user_id, "timestamp")
 			INCLUDE (word_count, utc_offset) WHERE voided_at IS NULL`,

@@ -11,8 +11,8 @@ import (
 
 // manyRows are so many that they cost less as arrays than as values. Both are planned for
 // each shard. For values Citus also writes, and each shard parses and plans, an expression
-// for each value, which takes about 15 µs a row; arrays go through a file for each shard,
-// which takes about 150 µs.
+// for each value. Arrays go through a file for each shard. At a node with 16 shards, 32 logs
+// took 4.4 ms as values and 5.4 ms as arrays, 64 took 7.2 and 6.3 ms, 1,000 took 75 and 24 ms.
 const manyRows = 64
 
 // RowsSQL returns rows for a statement that inserts them, and its arguments: for few rows

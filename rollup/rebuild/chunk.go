@@ -18,7 +18,8 @@ type Chunk struct {
 	Users, Logs int64
 	// Walked is about how many logs were read. It is much larger than Logs in two
 	// cases: the scope is a range of time, because the index can exclude logs only
-	// user by user; or rows of the rollup have no logs.
+	// user by user; or rows of the rollup have no logs. Logs that are purged are charged
+	// as more: see [purgeCost].
 	Walked int64
 	// Drifted counts the drifted rows. Examples has those that are furthest from the
 	// truth, the worst first, at most [MaxExamples].
