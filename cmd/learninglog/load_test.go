@@ -406,7 +406,8 @@ func (l *load) learn(log *postedLog, outcome string) bool {
 	case outcome == "failed":
 		return false
 	case !isRecorded(outcome):
-		assert.True(l.t, l.mayBe(log, outcome), "unexpected outcome: %s of the log %s", outcome, log.requestID)
+		assert.True(l.t, l.mayBe(log, outcome), "unexpected outcome: %s of the log %s of a learner who is erased (%t), posted %d times",
+			outcome, log.requestID, l.refusals.isErased(log.content.user), log.posts)
 		log.refused = outcome
 		return true
 	case outcome == "already_recorded":
