@@ -198,7 +198,11 @@ func TestOperatorsPage(t *testing.T) {
 	b := browse(t, s)
 	b.open("/admin")
 	assert.Equal(t, "ready", b.text(".numbers dd"))
-	b.waitFor("#writes")
+	require.Eventually(t, func() bool { // a process that has just started knows no rates
+		b.open("/admin")
+		return b.count("section[aria-labelledby=writes] svg.chart") == 4
+	}, eventually, often)
+	assert.Contains(t, b.text("section[aria-labelledby=writes]"), "Logs a second\n0.0\nat most 0.0 in the last")
 
 	b.do(chromedp.SendKeys(chromedp.CSS("input[name=user]"), "me"))
 	b.expect("422")
@@ -220,6 +224,23 @@ func TestOperatorsPage(t *testing.T) {
 	b.follow(".job form button")
 	b.until(`document.querySelector(".job .state")?.innerText === "cancelled"`) // and the end
 	assert.Zero(t, b.count(".job progress"))
+}
+
+func TestOperatorsFindTheJobsThatThereAreAndTheWayBack(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--database-url", pgtest.URL(t))
+	s.mustCall(http.StatusAccepted, http.MethodPost, "/v1/rebuilds", "")
+	s.awaitSeries(series{`learninglog_jobs{kind="rebuild", state="completed"}`: 1})
+	b := browse(t, s)
+	b.expect("'script-src' was not explicitly set") // River UI tries whether it may evaluate text, and does without
+	b.open("/admin")
+
+	b.follow("section[aria-labelledby=rebuilds] .bar-of-choices a")
+
+	b.says("main", "rebuild")
+	assert.Contains(t, b.path(), "state=completed")
+	b.follow("nav[aria-label=Back] a")
+	assert.Equal(t, "/admin", b.path())
 }
 
 // An operator starts a rebuild and sees it end.

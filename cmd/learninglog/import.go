@@ -10,8 +10,9 @@ import (
 type importCommand struct {
 	sendFlags
 
-	File   string `arg:"" help:"The file, or - for standard input. It may be compressed by gzip."`
-	Format string `enum:"auto,ndjson,csv" default:"auto" help:"How logs are written: ndjson, csv, or auto, which goes by the name of the file and then by how it begins."`
+	File           string `arg:"" help:"The file, or - for standard input. It may be compressed by gzip."`
+	EmptyTimestamp string `enum:"reject,now" default:"reject" help:"What becomes of a log whose timestamp is empty: reject, or now, which lets it count today."`
+	Format         string `enum:"auto,ndjson,csv" default:"auto" help:"How logs are written: ndjson, csv, or auto, which goes by the name of the file and then by how it begins."`
 }
 
 // Help is the additional text of --help.
@@ -20,7 +21,7 @@ func (*importCommand) Help() string {
 
   {"request_id":"6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11","user_id":"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22","word_count":12,"timestamp":"2026-01-14T08:30:00Z"}
 
-CSV has a header that names these columns, in any order. The column timestamp may be left out. There may also be time_zone or utc_offset, which say where the learner's clock was, replaces, the request id of a log that is taken back for this one, and voided_at, when the log was taken back where it comes from. offset_given=false says that the offset isn't what the client said.
+CSV has a header that names these columns, in any order. The column timestamp may be left out of the file: then all of its logs count today. Where it is there, each row must have one, unless --empty-timestamp now says that the others count today. There may also be time_zone or utc_offset, which say where the learner's clock was, replaces, the request id of a log that is taken back for this one, and voided_at, when the log was taken back where it comes from. offset_given=false says that the offset isn't what the client said.
 
 What learninglog export has written is taken too, also several of these one after the other: its sealed days, for which a key needs the scope rebuilds, and its logs. Of a learner import only the latest export: an older one may have logs of days that were sealed since, and the service counts them besides unless it refuses logs that old.
 
@@ -34,7 +35,7 @@ Exits with 0 if every log is recorded, even if it was taken back since, 1 if som
 // Run imports the file and reports the outcomes of its logs, even if it fails.
 func (c *importCommand) Run(ctx context.Context, stdout io.Writer) error {
 	return c.sendFile(ctx, stdout, c.File, importing(), func(stored io.Reader, name string) (*importer.Input, error) {
-		return importer.Open(stored, name, importer.Format(c.Format), importer.Recording())
+		return importer.Open(stored, name, importer.Format(c.Format), importer.Recording(importer.EmptyTimestamp(c.EmptyTimestamp)))
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
@@ -99,9 +100,10 @@ func writeFile(t testing.TB, name, text string) (path string) {
 func TestImport(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "--database-url", pgtest.URL(t))
+	now := time.Now().UTC().Format(time.RFC3339)
 	for name, write := range map[string]func(id, user uuid.UUID, words int) string{
 		"logs.ndjson": func(id, user uuid.UUID, words int) string { return logWithID(id, user, words) },
-		"logs.csv":    func(id, user uuid.UUID, words int) string { return fmt.Sprintf("%d,,%s,%s", words, user, id) },
+		"logs.csv":    func(id, user uuid.UUID, words int) string { return fmt.Sprintf("%d,%s,%s,%s", words, now, user, id) },
 	} {
 		user := uuid.New()
 		text := map[bool]string{true: "word_count,timestamp,user_id,request_id\r\n"}[name == "logs.csv"]
@@ -173,6 +175,32 @@ func TestImportWritesRejectsToBeMended(t *testing.T) {
 	assert.Zero(t, status, stderr)
 	words, entries := s.total(user)
 	assert.Equal(t, []int{6, 2}, []int{words, entries})
+}
+
+// An export of another program may have no times for some of its rows.
+func TestAnImportLetsNoRowCountTodayUnlessItIsTold(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--database-url", pgtest.URL(t))
+	user := uuid.New()
+	path := writeFile(t, "logs.csv", "request_id,user_id,word_count,timestamp\n"+
+		fmt.Sprintf("%s,%s,1,2024-01-10T15:30:00Z\n%s,%s,2,\n", uuid.New(), user, uuid.New(), user))
+
+	stdout, stderr, status := run(t, "import", path, "--url", s.base)
+
+	assert.Equal(t, 1, status, stderr)
+	assert.Equal(t, 1, counted(t, stdout)["invalid"])
+	words, entries := s.total(user)
+	assert.Equal(t, []int{0, 0}, []int{words, entries}, "lately")
+	rejects := readRejects(t, path+".rejects.ndjson")
+	require.Len(t, rejects, 1)
+	assert.Equal(t, "timestamp", rejects[0].Errors[0].Location)
+
+	_, stderr, status = run(t, "import", path, "--url", s.base, "--empty-timestamp", "now")
+
+	assert.Zero(t, status, stderr)
+	words, entries = s.total(user)
+	assert.Equal(t, []int{2, 1}, []int{words, entries}, "lately")
+	assert.Equal(t, map[string]int{"2024-01-10": 1}, s.days(user, "2024-01-01", "2024-01-31"))
 }
 
 func TestImportOfLogsOfOtherClocks(t *testing.T) {

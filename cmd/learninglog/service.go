@@ -372,6 +372,7 @@ func (s *service) startOperatorsPages(ctx context.Context, pages *dashboard.Page
 	jobPages, err := jobpages.New(jobpages.Config{
 		Client:   s.jobs.Client(),
 		Path:     api.JobsPath,
+		Back:     "/admin",
 		Ready:    s.migrator.Check,
 		Problems: s.problems,
 		Trail:    s.trail,

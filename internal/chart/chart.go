@@ -1,5 +1,6 @@
 // Package chart draws as SVG what was learned: a bar for the words of each period or
-// each hour of the day, and for periods a line for the words per log.
+// each hour of the day, and for periods a line for the words per log. For operators it
+// draws sparklines.
 package chart
 
 import (

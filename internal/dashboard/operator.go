@@ -55,7 +55,7 @@ type operatorPage struct {
 	// Paused are the queues that are paused.
 	Paused        []rebuild.Queue
 	Now           metrics.Gauges
-	Rates         []metrics.Rates
+	Trends        []trend
 	Verifications []rebuild.Verification
 	Rebuilds      []shownRebuild
 	// Waiting is how many rebuilds and re-zones wait, shown or not.
@@ -100,9 +100,12 @@ func (p *Pages) showOperator(w http.ResponseWriter, r *http.Request, wrong jobFo
 	case purgeName:
 		page.Purge, status = wrong, http.StatusUnprocessableEntity
 	}
-	var err error
-	if page.Rates, err = p.Operations.Recent.Rates(time.Now()); err != nil {
+	minutes, err := p.Operations.Recent.Hour(time.Now())
+	if err != nil {
 		return err
+	}
+	if len(minutes) > 0 {
+		page.Trends = trends(minutes)
 	}
 	if err := p.Operations.Ready(r.Context()); err != nil {
 		page.NotReady, page.Refresh = "The database can't be reached, or is not migrated. The reason is in the service's log.", "/admin"

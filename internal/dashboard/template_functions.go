@@ -18,8 +18,6 @@ func (p *Pages) templateFunctions() template.FuncMap {
 	return template.FuncMap{
 		"asset":    p.assets.path,
 		"jobsPath": func() string { return p.JobsPath },
-		"rate":     tenths,
-		"within":   within,
 		"zone":     p.Zone.String,
 		"number":   number,
 		"count":    count,
@@ -52,13 +50,15 @@ func whole(n any) int64 {
 	}
 }
 
+// longestMeasured is the highest bound of a duration that is measured.
+const longestMeasured = 30 * time.Second
+
 // within writes an upper bound of a duration. 0 is none.
 func within(bound time.Duration) string {
-	const longest = 30 * time.Second // the last bound that is measured
 	switch {
 	case bound == 0:
 		return "–"
-	case bound > longest:
+	case bound > longestMeasured:
 		return "> 30 s"
 	case bound >= time.Second:
 		return fmt.Sprintf("≤ %v s", bound.Seconds())

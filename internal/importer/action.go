@@ -10,6 +10,8 @@ type Action struct {
 	required, optional []string
 	// onlyRequired says that all other columns and fields are left out.
 	onlyRequired bool
+	// refusesEmptyTimestamps says that a log must not have a timestamp that is empty.
+	refusesEmptyTimestamps bool
 }
 
 // The fields of a log.
@@ -25,13 +27,25 @@ const (
 	voidedAt    = "voided_at"
 )
 
+// EmptyTimestamp is what becomes of a log whose timestamp is there but empty: of a row of
+// CSV without a value in that column, or of JSON with null.
+type EmptyTimestamp string
+
+const (
+	// RejectEmpty rejects the log, because it would count today whenever it was learned.
+	RejectEmpty EmptyTimestamp = "reject"
+	// Now lets the log have the time when it is recorded, as one without a timestamp.
+	Now EmptyTimestamp = "now"
+)
+
 // Recording records the logs.
-func Recording() Action {
+func Recording(empty EmptyTimestamp) Action {
 	return Action{
-		path:           "v1/learning-logs/batch",
-		sealedDaysPath: "v1/sealed-days",
-		required:       []string{requestID, userID, wordCount},
-		optional:       []string{timestamp, timeZone, utcOffset, offsetGiven, replaces, voidedAt},
+		path:                   "v1/learning-logs/batch",
+		sealedDaysPath:         "v1/sealed-days",
+		required:               []string{requestID, userID, wordCount},
+		optional:               []string{timestamp, timeZone, utcOffset, offsetGiven, replaces, voidedAt},
+		refusesEmptyTimestamps: empty == RejectEmpty,
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 // rows reads CSV line by line, because no field of a log contains a line break. So a
 // quote that is never closed spoils only its row, not the rest of the file.
 type rows struct {
+	action  Action
 	row     *row
 	reader  *csv.Reader
 	columns []string // those that are ignored are empty
@@ -38,7 +39,7 @@ func (i *Input) readHeader() error {
 			return fmt.Errorf("reading the header of the CSV: %w", err)
 		}
 	}
-	r := &rows{row: new(row)}
+	r := &rows{action: i.action, row: new(row)}
 	r.reader = csv.NewReader(r.row)
 	r.reader.ReuseRecord = true
 	names, err := r.read(text)
@@ -85,7 +86,8 @@ func (r *rows) read(text []byte) ([]string, error) {
 }
 
 // decode converts a row to JSON. It rejects a word count that isn't a number,
-// because JSON couldn't represent it. Everything else is checked by the service.
+// because JSON couldn't represent it, and an empty timestamp, which the service would
+// take for now. Everything else is checked by the service.
 func (r *rows) decode(text []byte) (line []byte, wrong []FieldProblem) {
 	fields, err := r.read(text)
 	switch {
@@ -104,6 +106,9 @@ func (r *rows) decode(text []byte) (line []byte, wrong []FieldProblem) {
 		case userID:
 			l.UserID = field
 		case timestamp:
+			if field == "" && r.action.refusesEmptyTimestamps {
+				return nil, emptyTimestamp()
+			}
 			l.Timestamp = field
 		case timeZone:
 			l.TimeZone = field

@@ -37,7 +37,7 @@ func TestAnExportThatWasCutOffIsToldOf(t *testing.T) {
 		"no first line":                 {exportOf(0, 2)[len(exportOf(0, 0)):], 2, nil},
 	} {
 		s := serve(t, all("recorded"))
-		input, err := importer.Open(strings.NewReader(test.text), "", importer.NDJSON, importer.Recording())
+		input, err := importer.Open(strings.NewReader(test.text), "", importer.NDJSON, importer.Recording(importer.RejectEmpty))
 		require.NoError(t, err)
 
 		got := runInput(t, s.URL, input, time.Minute)

@@ -106,7 +106,7 @@ func run(t testing.TB, address, text string, retryFor time.Duration) result {
 	if strings.Contains(text, "request_id") {
 		format = importer.CSV
 	}
-	input, err := importer.Open(strings.NewReader(text), "", format, importer.Recording())
+	input, err := importer.Open(strings.NewReader(text), "", format, importer.Recording(importer.RejectEmpty))
 	require.NoError(t, err)
 	return runInput(t, address, input, retryFor)
 }
@@ -195,7 +195,7 @@ func TestAnInputThatTakesItsTime(t *testing.T) {
 		}
 		_ = writer.Close()
 	}()
-	input, err := importer.Open(reader, "-", importer.Auto, importer.Recording())
+	input, err := importer.Open(reader, "-", importer.Auto, importer.Recording(importer.RejectEmpty))
 	require.NoError(t, err)
 
 	got := runInput(t, s.URL, input, time.Minute)
@@ -261,7 +261,7 @@ func TestAServiceThatSaysNothingIsAskedAgain(t *testing.T) {
 		_, _ = io.WriteString(w, `{"index":0,"outcome":"recorded"}`)
 	}))
 	t.Cleanup(s.Close)
-	input, err := importer.Open(strings.NewReader("{}"), "", importer.NDJSON, importer.Recording())
+	input, err := importer.Open(strings.NewReader("{}"), "", importer.NDJSON, importer.Recording(importer.RejectEmpty))
 	require.NoError(t, err)
 	service, err := url.Parse(s.URL)
 	require.NoError(t, err)
@@ -343,7 +343,7 @@ func TestWhenTheContextEndsSoDoesTheImport(t *testing.T) {
 	t.Cleanup(s.Close)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-begun; cancel() }()
-	input, err := importer.Open(strings.NewReader("{}"), "", importer.NDJSON, importer.Recording())
+	input, err := importer.Open(strings.NewReader("{}"), "", importer.NDJSON, importer.Recording(importer.RejectEmpty))
 	require.NoError(t, err)
 	service, err := url.Parse(s.URL)
 	require.NoError(t, err)
@@ -393,7 +393,7 @@ func TestALogThatWasTakenBackSinceIsNoReject(t *testing.T) {
 func TestARejectThatCannotBeWrittenEndsTheImport(t *testing.T) {
 	t.Parallel()
 	s := serve(t, all("invalid"))
-	input, err := importer.Open(strings.NewReader("{}"), "", importer.NDJSON, importer.Recording())
+	input, err := importer.Open(strings.NewReader("{}"), "", importer.NDJSON, importer.Recording(importer.RejectEmpty))
 	require.NoError(t, err)
 	service, err := url.Parse(s.URL)
 	require.NoError(t, err)
@@ -409,19 +409,20 @@ func TestARejectThatCannotBeWrittenEndsTheImport(t *testing.T) {
 	assert.Zero(t, sender.Progress().Bytes)
 }
 
-const header = "request_id,user_id,word_count,timestamp\n"
+const (
+	header = "request_id,user_id,word_count,timestamp\n"
+	full   = `{"request_id":"r","user_id":"u","word_count":5,"timestamp":"t"}`
+	short  = `{"request_id":"r","user_id":"u","word_count":5}`
+)
 
 func TestCSV(t *testing.T) {
 	t.Parallel()
-	const full = `{"request_id":"r","user_id":"u","word_count":5,"timestamp":"t"}`
-	const short = `{"request_id":"r","user_id":"u","word_count":5}`
 	for name, test := range map[string]struct {
 		text string
 		want []string
 	}{
 		"a row":                    {header + "r,u,5,t\n", []string{full}},
 		"columns in another order": {"word_count,timestamp,user_id,request_id\n5,t,u,r", []string{full}},
-		"no timestamp":             {header + "r,u,5,\n", []string{short}},
 		"no column for it":         {"request_id,user_id,word_count\nr,u,5\n", []string{short}},
 		"a zone": {
 			"request_id,user_id,word_count,timestamp,time_zone\nr,u,5,t,Asia/Tokyo\n",
@@ -463,12 +464,50 @@ func TestCSV(t *testing.T) {
 	}
 }
 
+// Nobody notices otherwise that what was learned long ago counts today.
+func TestALogWithAnEmptyTimestampIsRejectedUnlessItIsToldToCountNow(t *testing.T) {
+	t.Parallel()
+	const null, without = `{"request_id":"r","timestamp":null}`, `{"request_id":"r"}`
+	for _, test := range []struct {
+		format importer.Format
+		text   string
+		empty  importer.EmptyTimestamp
+		sent   []string
+		lines  []int // of the rejects
+	}{
+		{importer.CSV, header + "r,u,5,\nr,u,5,t\nr,u,5,  \n", importer.RejectEmpty, []string{full}, []int{2, 4}},
+		{importer.CSV, header + "r,u,5,\nr,u,5,t\nr,u,5,  \n", importer.Now, []string{short, full, short}, nil},
+		{importer.CSV, "request_id,user_id,word_count\nr,u,5\n", importer.RejectEmpty, []string{short}, nil},
+		{importer.NDJSON, without + "\n" + null + "\n", importer.RejectEmpty, []string{without}, []int{2}},
+		{importer.NDJSON, without + "\n" + null + "\n", importer.Now, []string{without, null}, nil},
+	} {
+		s := serve(t, all("recorded"))
+		input, err := importer.Open(strings.NewReader(test.text), "", test.format, importer.Recording(test.empty))
+		require.NoError(t, err)
+
+		got := runInput(t, s.URL, input, time.Minute)
+
+		require.NoError(t, got.err)
+		assert.Equal(t, test.sent, slices.Concat(s.received()...), "%s, %s", test.text, test.empty)
+		var lines []int
+		for _, reject := range got.rejects {
+			lines = append(lines, reject.Line)
+			assert.Equal(t, importer.Invalid, reject.Outcome)
+			require.Len(t, reject.Errors, 1)
+			assert.Equal(t, "timestamp", reject.Errors[0].Location)
+			assert.Contains(t, reject.Errors[0].Message, "--empty-timestamp now")
+			assert.NotEmpty(t, reject.Entry)
+		}
+		assert.Equal(t, test.lines, lines, "%s, %s", test.text, test.empty)
+	}
+}
+
 // Fields that the importer doesn't know are the service's business.
 func TestNDJSONIsSentAsItIs(t *testing.T) {
 	t.Parallel()
 	const line = `{"request_id":"r", "time_zone":"Asia/Tokyo","utc_offset":"+09:00", "later":{"a":1}}`
 	s := serve(t, all("recorded"))
-	input, err := importer.Open(strings.NewReader(line+"\n"), "", importer.NDJSON, importer.Recording())
+	input, err := importer.Open(strings.NewReader(line+"\n"), "", importer.NDJSON, importer.Recording(importer.RejectEmpty))
 	require.NoError(t, err)
 
 	got := runInput(t, s.URL, input, time.Minute)
@@ -524,12 +563,12 @@ func TestInputsThatCannotBeImported(t *testing.T) {
 		{"logs.csv", `"request_id` + "\n", "header"},
 		{"logs.gz", "\x1f\x8bnonsense", "decompressing"},
 	} {
-		_, err := importer.Open(strings.NewReader(test.text), test.name, importer.Auto, importer.Recording())
+		_, err := importer.Open(strings.NewReader(test.text), test.name, importer.Auto, importer.Recording(importer.RejectEmpty))
 		assert.ErrorContains(t, err, test.says, "%q", test.text)
 		_, ok := errors.AsType[*importer.HeaderError](err)
 		assert.Equal(t, strings.HasSuffix(test.name, ".csv"), ok, "%q", test.text)
 	}
-	_, err := importer.Open(iotest.ErrReader(errors.New("no such disk")), "", importer.Auto, importer.Recording())
+	_, err := importer.Open(iotest.ErrReader(errors.New("no such disk")), "", importer.Auto, importer.Recording(importer.RejectEmpty))
 	assert.ErrorContains(t, err, "no such disk")
 }
 
@@ -556,7 +595,7 @@ func TestFormats(t *testing.T) {
 				text = compress(t, text)
 			}
 			s := serve(t, all("recorded"))
-			input, err := importer.Open(iotest.OneByteReader(strings.NewReader(text)), test.name, test.format, importer.Recording())
+			input, err := importer.Open(iotest.OneByteReader(strings.NewReader(text)), test.name, test.format, importer.Recording(importer.RejectEmpty))
 			require.NoError(t, err)
 			got := runInput(t, s.URL, input, time.Minute)
 			require.NoError(t, got.err)
@@ -582,7 +621,7 @@ func compress(t testing.TB, text string) string {
 func TestAnInputThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	s := serve(t, all("recorded"))
-	input, err := importer.Open(io.MultiReader(strings.NewReader("{1}\n{2}\n{3"), iotest.ErrReader(errors.New("no such disk"))), "", importer.Auto, importer.Recording())
+	input, err := importer.Open(io.MultiReader(strings.NewReader("{1}\n{2}\n{3"), iotest.ErrReader(errors.New("no such disk"))), "", importer.Auto, importer.Recording(importer.RejectEmpty))
 	require.NoError(t, err)
 	got := runInput(t, s.URL, input, time.Minute)
 	assert.ErrorContains(t, got.err, "after line 2: no such disk")

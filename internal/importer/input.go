@@ -173,8 +173,12 @@ func detect(text *bufio.Reader, name string) (Format, error) {
 	return NDJSON, nil
 }
 
-// decodeJSON leaves it to the service to check what is sent.
+// decodeJSON leaves it to the service to check what is sent, but for empty timestamps, which
+// the service would take for now.
 func (a Action) decodeJSON(text []byte) (line []byte, wrong []FieldProblem) {
+	if a.refusesEmptyTimestamps && hasNullTimestamp(text) {
+		return nil, emptyTimestamp()
+	}
 	var fields map[string]json.RawMessage
 	if !a.onlyRequired || json.Unmarshal(text, &fields) != nil {
 		return append(bytes.Clone(text), '\n'), nil
@@ -182,6 +186,18 @@ func (a Action) decodeJSON(text []byte) (line []byte, wrong []FieldProblem) {
 	maps.DeleteFunc(fields, func(name string, _ json.RawMessage) bool { return !slices.Contains(a.required, name) })
 	line, _ = json.Marshal(fields) // can't fail: it was JSON
 	return append(line, '\n'), nil
+}
+
+func hasNullTimestamp(text []byte) bool {
+	var log struct {
+		Timestamp json.RawMessage `json:"timestamp"`
+	}
+	return json.Unmarshal(text, &log) == nil && string(log.Timestamp) == "null"
+}
+
+// emptyTimestamp says what is wrong with a log, and what to do if it is not.
+func emptyTimestamp() []FieldProblem {
+	return []FieldProblem{{Location: timestamp, Message: "must not be empty, because the log would count today: say when it was, or import it with --empty-timestamp now"}}
 }
 
 // next returns the next log. After the last one, it returns [io.EOF].

@@ -22,6 +22,8 @@ type Config struct {
 	Client *river.Client[pgx.Tx]
 	// Path is where the pages are served, and below, because they contain links.
 	Path string
+	// Back is where a link in the pages leads back to.
+	Back string
 	// Ready returns nil if the database can be reached and is migrated, or says why
 	// not.
 	Ready func(context.Context) error
@@ -53,8 +55,10 @@ func New(config Config) (*Pages, error) {
 		return nil, fmt.Errorf("setting up River UI: %w", err)
 	}
 	pages := http.NewServeMux()
-	pages.Handle(config.Path, http.RedirectHandler(config.Path+"/", http.StatusFound))
-	pages.Handle(config.Path+"/", checked(onlyRead(jobs)))
+	start := onlyRead(http.HandlerFunc(config.open))
+	pages.Handle(config.Path, start)
+	pages.Handle(config.Path+"/{$}", start)
+	pages.Handle(config.Path+"/", checked(onlyRead(config.withWayBack(jobs))))
 	pages.Handle(config.Path+"/api/", checked(config.endpoints(config.Path+"/api", jobs)))
 	return &Pages{jobs: jobs, handler: restrict(problem.Translate(pages, config.translate))}, nil
 }

@@ -52,6 +52,7 @@ func newScene(t testing.TB, ready func(context.Context) error) scene {
 	pages, err := jobpages.New(jobpages.Config{
 		Client:   jobs.Client(),
 		Path:     path,
+		Back:     "/admin",
 		Ready:    ready,
 		Trail:    audit.New(pool, quiet),
 		Problems: problem.NewTable(isAway, func() time.Duration { return 0 }, quiet),
@@ -193,7 +194,7 @@ func TestFilesAreSentWhole(t *testing.T) {
 	for name, value := range map[string]string{
 		"Range": "bytes=99999999-", "If-Match": `"other"`, "If-None-Match": "*", "Accept": "text/html, \x80",
 	} {
-		for _, target := range []string{"/", "/robots.txt", "/icon.svg", "/jobs"} {
+		for _, target := range []string{"/robots.txt", "/icon.svg", "/jobs"} {
 			request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path+target, nil)
 			request.Header.Set(name, value)
 			answer := httptest.NewRecorder()

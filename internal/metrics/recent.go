@@ -13,11 +13,11 @@ import (
 
 const (
 	// sampleEvery is how often a sample is taken. sampleKept is how long it is kept.
-	sampleEvery = 5 * time.Second
-	sampleKept  = 5 * time.Minute
+	sampleEvery = 10 * time.Second
+	sampleKept  = time.Hour + time.Minute // so that there are sixty whole minutes
 )
 
-// Recent has the metrics of this process in the last minutes. It is safe for
+// Recent has the metrics of this process in the last hour. It is safe for
 // concurrent use.
 type Recent struct {
 	sources Sources
@@ -39,13 +39,13 @@ type Sources struct {
 // NewRecent returns a Recent. It has no data until [Recent.Run] is called.
 func NewRecent(sources Sources) *Recent { return &Recent{sources: sources} }
 
-// Run takes a sample every 5 seconds until ctx ends.
+// Run takes a sample every 10 seconds until ctx ends.
 func (r *Recent) Run(ctx context.Context, logger *slog.Logger) {
 	ticks := time.NewTicker(sampleEvery)
 	defer ticks.Stop()
 	for {
 		if taken, err := r.sample(time.Now()); err != nil {
-			logger.WarnContext(ctx, "the rates of the last minutes have a gap", slog.Any("error", err))
+			logger.WarnContext(ctx, "the rates of the last hour have a gap", slog.Any("error", err))
 		} else {
 			r.keep(taken)
 		}
@@ -77,10 +77,9 @@ func (r *Recent) Gauges() Gauges {
 	}
 }
 
-// Rates are averages over some time until now.
+// Rates are averages over about a minute.
 type Rates struct {
-	// Within is that time, in whole seconds. It is shorter than requested if the
-	// process hasn't enough samples.
+	// Within is how long that was, in whole seconds.
 	Within time.Duration
 	// Logs and Posts are per second: the recorded logs, and the answered posts of
 	// single logs.
@@ -93,35 +92,30 @@ type Rates struct {
 	Failures int
 }
 
-// Rates returns the rates of the last 10 seconds, the last minute and the last 5
-// minutes before now. If the process is young, it returns fewer, or none.
-func (r *Recent) Rates(now time.Time) ([]Rates, error) {
-	current, err := r.sample(now)
+const mostMinutes = 60
+
+// Hour returns the rates of each minute of the last hour before now, the latest last. If the
+// process is young, it returns fewer: that of a part of a minute, or none.
+func (r *Recent) Hour(now time.Time) (minutes []Rates, err error) {
+	end, err := r.sample(now)
 	if err != nil {
 		return nil, err
 	}
-	var all []Rates
-	for _, last := range []time.Duration{2 * sampleEvery, time.Minute, sampleKept} {
-		rates, ok := r.since(last, current)
-		if ok && (len(all) == 0 || rates.Within > all[len(all)-1].Within) {
-			all = append(all, rates)
-		}
-	}
-	return all, nil
-}
-
-// since returns the rates of the last time until now, or false if there are too few
-// samples.
-func (r *Recent) since(last time.Duration, now sample) (Rates, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, earlier := range r.samples {
-		ago := now.at.Sub(earlier.at)
-		if ago <= last+sampleEvery/2 && ago >= time.Second {
-			return now.ratesSince(earlier), true
+	for i, earlier := range slices.Backward(r.samples) {
+		if len(minutes) == mostMinutes {
+			break
+		}
+		took := end.at.Sub(earlier.at)
+		isYoung := i == 0 && minutes == nil && took >= time.Second
+		if took >= time.Minute-sampleEvery/2 || isYoung {
+			minutes = append(minutes, end.ratesSince(earlier))
+			end = earlier
 		}
 	}
-	return Rates{}, false
+	slices.Reverse(minutes)
+	return minutes, nil
 }
 
 // keep adds a sample and deletes those that are too old.

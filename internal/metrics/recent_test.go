@@ -12,26 +12,29 @@ import (
 	"learninglog/command"
 )
 
-func TestRecentRates(t *testing.T) {
+func TestTheLastHourIsKnownByTheMinute(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
 	requests, writes := NewRequests(registry), NewWrites(registry)
 	r := NewRecent(Sources{Requests: requests, PostRoute: "/v1/learning-logs", Writes: writes})
 	begin := time.Now()
-	look := func(after time.Duration) sample {
+	keep := func(after time.Duration) {
 		taken, err := r.sample(begin.Add(after))
 		require.NoError(t, err)
-		return taken
+		r.keep(taken)
+	}
+	hour := func(after time.Duration) []Rates {
+		minutes, err := r.Hour(begin.Add(after))
+		require.NoError(t, err)
+		return minutes
 	}
 	answer := func(route string, status int, took time.Duration) {
 		requests.Begun()
 		requests.Ended(route, "POST", status, took)
 	}
-	_, known := r.since(time.Minute, look(0))
-	assert.False(t, known, "one look tells no rate")
-	r.keep(look(0))
-	_, known = r.since(time.Minute, look(100*time.Millisecond))
-	assert.False(t, known, "nor do two at about the same time")
+	assert.Empty(t, hour(0), "one look tells no rate")
+	keep(0)
+	assert.Empty(t, hour(100*time.Millisecond), "nor do two at about the same time")
 
 	for range 98 {
 		answer("/v1/learning-logs", 201, 2*time.Millisecond)
@@ -41,27 +44,32 @@ func TestRecentRates(t *testing.T) {
 	answer("/v1/rebuilds", 500, time.Millisecond)
 	writes.Wrote(command.Batch{Logs: 98, Outcomes: map[command.Status]int{command.Recorded: 98, command.AlreadyRecorded: 1}})
 
-	found, known := r.since(time.Minute, look(10*time.Second))
-	require.True(t, known)
 	want := Rates{
 		Within: 10 * time.Second, Logs: 9.8, Posts: 10, Failures: 2,
 		Median: 2500 * time.Microsecond, P95: 2500 * time.Microsecond, P99: 25 * time.Millisecond,
 	}
-	assert.Equal(t, want, found)
-	all, err := r.Rates(begin.Add(10 * time.Second))
-	require.NoError(t, err)
-	assert.Equal(t, []Rates{want}, all, "of longer, no more is known")
-	r.keep(look(10 * time.Second))
-	found, known = r.since(10*time.Second, look(20*time.Second))
-	require.True(t, known)
-	assert.Equal(t, Rates{Within: 10 * time.Second}, found, "nothing happened since")
-	found, _ = r.since(time.Minute, look(20*time.Second))
-	assert.InDelta(t, 4.9, found.Logs, 1e-9)
-
-	for second := range 600 {
-		r.keep(look(time.Duration(second) * time.Second))
+	assert.Equal(t, []Rates{want}, hour(10*time.Second), "of a young process, a part of a minute")
+	for after := 10 * time.Second; after <= time.Minute; after += 10 * time.Second {
+		keep(after)
 	}
-	assert.LessOrEqual(t, len(r.samples), 310, "what is old is forgotten")
+	minute := want
+	minute.Within, minute.Logs, minute.Posts = time.Minute, 98.0/60, 100.0/60
+	assert.Equal(t, []Rates{minute}, hour(time.Minute))
+	assert.Equal(t, []Rates{{Within: time.Minute}}, hour(70*time.Second), "then whole minutes, until now")
+
+	for after := 70 * time.Second; after <= 2*time.Hour; after += 10 * time.Second {
+		keep(after)
+		if after == 90*time.Minute {
+			answer("/v1/learning-logs", 201, 2*time.Millisecond)
+		}
+	}
+	minutes := hour(2 * time.Hour)
+	require.Len(t, minutes, 60, "what is older is forgotten")
+	assert.LessOrEqual(t, len(r.samples), 370)
+	for i, minute := range minutes {
+		posts := map[int]float64{30: 1.0 / 60}[i]
+		assert.InDelta(t, posts, minute.Posts, 1e-9, "minute %d", i)
+	}
 }
 
 func TestGaugesAreReadNow(t *testing.T) {
