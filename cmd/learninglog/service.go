@@ -413,6 +413,7 @@ func (s *service) makeHandler(context.Context) (err error) {
 		RequestTimeout: s.flags.RequestTimeout,
 		Connections:    int(s.database.pool.Config().MaxConns),
 		AllowedHosts:   s.flags.allowedHosts(),
+		AllowedOrigins: s.flags.AllowedOrigins,
 		TrustedProxies: s.flags.trustedProxies(),
 		Access:         s.access,
 		Keys:           s.keys,

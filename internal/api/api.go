@@ -47,6 +47,9 @@ type Config struct {
 	// AllowedHosts are the host names by which the service may be asked for, besides
 	// localhost and addresses: see [CheckHost]. Default: none.
 	AllowedHosts []string
+	// AllowedOrigins are the origins of other sites whose pages may use the API with a key:
+	// see [CheckOrigin]. Default: none.
+	AllowedOrigins []string
 	// TrustedProxies are the addresses whose X-Forwarded-For says who a request is from.
 	// Default: none.
 	TrustedProxies []netip.Prefix
