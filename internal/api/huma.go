@@ -27,9 +27,8 @@ const (
 const securityBearer = "bearer"
 
 func (s *server) humaConfig() huma.Config {
-	config := huma.DefaultConfig("learninglog", version)
-	config.Info.Description = "Records what people learn and shows it back to them: " +
-		"every acknowledged log is counted exactly once, in every period, at every commit."
+	config := huma.DefaultConfig("learninglog", cmp.Or(s.Version, "unreleased"))
+	config.Info.Description = s.guide()
 	config.Info.License = &huma.License{Name: "MIT", Identifier: "MIT"}
 	config.Tags = []*huma.Tag{
 		{Name: tagLogs, Description: "Post learning logs, one or many, as often as the network makes you."},
@@ -42,6 +41,8 @@ func (s *server) humaConfig() huma.Config {
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{securityBearer: {
 		Type: "http", Scheme: "bearer", Description: "A key (learninglog key create), or a token of the OpenID provider. Needed where the service runs with --auth.",
 	}}
+	config.Components.Responses = make(map[string]*huma.Response)
+	config.Components.Examples = make(map[string]*huma.Example)
 	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	config.OpenAPIPath = "" // huma encodes the document during the first requests, without synchronization
 	config.DocsPath = ""    // huma's page loads from a CDN
