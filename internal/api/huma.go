@@ -29,6 +29,8 @@ const securityBearer = "bearer"
 func (s *server) humaConfig() huma.Config {
 	config := huma.DefaultConfig("learninglog", cmp.Or(s.Version, "unreleased"))
 	config.Info.Description = s.guide()
+	config.Info.Contact = &huma.Contact{Name: "The operator of the service"}
+	config.Servers = []*huma.Server{{URL: "/", Description: "The service that this document is from"}}
 	config.Info.License = &huma.License{Name: "MIT", Identifier: "MIT"}
 	config.Tags = []*huma.Tag{
 		{Name: tagLogs, Description: "Post learning logs, one or many, as often as the network makes you."},
@@ -129,12 +131,30 @@ func asField(detail *huma.ErrorDetail) problem.Field {
 	return field
 }
 
+// showPathExamples gives parameters in paths the examples of their schemas, which Swagger UI
+// would not fill in.
+func showPathExamples(document *huma.OpenAPI) {
+	for _, item := range document.Paths {
+		for _, operation := range []*huma.Operation{item.Get, item.Post, item.Delete} {
+			if operation == nil {
+				continue
+			}
+			for _, p := range operation.Parameters {
+				if p.In == "path" && len(p.Schema.Examples) > 0 {
+					p.Example = p.Schema.Examples[0]
+				}
+			}
+		}
+	}
+}
+
 // writeOpenAPI writes the document after all routes have been added.
 func (s *server) writeOpenAPI() (err error) {
 	document := s.api.OpenAPI()
 	// huma registers its own error model, which asProblem replaces.
 	delete(document.Components.Schemas.Map(), "ErrorModel")
 	delete(document.Components.Schemas.Map(), "ErrorDetail")
+	showPathExamples(document)
 	if s.openAPIYAML, err = document.YAML(); err != nil {
 		return fmt.Errorf("writing the OpenAPI document: %w", err)
 	}
