@@ -77,9 +77,14 @@ microbench: ## Measure recording, reading and decoding by themselves
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./command ./query ./rollup/rebuild ./internal/api
 
 .PHONY: lint
-lint: ## Check the code and which package may import which
+lint: ## Check the code, which package may import which, and openapi.yaml
 	@command -v $(GOLANGCI) >/dev/null || { echo "golangci-lint is missing: make tools"; exit 1; }
 	$(GOLANGCI) run
+	@if test -x $(SPECTRAL)/node_modules/.bin/spectral; then \
+		$(SPECTRAL)/node_modules/.bin/spectral lint --ruleset $(SPECTRAL)/ruleset.yaml --fail-severity hint openapi.yaml; \
+	else echo "openapi.yaml was NOT checked: Spectral is missing (make document-tools)"; test -z "$$CI"; fi
+
+SPECTRAL = internal/api/testdata/spectral
 
 .PHONY: format
 format: ## Format the code
@@ -123,6 +128,10 @@ tools: ## Install golangci-lint, for lint and format
 .PHONY: browser-tools
 browser-tools: ## Install axe-core, with npm, for the tests that look at pages in Chromium
 	npm ci --prefix cmd/learninglog/testdata/browser --ignore-scripts --no-audit --no-fund
+
+.PHONY: document-tools
+document-tools: ## Install Spectral, with npm, to check openapi.yaml in lint
+	npm ci --prefix $(SPECTRAL) --ignore-scripts --no-audit --no-fund
 
 .PHONY: zones
 zones: ## Renew the time zones in the binary from those of Go

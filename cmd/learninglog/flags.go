@@ -84,6 +84,16 @@ func (u *serviceURL) UnmarshalText(text []byte) (err error) {
 	return nil
 }
 
+// checkOrigins returns an error if the value of --allowed-origins is wrong.
+func checkOrigins(origins []string) error {
+	for _, origin := range origins {
+		if err := api.CheckOrigin(origin); err != nil {
+			return fmt.Errorf("--allowed-origins %w, not %.100q", err, origin)
+		}
+	}
+	return nil
+}
+
 // checkHosts returns an error if the value of --allowed-hosts is wrong.
 func checkHosts(names []string) error {
 	for _, name := range names {

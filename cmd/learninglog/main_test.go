@@ -32,6 +32,9 @@ import (
 // detector if the tests use it.
 var program string //nolint:gochecknoglobals // built once, by TestMain
 
+// apiDocument is the OpenAPI document of the program.
+var apiDocument *written //nolint:gochecknoglobals // read once, by TestMain
+
 func TestMain(m *testing.M) {
 	if name := os.Getenv(attackVariable); name != "" {
 		attackUntilTold(name, os.Getenv(targetVariable), os.Getenv(keyVariable))
@@ -55,7 +58,14 @@ func TestMain(m *testing.M) {
 	code := 1
 	func() {
 		defer func() { _ = os.RemoveAll(dir) }()
-		code = pgtest.Run(m)
+		apiDocument, err = readDocument(program)
+		if err != nil {
+			panic(err)
+		}
+		seen := compareAnswers(apiDocument)
+		if code = pgtest.Run(m); seen.report() {
+			code = 1
+		}
 	}()
 	os.Exit(code)
 }

@@ -26,7 +26,10 @@ type document struct {
 			Schema   schema
 		}
 		RequestBody struct {
-			Content map[string]struct{ Schema schema }
+			Content map[string]struct {
+				Schema schema
+				Line   *schema `json:"x-itemSchema"` // of NDJSON
+			}
 		}
 	}
 	Components struct{ Schemas map[string]schema }
@@ -77,6 +80,9 @@ func readGroups(s *service) (groups []routeGroup, schemas map[string]schema) {
 			}
 			for mediaType, content := range documented.RequestBody.Content {
 				o.bodies[mediaType] = content.Schema
+				if content.Line != nil {
+					o.bodies[mediaType] = *content.Line
+				}
 			}
 			require.Len(s.t, documented.Tags, 1, "%s %s", o.method, path)
 			byTag[documented.Tags[0]] = append(byTag[documented.Tags[0]], o)

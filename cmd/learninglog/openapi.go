@@ -9,9 +9,10 @@ import (
 
 type openAPICommand struct{}
 
-// Run prints the document.
+// Run prints the document. It has no version that comes from the repository, of which it is a
+// part.
 func (openAPICommand) Run(stdout io.Writer) error {
-	document, err := api.OpenAPI(command.DefaultLimits())
+	document, err := api.OpenAPI(version, command.DefaultLimits())
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type serveCommand struct {
 
 	Addr              string        `env:"LEARNINGLOG_ADDR" default:"127.0.0.1:8080" help:"Where to listen: host:port, or a Unix socket, such as unix:/run/learninglog.sock. Port 0 takes a free one."`
 	AllowedHosts      []string      `env:"LEARNINGLOG_ALLOWED_HOSTS" placeholder:"NAME" help:"The host names by which the service is known, joined by commas: learn.example.com, *.example.com for all below it, or * for any. It answers requests for addresses, for localhost and for these, so that no page of another site can pass for one of its own."`
+	AllowedOrigins    []string      `env:"LEARNINGLOG_ALLOWED_ORIGINS" placeholder:"ORIGIN" help:"The origins of web apps on other sites that may use the API, joined by commas, such as https://app.example.com. Their pages send a key, as programs do; no cookie of a visitor counts for them. Without --auth, they may do everything."`
 	TrustedProxies    []network     `env:"LEARNINGLOG_TRUSTED_PROXIES" placeholder:"NETWORK" help:"The addresses of the proxies before the service, joined by commas, such as 10.0.0.0/8 or 192.0.2.7. Who a request is from is then the last address in its X-Forwarded-For that isn't one of these, for the shares of callers without keys and for wrong keys. Only name proxies that add to that header. At a Unix socket, whoever connects is one if any is named. Connections are still counted by where they come from, so a proxy may have half of --max-connections."`
 	MaxConnections    int           `env:"LEARNINGLOG_MAX_CONNECTIONS" default:"2048" help:"How many connections may be open, of which one caller (an address) may have half. There are fewer where the system allows fewer open files."`
 	LogsPerSecond     int           `env:"LEARNINGLOG_LOGS_PER_SECOND" default:"0" help:"How many logs a second a caller without a limit of their own may write, on average: a key, or an address where there are none. What ten seconds allow, or 10000 logs, may come at once. Beyond that, posts are answered 429, and NDJSON is read more slowly. 0: no limit."`
@@ -81,7 +82,7 @@ func (c *serveCommand) Validate() error {
 	case c.ShutdownTimeout <= 0:
 		return errors.New("--shutdown-timeout must be more than 0")
 	}
-	return cmp.Or(c.checkRedis(), checkAddress(c.Addr), c.authFlags.check(c.Addr), checkHosts(c.AllowedHosts), c.databaseFlags.Validate())
+	return cmp.Or(c.checkRedis(), checkAddress(c.Addr), c.authFlags.check(c.Addr), checkHosts(c.AllowedHosts), checkOrigins(c.AllowedOrigins), c.databaseFlags.Validate())
 }
 
 // Run serves until ctx ends.

@@ -403,17 +403,20 @@ func (s *service) watchMetrics() *metrics.Recent {
 }
 
 func (s *service) makeHandler(context.Context) (err error) {
+	version, _ := build()
 	s.handler, err = api.New(api.Config{
 		Recorder:       s.recorder,
 		Reader:         s.reader,
 		Jobs:           s.jobs,
 		Trail:          s.trail,
+		Version:        version,
 		Limits:         s.flags.limits(),
 		Ready:          s.migrator.Check,
 		Problems:       s.problems,
 		RequestTimeout: s.flags.RequestTimeout,
 		Connections:    int(s.database.pool.Config().MaxConns),
 		AllowedHosts:   s.flags.allowedHosts(),
+		AllowedOrigins: s.flags.AllowedOrigins,
 		TrustedProxies: s.flags.trustedProxies(),
 		Access:         s.access,
 		Keys:           s.keys,

@@ -26,19 +26,29 @@ type ActiveDay struct {
 }
 
 type activityInput struct {
-	UserID      string `path:"user_id" format:"uuid" doc:"Who learned."`
+	UserID      string `path:"user_id" format:"uuid" example:"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22" doc:"Who learned."`
 	Year        int    `query:"year" minimum:"1" maximum:"9998" example:"2026" doc:"The year. Default: this one."`
 	TimeZone    string `query:"time_zone" example:"Asia/Tokyo" doc:"Where the learner's clock is, which tells this year. Default: by the learner's latest log."`
 	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an answer that you have: if it would be the same again, the answer is 304."`
 }
 
 func (s *server) documentGetActivity() huma.Operation {
+	s.letBestDayBeNull()
 	return huma.Operation{
 		OperationID: "get-activity",
 		Summary:     "What did a user learn in a year, by day?",
 		Description: "What a calendar of the year shows.",
 		Tags:        []string{tagSummaries},
-		Responses:   representedResponses[Activity](s, "The year"),
+		Responses:   representedResponses(s, "The year", exampleActivity()),
+	}
+}
+
+// letBestDayBeNull says so in the document. huma can't say it of a reference.
+func (s *server) letBestDayBeNull() {
+	properties := s.api.OpenAPI().Components.Schemas.SchemaFromRef(schemaOf[Activity](s).Ref).Properties
+	properties["best_day"] = &huma.Schema{
+		AnyOf:       []*huma.Schema{{Ref: properties["best_day"].Ref}, {Type: "null"}},
+		Description: properties["best_day"].Description,
 	}
 }
 

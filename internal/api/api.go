@@ -32,6 +32,8 @@ type Config struct {
 	Reader   *query.Reader
 	Jobs     Jobs
 	Trail    *audit.Trail
+	// Version is that of the program, for the documentation. Default: it is unreleased.
+	Version string
 	// Limits are the limits of the recorder, for the documentation.
 	Limits command.Limits
 	// Ready returns nil if the service can answer requests, or an error that says
@@ -47,6 +49,9 @@ type Config struct {
 	// AllowedHosts are the host names by which the service may be asked for, besides
 	// localhost and addresses: see [CheckHost]. Default: none.
 	AllowedHosts []string
+	// AllowedOrigins are the origins of other sites whose pages may use the API with a key:
+	// see [CheckOrigin]. Default: none.
+	AllowedOrigins []string
 	// TrustedProxies are the addresses whose X-Forwarded-For says who a request is from.
 	// Default: none.
 	TrustedProxies []netip.Prefix
@@ -72,9 +77,6 @@ type Config struct {
 	Pages  Pages
 	Logger *slog.Logger
 }
-
-// version is the version of the API, not of the program.
-const version = "1.0.0"
 
 type server struct {
 	Config
@@ -116,9 +118,10 @@ func New(config Config) (http.Handler, error) {
 	return router, nil
 }
 
-// OpenAPI returns the OpenAPI document in YAML, as it is served and committed.
-func OpenAPI(limits command.Limits) ([]byte, error) {
-	s, _, err := newServer(Config{Limits: limits, Logger: slog.New(slog.DiscardHandler)})
+// OpenAPI returns the OpenAPI document of a version of the program, or of an unreleased one,
+// in YAML, as it is served and committed.
+func OpenAPI(version string, limits command.Limits) ([]byte, error) {
+	s, _, err := newServer(Config{Version: version, Limits: limits, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,9 @@ func docs() http.Handler {
 	}
 	files := http.NewServeMux()
 	files.Handle("/docs/{$}", http.StripPrefix("/docs", http.FileServerFS(ours)))
-	files.Handle("/docs/start.js", http.StripPrefix("/docs", http.FileServerFS(ours)))
+	for _, name := range []string{"start.js", "docs.css"} {
+		files.Handle("/docs/"+name, http.StripPrefix("/docs", http.FileServerFS(ours)))
+	}
 	files.Handle("/docs/", v5emb.New("learninglog", "/openapi.json", "/docs/"))
 	restricted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", docsPolicy)

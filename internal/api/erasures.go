@@ -27,7 +27,7 @@ type Erasures struct {
 }
 
 type userInput struct {
-	UserID string `path:"user_id" format:"uuid" doc:"Which learner."`
+	UserID string `path:"user_id" format:"uuid" example:"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22" doc:"Which learner."`
 }
 
 type erasuresInput struct {

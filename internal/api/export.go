@@ -84,7 +84,7 @@ type ExportedLog struct {
 }
 
 type exportInput struct {
-	UserID string `path:"user_id" format:"uuid" doc:"Which learner."`
+	UserID string `path:"user_id" format:"uuid" example:"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22" doc:"Which learner."`
 	Format string `query:"format" enum:"ndjson,csv" doc:"What to answer, instead of what the Accept header says: so that a link can say it. Default: ndjson."`
 	Accept string `header:"Accept" hidden:"true"`
 }
@@ -100,7 +100,7 @@ func (s *server) documentExport() huma.Operation {
 		Responses: map[string]*huma.Response{"200": {
 			Description: "The export",
 			Content: map[string]*huma.MediaType{
-				mediaNDJSON: {Schema: schemaOf[ExportLine](s)},
+				mediaNDJSON: ndjson(schemaOf[ExportLine](s), map[string]*huma.Example{"export": example("An export of one log", exampleExport())}),
 				mediaCSV:    {Schema: &huma.Schema{Type: huma.TypeString}},
 			},
 		}},

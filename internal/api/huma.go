@@ -27,9 +27,10 @@ const (
 const securityBearer = "bearer"
 
 func (s *server) humaConfig() huma.Config {
-	config := huma.DefaultConfig("learninglog", version)
-	config.Info.Description = "Records what people learn and shows it back to them: " +
-		"every acknowledged log is counted exactly once, in every period, at every commit."
+	config := huma.DefaultConfig("learninglog", cmp.Or(s.Version, "unreleased"))
+	config.Info.Description = s.guide()
+	config.Info.Contact = &huma.Contact{Name: "The operator of the service"}
+	config.Servers = []*huma.Server{{URL: "/", Description: "The service that this document is from"}}
 	config.Info.License = &huma.License{Name: "MIT", Identifier: "MIT"}
 	config.Tags = []*huma.Tag{
 		{Name: tagLogs, Description: "Post learning logs, one or many, as often as the network makes you."},
@@ -42,6 +43,8 @@ func (s *server) humaConfig() huma.Config {
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{securityBearer: {
 		Type: "http", Scheme: "bearer", Description: "A key (learninglog key create), or a token of the OpenID provider. Needed where the service runs with --auth.",
 	}}
+	config.Components.Responses = make(map[string]*huma.Response)
+	config.Components.Examples = make(map[string]*huma.Example)
 	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	config.OpenAPIPath = "" // huma encodes the document during the first requests, without synchronization
 	config.DocsPath = ""    // huma's page loads from a CDN
@@ -128,12 +131,30 @@ func asField(detail *huma.ErrorDetail) problem.Field {
 	return field
 }
 
+// showPathExamples gives parameters in paths the examples of their schemas, which Swagger UI
+// would not fill in.
+func showPathExamples(document *huma.OpenAPI) {
+	for _, item := range document.Paths {
+		for _, operation := range []*huma.Operation{item.Get, item.Post, item.Delete} {
+			if operation == nil {
+				continue
+			}
+			for _, p := range operation.Parameters {
+				if p.In == "path" && len(p.Schema.Examples) > 0 {
+					p.Example = p.Schema.Examples[0]
+				}
+			}
+		}
+	}
+}
+
 // writeOpenAPI writes the document after all routes have been added.
 func (s *server) writeOpenAPI() (err error) {
 	document := s.api.OpenAPI()
 	// huma registers its own error model, which asProblem replaces.
 	delete(document.Components.Schemas.Map(), "ErrorModel")
 	delete(document.Components.Schemas.Map(), "ErrorDetail")
+	showPathExamples(document)
 	if s.openAPIYAML, err = document.YAML(); err != nil {
 		return fmt.Errorf("writing the OpenAPI document: %w", err)
 	}

@@ -56,7 +56,7 @@ type (
 	keysOutput  struct{ Body KeyList }
 	keyOutput   struct{ Body Key }
 	keyInput    struct {
-		ID int64 `path:"id" minimum:"1" doc:"The key's id."`
+		ID int64 `path:"id" minimum:"1" example:"7" doc:"The key's id."`
 	}
 	createdOutput struct {
 		CacheControl string `header:"Cache-Control"`
@@ -65,7 +65,7 @@ type (
 	rotateInput struct {
 		payload
 
-		ID             int64 `path:"id" minimum:"1" doc:"The key's id."`
+		ID             int64 `path:"id" minimum:"1" example:"7" doc:"The key's id."`
 		OverlapSeconds int   `query:"overlap_seconds" minimum:"0" maximum:"31536000" default:"86400" doc:"How long the old key goes on being known."`
 	}
 )
@@ -74,12 +74,15 @@ const maxKeyBytes = 16 << 10
 
 func (s *server) documentCreateKey() huma.Operation {
 	return huma.Operation{
-		OperationID:   "create-key",
-		Summary:       "Create a key",
-		Description:   "Whoever may do this may give out every scope.",
+		OperationID: "create-key",
+		Summary:     "Create a key",
+		Description: "Whoever may do this may give out every scope. The key itself is in this answer alone. " +
+			"If there is no answer, look for the key in the list and revoke it: asking again makes another one.",
 		Tags:          []string{tagKeys},
 		DefaultStatus: http.StatusCreated,
-		RequestBody:   requestBody(true, "What the key is to be.", map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf[NewKey](s)}}),
+		RequestBody: requestBody(true, "What the key is to be.", examplesOf(schemaOf[NewKey](s), map[string]any{
+			"name": "Aiko's phone", "scopes": []access.Scope{access.WriteLogs, access.ReadLogs}, "user_id": exampleUser,
+		})),
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 )
 
 type logInput struct {
-	UserID    string `path:"user_id" format:"uuid" doc:"Who learned."`
-	RequestID string `path:"request_id" format:"uuid" doc:"The client's name for the log."`
+	UserID    string `path:"user_id" format:"uuid" example:"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22" doc:"Who learned."`
+	RequestID string `path:"request_id" format:"uuid" example:"6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11" doc:"The client's name for the log."`
 }
 
 type logOutput struct {
@@ -30,7 +30,7 @@ type LearningLogs struct {
 }
 
 type logsInput struct {
-	UserID string `path:"user_id" format:"uuid" doc:"Who learned."`
+	UserID string `path:"user_id" format:"uuid" example:"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22" doc:"Who learned."`
 	From   string `query:"from" example:"2026-11-01" doc:"Only logs that count on this date or later. A date-time means the date that it shows."`
 	To     string `query:"to" example:"2026-11-30" doc:"Only logs that count on this date or earlier."`
 	Voided string `query:"voided" enum:"exclude,include" default:"exclude" doc:"Whether logs that were taken back are in the list."`
@@ -47,7 +47,9 @@ func documentGetLog() huma.Operation {
 	return huma.Operation{
 		OperationID: "get-learning-log",
 		Summary:     "Was it recorded?",
+		Description: "A log that was taken back is answered too, with voided_at. 404 means that it isn't recorded, or not any more, or is another learner's.",
 		Tags:        []string{tagLogs},
+		Responses:   map[string]*huma.Response{"200": {Description: "It is recorded", Content: examplesOf(nil, exampleRecorded())}},
 	}
 }
 
@@ -55,8 +57,10 @@ func documentListLogs() huma.Operation {
 	return huma.Operation{
 		OperationID: "list-learning-logs",
 		Summary:     "List a user's learning logs",
-		Description: "Newest first, in pages. No log is shown twice, and none that was there at the first page is left out, however many are being recorded.",
-		Tags:        []string{tagLogs},
+		Description: "Newest first, in pages. No log is shown twice, and none that was there at the first page is left out, however many are being recorded. " +
+			"Go on with next_cursor, or with the Link, until there is none.",
+		Tags:      []string{tagLogs},
+		Responses: map[string]*huma.Response{"200": {Description: "A page", Content: examplesOf(nil, LearningLogs{LearningLogs: []LearningLog{exampleRecorded()}})}},
 	}
 }
 

@@ -28,20 +28,10 @@ func (s *server) middleware() chi.Middlewares {
 		s.discardRest,
 		s.recoverPanics,
 		s.refuseOtherHosts,
-		refuseOtherSites,
+		s.refuseOtherSites,
 		refuseLongQueries,
 		middleware.GetHead,
 	)
-}
-
-// refuseOtherSites prevents pages of other sites from making a browser change
-// anything here (CSRF). It affects only browsers.
-func refuseOtherSites(next http.Handler) http.Handler {
-	protection := http.NewCrossOriginProtection()
-	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		problem.OtherSite.New("The Sec-Fetch-Site or the Origin header says so.").WriteJSON(w)
-	}))
-	return protection.Handler(next)
 }
 
 // forbidSniffing makes browsers take every response for what its Content-Type says, so

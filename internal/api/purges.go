@@ -27,7 +27,7 @@ func (s *server) documentRequestPurge() huma.Operation {
 			"It is a job like a rebuild: watch or cancel it there.",
 		Tags:          []string{tagRebuilds},
 		DefaultStatus: http.StatusAccepted,
-		RequestBody:   requestBody(true, "Which logs.", map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf[NewPurge](s)}}),
+		RequestBody:   requestBody(true, "Which logs.", examplesOf(schemaOf[NewPurge](s), map[string]any{"older_than_days": 400, "dry_run": true})),
 	}
 }
 

@@ -34,7 +34,7 @@ const (
 )
 
 type watchInput struct {
-	ID          int64  `path:"id" minimum:"1" doc:"The rebuild's id."`
+	ID          int64  `path:"id" minimum:"1" example:"7" doc:"The rebuild's id."`
 	LastEventID string `header:"Last-Event-ID" doc:"As browsers send it when they connect again."`
 }
 

@@ -106,7 +106,7 @@ type newRebuildOutput struct {
 }
 
 type rebuildInput struct {
-	ID int64 `path:"id" minimum:"1" doc:"The rebuild's id."`
+	ID int64 `path:"id" minimum:"1" example:"7" doc:"The rebuild's id."`
 }
 
 type rebuildOutput struct {
@@ -138,7 +138,7 @@ func (s *server) documentRequestRebuild() huma.Operation {
 		Description:   "Repairs drift while everybody goes on writing, or reports it with dry_run. Without a body: everything. While a rebuild of the same scope waits or runs, that one is answered instead of a new one, even if its cancel_requested_at says that it is about to end; joined and had_begun say so.",
 		Tags:          []string{tagRebuilds},
 		DefaultStatus: http.StatusAccepted,
-		RequestBody:   requestBody(false, "What to rebuild.", map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf[NewRebuild](s)}}),
+		RequestBody:   requestBody(false, "What to rebuild.", examplesOf(schemaOf[NewRebuild](s), map[string]any{"user_id": exampleUser, "from": "2026-11-01", "dry_run": true})),
 	}
 }
 

@@ -23,10 +23,10 @@ const maxLogBytes = 64 << 10
 type NewLearningLog struct {
 	_ struct{} `additionalProperties:"false"`
 
-	RequestID   string     `json:"request_id" format:"uuid" example:"6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11" doc:"The client's own, unique name for this log. Make one per log and keep it when posting again."`
+	RequestID   string     `json:"request_id" format:"uuid" example:"6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11" doc:"The client's own, unique name for this log: a random UUID. Make one per log and keep it when posting again."`
 	UserID      string     `json:"user_id" format:"uuid" example:"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22" doc:"Who learned."`
 	WordCount   int        `json:"word_count" minimum:"0" example:"12" doc:"How many words were learned."`
-	Timestamp   *time.Time `json:"timestamp,omitempty" required:"false" example:"2026-11-22T08:30:00Z" doc:"When they were learned, to the microsecond. Left out, it is the time of recording. Its offset only tells the instant: the date on which the log counts is that of time_zone or utc_offset."`
+	Timestamp   *time.Time `json:"timestamp,omitempty" required:"false" example:"2026-11-22T08:30:00Z"`
 	TimeZone    string     `json:"time_zone,omitempty" example:"Asia/Tokyo" doc:"Where the learner's clock is, by its name in the IANA database. The log counts on the date that this clock shows at the timestamp. Left out, it is utc_offset; and without that, the zone of the service."`
 	UTCOffset   string     `json:"utc_offset,omitempty" pattern:"^([+-][0-9]{2}:[0-9]{2}|Z)$" example:"+09:00" doc:"By how much the learner's clock is ahead of UTC, from -12:00 to +14:00, for clients that don't know a time_zone."`
 	OffsetGiven *bool      `json:"offset_given,omitempty" required:"false" doc:"False says that utc_offset is not what the client said, where the log comes from, so that a re-zone may change it: for logs that are carried from one service to another. Left out, it is true if there is a time_zone or a utc_offset."`
@@ -75,8 +75,12 @@ func (s *server) documentRecord() *huma.Operation {
 	return &huma.Operation{
 		OperationID: "record-learning-log",
 		Summary:     "Record a learning log",
-		Description: "When this is answered, the log is durable and counted in its day, week and month. Post again, with the same request_id, whatever was not answered.",
-		Tags:        []string{tagLogs},
+		Description: "When this is answered 201, the log is durable and counted in its day, week, month and year. Post again, with the same fields, whatever was not answered: it is counted once.\n\n" +
+			"A request_id names one log for ever. If it is taken, `user_id`, `word_count` and `timestamp` (as an instant, to the microsecond, unless it is left out) are compared with the log that is recorded. " +
+			"If they are the same, it is this log, sent again, and done: 409 `already-recorded`, or 200 with on_duplicate=return. " +
+			"If they aren't, it is another log, which is not recorded: 409 `request-id-reused`. The time zone isn't compared: what was said first stays.\n\n" +
+			fmt.Sprintf("The body has at most %d bytes.", maxLogBytes),
+		Tags: []string{tagLogs},
 		Parameters: []*huma.Param{{
 			Name:        onDuplicate,
 			In:          "query",
@@ -84,24 +88,15 @@ func (s *server) documentRecord() *huma.Operation {
 			Schema:      &huma.Schema{Type: huma.TypeString, Enum: []any{conflictOnDuplicate, returnOnDuplicate}, Default: conflictOnDuplicate},
 		}},
 		RequestBody: requestBody(true, "The log.", map[string]*huma.MediaType{
-			mediaJSON: {Schema: s.newLogSchema(), Example: exampleLog()},
+			mediaJSON: {Schema: s.newLogSchema(), Examples: map[string]*huma.Example{
+				"log":         example("A log", exampleLog()),
+				"replacement": example("A correction of it, which takes it back", exampleReplacement()),
+			}},
 		}),
 		Responses: map[string]*huma.Response{
 			"201": s.documentLog("It is recorded"),
 			"200": s.documentLog("It was recorded before, and on_duplicate=return was asked for"),
 		},
-	}
-}
-
-// exampleLog is a log with the fields that most have. Without it, readers of the document
-// would take all fields for one log, which exclude each other.
-func exampleLog() map[string]any {
-	return map[string]any{
-		"request_id": "6f0b5d1e-8c0a-4a57-9d0e-3b1f6f0f3c11",
-		"user_id":    "0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22",
-		"word_count": 12,
-		"timestamp":  "2026-11-22T08:30:00Z",
-		"time_zone":  "Asia/Tokyo",
 	}
 }
 
@@ -112,7 +107,7 @@ func (s *server) documentLog(description string) *huma.Response {
 			Description: "Where the log can be read.",
 			Schema:      &huma.Schema{Type: huma.TypeString},
 		}},
-		Content: map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf[LearningLog](s)}},
+		Content: examplesOf(schemaOf[LearningLog](s), exampleRecorded()),
 	}
 }
 
@@ -274,7 +269,12 @@ func fieldProblems(location string, errors []command.FieldError) []problem.Field
 // newLogSchema documents a posted log with the current limits.
 func (s *server) newLogSchema() *huma.Schema {
 	reference := schemaOf[NewLearningLog](s)
-	most := float64(s.Limits.MaxWordCount)
-	s.api.OpenAPI().Components.Schemas.SchemaFromRef(reference.Ref).Properties["word_count"].Maximum = &most
+	properties := s.api.OpenAPI().Components.Schemas.SchemaFromRef(reference.Ref).Properties
+	properties["word_count"].Maximum = new(float64(s.Limits.MaxWordCount))
+	properties["timestamp"].Description = fmt.Sprintf(
+		"When they were learned, to the microsecond: an RFC 3339 date-time with its offset, not before %s, and not more than %s ahead of the service's clock. "+
+			"Left out, it is the time of recording; then a log that is sent again is the same whatever its time. "+
+			"Its offset only tells the instant: the date on which the log counts is that of time_zone or utc_offset.",
+		s.Limits.Earliest.Format(time.DateOnly), hours(s.Limits.MaxAhead))
 	return reference
 }

@@ -54,37 +54,54 @@ func (s *server) documentRecordMany() huma.Operation {
 		Summary:     "Record many learning logs",
 		Description: fmt.Sprintf("Up to %d logs as a JSON array, or any number of them as NDJSON, one log a line. "+
 			"Each log has an outcome of its own: a bad one does not keep the others from being recorded. "+
-			"The answer has the format of the request. Posting a batch again is safe.\n\n"+
+			"The answer has the format of the request. Posting a batch again is safe. "+
+			"Logs of a learner take effect in their order, so a log and its correction may be in one batch.\n\n"+
+			"An array is recorded when all of it has arrived. If nothing of it could be recorded because of the service, the answer is 503, else 200, and some outcomes may be `failed`.\n\n"+
 			"NDJSON is recorded while it arrives, and the outcomes are sent while more is read, a line each, in the order of the logs: "+
 			"read them while you send, as there is room for only those of about %d logs that are not read. "+
 			"A log without an outcome line is not known to be recorded: send it again. "+
-			"The outcomes end early, after some that have failed or are unauthenticated or when the service stops, without another sign. "+
+			"The outcomes end early, after some that have failed or are unauthenticated or when the service stops, without another sign; "+
+			"if there would be none at all, the answer is a problem instead. "+
 			"A client that sends no log for %d seconds, or reads nothing, is cut off. "+
+			"A line has at most %d bytes; the last one needs no line break; blank lines don't count. "+
+			"Clients that can't send and read at the same time, as browsers can't, send at most %d logs in a request.\n\n"+
 			"Bodies may be compressed with gzip.",
-			maxArray, maxArray, int(streamTimeout.Seconds())),
+			maxArray, maxArray, int(streamTimeout.Seconds()), maxLogBytes, maxArray),
 		Tags:        []string{tagLogs},
-		RequestBody: manyLogs(schemaOf[NewLearningLog](s), exampleLog()),
-		Responses:   manyOutcomes[BatchOutcomes](s),
+		RequestBody: manyLogs(schemaOf[NewLearningLog](s), exampleLog(), otherExampleLog(), exampleLog()),
+		Responses:   s.manyOutcomes(schemaOf[BatchOutcomes](s), outcomesOfExamples(), unhappyOutcomes(), countRecorded),
 	}
 }
 
-// manyLogs documents a body of many logs, such as the example.
-func manyLogs(log *huma.Schema, example any) *huma.RequestBody {
-	most := maxArray
+// manyLogs documents a body of many logs, such as the examples.
+func manyLogs(log *huma.Schema, examples ...any) *huma.RequestBody {
+	const summary = "The last one is the first one, sent again"
 	return requestBody(true, "The logs.", map[string]*huma.MediaType{
-		mediaJSON:   {Schema: &huma.Schema{Type: huma.TypeArray, Items: log, MaxItems: &most}, Example: []any{example}},
-		mediaNDJSON: {Schema: log, Example: example},
+		mediaJSON: {
+			Schema:   &huma.Schema{Type: huma.TypeArray, Items: log, MaxItems: new(maxArray)},
+			Examples: map[string]*huma.Example{"logs": example(summary, examples)},
+		},
+		mediaNDJSON: ndjson(log, map[string]*huma.Example{"logs": example(summary, linesOf(examples...))}),
 	})
 }
 
-// manyOutcomes documents the answer to it. Outcomes is what an array is answered with.
-func manyOutcomes[Outcomes any](s *server) map[string]*huma.Response {
+// manyOutcomes documents the answer to it: what becomes of the examples, and what else may.
+func (s *server) manyOutcomes(schema *huma.Schema, ofExamples, unhappy []BatchOutcome, summarize func(map[command.Status]int) any) map[string]*huma.Response {
+	inJSON, inLines := make(map[string]*huma.Example), make(map[string]*huma.Example)
+	for name, outcomes := range map[string][]BatchOutcome{"outcomes": ofExamples, "unhappy": unhappy} {
+		summary := "What becomes of the example"
+		if name == "unhappy" {
+			summary = "Others: the last one is to be sent again"
+		}
+		inJSON[name] = example(summary, outcomesInArray(outcomes, summarize))
+		inLines[name] = example(summary, linesOf(outcomes...))
+	}
 	return map[string]*huma.Response{
 		"200": {
 			Description: "What became of each log",
 			Content: map[string]*huma.MediaType{
-				mediaJSON:   {Schema: schemaOf[Outcomes](s)},
-				mediaNDJSON: {Schema: schemaOf[BatchOutcome](s)},
+				mediaJSON:   {Schema: schema, Examples: inJSON},
+				mediaNDJSON: ndjson(schemaOf[BatchOutcome](s), inLines),
 			},
 		},
 	}

@@ -57,14 +57,14 @@ func (r representation) answer(ifNoneMatch string) *huma.StreamResponse {
 // Size returns the approximate size in memory, in bytes.
 func (r representation) Size() int { return cap(r.body) }
 
-// representedResponses documents JSON responses that have an ETag.
-func representedResponses[T any](s *server, description string) map[string]*huma.Response {
+// representedResponses documents JSON responses that have an ETag, such as the one shown.
+func representedResponses[T any](s *server, description string, shown T) map[string]*huma.Response {
 	tag := &huma.Param{Description: "Of this very answer.", Schema: &huma.Schema{Type: huma.TypeString}}
 	return map[string]*huma.Response{
 		"200": {
 			Description: description,
 			Headers:     map[string]*huma.Param{"ETag": tag},
-			Content:     map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf[T](s)}},
+			Content:     examplesOf(schemaOf[T](s), shown),
 		},
 		"304": {Description: "It is what If-None-Match names"},
 	}

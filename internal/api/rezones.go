@@ -33,7 +33,7 @@ func (s *server) documentRequestRezone() huma.Operation {
 			"It is a job like a rebuild: watch or cancel it there.",
 		Tags:          []string{tagRebuilds},
 		DefaultStatus: http.StatusAccepted,
-		RequestBody:   requestBody(true, "Which logs, and their zone.", map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf[NewRezone](s)}}),
+		RequestBody:   requestBody(true, "Which logs, and their zone.", examplesOf(schemaOf[NewRezone](s), map[string]any{"user_id": exampleUser, "time_zone": "Asia/Tokyo"})),
 	}
 }
 

@@ -49,6 +49,9 @@ func (s *server) addRoutes(router chi.Router) error {
 // kinds returns all kinds of problems that the route can be answered with.
 func (r route) kinds() []problem.Kind {
 	kinds := append([]problem.Kind{problem.Invalid, problem.OtherHost, problem.Internal}, r.problems...)
+	if r.method != http.MethodGet {
+		kinds = append(kinds, problem.OtherSite)
+	}
 	if r.needs == access.Open {
 		return kinds
 	}
@@ -154,23 +157,12 @@ func (r route) document(s *server, documentation *huma.Operation) {
 	if r.needs != access.Open {
 		// Without --auth, nothing is needed.
 		documentation.Security = []map[string][]string{{securityBearer: {string(r.needs)}}, {}}
+		documentation.Description = strings.TrimSpace(documentation.Description + "\n\nNeeds the scope `" + string(r.needs) + "`, where the service asks for keys.")
 	}
 	if documentation.Responses == nil {
 		documentation.Responses = make(map[string]*huma.Response)
 	}
-	for _, kind := range r.kinds() {
-		response := &huma.Response{
-			Description: http.StatusText(kind.Status),
-			Content:     map[string]*huma.MediaType{problem.MediaType: {Schema: s.problemSchema()}},
-		}
-		if kind == problem.Unavailable || kind.Status == http.StatusTooManyRequests {
-			response.Headers = map[string]*huma.Param{"Retry-After": {
-				Description: "Seconds to wait before the same request is sent again.",
-				Schema:      &huma.Schema{Type: huma.TypeInteger},
-			}}
-		}
-		documentation.Responses[fmt.Sprint(kind.Status)] = response
-	}
+	s.documentProblems(documentation.Responses, r.kinds())
 }
 
 // Pages are the handlers of the web pages; nil means no page. A learner's page takes logs

@@ -31,11 +31,19 @@ func (s *server) documentRestoreSealedDays() huma.Operation {
 		Description: fmt.Sprintf("Up to %d, as NDJSON, one a line. Each has an outcome line. "+
 			"A day is counted only if nothing is there of the learner on that date, so sending it again changes nothing. "+
 			"Send them before the logs of the same export.", maxSealedDays),
-		Tags:        []string{tagLearners},
-		RequestBody: requestBody(true, "The days.", map[string]*huma.MediaType{mediaNDJSON: {Schema: schemaOf[SealedDay](s)}}),
+		Tags: []string{tagLearners},
+		RequestBody: requestBody(true, "The days.", map[string]*huma.MediaType{
+			mediaNDJSON: ndjson(schemaOf[SealedDay](s), map[string]*huma.Example{
+				"days": example("A day", linesOf(map[string]any{"user_id": exampleUser, "day": "2025-01-14", "total_word_count": 120, "entry_count": 9})),
+			}),
+		}),
 		Responses: map[string]*huma.Response{"200": {
 			Description: "What became of each day",
-			Content:     map[string]*huma.MediaType{mediaNDJSON: {Schema: schemaOf[SealedDayOutcome](s)}},
+			Content: map[string]*huma.MediaType{
+				mediaNDJSON: ndjson(schemaOf[SealedDayOutcome](s), map[string]*huma.Example{
+					"outcomes": example("It is recorded", linesOf(SealedDayOutcome{Outcome: "recorded"})),
+				}),
+			},
 		}},
 	}
 }

@@ -26,7 +26,7 @@ type Streak struct {
 }
 
 type streakInput struct {
-	UserID      string `path:"user_id" format:"uuid" doc:"Who learned."`
+	UserID      string `path:"user_id" format:"uuid" example:"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22" doc:"Who learned."`
 	AllowGaps   int    `query:"allow_gaps" minimum:"0" maximum:"6" default:"0" doc:"How many days in a row without a log don't end a streak. They don't count in it."`
 	TimeZone    string `query:"time_zone" example:"Asia/Tokyo" doc:"Where the learner's clock is, which tells today. Default: by the learner's latest log."`
 	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an answer that you have: if it would be the same again, the answer is 304."`
@@ -38,7 +38,7 @@ func (s *server) documentGetStreak() huma.Operation {
 		Summary:     "On how many days in a row has a user learned?",
 		Description: "Days after today, which a client's clock may have named, don't count yet.",
 		Tags:        []string{tagSummaries},
-		Responses:   representedResponses[Streaks](s, "The streaks"),
+		Responses:   representedResponses(s, "The streaks", exampleStreaks()),
 	}
 }
 

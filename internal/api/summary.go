@@ -58,7 +58,7 @@ func fromSums(sums rollup.Sums) Sums {
 }
 
 type summaryInput struct {
-	UserID      string `path:"user_id" format:"uuid" doc:"Who learned."`
+	UserID      string `path:"user_id" format:"uuid" example:"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22" doc:"Who learned."`
 	Granularity string `query:"granularity" enum:"day,week,month,year,total" default:"day" doc:"The length of a period. total is one period that has all dates, and begins on 0001-01-01."`
 	From        string `query:"from" example:"2026-11-01" doc:"A date in the first period. A date-time means the date that it shows. Default: 30 days, 12 weeks, 12 months or 5 years in all."`
 	To          string `query:"to" example:"2026-11-30" doc:"A date in the last period. Default: today, on the learner's clock."`
@@ -82,7 +82,7 @@ func (s *server) documentGetSummary() huma.Operation {
 }
 
 func (s *server) summaryResponses() map[string]*huma.Response {
-	responses := representedResponses[Summary](s, "The summary")
+	responses := representedResponses(s, "The summary", exampleSummary())
 	text := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
 	responses["200"].Content[mediaCSV], responses["200"].Content[mediaSVG] = text, text
 	return responses

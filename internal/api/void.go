@@ -37,7 +37,8 @@ func documentVoid() huma.Operation {
 		Summary:     "Take a learning log back",
 		Description: "When this is answered, the log doesn't count any more, in any period, and never will: its request_id stays taken. " +
 			"Doing it again is answered the same.",
-		Tags: []string{tagLogs},
+		Tags:      []string{tagLogs},
+		Responses: map[string]*huma.Response{"200": {Description: "It is taken back", Content: examplesOf(nil, exampleVoided())}},
 	}
 }
 
@@ -79,11 +80,9 @@ func (s *server) documentVoidMany() huma.Operation {
 		Summary:     "Take many learning logs back",
 		Description: fmt.Sprintf("Up to %d logs as a JSON array, or any number of them as NDJSON, one log a line, each with an outcome of its own. "+
 			"Everything else is as when many logs are recorded.", maxArray),
-		Tags: []string{tagLogs},
-		RequestBody: manyLogs(schemaOf[VoidTarget](s), map[string]any{
-			"request_id": exampleLog()["request_id"], "user_id": exampleLog()["user_id"],
-		}),
-		Responses: manyOutcomes[VoidOutcomes](s),
+		Tags:        []string{tagLogs},
+		RequestBody: manyLogs(schemaOf[VoidTarget](s), exampleTarget(exampleRequest), exampleTarget(otherExampleRequest), exampleTarget(exampleRequest)),
+		Responses:   s.manyOutcomes(schemaOf[VoidOutcomes](s), voidOutcomesOfExamples(), unhappyVoidOutcomes(), countVoided),
 	}
 }
 

@@ -47,7 +47,8 @@ var (
 	}
 	OtherSite = Kind{
 		"other-site", http.StatusForbidden, "The request comes from a page of another site",
-		"A browser may change something here only for pages that come from here too.",
+		"A browser may change something here only for pages that come from here too, and for those of an origin that the " +
+			"operator of the service has allowed to use the API: --allowed-origins.",
 	}
 	NotFound = Kind{
 		"not-found", http.StatusNotFound, "There is nothing here",
