@@ -49,6 +49,35 @@ func TestNothingIsRecordedOrVoidedOfAnErasedUser(t *testing.T) {
 	assert.Equal(t, command.Recorded, record(t, recorder, again)[0].Status)
 }
 
+// erasingStore erases a user, as another process does, before it looks logs up.
+type erasingStore struct {
+	command.Store
+
+	erase func()
+}
+
+func (s *erasingStore) Find(ctx context.Context, keys []command.Key) (command.RecordedLogs, error) {
+	s.erase()
+	return s.Store.Find(ctx, keys)
+}
+
+func TestALogOfAUserWhoIsErasedWhileItIsJudgedIsRefusedAsTheirs(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	list := &erasedList{users: make(map[uuid.UUID]bool)}
+	log := newLog(12, today)
+	store := &erasingStore{Store: command.NewStore(pool, pgtest.Nodes(t, pool)), erase: func() {
+		list.users[log.UserID] = true
+		_, err := pool.Exec(t.Context(), `DELETE FROM learning_log WHERE user_id = $1`, log.UserID)
+		require.NoError(t, err)
+	}}
+	require.Equal(t, command.Recorded, record(t, command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool)}), log)[0].Status)
+
+	outcome := record(t, command.NewRecorderOf(store, command.Config{Erased: list}), log)[0]
+
+	assert.Equal(t, command.Outcome{Status: command.Erased}, outcome, "its request id is not another log's")
+}
+
 func TestNothingIsWrittenWhileNobodyCanTellWhoWasErased(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)

@@ -335,4 +335,7 @@ func (w *writer) judgeOthers(ctx context.Context, logs []*submittedLog, changed 
 			log.outcome = judge(&log.Log, known[log.key()])
 		}
 	}
+	// What was in the way of a log may be gone since, with its user.
+	gone, _ := split(logs, func(log *submittedLog) bool { return known[log.key()] != nil })
+	w.refuseErased(ctx, gone)
 }
