@@ -56,8 +56,7 @@ func (r *Reader) Streaks(ctx context.Context, userID uuid.UUID, clock Clock, all
 
 func (r *Reader) countStreaks(rows pgx.Rows, clock Clock, allowedGap int) (Streaks, error) {
 	var (
-		streaks Streaks
-		streak  Streak
+		counted = streakCount{allowedGap: allowedGap}
 		latest  pgtype.Int2
 		period  pgtype.Date
 	)
@@ -65,30 +64,47 @@ func (r *Reader) countStreaks(rows pgx.Rows, clock Clock, allowedGap int) (Strea
 		if clock.Zone == nil {
 			clock.Zone = r.zoneOf(latest)
 		}
-		day := rollup.DateOf(period.Time)
-		if !period.Valid || day > clock.Today() {
-			return nil
+		counted.today = clock.Today()
+		if period.Valid {
+			counted.add(rollup.DateOf(period.Time))
 		}
-		if streak.Days == 0 || int(day-streak.Last) > allowedGap+1 {
-			streak = Streak{First: day}
-		}
-		streak.Days++
-		streak.Last = day
-		if streak.Days >= streaks.Longest.Days {
-			streaks.Longest = streak
-		}
-		streaks.ActiveDays++
 		return nil
 	})
-	if err != nil {
-		return Streaks{}, err
+	return counted.streaks(), err
+}
+
+// streakCount counts streaks up to today. Its days are added in time order.
+type streakCount struct {
+	today      rollup.Date
+	allowedGap int
+
+	counted Streaks
+	latest  Streak
+}
+
+func (c *streakCount) add(day rollup.Date) {
+	if day > c.today {
+		return
 	}
-	streaks.Today = clock.Today()
-	if streak.Days > 0 {
-		streaks.LastDay = &streak.Last
+	if c.latest.Days == 0 || int(day-c.latest.Last) > c.allowedGap+1 {
+		c.latest = Streak{First: day}
 	}
-	if streak.Days > 0 && int(streaks.Today-streak.Last) <= allowedGap+1 {
-		streaks.Current = streak
+	c.latest.Days++
+	c.latest.Last = day
+	if c.latest.Days >= c.counted.Longest.Days {
+		c.counted.Longest = c.latest
 	}
-	return streaks, nil
+	c.counted.ActiveDays++
+}
+
+func (c *streakCount) streaks() Streaks {
+	c.counted.Today = c.today
+	if c.latest.Days == 0 {
+		return c.counted
+	}
+	c.counted.LastDay = new(c.latest.Last)
+	if int(c.today-c.latest.Last) <= c.allowedGap+1 {
+		c.counted.Current = c.latest
+	}
+	return c.counted
 }
