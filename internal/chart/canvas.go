@@ -30,13 +30,14 @@ type canvas struct {
 	words, averages       scale
 }
 
-// newCanvas returns an empty canvas for so many sums.
-func newCanvas(count, height, right int, sums func(i int) rollup.Sums) *canvas {
+// newCanvas returns an empty canvas for so many sums. Its scale has room for a number of
+// words.
+func newCanvas(count, height, right int, room int64, sums func(i int) rollup.Sums) *canvas {
 	c := &canvas{
 		height: height, right: right, bottom: height - below,
 		count: count, slot: float64(right-left) / float64(max(1, count)), sums: sums,
 	}
-	words, averages := 0.0, 0.0
+	words, averages := float64(room), 0.0
 	for i := range count {
 		words, averages = max(words, float64(sums(i).TotalWordCount)), max(averages, sums(i).Average())
 	}
@@ -101,33 +102,69 @@ func (c *canvas) name(x float64, name string, minor bool) {
 	c.printf(`<text%s x="%.1f" y="%d" text-anchor="middle">%s</text>`, class, x, c.bottom+22, name)
 }
 
-// bars draws the bars. To read the figures of one, one may point anywhere in its slot.
-func (c *canvas) bars(title func(i int) string) {
+// bars draws the bars. To read the figures of one, one may point anywhere in its slot. The
+// one that is unfinished, if any, is hatched.
+func (c *canvas) bars(title func(i int) string, unfinished int) {
 	const share, widest = 0.7, 60
 	barWidth, high := min(c.slot*share, widest), c.bottom-top
 	for i := range c.count {
 		c.printf(`<g class="period"><title>%s</title><rect class="room" x="%.1f" y="%d" width="%.1f" height="%d"/>`,
 			html.EscapeString(title(i)), c.middle(i)-c.slot/2, top, c.slot, high)
 		if bar := c.words.height(float64(c.sums(i).TotalWordCount)) * float64(high); bar > 0 {
-			c.printf(`<rect class="bar" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`,
-				c.middle(i)-barWidth/2, float64(c.bottom)-bar, barWidth, bar)
+			class := "bar"
+			if i == unfinished {
+				class = "bar unfinished"
+			}
+			c.printf(`<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`,
+				class, c.middle(i)-barWidth/2, float64(c.bottom)-bar, barWidth, bar)
 		}
 		c.printf(`</g>`)
 	}
 }
 
-// line draws the averages. It is broken where there is no log, and so no average.
-func (c *canvas) line() {
+// hatching is what an unfinished bar is filled with.
+func (c *canvas) hatching() {
+	c.printf(`<defs><pattern id="unfinished" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">` +
+		`<rect class="bar" width="3" height="6"/></pattern></defs>`)
+}
+
+// level draws a line across the plot at a number of words.
+func (c *canvas) level(words int64) {
+	y := float64(c.bottom) - c.words.height(float64(words))*float64(c.bottom-top)
+	c.printf(`<path class="goal" d="M%d %.1fH%d"/>`, left, y, c.right)
+}
+
+// averageLine draws the averages of each period's logs. The line is broken where there is no
+// log, and so no average.
+func (c *canvas) averageLine() {
+	c.line(c.averages, func(i int) (float64, bool) { return c.sums(i).Average(), c.sums(i).EntryCount > 0 })
+}
+
+// movingAverage draws the average of the words of so many periods, up to each.
+func (c *canvas) movingAverage(periods int) {
+	var sum float64
+	c.line(c.words, func(i int) (float64, bool) {
+		sum += float64(c.sums(i).TotalWordCount)
+		if i >= periods {
+			sum -= float64(c.sums(i - periods).TotalWordCount)
+		}
+		return sum / float64(periods), i >= periods-1
+	})
+}
+
+// line draws a line through the values of slots, each asked for once and in order. It is
+// broken where there is no value.
+func (c *canvas) line(scale scale, value func(i int) (float64, bool)) {
 	const mostPoints = 62
 	command := "M"
 	var path, points bytes.Buffer
 	for i := range c.count {
-		sums := c.sums(i)
-		if sums.EntryCount == 0 {
+		value, ok := value(i)
+		if !ok {
 			command = "M"
 			continue
 		}
-		x, y := c.middle(i), float64(c.bottom)-c.averages.height(sums.Average())*float64(c.bottom-top)
+		x, y := c.middle(i), float64(c.bottom)-scale.height(value)*float64(c.bottom-top)
 		fmt.Fprintf(&path, "%s%.1f %.1f", command, x, y)
 		command = "L"
 		if c.count <= mostPoints {

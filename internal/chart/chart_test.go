@@ -66,7 +66,7 @@ func TestChartsAreXML(t *testing.T) {
 		"many":     summary(rollup.Day, many...),
 		"enormous": summary(rollup.Day, rollup.Sums{TotalWordCount: 1<<63 - 1, EntryCount: 1}),
 	} {
-		for _, svg := range [][]byte{chart.Draw(summary), chart.Picture(summary)} {
+		for _, svg := range [][]byte{chart.Draw(summary, chart.Options{}), chart.Picture(summary)} {
 			assert.NotContains(t, string(svg), "NaN", name)
 			assert.NotContains(t, string(svg), "Inf", name)
 			decoder := xml.NewDecoder(strings.NewReader(string(svg)))

@@ -10,14 +10,14 @@ import (
 // DrawHours returns the chart of the hours of the day, as an svg element without a style.
 func DrawHours(hours query.Hours) []byte {
 	const height, right, every = 240, width - 32, 3
-	c := newCanvas(len(hours.Sums), height, right, func(hour int) rollup.Sums { return hours.Sums[hour] })
+	c := newCanvas(len(hours.Sums), height, right, 0, func(hour int) rollup.Sums { return hours.Sums[hour] })
 	c.begin(DescribeHours(hours), nil)
 	c.legend("words", "")
 	c.grid()
 	for hour := 0; hour <= len(hours.Sums); hour += every {
 		c.name(c.middle(hour)-c.slot/2, clock(hour), hour/every%2 == 1)
 	}
-	c.bars(func(hour int) string { return describe(HourName(hour), hours.Sums[hour]) })
+	c.bars(func(hour int) string { return describe(HourName(hour), hours.Sums[hour]) }, -1)
 	return c.end()
 }
 
