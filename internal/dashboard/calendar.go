@@ -3,11 +3,13 @@ package dashboard
 import (
 	"bytes"
 	"fmt"
+	"html"
 	"html/template"
 	"strconv"
 	"time"
 
 	"learninglog/internal/chart"
+	"learninglog/internal/language"
 	"learninglog/query"
 	"learninglog/rollup"
 )
@@ -17,28 +19,33 @@ type year struct {
 	Number int
 	// Previous and Next are links to other years, or empty.
 	Previous, Next string
-	ActiveDays     int
-	Words          int64
+	// Said is how many words on how many days.
+	Said string
 	// Table has a row for each weekday, and a column for each week.
 	Table template.HTML
 }
 
 const weekdays = 7
 
-func newYear(number, thisYear int, days query.Summary, v view) year {
+// newYear returns the calendar of a year. all are all of the learner's days.
+func newYear(l *language.Locale, number int, all query.Days, v view) (year, error) {
+	days := all.Between(rollup.NewDate(number, time.January, 1), rollup.NewDate(number, time.December, 31))
+	totals, err := days.Totals()
+	if err != nil {
+		return year{}, err
+	}
 	y := year{
-		Number:     number,
-		ActiveDays: days.Active(),
-		Words:      days.Totals.TotalWordCount,
-		Table:      template.HTML(calendar(number, days)), //nolint:gosec // it has dates and numbers alone
+		Number: number,
+		Said:   l.Text("year.said", "words", l.Text("words", "count", totals.TotalWordCount), "days", l.Text("days", "count", len(days))),
+		Table:  template.HTML(newCalendar(l, number, days, v).table()), //nolint:gosec // it escapes what it writes
 	}
 	if number > 1 {
 		y.Previous = v.linkWith("year", strconv.Itoa(number-1))
 	}
-	if number < thisYear {
+	if number < v.today.Time().Year() {
 		y.Next = v.linkWith("year", strconv.Itoa(number+1))
 	}
-	return y
+	return y, nil
 }
 
 // Before is the year before.
@@ -47,68 +54,95 @@ func (y year) Before() int { return y.Number - 1 }
 // After is the year after.
 func (y year) After() int { return y.Number + 1 }
 
-// calendar writes the table. It is the largest part of a page: a template would take
-// longer for it than for all the rest.
-func calendar(number int, days query.Summary) []byte {
-	sums := make(map[rollup.Date]rollup.Sums, len(days.Periods))
-	most := int64(0)
-	for _, day := range days.Periods {
-		sums[day.Period] = day.Sums
-		most = max(most, day.TotalWordCount)
-	}
-	first := time.Date(number, time.January, 1, 0, 0, 0, 0, time.UTC)
-	offset := (int(first.Weekday()) + weekdays - 1) % weekdays // days since Monday
-	length := first.AddDate(1, 0, -1).YearDay()
-	weeks := (offset + length + weekdays - 1) / weekdays
+// calendar writes the table of a year. It is the largest part of a page: a template would
+// take longer for it than for all the rest.
+type calendar struct {
+	bytes.Buffer
 
-	var table bytes.Buffer
-	const bytesPerDay = 128 // about
-	table.Grow(bytesPerDay * length)
-	fmt.Fprintf(&table, `<table class="year"><caption class="unseen">Words on each day of %d</caption><thead><tr><td></td>`, number)
-	writeMonths(&table, first, offset, weeks)
-	table.WriteString("</tr></thead><tbody>")
-	for weekday := range weekdays {
-		name := time.Weekday((weekday + 1) % weekdays).String()
-		fmt.Fprintf(&table, `<tr><th scope="row"><abbr title="%s">%s</abbr></th>`, name, name[:2])
-		for week := range weeks {
-			yearDay := week*weekdays + weekday - offset + 1
-			if yearDay < 1 || yearDay > length {
-				table.WriteString("<td></td>")
-				continue
-			}
-			date := rollup.NewDate(number, time.January, yearDay)
-			sum := sums[date]
-			title := chart.DescribePeriod(rollup.Day, query.PeriodSummary{Period: date, Sums: sum})
-			fmt.Fprintf(&table, `<td class="level%d" title="%s"><span class="unseen">%d</span></td>`,
-				level(sum, most), title, sum.TotalWordCount)
-		}
-		table.WriteString("</tr>")
-	}
-	table.WriteString("</tbody></table>")
-	return table.Bytes()
+	locale *language.Locale
+	year   int
+	days   query.Days
+	levels chart.Levels
+	view   view
+	// first is the first date of the first week, and weeks is how many there are.
+	first rollup.Date
+	weeks int
 }
 
-// writeMonths writes the names of the months. Each is above the weeks from the one in
-// which the month begins until the one in which the next does.
-func writeMonths(table *bytes.Buffer, first time.Time, offset, weeks int) {
-	week := 0
-	for month := range 12 {
-		next := weeks
-		if month < 11 {
-			next = (offset + first.AddDate(0, month+1, 0).YearDay() - 1) / weekdays
+func newCalendar(l *language.Locale, year int, days query.Days, v view) *calendar {
+	words := make([]int64, len(days))
+	for i, day := range days {
+		words[i] = day.TotalWordCount
+	}
+	newYear := rollup.NewDate(year, time.January, 1)
+	before := (int(newYear.Time().Weekday()-l.FirstWeekday()) + weekdays) % weekdays // days of the first week that are of last year
+	first := newYear - rollup.Date(before)
+	c := &calendar{
+		locale: l, year: year, days: days, levels: chart.NewLevels(words), view: v,
+		first: first, weeks: int(rollup.NewDate(year+1, time.January, 1)-first+weekdays-1) / weekdays,
+	}
+	const bytesPerYear = 64 << 10 // about
+	c.Grow(bytesPerYear)
+	return c
+}
+
+func (c *calendar) printf(format string, values ...any) { fmt.Fprintf(&c.Buffer, format, values...) }
+
+func (c *calendar) table() []byte {
+	caption := c.locale.Text("year.caption", "year", strconv.Itoa(c.year))
+	c.printf(`<table class="year"><caption class="unseen">%s</caption><thead><tr><td></td>`, html.EscapeString(caption))
+	c.months()
+	c.WriteString("</tr></thead><tbody>")
+	for row := range weekdays {
+		weekday := (c.locale.FirstWeekday() + time.Weekday(row)) % weekdays
+		c.printf(`<tr><th scope="row"><abbr title="%s">%s</abbr></th>`,
+			html.EscapeString(c.locale.Weekday(weekday)), html.EscapeString(c.locale.ShortWeekday(weekday)))
+		for week := range c.weeks {
+			c.day(c.first + rollup.Date(week*weekdays+row))
 		}
-		name := time.Month(month + 1).String()
-		fmt.Fprintf(table, `<th scope="colgroup" colspan="%d"><abbr title="%s">%s</abbr></th>`, next-week, name, name[:3])
+		c.WriteString("</tr>")
+	}
+	c.WriteString("</tbody></table>")
+	return c.Bytes()
+}
+
+// months writes the names of the months. Each is above the weeks from the one in which the
+// month begins until the one in which the next does.
+func (c *calendar) months() {
+	week := 0
+	for month := time.January; month <= time.December; month++ {
+		next := c.weeks
+		if month < time.December {
+			next = int(rollup.NewDate(c.year, month+1, 1)-c.first) / weekdays
+		}
+		c.printf(`<th scope="colgroup" colspan="%d"><abbr title="%s">%s</abbr></th>`, next-week,
+			html.EscapeString(c.locale.MonthName(month)), html.EscapeString(c.locale.ShortMonthName(month)))
 		week = next
 	}
 }
 
-// level is how dark a day is: from 0, without a log, to 4, about as much as on the best
-// day.
-func level(sum rollup.Sums, most int64) int {
-	if sum.EntryCount == 0 {
-		return 0
+// day writes a day. One with logs leads to them.
+func (c *calendar) day(date rollup.Date) {
+	if date.Time().Year() != c.year {
+		c.WriteString("<td></td>")
+		return
 	}
-	const levels = 4
-	return 1 + int(min(levels-1, float64(levels)*float64(sum.TotalWordCount)/float64(max(1, most))))
+	class, day := "level0", query.PeriodSummary{Period: date}
+	switch found := c.days.Between(date, date); {
+	case len(found) > 0:
+		day = found[0]
+		class = "level" + strconv.Itoa(c.levels.Of(day.TotalWordCount))
+	case date > c.view.today:
+		class = "to-come"
+	}
+	if date == c.view.today {
+		class += " now"
+	}
+	title := html.EscapeString(chart.DescribePeriod(c.locale, rollup.Day, day))
+	if day.EntryCount == 0 {
+		c.printf(`<td class="%s" title="%s"></td>`, class, title)
+		return
+	}
+	c.printf(`<td class="%s"><a href="%s" title="%s"><span class="unseen">%s</span></a></td>`,
+		class, html.EscapeString(c.view.ofDay(date).link()), title, c.locale.Number(day.TotalWordCount))
 }
