@@ -8,6 +8,8 @@ import (
 	"github.com/google/uuid"
 
 	"learninglog/internal/chart"
+	"learninglog/internal/language"
+	"learninglog/learning"
 	"learninglog/query"
 	"learninglog/rollup"
 )
@@ -20,32 +22,41 @@ type learnerPage struct {
 	layout
 
 	UserID uuid.UUID
-	View   view
-	// Summary is the range, with the sums of the one before.
-	Summary query.Summary
+	// Base is the address of the page, without parameters.
+	Base string
+	// Name is what the learner is called.
+	Name  string
+	Today today
+	View  view
+	// Range is the view's range in words, Title says what its chart shows, and Switches and
+	// Ranges are links to other ranges.
+	Range, Title     string
+	Switches, Ranges []choice
 	// Chart and Figures show the range, as a picture and as the rows of a table.
 	Chart, Figures template.HTML
-	// Days is how many days of the range have begun, and ActiveDays how many of them
-	// have a log. Best is the day with the most words.
-	ActiveDays, Days int
-	Best             *query.PeriodSummary
-	Streaks          query.Streaks
-	Hours            query.Hours
+	// Numbers sum up the range.
+	Numbers []figure
 	// HoursChart and HoursFigures show the hours, as Chart and Figures do the range.
+	// HoursRange says of which logs they are.
 	HoursChart, HoursFigures template.HTML
+	HoursRange               string
 	Year                     year
 	Logs                     []shownLog
-	// offset is that of the learner's clock.
-	offset rollup.Offset
 	// Newest and Older are links to pages of the list, or empty.
 	Newest, Older string
 	// PurgedBefore says from when logs aren't listed any more, or is empty. The list may still
 	// have older pages.
 	PurgedBefore string
+	Settings     settingsForm
+	// Offset is that of the learner's clock.
+	Offset string
 	// FirstLog is a command line that posts the learner's first log, or empty if there
 	// is one.
 	FirstLog string
 }
+
+// figure is a number with its name, and perhaps something about it.
+type figure struct{ Name, Value, About string }
 
 const (
 	// maxCacheBytes bounds the memory of all pages that are cached, maxCachedBytes that
@@ -64,18 +75,27 @@ func (p *Pages) learner(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	layout := p.newLayout(r, "Learner "+request.userID.String())
+	layout := p.newLayout(r, "")
+	layout.Title = nameOf(layout.Locale, request.userID, data.settings.DisplayName)
 	// A page without logs isn't cached: it has the address by which this client
 	// reaches the service.
 	if data.noLogs || !acceptsGzip(r) {
-		return p.render(w, r, http.StatusOK, "learner", p.newLearnerPage(r, layout, request, data))
+		page, err := p.newLearnerPage(r, layout, request, data)
+		if err != nil {
+			return err
+		}
+		return p.render(w, r, http.StatusOK, "learner", page)
 	}
 	page, err := p.cache.Get(cacheKey(r, layout), data, func() (compressedPage, error) {
-		page, err := p.execute("learner", p.newLearnerPage(r, layout, request, data))
+		page, err := p.newLearnerPage(r, layout, request, data)
 		if err != nil {
 			return compressedPage{}, err
 		}
-		return p.gzip.page(page)
+		written, err := p.execute("learner", page)
+		if err != nil {
+			return compressedPage{}, err
+		}
+		return p.gzip.page(written)
 	})
 	if err != nil {
 		return err
@@ -91,27 +111,99 @@ func cacheKey(r *http.Request, visitors layout) string {
 }
 
 // newLearnerPage makes the requested page from its data.
-func (p *Pages) newLearnerPage(r *http.Request, layout layout, request pageRequest, data pageData) learnerPage {
-	page := learnerPage{
+func (p *Pages) newLearnerPage(r *http.Request, layout layout, request pageRequest, data pageData) (page learnerPage, err error) {
+	l, view := layout.Locale, request.view
+	summary, err := data.days.Summary(query.SummaryRequest{
+		UserID: request.userID, Granularity: view.By, From: new(view.first()), To: new(view.last()), Compare: true,
+	})
+	if err != nil {
+		return learnerPage{}, err
+	}
+	streaks := data.days.Streaks(data.today, data.settings.FreezeDays)
+	page = learnerPage{
 		layout:       layout,
 		UserID:       request.userID,
-		View:         request.view,
-		Summary:      data.summary,
-		Chart:        template.HTML(chart.Draw(data.summary)), //nolint:gosec // it escapes what it writes
-		Figures:      template.HTML(periodRows(data.summary)), //nolint:gosec // so does this
-		ActiveDays:   data.perDay.Active(),
-		Days:         request.view.days(data.perDay),
-		Streaks:      data.streaks,
-		Hours:        data.hours,
-		HoursChart:   template.HTML(chart.DrawHours(data.hours)), //nolint:gosec // and this
-		HoursFigures: template.HTML(hourRows(data.hours)),        //nolint:gosec // and this
-		Year:         newYear(request.year, data.today.Time().Year(), data.year, request.view),
-		Logs:         shownLogs(request, data),
-		offset:       data.offset,
+		Base:         base(r, request.userID),
+		Name:         layout.Title,
+		View:         view,
+		Range:        view.name(l),
+		Title:        l.Text("words_per." + string(view.By)),
+		Switches:     view.switches(l),
+		Ranges:       view.ranges(l),
+		Chart:        template.HTML(chart.Draw(l, summary, chartOptions(view, data.settings.Goal))), //nolint:gosec // it escapes what it writes
+		Figures:      template.HTML(periodRows(l, summary)),                                         //nolint:gosec // so does this
+		HoursChart:   template.HTML(chart.DrawHours(l, data.hours)),                                 //nolint:gosec // and this
+		HoursFigures: template.HTML(hourRows(l, data.hours)),                                        //nolint:gosec // and this
+		HoursRange:   view.name(l),
+		Logs:         shownLogs(l, request, data),
+		Settings:     newSettingsForm(data.settings),
+		Offset:       data.offset.String(),
 	}
-	if best, ok := data.perDay.Best(); ok {
-		page.Best = &best
+	if data.hours.HasMore {
+		page.HoursRange = l.Text("hours.of_latest", "logs", data.hours.Totals().EntryCount, "range", page.HoursRange)
 	}
+	if page.Today, err = newToday(l, data.today, data.settings, data.days, streaks); err != nil {
+		return learnerPage{}, err
+	}
+	if page.Numbers, err = newFigures(l, view, data.days, summary, streaks); err != nil {
+		return learnerPage{}, err
+	}
+	if page.Year, err = newYear(l, request.year, data.days, view); err != nil {
+		return learnerPage{}, err
+	}
+	page.addLinks(request, data)
+	if data.noLogs && !layout.Shared {
+		page.FirstLog = p.postCommand(r, request.userID)
+		page.Refresh = r.URL.RequestURI()
+	}
+	return page, nil
+}
+
+// chartOptions are those of the chart of a view, for a learner with a goal.
+func chartOptions(v view, goal learning.Goal) chart.Options {
+	options := chart.Options{Averages: v.WithAverages}
+	if goal.Per == v.By {
+		options.Goal = goal.Words
+	}
+	if v.By != rollup.Day { // today is as it is
+		options.Unfinished = new(v.By.Start(v.today))
+	}
+	return options
+}
+
+// newFigures sums up a range.
+func newFigures(l *language.Locale, v view, all query.Days, summary query.Summary, streaks query.Streaks) ([]figure, error) {
+	days := all.Between(v.first(), v.last())
+	words := figure{Name: l.Text("figure.words"), Value: l.Number(summary.Totals.TotalWordCount)}
+	before, err := newChange(l, v, all, summary)
+	if err != nil {
+		return nil, err
+	}
+	words.About = before
+	figures := []figure{
+		words,
+		{l.Text("figure.words_per_log"), l.Decimal(summary.Totals.Average()), l.Text("logs", "count", summary.Totals.EntryCount)},
+		{l.Text("figure.active_days"), l.Number(int64(len(days))), l.Text("figure.of_days", "days", v.length(days))},
+	}
+	if best, ok := days.Best(); ok {
+		figures = append(figures, figure{l.Text("figure.best_day"), l.Number(best.TotalWordCount), l.Date(best.Period)})
+	}
+	if longest := streaks.Longest; longest.Days > 0 {
+		figures = append(figures, figure{
+			l.Text("figure.longest_streak"), l.Text("days", "count", longest.Days), rangeName(l, longest.First, longest.Last),
+		})
+	}
+	totals, err := all.Totals()
+	if err != nil {
+		return nil, err
+	}
+	return append(figures, figure{
+		l.Text("figure.altogether"), l.Text("words", "count", totals.TotalWordCount), l.Text("figure.on_days", "days", len(all)),
+	}), nil
+}
+
+// addLinks adds the links to pages of the list of logs, and says where it ends.
+func (page *learnerPage) addLinks(request pageRequest, data pageData) {
 	if request.after != nil {
 		page.Newest = request.view.link()
 	}
@@ -119,16 +211,6 @@ func (p *Pages) newLearnerPage(r *http.Request, layout layout, request pageReque
 		page.Older = request.view.linkWith("after", data.logs.Next.String())
 	}
 	if purged := data.logs.PurgedBefore; !purged.IsZero() && data.logs.Next == nil {
-		page.PurgedBefore = moment(purged.In(data.offset.Location()))
+		page.PurgedBefore = page.Locale.Moment(purged.In(data.offset.Location()))
 	}
-	if data.noLogs {
-		page.FirstLog = p.postCommand(r, request.userID)
-		page.Refresh = r.URL.RequestURI()
-	}
-	return page
-}
-
-// Clock says whose clock the page shows.
-func (p learnerPage) Clock() string {
-	return "Days and times are those of the learner's own clock, now UTC" + p.offset.String() + "."
 }

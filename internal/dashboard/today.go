@@ -3,7 +3,6 @@ package dashboard
 import (
 	"html/template"
 	"slices"
-	"time"
 
 	"learninglog/internal/chart"
 	"learninglog/internal/language"
@@ -173,44 +172,25 @@ func nextMilestone(words int64) (next int64, ok bool) {
 	return 0, false
 }
 
-// change is how the words of a range compare with those of the range before.
-type change struct {
-	// Percent is by how much they differ, or empty where that means little: then Words are
-	// those of the range before.
-	Percent, Words string
-	// Range is the range before.
-	Range string
-}
-
-// newChange compares the words of a range with those of the range before. Of a period that
-// isn't over, it compares as much of both. It returns nil if nothing was learned before.
-func newChange(v view, l *language.Locale, days query.Days, summary query.Summary) (*change, error) {
+// newChange says how the words of a range compare with those of the range before: by how many
+// per cent, or by their number where per cents mean little. Of a week or month that isn't over,
+// it compares as much of both. It is empty if nothing was learned before.
+func newChange(l *language.Locale, v view, days query.Days, summary query.Summary) (string, error) {
 	if summary.Before == nil {
-		return nil, nil
+		return "", nil
 	}
 	first, last := summary.Before.From, v.By.Next(summary.Before.To)-1
-	if unfinished := v.By.Start(v.today); unfinished == summary.To {
-		begun := v.today - unfinished // how many days of the period are over
+	if begun := v.today - summary.To; begun >= 0 && v.today < v.By.Next(summary.To) {
 		last = min(last, summary.Before.To+begun)
 	}
 	before, err := days.Between(first, last).Totals()
 	if err != nil || before.EntryCount == 0 {
-		return nil, err
+		return "", err
 	}
-	compared := change{Words: l.Text("words", "count", before.TotalWordCount), Range: v.rangeName(l, first, last)}
-	const most = 200 // per cent; beyond that, the words themselves say more
-	if percent := query.Change(before, summary.Totals); percent != nil && *percent <= most {
-		compared.Percent = l.Percent(*percent)
+	const most = 200 // per cent
+	percent := query.Change(before, summary.Totals)
+	if percent == nil || *percent > most {
+		return l.Text("change.words", "words", before.TotalWordCount, "range", rangeName(l, first, last)), nil
 	}
-	return &compared, nil
+	return l.Text("change.percent", "percent", l.Percent(*percent), "range", rangeName(l, first, last)), nil
 }
-
-// isUnfinished reports whether a period begins at or before a date, and isn't over then.
-func unfinished(by rollup.Granularity, today rollup.Date) *rollup.Date {
-	if by == rollup.Day {
-		return nil // today is what it is
-	}
-	return new(by.Start(today))
-}
-
-const _ = time.Sunday

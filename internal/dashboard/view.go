@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"learninglog/internal/chart"
+	"learninglog/internal/language"
 	"learninglog/internal/problem"
 	"learninglog/internal/timerange"
 	"learninglog/query"
@@ -23,19 +24,30 @@ type view struct {
 	Moving bool
 	// Year is that of the calendar, as the address has it.
 	Year string
-	// WithVoided also lists logs that were taken back.
-	WithVoided bool
+	// WithVoided also lists logs that were taken back, and WithIDs their request ids.
+	WithVoided, WithIDs bool
+	// WithAverages also shows the words per log.
+	WithAverages bool
 
 	today rollup.Date
 }
 
-// included is what the parameter voided is where logs that were taken back are listed.
+// included is what a parameter is where something is shown that isn't shown by default.
 const included = "include"
 
+// options are the names of such parameters, each with what it changes.
+func (v *view) options() map[string]*bool {
+	return map[string]*bool{"voided": &v.WithVoided, "ids": &v.WithIDs, "averages": &v.WithAverages}
+}
+
 func parseView(parameters url.Values, today rollup.Date) (view, error) {
-	v := view{By: rollup.Day, today: today, Year: parameters.Get("year"), WithVoided: parameters.Get("voided") != ""}
-	if voided := parameters.Get("voided"); voided != "" && voided != included {
-		return view{}, wrongParameter("voided", "must be "+included)
+	v := view{By: rollup.Day, today: today, Year: parameters.Get("year")}
+	for name, option := range v.options() {
+		value := parameters.Get(name)
+		if value != "" && value != included {
+			return view{}, wrongParameter(name, "must be "+included)
+		}
+		*option = value != ""
 	}
 	if by := parameters.Get("by"); by != "" {
 		granularity, err := rollup.ParseGranularity(by)
@@ -108,16 +120,14 @@ func (v view) fits(granularity rollup.Granularity) bool {
 	return err == nil && v.last()-v.first() < query.MaxPeriods
 }
 
-// days counts the days of the range until today, or until the last one that has a log,
-// which may be after today where a client's clock is ahead.
-func (v view) days(perDay query.Summary) int {
+// length counts the days of the range until today, or until the last one of those that have
+// a log, which may be after today where a client's clock is ahead.
+func (v view) length(days query.Days) int {
 	last := v.last()
 	if v.today < last {
 		last = v.today
-		for _, day := range perDay.Periods {
-			if day.EntryCount > 0 {
-				last = max(last, day.Period)
-			}
+		if len(days) > 0 {
+			last = max(last, days[len(days)-1].Period)
 		}
 	}
 	return max(0, int(last-v.first())+1)
@@ -159,8 +169,10 @@ func (v view) parameters() url.Values {
 	if v.Year != "" {
 		parameters.Set("year", v.Year)
 	}
-	if v.WithVoided {
-		parameters.Set("voided", included)
+	for name, option := range v.options() {
+		if *option {
+			parameters.Set(name, included)
+		}
 	}
 	return parameters
 }
@@ -171,37 +183,58 @@ type choice struct {
 	Current    bool
 }
 
-// Ranges are the ranges that end now.
-func (v view) Ranges() []choice {
+// ranges are the ranges that end now.
+func (v view) ranges(l *language.Locale) []choice {
 	var choices []choice
 	for _, granularity := range rollup.Granularities() {
 		moving := v
 		moving.By, moving.Moving = granularity, true
 		choices = append(choices, choice{
-			Name: count(query.DefaultPeriods(granularity), granularity),
+			Name: l.Text(string(granularity)+"s", "count", query.DefaultPeriods(granularity)),
 			Link: moving.link(), Current: v.Moving && v.By == granularity,
 		})
 	}
 	return choices
 }
 
-// Toggle is a link to the same view with logs that were taken back, or without them.
-func (v view) Toggle() string {
-	v.WithVoided = !v.WithVoided
-	return v.link()
-}
-
-// Switches show the same range by periods of each length that a chart has room for.
-func (v view) Switches() []choice {
+// switches show the same range by periods of each length that a chart has room for.
+func (v view) switches(l *language.Locale) []choice {
 	var choices []choice
 	for _, granularity := range rollup.Granularities() {
 		if v.fits(granularity) {
 			same := v
 			same.By, same.Moving = granularity, false
-			choices = append(choices, choice{Name: string(granularity), Link: same.link(), Current: v.By == granularity})
+			choices = append(choices, choice{Name: l.Text("by." + string(granularity)), Link: same.link(), Current: v.By == granularity})
 		}
 	}
 	return choices
+}
+
+// Toggle is a link to the same view with what an option shows, or without it.
+func (v view) Toggle(name string) (string, error) {
+	option := v.options()[name]
+	if option == nil {
+		return "", fmt.Errorf("there is no option %q", name)
+	}
+	*option = !*option
+	return v.link(), nil
+}
+
+// Hidden are the parameters of the view that a form for another range keeps.
+func (v view) Hidden() map[string]string {
+	kept := make(map[string]string)
+	for name, values := range v.parameters() {
+		if name != "from" && name != "to" {
+			kept[name] = values[0]
+		}
+	}
+	return kept
+}
+
+// ofDay returns the view of a day.
+func (v view) ofDay(day rollup.Date) view {
+	v.By, v.From, v.To, v.Moving = rollup.Day, day, day, false
+	return v
 }
 
 // Previous is a link to the range before, or empty if that is before the year 1.
@@ -231,11 +264,13 @@ func (v view) Download(format string) string {
 	}.Encode()
 }
 
-// RangeName is a range in words, from the period that starts on one date to the one that
-// starts on another.
-func (v view) RangeName(from, to rollup.Date) string {
-	return chart.Date(from) + " to " + chart.Date(v.By.Next(to)-1)
-}
+// name is the range in words.
+func (v view) name(l *language.Locale) string { return rangeName(l, v.first(), v.last()) }
 
-// Name is the range in words.
-func (v view) Name() string { return chart.Date(v.first()) + " to " + chart.Date(v.last()) }
+// rangeName is a range in words, or a day.
+func rangeName(l *language.Locale, first, last rollup.Date) string {
+	if first == last {
+		return l.FullDate(first)
+	}
+	return l.Text("range", "from", first, "to", last)
+}
