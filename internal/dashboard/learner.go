@@ -20,7 +20,9 @@ type learnerPage struct {
 	layout
 
 	UserID uuid.UUID
-	View   view
+	// Base is the address of the page, without parameters.
+	Base string
+	View view
 	// Summary is the range, with the sums of the one before.
 	Summary query.Summary
 	// Chart and Figures show the range, as a picture and as the rows of a table.
@@ -65,6 +67,9 @@ func (p *Pages) learner(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	layout := p.newLayout(r, "Learner "+request.userID.String())
+	if layout.Shared {
+		layout.Title = "A learner"
+	}
 	// A page without logs isn't cached: it has the address by which this client
 	// reaches the service.
 	if data.noLogs || !acceptsGzip(r) {
@@ -95,6 +100,7 @@ func (p *Pages) newLearnerPage(r *http.Request, layout layout, request pageReque
 	page := learnerPage{
 		layout:       layout,
 		UserID:       request.userID,
+		Base:         base(r, request.userID),
 		View:         request.view,
 		Summary:      data.summary,
 		Chart:        template.HTML(chart.Draw(data.summary)), //nolint:gosec // it escapes what it writes
@@ -121,7 +127,7 @@ func (p *Pages) newLearnerPage(r *http.Request, layout layout, request pageReque
 	if purged := data.logs.PurgedBefore; !purged.IsZero() && data.logs.Next == nil {
 		page.PurgedBefore = moment(purged.In(data.offset.Location()))
 	}
-	if data.noLogs {
+	if data.noLogs && !layout.Shared {
 		page.FirstLog = p.postCommand(r, request.userID)
 		page.Refresh = r.URL.RequestURI()
 	}
