@@ -32,9 +32,12 @@ const (
 	Rebuilds Scope = "rebuilds"
 	// ManageKeys is to create and revoke keys. Whoever may, may give themselves everything.
 	ManageKeys Scope = "keys"
+	// SeePage is to see the page of a learner, and its badges. Whoever has a share link may,
+	// and may do nothing else. It can't be given to a key.
+	SeePage Scope = "page"
 )
 
-// Scopes returns the scopes that can be given.
+// Scopes returns the scopes that keys can be given.
 func Scopes() []Scope { return []Scope{WriteLogs, ReadLogs, Rebuilds, ManageKeys} }
 
 // ofLearners are the scopes of whoever is limited to a learner.

@@ -47,7 +47,7 @@ type learnerPage struct {
 	// PurgedBefore says from when logs aren't listed any more, or is empty. The list may still
 	// have older pages.
 	PurgedBefore string
-	Settings     settingsForm
+	Settings     learning.Settings
 	// Offset is that of the learner's clock.
 	Offset string
 	// FirstLog is a command line that posts the learner's first log, or empty if there
@@ -136,7 +136,7 @@ func (p *Pages) newLearnerPage(r *http.Request, layout layout, request pageReque
 		HoursFigures: template.HTML(hourRows(l, data.hours)),                                        //nolint:gosec // and this
 		HoursRange:   view.name(l),
 		Logs:         shownLogs(l, request, data),
-		Settings:     newSettingsForm(data.settings),
+		Settings:     data.settings,
 		Offset:       data.offset.String(),
 	}
 	if data.hours.HasMore {

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 
 	"learninglog/internal/problem"
@@ -26,7 +25,7 @@ type pageRequest struct {
 }
 
 func (p *Pages) parsePageRequest(r *http.Request) (request pageRequest, err error) {
-	if request.userID, err = parseUserID(chi.URLParam(r, "user_id")); err != nil {
+	if request.userID, err = learnerOf(r); err != nil {
 		return pageRequest{}, err
 	}
 	parameters, err := url.ParseQuery(r.URL.RawQuery)

@@ -93,6 +93,8 @@ type layout struct {
 	Title string
 	// Visitor is who is logged in, or empty.
 	Visitor string
+	// Shared says that the visitor has a share link, and so sees this page and nothing else.
+	Shared bool
 	// Operates says that the visitor may see the operators' page, ManagesKeys the one of
 	// keys, and Writes that they may take logs back.
 	Operates, ManagesKeys, Writes bool
@@ -108,6 +110,9 @@ func (p *Pages) newLayout(r *http.Request, title string) layout {
 		return made // nobody is asked who they are
 	}
 	visitor := access.Of(r.Context())
+	if isShared(r) {
+		return layout{Title: title, Shared: true}
+	}
 	made.Operates = made.Operates && visitor.May(access.Rebuilds)
 	made.ManagesKeys = made.ManagesKeys && visitor.May(access.ManageKeys)
 	made.Writes = visitor.May(access.WriteLogs)

@@ -1,24 +1,26 @@
 package dashboard
 
 import (
+	"learninglog/internal/language"
 	"learninglog/learning"
 	"learninglog/rollup"
 )
 
 // shownLog is a log of a learner's list, as it is shown.
 type shownLog struct {
-	RequestID string
-	WordCount int
-	// Time is when the log was recorded for, as the learner's clock showed it. Offset is
-	// that of this clock, or empty if it is that of today's.
-	Time, Offset string
-	// TakenBack is when it was taken back, or empty.
+	RequestID, Words string
+	// Time is the weekday and the time of day for which the log was recorded, as the learner's
+	// clock showed them, and Moment is the whole instant. Offset is that of this clock, or
+	// empty if it is that of today's.
+	Time, Moment, Offset string
+	// TakenBack says when it was taken back, or is empty.
 	TakenBack string
-	// Void is the address to which is posted that it is taken back.
-	Void string
+	// Void is the address to which is posted that it is taken back, and Warning says what
+	// that means.
+	Void, Warning string
 }
 
-func shownLogs(request pageRequest, data pageData) []shownLog {
+func shownLogs(l *language.Locale, request pageRequest, data pageData) []shownLog {
 	parameters := request.view.parameters()
 	if request.after != nil {
 		parameters.Set("after", request.after.String())
@@ -26,24 +28,31 @@ func shownLogs(request pageRequest, data pageData) []shownLog {
 	view := parameters.Encode()
 	shown := make([]shownLog, len(data.logs.Logs))
 	for i, log := range data.logs.Logs {
-		shown[i] = newShownLog(log, data.offset)
+		shown[i] = newShownLog(l, log, data.today, data.offset)
 		shown[i].Void = voidAddress(log.UserID, log.RequestID, view)
 	}
 	return shown
 }
 
-// newShownLog shows a log to a learner whose clock has this offset now.
-func newShownLog(log learning.Log, now rollup.Offset) shownLog {
+// newShownLog shows a log to a learner whose clock shows this date and has this offset now.
+func newShownLog(l *language.Locale, log learning.Log, today rollup.Date, now rollup.Offset) shownLog {
+	at := log.Timestamp.In(log.UTCOffset.Location())
+	words := l.Text("words", "count", log.WordCount)
 	shown := shownLog{
 		RequestID: log.RequestID.String(),
-		WordCount: log.WordCount,
-		Time:      moment(log.Timestamp.In(log.UTCOffset.Location())),
+		Words:     l.Number(int64(log.WordCount)),
+		Time:      l.Moment(at),
+		Moment:    l.Moment(at),
 	}
+	if at.Year() == today.Time().Year() {
+		shown.Time = l.ListedMoment(at)
+	}
+	shown.Warning = l.Text("void.warning", "words", words, "time", shown.Moment)
 	if log.UTCOffset != now {
 		shown.Offset = log.UTCOffset.String()
 	}
 	if !log.VoidedAt.IsZero() {
-		shown.TakenBack = moment(log.VoidedAt.In(now.Location()))
+		shown.TakenBack = l.Text("void.done", "time", l.Moment(log.VoidedAt.In(now.Location())))
 	}
 	return shown
 }

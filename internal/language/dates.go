@@ -9,7 +9,7 @@ import (
 )
 
 // dates says how a language writes dates. The places in its patterns are day, month,
-// short_month, year and weekday; date, time and hour are other patterns; and of a time of
+// short_month, year, weekday and short_weekday; date, time and hour are other patterns; and of a time of
 // day hour (00 to 24), minute, second, and on a clock of twelve hours hour_of_half and half.
 type dates struct {
 	FirstWeekday weekday `json:"first_weekday"`
@@ -32,6 +32,8 @@ type dates struct {
 	Hour       pattern `json:"hour"`
 	// Moment has the places date and time.
 	Moment pattern `json:"moment"`
+	// Listed is a moment of this year in a list.
+	Listed pattern `json:"listed"`
 }
 
 // weekday is a day of the week, by its English name.
@@ -68,6 +70,8 @@ func (d *dates) append(to []byte, pattern pattern, t time.Time) []byte {
 			to = strconv.AppendInt(to, int64(t.Day()), 10)
 		case "weekday":
 			to = append(to, d.Weekdays[t.Weekday()]...)
+		case "short_weekday":
+			to = append(to, d.ShortWeekdays[t.Weekday()]...)
 		default:
 			to = d.appendTime(to, part.name, t.Hour(), t.Minute(), t.Second())
 		}
@@ -148,6 +152,10 @@ func (l *Locale) FirstWeekday() time.Weekday { return time.Weekday(l.dates.First
 
 // Moment returns a date and a time of day, as the clocks of its location show it.
 func (l *Locale) Moment(t time.Time) string { return l.dates.write(l.dates.Moment, t) }
+
+// ListedMoment returns a moment of this year as in a list: by its weekday and time, such as
+// Mo, 2 March, 07:30.
+func (l *Locale) ListedMoment(t time.Time) string { return l.dates.write(l.dates.Listed, t) }
 
 // Hour returns the time of day at which an hour begins, from 0 to 24, such as 07:00.
 func (l *Locale) Hour(hour int) string {
