@@ -25,6 +25,8 @@ type Streak struct {
 type Streaks struct {
 	// Today is the date on the learner's clock.
 	Today rollup.Date
+	// AllowedGap is how many days in a row without a log don't end a streak.
+	AllowedGap int
 	// Current is the streak that reaches today or, because today isn't over,
 	// yesterday.
 	Current Streak
@@ -37,13 +39,15 @@ type Streaks struct {
 }
 
 // Streaks returns the streaks of a user, up to today on the learner's clock. So many days
-// in a row without a log don't end a streak, but don't count either. It reads one row for
-// each day on which the user was active.
-func (r *Reader) Streaks(ctx context.Context, userID uuid.UUID, clock Clock, allowedGap int) (Streaks, error) {
-	query := withLatestOffset(`
-		SELECT period
-		FROM learning_log_aggregates
-		WHERE user_id = $1 AND granularity = 'day' AND period <= $2 AND entry_count > 0`) + `
+// in a row without a log don't end a streak, but don't count either; if allowedGap is nil, as
+// many as the learner has set. It reads one row for each day on which the user was active.
+func (r *Reader) Streaks(ctx context.Context, userID uuid.UUID, clock Clock, allowedGap *int) (Streaks, error) {
+	query := `
+		SELECT (SELECT freeze_days FROM learning_log_settings WHERE user_id = $1), days.*
+		FROM (` + withLatestOffset(`
+		    SELECT period
+		    FROM learning_log_aggregates
+		    WHERE user_id = $1 AND granularity = 'day' AND period <= $2 AND entry_count > 0`) + `) AS days
 		ORDER BY period`
 	read := func(rows pgx.Rows) (Streaks, error) { return r.countStreaks(rows, clock, allowedGap) }
 	_, last := clock.todays()
@@ -54,14 +58,18 @@ func (r *Reader) Streaks(ctx context.Context, userID uuid.UUID, clock Clock, all
 	return streaks, nil
 }
 
-func (r *Reader) countStreaks(rows pgx.Rows, clock Clock, allowedGap int) (Streaks, error) {
+func (r *Reader) countStreaks(rows pgx.Rows, clock Clock, allowedGap *int) (Streaks, error) {
 	var (
-		streaks Streaks
-		streak  Streak
-		latest  pgtype.Int2
-		period  pgtype.Date
+		streaks        Streaks
+		streak         Streak
+		freeze, latest pgtype.Int2
+		period         pgtype.Date
 	)
-	_, err := pgx.ForEachRow(rows, []any{&latest, &period}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&freeze, &latest, &period}, func() error {
+		streaks.AllowedGap = int(freeze.Int16)
+		if allowedGap != nil {
+			streaks.AllowedGap = *allowedGap
+		}
 		if clock.Zone == nil {
 			clock.Zone = r.zoneOf(latest)
 		}
@@ -69,7 +77,7 @@ func (r *Reader) countStreaks(rows pgx.Rows, clock Clock, allowedGap int) (Strea
 		if !period.Valid || day > clock.Today() {
 			return nil
 		}
-		if streak.Days == 0 || int(day-streak.Last) > allowedGap+1 {
+		if streak.Days == 0 || int(day-streak.Last) > streaks.AllowedGap+1 {
 			streak = Streak{First: day}
 		}
 		streak.Days++
@@ -87,7 +95,7 @@ func (r *Reader) countStreaks(rows pgx.Rows, clock Clock, allowedGap int) (Strea
 	if streak.Days > 0 {
 		streaks.LastDay = &streak.Last
 	}
-	if streak.Days > 0 && int(streaks.Today-streak.Last) <= allowedGap+1 {
+	if streak.Days > 0 && int(streaks.Today-streak.Last) <= streaks.AllowedGap+1 {
 		streaks.Current = streak
 	}
 	return streaks, nil

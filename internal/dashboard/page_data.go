@@ -45,7 +45,7 @@ func (p *Pages) readPageData(ctx context.Context, request pageRequest) (d pageDa
 	if err := p.readRange(ctx, request, &d); err != nil {
 		return pageData{}, err
 	}
-	if d.streaks, err = p.Reader.Streaks(ctx, request.userID, clock, 0); err != nil {
+	if d.streaks, err = p.Reader.Streaks(ctx, request.userID, clock, nil); err != nil {
 		return pageData{}, err
 	}
 	if d.year, err = p.Reader.Summary(ctx, query.YearRequest(request.userID, request.year)); err != nil {
