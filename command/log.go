@@ -1,5 +1,6 @@
 // Package command is the write side: it records and voids learning logs, and adds them
-// to the rollups, or subtracts them, in the same commit.
+// to the rollups, or subtracts them, in the same commit. It also changes the settings of
+// learners.
 //
 // Start with [NewRecorder]; [Recorder.Record] takes one log or ten thousand, and
 // [Recorder.Void] takes logs back. Every log that is acknowledged as recorded is

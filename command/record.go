@@ -77,16 +77,28 @@ type Recorder struct {
 	horizon  Horizon
 	observer Observer
 	group    *group
+	erased   ErasedUsers
+	timeout  time.Duration
+	// at returns where the tables are that have a user.
+	at func(user uuid.UUID) querier
 }
 
 // NewRecorder returns a recorder that writes to db.
 func NewRecorder(db database, config Config) *Recorder {
 	config = config.withDefaults()
-	return newRecorder(newStore(db, config), config)
+	r := newRecorder(newStore(db, config), config)
+	r.at = func(uuid.UUID) querier { return db }
+	if config.Nodes != nil {
+		r.at = func(user uuid.UUID) querier { return config.Nodes.At(user) }
+	}
+	return r
 }
 
 func newRecorder(store store, config Config) *Recorder {
-	return &Recorder{limits: config.Limits, horizon: config.Horizon, observer: config.Observer, group: newGroup(store, config)}
+	return &Recorder{
+		limits: config.Limits, horizon: config.Horizon, observer: config.Observer, group: newGroup(store, config),
+		erased: config.Erased, timeout: config.Timeout,
+	}
 }
 
 // Record records logs and returns an outcome for each, in the same order. A bad log

@@ -15,9 +15,15 @@ import (
 	"learninglog/rollup"
 )
 
+// querier is the part of a pgx pool or connection that single statements use.
+type querier interface {
+	Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error)
+}
+
 // database is the part of a pgx pool or connection that recording uses.
 type database interface {
-	Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error)
+	querier
+
 	BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error)
 }
 

@@ -1,4 +1,4 @@
-// Package learning defines learning logs as they are recorded.
+// Package learning defines learning logs as they are recorded, and the settings of learners.
 package learning
 
 import (

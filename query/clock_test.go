@@ -89,7 +89,7 @@ func TestTodayIsToldByTheLearnersClock(t *testing.T) {
 				UserID: user, Granularity: rollup.Day, Clock: clock,
 			})
 			require.NoError(t, err)
-			streaks, err := reader.Streaks(context.Background(), user, clock, 0)
+			streaks, err := reader.Streaks(context.Background(), user, clock, new(0))
 			require.NoError(t, err)
 
 			assert.Equal(t, known.today, summary.To.String(), "a summary ends today")

@@ -95,9 +95,9 @@ func (d Days) Summary(request SummaryRequest) (Summary, error) {
 
 // Streaks returns what [Reader.Streaks] does if the days are all of the user.
 func (d Days) Streaks(today rollup.Date, allowedGap int) Streaks {
-	counted := streakCount{today: today, allowedGap: allowedGap}
+	counted := streakCount{Streaks: Streaks{Today: today, AllowedGap: allowedGap}}
 	for _, day := range d {
 		counted.add(day.Period)
 	}
-	return counted.streaks()
+	return counted.ended()
 }

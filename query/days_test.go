@@ -45,7 +45,7 @@ func TestWhatIsMadeOfAllDaysIsWhatIsReadByItself(t *testing.T) {
 	}
 	for today := first - 1; today < first+110; today++ {
 		for gap := range 4 {
-			want, err := reader.Streaks(t.Context(), user, query.Clock{Now: today.Time(), Zone: time.UTC}, gap)
+			want, err := reader.Streaks(t.Context(), user, query.Clock{Now: today.Time(), Zone: time.UTC}, &gap)
 			require.NoError(t, err)
 			require.Equal(t, want, days.Streaks(today, gap), "on %s with a gap of %d", today, gap)
 		}

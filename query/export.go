@@ -16,6 +16,7 @@ import (
 // in this order, each as often as there is something. If one fails, the export ends.
 type Export struct {
 	Begin     func(Contents) error
+	Settings  func(ExportedSettings) error
 	Key       func(ExportedKey) error
 	Session   func(ExportedSession) error
 	SealedDay func(SealedDay) error
@@ -27,8 +28,9 @@ type Contents struct {
 	UserID uuid.UUID
 	// At is as of when it is, by the clock of the database, in UTC.
 	At time.Time
-	// Logs, of which some are voided, SealedDays, Keys and Sessions count what follows.
-	Logs, Voided, SealedDays, Keys, Sessions int64
+	// Logs, of which some are voided, SealedDays, Settings, Keys and Sessions count what
+	// follows.
+	Logs, Voided, SealedDays, Settings, Keys, Sessions int64
 }
 
 // ExportedLog is a log, with what no list shows.
@@ -44,6 +46,14 @@ type SealedDay struct {
 	UserID uuid.UUID
 	Day    rollup.Date
 	rollup.Sums
+}
+
+// ExportedSettings are what the learner has set, and when, in UTC.
+type ExportedSettings struct {
+	learning.Settings
+
+	UserID    uuid.UUID
+	ChangedAt time.Time
 }
 
 // ExportedKey is a key that is bound to the learner, without its secret. Times are in UTC.
@@ -67,7 +77,7 @@ func (r *Reader) Export(ctx context.Context, user uuid.UUID, export Export) erro
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err := pgx.BeginTxFunc(ctx, r.pool, options, func(tx pgx.Tx) error {
 		for _, read := range []func(context.Context, pgx.Tx, uuid.UUID, Export) error{
-			exportContents, exportKeys, exportSessions, exportSealedDays, exportLogs,
+			exportContents, exportSettings, exportKeys, exportSessions, exportSealedDays, exportLogs,
 		} {
 			if err := read(ctx, tx, user, export); err != nil {
 				return err
@@ -103,7 +113,23 @@ func exportContents(ctx context.Context, tx pgx.Tx, user uuid.UUID, export Expor
 	if err != nil {
 		return err
 	}
+	err = tx.QueryRow(ctx, `SELECT count(*) FROM learning_log_settings WHERE user_id = $1`, user).Scan(&contents.Settings)
+	if err != nil {
+		return err
+	}
 	return export.Begin(contents)
+}
+
+func exportSettings(ctx context.Context, tx pgx.Tx, user uuid.UUID, export Export) error {
+	rows, err := tx.Query(ctx, `SELECT changed_at, `+learning.SettingsColumns+` FROM learning_log_settings WHERE user_id = $1`, user)
+	if err != nil {
+		return err
+	}
+	exported := ExportedSettings{UserID: user}
+	return learning.ForEachSettings(rows, []any{&exported.ChangedAt}, func(settings learning.Settings) error {
+		exported.Settings, exported.ChangedAt = settings, exported.ChangedAt.UTC()
+		return export.Settings(exported)
+	})
 }
 
 func exportKeys(ctx context.Context, tx pgx.Tx, user uuid.UUID, export Export) error {

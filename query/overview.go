@@ -52,6 +52,8 @@ type ActiveUser struct {
 	UserID uuid.UUID
 	// LastRecordedAt is when the user's last log was recorded, in UTC.
 	LastRecordedAt time.Time
+	// Name is what the user is called, or empty.
+	Name string `db:"-"`
 }
 
 // ActiveUsers returns at most limit users for whom a log was recorded within 30 days
@@ -80,8 +82,16 @@ func (r *Reader) ActiveUsers(ctx context.Context, now time.Time, limit int) (use
 			break
 		}
 	}
+	ids := make([]uuid.UUID, len(users))
+	for i, user := range users {
+		ids[i] = user.UserID
+	}
+	names, err := r.displayNames(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
 	for i := range users {
-		users[i].LastRecordedAt = users[i].LastRecordedAt.UTC()
+		users[i].LastRecordedAt, users[i].Name = users[i].LastRecordedAt.UTC(), names[users[i].UserID]
 	}
 	return users, nil
 }

@@ -106,7 +106,7 @@ func TestTodayIsRightAfterAConnectionBroke(t *testing.T) {
 	assert.Equal(t, "2026-11-23", summary.To.String())
 
 	broken = query.NewReader(&breakingPool{Pool: pool}, time.UTC)
-	streaks, err := broken.Streaks(ctx, user, clock, 0)
+	streaks, err := broken.Streaks(ctx, user, clock, new(0))
 	require.NoError(t, err)
 	assert.Equal(t, "2026-11-23", streaks.Today.String())
 

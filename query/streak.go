@@ -25,6 +25,8 @@ type Streak struct {
 type Streaks struct {
 	// Today is the date on the learner's clock.
 	Today rollup.Date
+	// AllowedGap is how many days in a row without a log don't end a streak.
+	AllowedGap int
 	// Current is the streak that reaches today or, because today isn't over,
 	// yesterday.
 	Current Streak
@@ -37,13 +39,15 @@ type Streaks struct {
 }
 
 // Streaks returns the streaks of a user, up to today on the learner's clock. So many days
-// in a row without a log don't end a streak, but don't count either. It reads one row for
-// each day on which the user was active.
-func (r *Reader) Streaks(ctx context.Context, userID uuid.UUID, clock Clock, allowedGap int) (Streaks, error) {
-	query := withLatestOffset(`
-		SELECT period
-		FROM learning_log_aggregates
-		WHERE user_id = $1 AND granularity = 'day' AND period <= $2 AND entry_count > 0`) + `
+// in a row without a log don't end a streak, but don't count either; if allowedGap is nil, as
+// many as the learner has set. It reads one row for each day on which the user was active.
+func (r *Reader) Streaks(ctx context.Context, userID uuid.UUID, clock Clock, allowedGap *int) (Streaks, error) {
+	query := `
+		SELECT (SELECT freeze_days FROM learning_log_settings WHERE user_id = $1), days.*
+		FROM (` + withLatestOffset(`
+		    SELECT period
+		    FROM learning_log_aggregates
+		    WHERE user_id = $1 AND granularity = 'day' AND period <= $2 AND entry_count > 0`) + `) AS days
 		ORDER BY period`
 	read := func(rows pgx.Rows) (Streaks, error) { return r.countStreaks(rows, clock, allowedGap) }
 	_, last := clock.todays()
@@ -54,57 +58,63 @@ func (r *Reader) Streaks(ctx context.Context, userID uuid.UUID, clock Clock, all
 	return streaks, nil
 }
 
-func (r *Reader) countStreaks(rows pgx.Rows, clock Clock, allowedGap int) (Streaks, error) {
+func (r *Reader) countStreaks(rows pgx.Rows, clock Clock, allowedGap *int) (Streaks, error) {
 	var (
-		counted = streakCount{allowedGap: allowedGap}
-		latest  pgtype.Int2
-		period  pgtype.Date
+		counted        streakCount
+		freeze, latest pgtype.Int2
+		period         pgtype.Date
 	)
-	_, err := pgx.ForEachRow(rows, []any{&latest, &period}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&freeze, &latest, &period}, func() error {
+		counted.AllowedGap = int(freeze.Int16)
+		if allowedGap != nil {
+			counted.AllowedGap = *allowedGap
+		}
 		if clock.Zone == nil {
 			clock.Zone = r.zoneOf(latest)
 		}
-		counted.today = clock.Today()
+		counted.Today = clock.Today()
 		if period.Valid {
 			counted.add(rollup.DateOf(period.Time))
 		}
 		return nil
 	})
-	return counted.streaks(), err
+	return counted.ended(), err
 }
 
 // streakCount counts streaks up to today. Its days are added in time order.
 type streakCount struct {
-	today      rollup.Date
-	allowedGap int
+	Streaks
 
-	counted Streaks
-	latest  Streak
+	latest Streak
 }
 
 func (c *streakCount) add(day rollup.Date) {
-	if day > c.today {
+	if day > c.Today {
 		return
 	}
-	if c.latest.Days == 0 || int(day-c.latest.Last) > c.allowedGap+1 {
+	if !c.reaches(day) {
 		c.latest = Streak{First: day}
 	}
 	c.latest.Days++
 	c.latest.Last = day
-	if c.latest.Days >= c.counted.Longest.Days {
-		c.counted.Longest = c.latest
+	if c.latest.Days >= c.Longest.Days {
+		c.Longest = c.latest
 	}
-	c.counted.ActiveDays++
+	c.ActiveDays++
 }
 
-func (c *streakCount) streaks() Streaks {
-	c.counted.Today = c.today
-	if c.latest.Days == 0 {
-		return c.counted
+// reaches reports whether the latest streak may go on with a log of a day.
+func (c *streakCount) reaches(day rollup.Date) bool {
+	return c.latest.Days > 0 && int(day-c.latest.Last) <= c.AllowedGap+1
+}
+
+// ended returns the streaks of the days that were added.
+func (c *streakCount) ended() Streaks {
+	if c.latest.Days > 0 {
+		c.LastDay = new(c.latest.Last)
 	}
-	c.counted.LastDay = new(c.latest.Last)
-	if int(c.today-c.latest.Last) <= c.allowedGap+1 {
-		c.counted.Current = c.latest
+	if c.reaches(c.Today) {
+		c.Current = c.latest
 	}
-	return c.counted
+	return c.Streaks
 }

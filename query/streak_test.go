@@ -94,7 +94,7 @@ func TestStreaks(t *testing.T) {
 			}
 			clock := query.Clock{Now: instant("2026-11-22T23:59:59Z")}
 
-			streaks, err := reader.Streaks(context.Background(), user, clock, test.allowedGap)
+			streaks, err := reader.Streaks(context.Background(), user, clock, new(test.allowedGap))
 
 			require.NoError(t, err)
 			assert.Equal(t, date("2026-11-22"), streaks.Today)
@@ -138,12 +138,12 @@ func TestTodayOnTheLearnersClockDecidesWhetherAStreakIsAlive(t *testing.T) {
 				post(t, pool, alive, 1, test.alive+"T22:00:00"+test.offset)
 				post(t, pool, ended, 1, test.ended+"T22:00:00"+test.offset)
 
-				streaks, err := reader.Streaks(context.Background(), alive, clock, 0)
+				streaks, err := reader.Streaks(context.Background(), alive, clock, new(0))
 				require.NoError(t, err)
 				assert.Equal(t, 1, streaks.Current.Days)
 				assert.Equal(t, test.now[:len("2026-11-22")], streaks.Today.String())
 
-				streaks, err = reader.Streaks(context.Background(), ended, clock, 0)
+				streaks, err = reader.Streaks(context.Background(), ended, clock, new(0))
 				require.NoError(t, err)
 				assert.Zero(t, streaks.Current)
 				assert.Equal(t, 1, streaks.Longest.Days)
@@ -197,7 +197,7 @@ func TestStreaksOfALearnerWhoMoves(t *testing.T) {
 				post(t, pool, user, 1, shown)
 			}
 
-			streaks, err := reader.Streaks(context.Background(), user, query.Clock{Now: instant(test.now)}, test.allowedGap)
+			streaks, err := reader.Streaks(context.Background(), user, query.Clock{Now: instant(test.now)}, new(test.allowedGap))
 
 			require.NoError(t, err)
 			assert.Equal(t, test.want, inNovember(streaks.Current))
@@ -212,7 +212,7 @@ func TestADayWhoseLogsWereVoidedHasNoLog(t *testing.T) {
 	post(t, pool, user, 1, "2026-11-21T08:00:00Z")
 	void(t, pool, user, post(t, pool, user, 1, "2026-11-22T08:00:00Z"))
 
-	streaks, err := newReader(pool).Streaks(context.Background(), user, query.Clock{Now: instant("2026-11-22T23:00:00Z")}, 0)
+	streaks, err := newReader(pool).Streaks(context.Background(), user, query.Clock{Now: instant("2026-11-22T23:00:00Z")}, new(0))
 
 	require.NoError(t, err)
 	assert.Equal(t, rollup.NewDate(2026, 11, 21), *streaks.LastDay)

@@ -73,7 +73,7 @@ func TestTheLargestSumIsAnswered(t *testing.T) {
 
 	require.NoError(t, err)
 	assert.EqualValues(t, math.MaxInt64, summary.Totals.TotalWordCount)
-	streaks, err := newReader(pool).Streaks(t.Context(), user, query.Clock{Now: instant("2026-11-01T18:00:00Z"), Zone: time.UTC}, 0)
+	streaks, err := newReader(pool).Streaks(t.Context(), user, query.Clock{Now: instant("2026-11-01T18:00:00Z"), Zone: time.UTC}, new(0))
 	require.NoError(t, err)
 	assert.Equal(t, 3, streaks.Current.Days)
 }

@@ -87,6 +87,8 @@ func (m *matrix) question(method, path string) asked {
 		"POST /v1/rezones":             `{"time_zone":"Asia/Tokyo"}`,
 		"POST /v1/purges":              `{"older_than_days":3000,"dry_run":true}`,
 		"POST /v1/keys":                `{"name":"of a cell","scopes":["logs:read"]}`,
+
+		"PUT /v1/users/{user_id}/settings": "{}",
 	}
 	q := asked{path: path, contentType: "application/json", body: bodies[method+" "+path]}
 	if method == http.MethodPost && !strings.HasPrefix(path, "/v1/") {

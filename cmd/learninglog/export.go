@@ -23,7 +23,7 @@ type exportCommand struct {
 
 // Help is the additional text of --help.
 func (*exportCommand) Help() string {
-	return `Takes along everything that a running service knows of a learner, as of one instant: logs (also those that were taken back), sealed days, keys without their secrets, and sessions. learninglog import takes the file back, with the same totals; it doesn't make keys and sessions.
+	return `Takes along everything that a running service knows of a learner, as of one instant: logs (also those that were taken back), sealed days, settings, keys without their secrets, and sessions. learninglog import takes the file back, with the same totals; it doesn't make keys and sessions.
 
   learninglog export --user 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22 --output learner.ndjson
 
@@ -85,7 +85,7 @@ func (r *exportReader) checkComplete() error {
 	if json.Unmarshal(r.first, &begin) != nil || begin.Export == nil {
 		return errors.New("the answer is not an export: is the URL right?")
 	}
-	if has := begin.Export; 1+has.Keys+has.Sessions+has.SealedDays+has.Logs != r.lines {
+	if has := begin.Export; 1+has.Settings+has.Keys+has.Sessions+has.SealedDays+has.Logs != r.lines {
 		return errors.New("the export is not complete: something between here and the service has broken it off")
 	}
 	return nil

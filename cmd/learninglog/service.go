@@ -330,6 +330,7 @@ func (s *service) startPages(ctx context.Context) error {
 	s.pages = api.Pages{
 		Fail:   pages.Fail,
 		Static: pages.Static, Start: pages.Start, FindUser: pages.FindUser, Learner: pages.Learner, Void: pages.Void,
+		ChangeSettings: pages.ChangeSettings,
 	}
 	s.addLoginPages(pages)
 	if !s.flags.Admin {

@@ -87,6 +87,14 @@ func (s *server) boundPage(next http.Handler) http.Handler {
 	}))
 }
 
+// bounded is boundPage for a page that may not exist.
+func (s *server) bounded(handler http.Handler) http.Handler {
+	if handler == nil {
+		return nil
+	}
+	return s.boundPage(handler)
+}
+
 // beforeWrite is a response that calls a function before it is written.
 type beforeWrite struct {
 	http.ResponseWriter

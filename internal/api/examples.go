@@ -165,9 +165,20 @@ func linesOf[T any](values ...T) string {
 func exampleExport() string {
 	log := exampleRecorded()
 	return linesOf(
-		ExportLine{Export: &ExportContents{Version: exportVersion, UserID: exampleUser, ExportedAt: log.RecordedAt.Add(time.Hour), Logs: 1}},
+		ExportLine{Export: &ExportContents{Version: exportVersion, UserID: exampleUser, ExportedAt: log.RecordedAt.Add(time.Hour), Settings: 1, Logs: 1}},
+		ExportLine{Settings: &ExportedSettings{Settings: exampleSettings(), ChangedAt: log.RecordedAt}},
 		ExportLine{LearningLog: &ExportedLog{LearningLog: log, OffsetGiven: true}},
 	)
+}
+
+// exampleNewSettings are what a learner may set.
+func exampleNewSettings() map[string]any {
+	return map[string]any{"display_name": "Mia", "goal": map[string]any{"words": 50, "per": "day"}, "freeze_days": 1}
+}
+
+// exampleSettings are those settings as they are set.
+func exampleSettings() Settings {
+	return Settings{UserID: exampleUser, DisplayName: "Mia", Goal: &Goal{Words: 50, Per: "day"}, FreezeDays: 1}
 }
 
 // exampleSums are those of exampleLog.
@@ -188,7 +199,7 @@ func exampleStreaks() Streaks {
 	streak := Streak{Days: 1, From: new(exampleDay().String()), To: new(exampleDay().String())}
 	return Streaks{
 		UserID: exampleUser, Today: exampleDay().String(), Current: streak, Longest: streak,
-		ActiveDays: 1, LastDay: new(exampleDay().String()),
+		AllowGaps: 1, ActiveDays: 1, LastDay: new(exampleDay().String()),
 	}
 }
 

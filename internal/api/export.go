@@ -32,11 +32,12 @@ const (
 
 // ExportLine is a line of an export in NDJSON: it has one of these. The first one has export.
 type ExportLine struct {
-	Export      *ExportContents `json:"export,omitempty" doc:"What follows."`
-	Key         *ExportedKey    `json:"key,omitempty" doc:"A key that is bound to the learner, without its secret."`
-	Session     *ExportSession  `json:"session,omitempty" doc:"A browser in which the learner is logged in."`
-	SealedDay   *SealedDay      `json:"sealed_day,omitempty" doc:"What logs of a date that were purged came to."`
-	LearningLog *ExportedLog    `json:"learning_log,omitempty" doc:"A log, the oldest first, also one that was taken back."`
+	Export      *ExportContents   `json:"export,omitempty" doc:"What follows."`
+	Settings    *ExportedSettings `json:"settings,omitempty" doc:"What the learner has set."`
+	Key         *ExportedKey      `json:"key,omitempty" doc:"A key that is bound to the learner, without its secret."`
+	Session     *ExportSession    `json:"session,omitempty" doc:"A browser in which the learner is logged in."`
+	SealedDay   *SealedDay        `json:"sealed_day,omitempty" doc:"What logs of a date that were purged came to."`
+	LearningLog *ExportedLog      `json:"learning_log,omitempty" doc:"A log, the oldest first, also one that was taken back."`
 }
 
 // ExportContents is what an export has.
@@ -44,7 +45,8 @@ type ExportContents struct {
 	Version    int       `json:"version" doc:"Of the format: 1."`
 	UserID     string    `json:"user_id" format:"uuid"`
 	ExportedAt time.Time `json:"exported_at" doc:"As of when it is: everything is of one snapshot."`
-	Keys       int64     `json:"keys" doc:"How many lines there are of this kind."`
+	Settings   int64     `json:"settings" doc:"How many lines there are of this kind: one, or none if nothing is set."`
+	Keys       int64     `json:"keys"`
 	Sessions   int64     `json:"sessions"`
 	SealedDays int64     `json:"sealed_days"`
 	Logs       int64     `json:"learning_logs"`
@@ -94,7 +96,7 @@ func (s *server) documentExport() huma.Operation {
 		OperationID: "export-user",
 		Summary:     "Take along everything of a learner",
 		Description: "Everything that is known of a learner, as of one instant, while others go on writing: as NDJSON, a line each, which `learninglog import` takes back. " +
-			"Or, by the Accept header or by format, the logs alone as CSV, which it takes too, but without what was purged. " +
+			"Or, by the Accept header or by format, the logs alone as CSV, which it takes too, but without settings and what was purged. " +
 			"It is as long as it has to be. If it can't be finished, or is read at less than 32 kB a second, the connection breaks off.",
 		Tags: []string{tagLearners},
 		Responses: map[string]*huma.Response{"200": {
@@ -213,8 +215,11 @@ func toNDJSON(w io.Writer) query.Export {
 		Begin: func(c query.Contents) error {
 			return lines.Encode(ExportLine{Export: &ExportContents{
 				Version: exportVersion, UserID: c.UserID.String(), ExportedAt: c.At,
-				Keys: c.Keys, Sessions: c.Sessions, SealedDays: c.SealedDays, Logs: c.Logs, Voided: c.Voided,
+				Settings: c.Settings, Keys: c.Keys, Sessions: c.Sessions, SealedDays: c.SealedDays, Logs: c.Logs, Voided: c.Voided,
 			}})
+		},
+		Settings: func(settings query.ExportedSettings) error {
+			return lines.Encode(ExportLine{Settings: fromExportedSettings(settings)})
 		},
 		Key: func(k query.ExportedKey) error {
 			return lines.Encode(ExportLine{Key: new(ExportedKey(k))})
@@ -257,6 +262,7 @@ func toCSV(w io.Writer) query.Export {
 			rows.Flush()
 			return rows.Error()
 		},
+		Settings:  func(query.ExportedSettings) error { return nil },
 		Key:       func(query.ExportedKey) error { return nil },
 		Session:   func(query.ExportedSession) error { return nil },
 		SealedDay: func(query.SealedDay) error { return nil },

@@ -36,7 +36,7 @@ func (s *server) humaConfig() huma.Config {
 		{Name: tagLogs, Description: "Post learning logs, one or many, as often as the network makes you."},
 		{Name: tagSummaries, Description: "Totals and averages per day, week, month and year, by the learner's own clock."},
 		{Name: tagRebuilds, Description: "Verify and repair the rollups while everybody goes on writing."},
-		{Name: tagLearners, Description: "Take along everything of a learner, or have it forgotten."},
+		{Name: tagLearners, Description: "What learners have set. Take along everything of a learner, or have it forgotten."},
 		{Name: tagKeys, Description: "Who may do what."},
 		{Name: tagOperations, Description: "Is it alive, is it ready?"},
 	}

@@ -1,8 +1,10 @@
 package api
 
 import (
+	"reflect"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
 	"learninglog/internal/problem"
@@ -46,6 +48,32 @@ func (s *server) clock(timeZone string) (query.Clock, error) {
 		return query.Clock{}, wrongParameter("time_zone", timeZone, err)
 	}
 	return clock, nil
+}
+
+// optionalInt is a parameter that may be absent, which is not the same as 0.
+type optionalInt struct {
+	Value int
+
+	given bool
+}
+
+// Receiver implements [huma.ParamWrapper].
+func (o *optionalInt) Receiver() reflect.Value { return reflect.ValueOf(&o.Value).Elem() }
+
+// OnParamSet implements [huma.ParamReactor].
+func (o *optionalInt) OnParamSet(given bool, _ any) { o.given = given }
+
+// Schema implements [huma.SchemaProvider].
+func (optionalInt) Schema(registry huma.Registry) *huma.Schema {
+	return huma.SchemaFromType(registry, reflect.TypeFor[int]())
+}
+
+// pointer returns the value, or nil if the parameter is absent.
+func (o *optionalInt) pointer() *int {
+	if !o.given {
+		return nil
+	}
+	return &o.Value
 }
 
 func wrongParameter(name, text string, err error) error {

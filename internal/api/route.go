@@ -110,7 +110,8 @@ func operation[I, O any](documentation huma.Operation, handle func(context.Conte
 			return output, nil
 		})
 		if body != nil {
-			s.api.OpenAPI().Paths[r.path].Post.RequestBody = body
+			item := s.api.OpenAPI().Paths[r.path]
+			map[string]*huma.Operation{http.MethodPost: item.Post, http.MethodPut: item.Put}[r.method].RequestBody = body
 		}
 	}
 }
@@ -166,10 +167,11 @@ func (r route) document(s *server, documentation *huma.Operation) {
 }
 
 // Pages are the handlers of the web pages; nil means no page. A learner's page takes logs
-// back by Void, and Erase forgets the learner. The operator's pages begin and cancel rebuilds, re-zones and purges, resume
+// back by Void, changes settings by ChangeSettings, and Erase forgets the learner. The operator's pages begin and cancel rebuilds, re-zones and purges, resume
 // queues, and show what was done by whom. Jobs serves everything below [JobsPath].
 type Pages struct {
 	Static, Start, FindUser, Learner, Void, Erase          http.Handler
+	ChangeSettings                                         http.Handler
 	LogIn, LogInWithKey, StartLogin, FinishLogin, LogOut   http.Handler
 	Operator, RequestRebuild, RequestRezone, CancelRebuild http.Handler
 	RequestPurge, CancelWaiting                            http.Handler

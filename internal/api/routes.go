@@ -23,7 +23,7 @@ const (
 // routes returns the table of routes. Nothing else is served, and the OpenAPI
 // document is made from this table.
 func (s *server) routes() []route {
-	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
+	const get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
 	const open, write, read, rebuilds, keys = access.Open, access.WriteLogs, access.ReadLogs, access.Rebuilds, access.ManageKeys
 	var (
 		reading    = []problem.Kind{problem.Unavailable}
@@ -33,6 +33,7 @@ func (s *server) routes() []route {
 			problem.Unreadable, problem.TimedOut, problem.TooLarge, problem.Unsupported, problem.Unavailable,
 		}
 		writing    = append([]problem.Kind{problem.QuotaExceeded}, posting...)
+		setting    = append([]problem.Kind{problem.Erased}, writing...)
 		voiding    = append([]problem.Kind{problem.QuotaExceeded, problem.Erased}, readingOne...)
 		postingOne = append([]problem.Kind{
 			problem.AlreadyRecorded, problem.RequestIDReused, problem.Voided, problem.ReplacedUnknown, problem.Erased, problem.TooOld,
@@ -54,6 +55,8 @@ func (s *server) routes() []route {
 		{get, "/v1/users/{user_id}/streak", read, operation(s.documentGetStreak(), s.getStreak), reading},
 		{get, "/v1/users/{user_id}/activity", read, operation(s.documentGetActivity(), s.getActivity), summing},
 
+		{get, "/v1/users/{user_id}/settings", read, operation(s.documentGetSettings(), s.getSettings), reading},
+		{put, "/v1/users/{user_id}/settings", write, operation(s.documentPutSettings(), s.putSettings), setting},
 		{get, "/v1/users/{user_id}/export", read, operation(s.documentExport(), s.export), reading},
 		{del, "/v1/users/{user_id}", rebuilds, operation(documentErase(), s.erase), reading},
 		{post, "/v1/sealed-days", rebuilds, operation(s.documentRestoreSealedDays(), s.restoreSealedDays), posting},
@@ -90,6 +93,7 @@ func (s *server) routes() []route {
 		{get, "/users", read, page(s.Pages.FindUser), reading},
 		{get, "/users/{user_id}", read, page(s.Pages.Learner), append(summing, readingOne...)},
 		{post, "/users/{user_id}/learning-logs/{request_id}/void", write, page(s.charged(s.Pages.Void)), voiding},
+		{post, "/users/{user_id}/settings", write, page(s.charged(s.bounded(s.Pages.ChangeSettings))), setting},
 		{post, "/users/{user_id}/erase", rebuilds, page(s.Pages.Erase), reading},
 		{get, "/static/*", open, page(s.Pages.Static), []problem.Kind{problem.NotFound}},
 		{get, "/login", open, page(s.Pages.LogIn), nil},

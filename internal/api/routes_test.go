@@ -22,7 +22,7 @@ func withAllPages(t *testing.T) (*server, *chi.Mux) {
 	config := newConfig(errAway)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	config.Pages = Pages{
-		Static: handler, Start: handler, FindUser: handler, Learner: handler, Void: handler, Erase: handler,
+		Static: handler, Start: handler, FindUser: handler, Learner: handler, Void: handler, ChangeSettings: handler, Erase: handler,
 		Operator: handler, RequestRebuild: handler, RequestRezone: handler, RequestPurge: handler, CancelRebuild: handler, CancelWaiting: handler, ResumeQueue: handler, Audit: handler, Jobs: handler,
 		ListKeys: handler, CreateKey: handler, RotateKey: handler, RevokeKey: handler,
 		LogIn: handler, LogInWithKey: handler, StartLogin: handler, FinishLogin: handler, LogOut: handler,
@@ -90,7 +90,7 @@ func documentedErrors(t *testing.T, s *server) map[string][]int {
 	documented := make(map[string][]int)
 	for path, item := range s.api.OpenAPI().Paths {
 		for method, operation := range map[string]*huma.Operation{
-			http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodDelete: item.Delete,
+			http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPut: item.Put, http.MethodDelete: item.Delete,
 		} {
 			if operation == nil {
 				continue

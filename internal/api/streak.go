@@ -14,6 +14,7 @@ type Streaks struct {
 	Today      string  `json:"today" format:"date" example:"2026-11-22" doc:"The date on the learner's clock."`
 	Current    Streak  `json:"current" doc:"The streak that reaches today; or yesterday, as today isn't over; or an earlier day, by allow_gaps."`
 	Longest    Streak  `json:"longest" doc:"The longest that there has been, the latest of several."`
+	AllowGaps  int     `json:"allow_gaps" doc:"How many days in a row without a log don't end a streak: as asked for, or as the learner has set."`
 	ActiveDays int     `json:"active_days" doc:"On how many days there was a log, until today."`
 	LastDay    *string `json:"last_day" format:"date" example:"2026-11-22" doc:"The last of them; null is never."`
 }
@@ -26,10 +27,10 @@ type Streak struct {
 }
 
 type streakInput struct {
-	UserID      string `path:"user_id" format:"uuid" example:"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22" doc:"Who learned."`
-	AllowGaps   int    `query:"allow_gaps" minimum:"0" maximum:"6" default:"0" doc:"How many days in a row without a log don't end a streak. They don't count in it."`
-	TimeZone    string `query:"time_zone" example:"Asia/Tokyo" doc:"Where the learner's clock is, which tells today. Default: by the learner's latest log."`
-	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an answer that you have: if it would be the same again, the answer is 304."`
+	UserID      string      `path:"user_id" format:"uuid" example:"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22" doc:"Who learned."`
+	AllowGaps   optionalInt `query:"allow_gaps" minimum:"0" maximum:"7" doc:"How many days in a row without a log don't end a streak. They don't count in it. Default: the freeze days that the learner has set, or 0."`
+	TimeZone    string      `query:"time_zone" example:"Asia/Tokyo" doc:"Where the learner's clock is, which tells today. Default: by the learner's latest log."`
+	IfNoneMatch string      `header:"If-None-Match" doc:"The ETag of an answer that you have: if it would be the same again, the answer is 304."`
 }
 
 func (s *server) documentGetStreak() huma.Operation {
@@ -56,7 +57,7 @@ func (s *server) getStreak(ctx context.Context, input *streakInput) (*huma.Strea
 		return nil, err
 	}
 	defer done()
-	streaks, err := s.Reader.Streaks(ctx, userID, clock, input.AllowGaps)
+	streaks, err := s.Reader.Streaks(ctx, userID, clock, input.AllowGaps.pointer())
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +66,7 @@ func (s *server) getStreak(ctx context.Context, input *streakInput) (*huma.Strea
 		Today:      streaks.Today.String(),
 		Current:    fromStreak(streaks.Current),
 		Longest:    fromStreak(streaks.Longest),
+		AllowGaps:  streaks.AllowedGap,
 		ActiveDays: streaks.ActiveDays,
 	}
 	if streaks.LastDay != nil {

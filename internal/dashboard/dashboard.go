@@ -48,7 +48,7 @@ type Config struct {
 type Pages struct {
 	Config
 
-	Static, Start, FindUser, Learner, Void, Erase http.Handler
+	Static, Start, FindUser, Learner, Void, Erase, ChangeSettings http.Handler
 	// These let people log in, by a key or at the provider.
 	LogIn, LogInWithKey, StartLogin, FinishLogin, LogOut http.Handler
 	// These are for operators.
@@ -97,6 +97,7 @@ func New(config Config) (*Pages, error) {
 	pages.Static = compress(pages.assets)
 	pages.Start, pages.FindUser, pages.Learner = pages.page(pages.start), pages.page(pages.findUser), pages.page(pages.learner)
 	pages.Void, pages.Erase = pages.page(pages.void), pages.page(pages.erase)
+	pages.ChangeSettings = pages.page(pages.changeSettings)
 	pages.LogIn, pages.LogInWithKey, pages.LogOut = pages.page(pages.logIn), pages.page(pages.logInWithKey), pages.page(pages.logOut)
 	pages.StartLogin, pages.FinishLogin = pages.page(pages.startLogin), pages.page(pages.finishLogin)
 	pages.Operator, pages.CancelRebuild = pages.page(pages.operator), pages.page(pages.cancelRebuild)

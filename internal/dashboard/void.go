@@ -12,11 +12,13 @@ import (
 	"learninglog/command"
 	"learninglog/internal/audit"
 	"learninglog/internal/problem"
+	"learninglog/learning"
 )
 
-// Recorder takes logs back, a [command.Recorder].
+// Recorder takes logs back, and changes settings: a [command.Recorder].
 type Recorder interface {
 	Void(ctx context.Context, targets []command.Target) []command.Outcome
+	ChangeSettings(ctx context.Context, user uuid.UUID, settings learning.Settings) error
 }
 
 // void takes a log back, and leads to the view that the address has as its parameters.
@@ -37,7 +39,7 @@ func (p *Pages) void(w http.ResponseWriter, r *http.Request) error {
 	voided.Record(r.Context(), p.Trail)
 	switch outcome.Status {
 	case command.Voided, command.AlreadyVoided:
-		http.Redirect(w, r, listAddress(userID, r.URL.Query()), http.StatusSeeOther) //nolint:gosec // it leads to this very site
+		http.Redirect(w, r, viewAddress(userID, r.URL.Query(), "logs"), http.StatusSeeOther) //nolint:gosec // it leads to this very site
 		return nil
 	case command.Unknown:
 		return problem.NoSuchLog(p.Reader.PurgedBefore()).Titled(unknown.Title)
@@ -54,14 +56,14 @@ func voidAddress(userID, requestID uuid.UUID, view string) string {
 	return "/users/" + userID.String() + "/learning-logs/" + requestID.String() + "/void?" + view
 }
 
-// listAddress returns the address of a learner's list of logs. Of the parameters it has
+// viewAddress returns the address of a part of a learner's page. Of the parameters it has
 // those that such an address may have, so whatever they are, it is one of this site.
-func listAddress(userID uuid.UUID, parameters url.Values) string {
+func viewAddress(userID uuid.UUID, parameters url.Values, part string) string {
 	kept := url.Values{}
 	for _, name := range []string{"by", "from", "to", "year", "voided", "after"} {
 		if value := parameters.Get(name); value != "" {
 			kept.Set(name, value)
 		}
 	}
-	return "/users/" + userID.String() + "?" + kept.Encode() + "#logs"
+	return "/users/" + userID.String() + "?" + kept.Encode() + "#" + part
 }

@@ -5,6 +5,8 @@ type Action struct {
 	path string // of the service's endpoint
 	// sealedDaysPath is that of sealed days, or empty if they are left out.
 	sealedDaysPath string
+	// usersPath is that below which settings are, or empty if they are left out.
+	usersPath string
 	// required and optional are the fields of a log, by which columns of CSV are named.
 	// Optional ones may be empty in a row.
 	required, optional []string
@@ -43,6 +45,7 @@ func Recording(empty EmptyTimestamp) Action {
 	return Action{
 		path:                   "v1/learning-logs/batch",
 		sealedDaysPath:         "v1/sealed-days",
+		usersPath:              "v1/users",
 		required:               []string{requestID, userID, wordCount},
 		optional:               []string{timestamp, timeZone, utcOffset, offsetGiven, replaces, voidedAt},
 		refusesEmptyTimestamps: empty == RejectEmpty,

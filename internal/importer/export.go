@@ -12,7 +12,8 @@ const maxSealedDays = 500
 // exportPrefixes is how lines of an export begin. No line of a log does.
 func exportPrefixes() [][]byte {
 	return [][]byte{
-		[]byte(`{"learning_log":{`), []byte(`{"sealed_day":{`), []byte(`{"export":{`), []byte(`{"key":{`), []byte(`{"session":{`),
+		[]byte(`{"learning_log":{`), []byte(`{"sealed_day":{`), []byte(`{"export":{`), []byte(`{"settings":{`),
+		[]byte(`{"key":{`), []byte(`{"session":{`),
 	}
 }
 
@@ -22,9 +23,19 @@ type exportLine struct {
 	Export *struct {
 		Logs       *int64 `json:"learning_logs"`
 		SealedDays *int64 `json:"sealed_days"`
+		Settings   int64  `json:"settings"`
 	} `json:"export"`
+	Settings    *sentSettings   `json:"settings"`
 	LearningLog *sentLog        `json:"learning_log"`
 	SealedDay   json.RawMessage `json:"sealed_day"`
+}
+
+// sentSettings are the settings of a learner as they are sent, without when they were changed.
+type sentSettings struct {
+	UserID      string          `json:"user_id"`
+	DisplayName string          `json:"display_name,omitempty"`
+	Goal        json.RawMessage `json:"goal,omitempty"`
+	FreezeDays  int             `json:"freeze_days"`
 }
 
 // decodeExport decodes a line of an export; ok is false if it is no such line.
@@ -39,16 +50,19 @@ func decodeExport(text []byte) (line exportLine, ok bool) {
 }
 
 // sent returns what is sent for a line of an export, or nothing.
-func (a Action) sent(line exportLine) (text []byte, sealed bool) {
+func (a Action) sent(line exportLine) (text []byte, kind kind) {
 	switch log := line.LearningLog; {
 	case log != nil && a.onlyRequired:
-		return sentLog{RequestID: log.RequestID, UserID: log.UserID}.encode(), false
+		return sentLog{RequestID: log.RequestID, UserID: log.UserID}.encode(), aLog
 	case log != nil:
-		return log.encode(), false
+		return log.encode(), aLog
 	case line.SealedDay != nil && a.sealedDaysPath != "":
-		return append(line.SealedDay, '\n'), true
+		return append(line.SealedDay, '\n'), aSealedDay
+	case line.Settings != nil && a.usersPath != "":
+		text, _ = json.Marshal(line.Settings) // can't fail: it was JSON
+		return text, someSettings
 	default:
-		return nil, false
+		return nil, aLog
 	}
 }
 
@@ -58,7 +72,7 @@ type contents struct {
 	says, had counts
 }
 
-type counts struct{ logs, sealedDays int64 }
+type counts struct{ logs, sealedDays, settings int64 }
 
 // pass takes note of the next line of an export, of which another may follow the one before.
 // If that one isn't complete, it returns a reject of the line that says what it has: so a file
@@ -68,12 +82,14 @@ func (c *contents) pass(line exportLine, number int) (wrong *inputLog) {
 	case line.Export != nil:
 		wrong = c.end()
 		if has := line.Export; has.Logs != nil && has.SealedDays != nil {
-			*c = contents{line: number, says: counts{*has.Logs, *has.SealedDays}}
+			*c = contents{line: number, says: counts{*has.Logs, *has.SealedDays, has.Settings}}
 		}
 	case line.LearningLog != nil:
 		c.had.logs++
 	case line.SealedDay != nil:
 		c.had.sealedDays++
+	case line.Settings != nil:
+		c.had.settings++
 	}
 	return wrong
 }
@@ -82,21 +98,27 @@ func (c *contents) pass(line exportLine, number int) (wrong *inputLog) {
 func (c *contents) end() (wrong *inputLog) {
 	if c.line > 0 && c.says != c.had {
 		wrong = &inputLog{line: c.line, wrong: []FieldProblem{{Message: fmt.Sprintf(
-			"begins an export of %d logs and %d sealed days, of which %d and %d are there: it is not complete, and what is missing is not imported",
-			c.says.logs, c.says.sealedDays, c.had.logs, c.had.sealedDays)}}}
+			"begins an export of %d logs, %d sealed days and %d settings, of which %d, %d and %d are there: it is not complete, and what is missing is not imported",
+			c.says.logs, c.says.sealedDays, c.says.settings, c.had.logs, c.had.sealedDays, c.had.settings)}}}
 	}
 	*c = contents{}
 	return wrong
 }
 
-// divide returns the sealed days among what is sent, and the logs.
-func divide(all []inputLog) (sealed, logs []inputLog) {
+// kind is what a line is about.
+type kind int
+
+const (
+	aLog kind = iota
+	aSealedDay
+	someSettings
+)
+
+// divide returns what is sent by its kind.
+func divide(all []inputLog) map[kind][]inputLog {
+	divided := make(map[kind][]inputLog)
 	for _, log := range all {
-		if log.sealed {
-			sealed = append(sealed, log)
-		} else {
-			logs = append(logs, log)
-		}
+		divided[log.kind] = append(divided[log.kind], log)
 	}
-	return sealed, logs
+	return divided
 }

@@ -131,13 +131,16 @@ func (s *Sender) sendBlock(ctx context.Context, b block) error {
 	}
 	// Sealed days come first, as in an export: they are refused where there are logs that may
 	// be those that they are made of.
-	sealed, logs := divide(logs)
-	for some := range slices.Chunk(sealed, maxSealedDays) {
-		if err := s.sendAll(ctx, s.sealedDays, some); err != nil {
+	divided := divide(logs)
+	for some := range slices.Chunk(divided[aSealedDay], maxSealedDays) {
+		if err := s.sendAll(ctx, s.sender(s.sealedDays), some); err != nil {
 			return err
 		}
 	}
-	return s.sendAll(ctx, s.endpoint, logs)
+	if err := s.sendAll(ctx, s.sendSettings, divided[someSettings]); err != nil {
+		return err
+	}
+	return s.sendAll(ctx, s.sender(s.endpoint), divided[aLog])
 }
 
 // Progress returns the progress. It may be called during Run.

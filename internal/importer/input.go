@@ -51,7 +51,7 @@ type inputLog struct {
 	offset int64  // how much of the stored input has been read, this log included
 	text   []byte // the original line
 	json   []byte // what is sent: JSON and a line break
-	sealed bool   // it is a sealed day
+	kind   kind
 	wrong  []FieldProblem
 }
 
@@ -223,7 +223,7 @@ func (i *Input) next() (inputLog, error) {
 				if cut := i.export.pass(exported, log.line); cut != nil {
 					return *cut, nil
 				}
-				log.json, log.sealed = i.action.sent(exported)
+				log.json, log.kind = i.action.sent(exported)
 			} else {
 				log.json, log.wrong = i.decode(log.text)
 			}

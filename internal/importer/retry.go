@@ -22,14 +22,16 @@ func (e *GaveUpError) Error() string {
 // Unwrap returns the error of the last try.
 func (e *GaveUpError) Unwrap() error { return e.Err }
 
-// sendAll sends logs to an endpoint until each of them has a final outcome. It retries with
-// exponential backoff, which is reset whenever a log is acknowledged.
-func (s *Sender) sendAll(ctx context.Context, endpoint string, logs []inputLog) error {
+// sendAll sends logs until each of them has a final outcome. send returns those that have
+// none. It retries with exponential backoff, which is reset whenever a log is acknowledged.
+func (s *Sender) sendAll(
+	ctx context.Context, send func(context.Context, []inputLog) (rest []inputLog, err error), logs []inputLog,
+) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 200*time.Millisecond, 5*time.Second
 	acknowledged := time.Now()
 	for len(logs) > 0 {
-		rest, err := s.send(ctx, endpoint, logs)
+		rest, err := send(ctx, logs)
 		if len(rest) < len(logs) {
 			acknowledged = time.Now()
 			pause.Reset()

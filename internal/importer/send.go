@@ -42,6 +42,7 @@ type refusal struct {
 	kind       error // one of the above, or nil
 	detail     string
 	retryAfter time.Duration
+	errors     []FieldProblem
 }
 
 func (r *refusal) Error() string {
@@ -60,6 +61,13 @@ func (r *refusal) isRetryable() bool {
 // errNotOurs means that the response doesn't come from a learninglog service.
 var errNotOurs = errors.New("the answer is not that of a learninglog service: is the URL right?")
 
+// sender returns what sends logs to an endpoint in one request.
+func (s *Sender) sender(endpoint string) func(context.Context, []inputLog) ([]inputLog, error) {
+	return func(ctx context.Context, logs []inputLog) (rest []inputLog, err error) {
+		return s.send(ctx, endpoint, logs)
+	}
+}
+
 // send sends logs in one request, and returns those that have no final outcome.
 func (s *Sender) send(ctx context.Context, endpoint string, logs []inputLog) (rest []inputLog, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -68,7 +76,7 @@ func (s *Sender) send(ctx context.Context, endpoint string, logs []inputLog) (re
 	watch := time.AfterFunc(silence, func() { cancel(fmt.Errorf("the service has said nothing for %s", silence)) })
 	defer watch.Stop()
 
-	response, err := s.post(ctx, endpoint, logs)
+	response, err := s.request(ctx, http.MethodPost, mediaType, endpoint, logs)
 	if err != nil {
 		return logs, causeOf(ctx, err)
 	}
@@ -117,21 +125,21 @@ func causeOf(ctx context.Context, err error) error {
 	return err
 }
 
-// post begins a request. The body is still being sent while the response is read,
+// request begins a request. The body is still being sent while the response is read,
 // because neither side can buffer everything.
-func (s *Sender) post(ctx context.Context, endpoint string, logs []inputLog) (*http.Response, error) {
+func (s *Sender) request(ctx context.Context, method, contentType, endpoint string, logs []inputLog) (*http.Response, error) {
 	var body net.Buffers
 	var length int64
 	for _, log := range logs {
 		body = append(body, log.json)
 		length += int64(len(log.json))
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, &body)
+	request, err := http.NewRequestWithContext(ctx, method, endpoint, &body)
 	if err != nil {
 		return nil, err
 	}
 	request.ContentLength = length
-	request.Header.Set("Content-Type", mediaType)
+	request.Header.Set("Content-Type", contentType)
 	if s.config.Key != "" {
 		request.Header.Set("Authorization", "Bearer "+s.config.Key)
 	}
@@ -146,9 +154,17 @@ func check(response *http.Response) error {
 		}
 		return nil
 	}
+	return refusalOf(response)
+}
+
+// refusalOf returns what a response says that has no outcomes.
+func refusalOf(response *http.Response) *refusal {
 	const mostDetail = 4 << 10
 	text, _ := io.ReadAll(io.LimitReader(response.Body, mostDetail))
-	var problem struct{ Type, Title, Detail string }
+	var problem struct {
+		Type, Title, Detail string
+		Errors              []FieldProblem
+	}
 	_ = json.Unmarshal(text, &problem) // a response of a proxy has none of these
 	seconds, _ := strconv.Atoi(response.Header.Get("Retry-After"))
 	return &refusal{
@@ -156,6 +172,7 @@ func check(response *http.Response) error {
 		kind:       kindOf(problem.Type),
 		detail:     strings.TrimSpace(strings.Replace(problem.Title+". ", "?.", "?", 1) + problem.Detail),
 		retryAfter: time.Duration(seconds) * time.Second,
+		errors:     problem.Errors,
 	}
 }
 

@@ -51,7 +51,7 @@ func (m *Migrator) down(ctx context.Context) error {
 
 // removeSQL removes the tables that down migrations may refuse to change.
 const removeSQL = `
-	DROP TABLE IF EXISTS learning_log, learning_log_aggregates, learning_log_sealed_days,
+	DROP TABLE IF EXISTS learning_log, learning_log_aggregates, learning_log_sealed_days, learning_log_settings,
 	                     learninglog_sessions, learninglog_keys, learninglog_erased_users`
 
 // DownTo migrates the schema down to a version, from [OldestVersion] to the database's

@@ -61,6 +61,9 @@ func (t *Table) Of(ctx context.Context, err error, in string) *Problem {
 	if refused, ok := errors.AsType[access.RefusedLogin](err); ok {
 		return Unauthenticated.New(refused.Error()).Titled("You aren't logged in")
 	}
+	if invalid, ok := errors.AsType[*command.InvalidSettingsError](err); ok {
+		return Invalid.New("", settingsFields(invalid, in)...)
+	}
 	if busy, ok := errors.AsType[Busy](err); ok {
 		t.logTrouble(ctx, "too much is being done at the same time", err)
 		return Unavailable.New(busy.Detail).Later(RetryAfter)
@@ -134,6 +137,7 @@ func overflows(err error) bool {
 func mistakes() []mistake {
 	return []mistake{
 		{query.ErrNotFound, NotFound, "Nothing is known under this id, or not for this user.", Field{}},
+		{command.ErrErased, Erased, "", Field{}},
 		{query.ErrBadCursor, Invalid, "", Field{Location: "cursor", Message: "must be the next_cursor of a page, unchanged"}},
 		{audit.ErrBadCursor, Invalid, "", Field{Location: "cursor", Message: "must be the next_cursor of a page, unchanged"}},
 		{rollup.ErrEmptyRange, Invalid, "", Field{Location: "from", Message: "must not be after to"}},
@@ -154,6 +158,18 @@ func mistakes() []mistake {
 			Message:  fmt.Sprintf("must be a list of at most %d users, together with user_id", rebuild.MaxUsers),
 		}},
 	}
+}
+
+// settingsFields returns the fields of settings that are wrong.
+func settingsFields(invalid *command.InvalidSettingsError, in string) []Field {
+	fields := make([]Field, len(invalid.Errors))
+	for i, wrong := range invalid.Errors {
+		fields[i] = Field{Location: wrong.Field, Message: wrong.Expected, Value: wrong.Value}
+		if in != "" {
+			fields[i].Location = in + "." + wrong.Field
+		}
+	}
+	return fields
 }
 
 // mistake maps an error to its problem.

@@ -16,8 +16,8 @@ const DefaultShards = 32
 var ErrNoCluster = errors.New("the database isn't that of a Citus coordinator: " +
 	"CREATE EXTENSION citus there and at its workers, and citus_add_node the workers")
 
-// Distribute distributes the tables of logs, rollups and sealed days over the nodes of the
-// cluster, by their users. Everything else stays at the coordinator. It does nothing if they are
+// Distribute distributes the tables of logs, rollups, sealed days and settings over the nodes of
+// the cluster, by their users. Everything else stays at the coordinator. It does nothing if they are
 // distributed.
 //
 // It is one transaction, which locks these tables until it ends: so nobody reads or writes
@@ -42,7 +42,7 @@ func Distribute(ctx context.Context, connection *pgx.Conn, shards int) error {
 // more. If there are none, it does nothing.
 const dropLocalSQL = `
 	SELECT truncate_local_data_after_distributing_table(name::regclass)
-	FROM (VALUES ('learning_log'), ('learning_log_aggregates'), ('learning_log_sealed_days')) AS tables (name)`
+	FROM (VALUES ('learning_log'), ('learning_log_aggregates'), ('learning_log_sealed_days'), ('learning_log_settings')) AS tables (name)`
 
 // distributeLock is the key of the advisory lock that is taken while tables are being
 // distributed.
@@ -71,7 +71,7 @@ func distribute(ctx context.Context, connection *pgx.Conn, shards int) error {
 	return pgx.BeginFunc(ctx, connection, func(tx pgx.Tx) error {
 		for _, statement := range []string{
 			fmt.Sprintf(`SELECT pg_advisory_xact_lock(%d)`, distributeLock),
-			`LOCK TABLE learning_log, learning_log_aggregates, learning_log_sealed_days`,
+			`LOCK TABLE learning_log, learning_log_aggregates, learning_log_sealed_days, learning_log_settings`,
 			// What is distributed must be unique at one node.
 			`ALTER TABLE learning_log
 			    DROP CONSTRAINT learning_log_pkey,
@@ -79,6 +79,7 @@ func distribute(ctx context.Context, connection *pgx.Conn, shards int) error {
 			fmt.Sprintf(`SELECT create_distributed_table('learning_log', 'user_id', shard_count => %d)`, shards),
 			`SELECT create_distributed_table('learning_log_aggregates', 'user_id', colocate_with => 'learning_log')`,
 			`SELECT create_distributed_table('learning_log_sealed_days', 'user_id', colocate_with => 'learning_log')`,
+			`SELECT create_distributed_table('learning_log_settings', 'user_id', colocate_with => 'learning_log')`,
 		} {
 			if _, err := tx.Exec(ctx, statement); err != nil {
 				return fmt.Errorf("distributing the tables: %w", err)

@@ -105,7 +105,7 @@ func (n *notebook) query(t *testing.T, nodes *sharding.Nodes, user uuid.UUID) {
 			_, err = reader.Summary(t.Context(), query.SummaryRequest{UserID: user, Granularity: granularity, Clock: clock, Compare: true})
 			require.NoError(t, err)
 		}
-		_, err = reader.Streaks(t.Context(), user, clock, 1)
+		_, err = reader.Streaks(t.Context(), user, clock, new(1))
 		require.NoError(t, err)
 	}
 	for _, withVoided := range []bool{false, true} {
@@ -171,6 +171,7 @@ func (n *notebook) keepLess(t *testing.T, jobs *rebuild.Jobs, users []uuid.UUID)
 			require.Positive(t, contents.SealedDays)
 			return nil
 		},
+		Settings:  func(query.ExportedSettings) error { return nil },
 		SealedDay: func(query.SealedDay) error { return nil },
 		Log:       func(query.ExportedLog) error { return nil },
 	}))

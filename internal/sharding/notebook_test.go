@@ -113,7 +113,7 @@ func (p *place) note(sql string, arguments []any) {
 // read returns the statements so far that use the tables which are distributed. (Names in
 // quotes are for catalogs.)
 func (n *notebook) read() []statement {
-	quoted, table := regexp.MustCompile(`'[^']*'`), regexp.MustCompile(`\blearning_log(_aggregates|_sealed_days)?\b`)
+	quoted, table := regexp.MustCompile(`'[^']*'`), regexp.MustCompile(`\blearning_log(_aggregates|_sealed_days|_settings)?\b`)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(n.statements), func(s statement) bool {

@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Shards are the shards of the tables of logs, rollups and sealed days. Each has the users whose
+// Shards are the shards of the tables of logs, rollups, sealed days and settings. Each has the users whose
 // ids hash into its range. The rows of a user in all tables are in the same shard, and
 // so on the same node. Moving shards to other nodes doesn't change the ranges; splitting
 // them does.
@@ -24,8 +24,12 @@ type Shards struct {
 }
 
 // errNotTogether means that somebody has distributed the tables in a way of their own.
-var errNotTogether = errors.New("learning_log, learning_log_aggregates and learning_log_sealed_days must be distributed together, " +
+var errNotTogether = errors.New("learning_log, learning_log_aggregates, learning_log_sealed_days and learning_log_settings must be distributed together, " +
 	"by a hash of user_id: create the tables anew, and distribute them by `learninglog distribute`")
+
+// tablesSQL is a list of the tables that are distributed.
+const tablesSQL = `to_regclass('learning_log'), to_regclass('learning_log_aggregates'),
+	to_regclass('learning_log_sealed_days'), to_regclass('learning_log_settings')`
 
 // querier is the part of a pgx pool or transaction that [Read] uses.
 type querier interface {
@@ -40,19 +44,19 @@ func Read(ctx context.Context, db querier) (*Shards, error) {
 	if err != nil || !has {
 		return nil, wrapped(err)
 	}
-	var distributed, colocated int
+	var distributed, colocated, all int // the tables that there are: an older version has fewer
 	err = db.QueryRow(ctx, `
 		SELECT count(*),
 		       count(*) FILTER (WHERE partmethod = 'h' AND column_to_column_name(logicalrelid, partkey) = 'user_id')
-		           / greatest(1, count(DISTINCT colocationid))
+		           / greatest(1, count(DISTINCT colocationid)),
+		       num_nonnulls(`+tablesSQL+`)
 		FROM pg_dist_partition
-		WHERE logicalrelid IN (to_regclass('learning_log'), to_regclass('learning_log_aggregates'),
-		                       to_regclass('learning_log_sealed_days'))`,
-	).Scan(&distributed, &colocated)
+		WHERE logicalrelid IN (`+tablesSQL+`)`,
+	).Scan(&distributed, &colocated, &all)
 	switch {
 	case err != nil || distributed == 0:
 		return nil, wrapped(err)
-	case colocated != 3: //nolint:mnd // all of them
+	case colocated != all:
 		return nil, errNotTogether
 	}
 	rows, err := db.Query(ctx, `

@@ -28,7 +28,7 @@ type Forget func(ctx context.Context, tx pgx.Tx, user uuid.UUID) error
 
 // eraser deletes what there is of those who are on the list of erased users.
 //
-// It deletes logs chunk by chunk, and sealed days, and takes from the rollups what they counted for, in the
+// It deletes logs chunk by chunk, sealed days and settings, and takes from the rollups what they counted for, in the
 // same commit: so sums are right at every commit, whoever writes meanwhile. Then it waits
 // until every process that writes must know that the user was erased, and until whatever was
 // being written then is written. It looks once more, deletes what has come meanwhile, and the
@@ -173,7 +173,11 @@ func (e *eraser) finish(
 	return logs, true, err
 }
 
+// forgetElsewhere deletes what a user has set, and what others know of the user.
 func (e *eraser) forgetElsewhere(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM learning_log_settings WHERE user_id = $1`, user); err != nil {
+		return fmt.Errorf("deleting settings: %w", err)
+	}
 	for _, forget := range e.forget {
 		if err := forget(ctx, tx, user); err != nil {
 			return err

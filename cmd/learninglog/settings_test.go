@@ -1,0 +1,211 @@
+package main_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/pgtest"
+)
+
+const formType = "application/x-www-form-urlencoded"
+
+func settingsOf(user uuid.UUID) string { return "/v1/users/" + user.String() + "/settings" }
+
+// set sets the settings of a user.
+func (s *service) set(user uuid.UUID, settings string) {
+	s.t.Helper()
+	s.mustCall(http.StatusOK, http.MethodPut, settingsOf(user), settings)
+}
+
+func TestSettingsAreReplacedAsAWhole(t *testing.T) {
+	t.Parallel()
+	databaseURL := pgtest.URL(t)
+	s := serve(t, "--database-url", databaseURL)
+	user := uuid.New()
+	for _, test := range []struct{ put, shown string }{
+		{"", `"freeze_days":0`},
+		{`{"display_name":"Mia","goal":{"words":50,"per":"day"},"freeze_days":2}`, `"display_name":"Mia","goal":{"words":50,"per":"day"},"freeze_days":2`},
+		{`{"goal":{"words":1000000000,"per":"week"}}`, `"goal":{"words":1000000000,"per":"week"},"freeze_days":0`},
+		{`{"display_name":"みあ 👩‍🎓 <b>","goal":null,"freeze_days":7}`, `"display_name":"みあ 👩‍🎓 \u003cb\u003e","freeze_days":7`},
+		{`{"freeze_days":null}`, `"freeze_days":0`},
+	} {
+		want := fmt.Sprintf(`{"user_id":"%s",%s}`+"\n", user, test.shown)
+		if test.put != "" {
+			for range 2 {
+				assert.JSONEq(t, want, string(s.mustCall(http.StatusOK, http.MethodPut, settingsOf(user), test.put).body))
+			}
+		}
+		got := s.mustCall(http.StatusOK, http.MethodGet, settingsOf(user), "")
+		assert.Equal(t, want, string(got.body))
+		s.mustCall(http.StatusOK, http.MethodPut, settingsOf(user), string(got.body)) // as they were read
+		again := s.try(http.MethodGet, settingsOf(user), "", "If-None-Match", got.header.Get("ETag"))
+		assert.Equal(t, http.StatusNotModified, again.status)
+	}
+	assert.Empty(t, naming(t, pgtest.Open(t, databaseURL), user), "of who has set nothing there is no row")
+}
+
+func TestWhatIsWrongWithSettingsIsToldByField(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--database-url", pgtest.URL(t))
+	user := uuid.New()
+	name := func(name string) string {
+		text, err := json.Marshal(map[string]string{"display_name": name})
+		require.NoError(t, err)
+		return string(text)
+	}
+	s.set(user, name(strings.Repeat("語", 100)))
+	for put, wrong := range map[string][]string{
+		name(""):                                  {"body.display_name"},
+		name(strings.Repeat("語", 101)):            {"body.display_name"},
+		name("a\nb"):                              {"body.display_name"},
+		name("a\u0000b"):                          {"body.display_name"},
+		name("a\u0085b"):                          {"body.display_name"},
+		name("a\u2028b"):                          {"body.display_name"},
+		name(" Mia"):                              {"body.display_name"},
+		name("\u3000"):                            {"body.display_name"},
+		`{"display_name":7}`:                      {"body.display_name"},
+		`{"goal":5}`:                              {"body.goal"},
+		`{"goal":{}}`:                             {"body.goal.words", "body.goal.per"},
+		`{"goal":{"words":0,"per":"month"}}`:      {"body.goal.words"},
+		`{"goal":{"words":5,"per":"month"}}`:      {"body.goal.per"},
+		`{"goal":{"words":1000000001,"per":1}}`:   {"body.goal.words", "body.goal.per"},
+		`{"goal":{"words":5,"per":"day","x":1}}`:  {"body.goal.x"},
+		`{"freeze_days":8}`:                       {"body.freeze_days"},
+		`{"freeze_days":-1}`:                      {"body.freeze_days"},
+		`{"freeze_days":1.5,"display_name":"\t"}`: {"body.display_name", "body.freeze_days"},
+		`{"words":5}`:                             {"body.words"},
+		`{"user_id":"` + uuid.NewString() + `"}`:  {"body.user_id"},
+	} {
+		problem := s.mustCall(http.StatusUnprocessableEntity, http.MethodPut, settingsOf(user), put).problem(t)
+		var fields []string
+		for _, field := range problem.Errors {
+			fields = append(fields, field.Location)
+		}
+		assert.Equal(t, wrong, fields, put)
+	}
+	s.mustCall(http.StatusUnprocessableEntity, http.MethodPut, settingsOf(uuid.Nil), "{}")
+	s.mustCall(http.StatusBadRequest, http.MethodPut, settingsOf(user), `{"freeze_days":1`)
+	s.mustCall(http.StatusRequestEntityTooLarge, http.MethodPut, settingsOf(user), name(strings.Repeat("x", 9000)))
+	assert.Contains(t, string(s.mustCall(http.StatusOK, http.MethodGet, settingsOf(user), "").body), "語", "nothing was changed")
+}
+
+func TestFreezeDaysKeepAStreak(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--database-url", pgtest.URL(t))
+	user := uuid.New()
+	today := time.Now().UTC()
+	for _, ago := range []int{0, 2, 5} { // a day is missing, and then two
+		s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs",
+			newLog(user, 5, `"timestamp":"`+today.AddDate(0, 0, -ago).Format(time.RFC3339)+`"`))
+	}
+	streak := func(query string) (days, gaps int) {
+		var got struct {
+			Current   struct{ Days int }
+			AllowGaps int `json:"allow_gaps"`
+		}
+		s.mustCall(http.StatusOK, http.MethodGet, "/v1/users/"+user.String()+"/streak?time_zone=UTC"+query, "").decode(t, &got)
+		return got.Current.Days, got.AllowGaps
+	}
+	for _, test := range []struct {
+		put, query string
+		days, gaps int
+	}{
+		{`{}`, "", 1, 0},
+		{`{"freeze_days":1}`, "", 2, 1},
+		{`{"freeze_days":2}`, "", 3, 2},
+		{`{"freeze_days":2}`, "&allow_gaps=0", 1, 0},
+		{`{}`, "&allow_gaps=7", 3, 7},
+	} {
+		s.set(user, test.put)
+		days, gaps := streak(test.query)
+		assert.Equal(t, []int{test.days, test.gaps}, []int{days, gaps}, "%+v", test)
+	}
+	s.mustCall(http.StatusUnprocessableEntity, http.MethodGet, "/v1/users/"+user.String()+"/streak?allow_gaps=8", "")
+}
+
+func TestSettingsAreExportedErasedAndImportedAgain(t *testing.T) {
+	t.Parallel()
+	databaseURL := pgtest.URL(t)
+	s := serve(t, "--database-url", databaseURL)
+	user, other := uuid.New(), uuid.New()
+	s.recordFor(1, user)
+	s.set(user, `{"display_name":"Mia","goal":{"words":50,"per":"day"},"freeze_days":2}`)
+	s.set(other, `{"freeze_days":3}`)
+	settings := string(s.mustCall(http.StatusOK, http.MethodGet, settingsOf(user), "").body)
+	file, spreadsheet := filepath.Join(t.TempDir(), "learner.ndjson"), filepath.Join(t.TempDir(), "learner.csv")
+	for path, format := range map[string]string{file: "ndjson", spreadsheet: "csv"} {
+		_, stderr, status := run(t, "export", "--user", user.String(), "--url", s.base, "--output", path, "--format", format)
+		require.Zero(t, status, stderr)
+	}
+	exported, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Contains(t, string(exported), `"settings":1,`)
+	assert.Contains(t, string(exported), "\n"+`{"settings":`+strings.TrimSuffix(settings, "}\n")+`,"changed_at":"`)
+	table, err := os.ReadFile(spreadsheet)
+	require.NoError(t, err)
+	assert.NotContains(t, string(table), "Mia", "a spreadsheet has logs alone")
+
+	s.erase(user)
+
+	assert.Equal(t, map[string]int{"public.learninglog_erased_users": 1, "public.learninglog_audit": 1}, naming(t, pgtest.Open(t, databaseURL), user))
+	assert.Contains(t, string(s.mustCall(http.StatusOK, http.MethodGet, settingsOf(other), "").body), `"freeze_days":3`)
+	gone := s.mustCall(http.StatusGone, http.MethodPut, settingsOf(user), settings).problem(t)
+	assert.Equal(t, "/problems/erased", gone.Type)
+	stdout, _, status := run(t, "import", file, "--url", s.base)
+	assert.Equal(t, 1, status)
+	assert.Contains(t, stdout, "of erased learners")
+
+	another := serve(t, "--database-url", pgtest.URL(t))
+	for range 2 {
+		_, stderr, status := run(t, "import", file, "--url", another.base)
+		require.Zero(t, status, stderr)
+		assert.Equal(t, settings, string(another.mustCall(http.StatusOK, http.MethodGet, settingsOf(user), "").body))
+	}
+	cut := strings.SplitAfter(string(exported), "\n")
+	require.NoError(t, os.WriteFile(file, []byte(cut[0]+cut[2]), 0o600))
+	_, _, status = run(t, "import", file, "--url", another.base)
+	assert.Equal(t, 1, status, "it is told that the settings are missing")
+}
+
+func TestALearnersFormSetsSettings(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--database-url", pgtest.URL(t))
+	user := uuid.New()
+	post := func(form string) answer {
+		return s.try(http.MethodPost, "/users/"+user.String()+"/settings?by=week&next=//elsewhere.example", form, "Content-Type", formType)
+	}
+	set := func() string { return string(s.mustCall(http.StatusOK, http.MethodGet, settingsOf(user), "").body) }
+
+	got := post(url.Values{"name": {"  Mia <3 "}, "goal": {"200"}, "per": {"week"}, "freeze": {"1"}}.Encode())
+
+	assert.Equal(t, http.StatusSeeOther, got.status)
+	assert.Equal(t, "/users/"+user.String()+"?by=week#settings", got.header.Get("Location"))
+	assert.Contains(t, set(), `"display_name":"Mia \u003c3","goal":{"words":200,"per":"week"},"freeze_days":1`)
+	for form, wrong := range map[string]string{
+		"goal=many&freeze=x":               "must be a whole number from 1 to",
+		"goal=5&per=month":                 "must be day or week",
+		"freeze=8":                         "must be a whole number from 0 to 7",
+		"name=" + strings.Repeat("x", 101): "must have 1 to 100 characters",
+		"name=a%0Ab":                       "must have 1 to 100 characters",
+		"name=" + strings.Repeat("x", 20_000) + "%zz": "can&#39;t be read",
+	} {
+		got := post(form)
+		assert.Contains(t, string(got.body), wrong, form)
+		assert.GreaterOrEqual(t, got.status, http.StatusBadRequest)
+		assert.Equal(t, "text/html; charset=utf-8", got.header.Get("Content-Type"))
+	}
+	assert.Contains(t, set(), `"freeze_days":1`, "nothing was changed")
+	assert.Equal(t, http.StatusSeeOther, post("name=&goal=&per=day&freeze=").status)
+	assert.Equal(t, fmt.Sprintf(`{"user_id":"%s","freeze_days":0}`+"\n", user), set())
+}
