@@ -70,15 +70,11 @@ type calendar struct {
 }
 
 func newCalendar(l *language.Locale, year int, days query.Days, v view) *calendar {
-	words := make([]int64, len(days))
-	for i, day := range days {
-		words[i] = day.TotalWordCount
-	}
 	newYear := rollup.NewDate(year, time.January, 1)
 	before := (int(newYear.Time().Weekday()-l.FirstWeekday()) + weekdays) % weekdays // days of the first week that are of last year
 	first := newYear - rollup.Date(before)
 	c := &calendar{
-		locale: l, year: year, days: days, levels: chart.NewLevels(words), view: v,
+		locale: l, year: year, days: days, levels: chart.NewLevels(days), view: v,
 		first: first, weeks: int(rollup.NewDate(year+1, time.January, 1)-first+weekdays-1) / weekdays,
 	}
 	const bytesPerYear = 64 << 10 // about
@@ -131,7 +127,7 @@ func (c *calendar) day(date rollup.Date) {
 	switch found := c.days.Between(date, date); {
 	case len(found) > 0:
 		day = found[0]
-		class = "level" + strconv.Itoa(c.levels.Of(day.TotalWordCount))
+		class = "level" + strconv.Itoa(c.levels.Of(day.Sums))
 	case date > c.view.today:
 		class = "to-come"
 	}
