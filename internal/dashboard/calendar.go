@@ -140,5 +140,5 @@ func (c *calendar) day(date rollup.Date) {
 		return
 	}
 	c.printf(`<td class="%s"><a href="%s" title="%s"><span class="unseen">%s</span></a></td>`,
-		class, html.EscapeString(c.view.ofDay(date).link()), title, c.locale.Number(day.TotalWordCount))
+		class, html.EscapeString(c.view.ofDay(date).Link()), title, c.locale.Number(day.TotalWordCount))
 }

@@ -76,7 +76,7 @@ func (p *Pages) learner(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	layout := p.newLayout(r, "")
-	layout.Title = nameOf(layout.Locale, request.userID, data.settings.DisplayName)
+	layout.Title = nameOf(layout.Locale, request.userID, data.settings.DisplayName, layout.Shared)
 	// A page without logs isn't cached: it has the address by which this client
 	// reaches the service.
 	if data.noLogs || !acceptsGzip(r) {
@@ -205,12 +205,25 @@ func newFigures(l *language.Locale, v view, all query.Days, summary query.Summar
 // addLinks adds the links to pages of the list of logs, and says where it ends.
 func (page *learnerPage) addLinks(request pageRequest, data pageData) {
 	if request.after != nil {
-		page.Newest = request.view.link()
+		page.Newest = request.view.Link()
 	}
 	if data.logs.Next != nil {
 		page.Older = request.view.linkWith("after", data.logs.Next.String())
 	}
 	if purged := data.logs.PurgedBefore; !purged.IsZero() && data.logs.Next == nil {
 		page.PurgedBefore = page.Locale.Moment(purged.In(data.offset.Location()))
+	}
+}
+
+// nameOf returns what a learner is called on a page.
+func nameOf(l *language.Locale, learner uuid.UUID, displayName string, shared bool) string {
+	const shown = 8 // of the digits of an id
+	switch {
+	case displayName != "":
+		return displayName
+	case shared:
+		return l.Text("learner.shared")
+	default:
+		return l.Text("learner", "id", learner.String()[:shown])
 	}
 }

@@ -150,8 +150,8 @@ func (v view) moved(ranges int) view {
 	return v
 }
 
-// link returns the address of the view.
-func (v view) link() string { return "?" + v.parameters().Encode() }
+// Link returns the address of the view.
+func (v view) Link() string { return "?" + v.parameters().Encode() }
 
 // linkWith returns the address of the view with a parameter added or replaced.
 func (v view) linkWith(name, value string) string {
@@ -191,7 +191,7 @@ func (v view) ranges(l *language.Locale) []choice {
 		moving.By, moving.Moving = granularity, true
 		choices = append(choices, choice{
 			Name: l.Text(string(granularity)+"s", "count", query.DefaultPeriods(granularity)),
-			Link: moving.link(), Current: v.Moving && v.By == granularity,
+			Link: moving.Link(), Current: v.Moving && v.By == granularity,
 		})
 	}
 	return choices
@@ -204,7 +204,7 @@ func (v view) switches(l *language.Locale) []choice {
 		if v.fits(granularity) {
 			same := v
 			same.By, same.Moving = granularity, false
-			choices = append(choices, choice{Name: l.Text("by." + string(granularity)), Link: same.link(), Current: v.By == granularity})
+			choices = append(choices, choice{Name: l.Text("by." + string(granularity)), Link: same.Link(), Current: v.By == granularity})
 		}
 	}
 	return choices
@@ -217,7 +217,7 @@ func (v view) Toggle(name string) (string, error) {
 		return "", fmt.Errorf("there is no option %q", name)
 	}
 	*option = !*option
-	return v.link(), nil
+	return v.Link(), nil
 }
 
 // Hidden are the parameters of the view that a form for another range keeps.
@@ -243,7 +243,7 @@ func (v view) Previous() string {
 	if before.From < rollup.NewDate(1, time.January, 1) {
 		return ""
 	}
-	return before.link()
+	return before.Link()
 }
 
 // Next is a link to the range after, or empty if that hasn't begun.
@@ -251,7 +251,7 @@ func (v view) Next() string {
 	if v.last() >= v.today {
 		return ""
 	}
-	return v.moved(1).link()
+	return v.moved(1).Link()
 }
 
 // Download returns the parameters of the same summary in a format, for the API.

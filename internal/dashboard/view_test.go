@@ -139,7 +139,7 @@ func TestTheRestOfTheAddressIsKept(t *testing.T) {
 	t.Parallel()
 	v, err := viewOf(t, "by=week&year=2024&voided=include")
 	require.NoError(t, err)
-	assert.Equal(t, "?by=week&voided=include&year=2024", v.link())
+	assert.Equal(t, "?by=week&voided=include&year=2024", v.Link())
 	assert.Contains(t, v.Previous(), "voided=include&year=2024")
 	assert.Equal(t, "?by=week&voided=include&year=2023", v.linkWith("year", "2023"))
 	for _, choice := range append(v.Ranges(), v.Switches()...) {
@@ -148,7 +148,7 @@ func TestTheRestOfTheAddressIsKept(t *testing.T) {
 	assert.Equal(t, "?by=week&year=2024", v.Toggle())
 	without, err := viewOf(t, strings.TrimPrefix(v.Toggle(), "?"))
 	require.NoError(t, err)
-	assert.Equal(t, v.link(), without.Toggle())
+	assert.Equal(t, v.Link(), without.Toggle())
 }
 
 func TestOnlyPeriodsThatFitAreOffered(t *testing.T) {
