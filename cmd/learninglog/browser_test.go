@@ -49,8 +49,14 @@ type tab struct {
 	expected []string // parts of the messages of errors that the test provokes
 }
 
-// browse opens a tab with the width of a desktop.
+// browse opens a tab with the width of a desktop, of somebody who reads English.
 func browse(t testing.TB, s *service) *tab {
+	t.Helper()
+	return browseIn(t, s, "en")
+}
+
+// browseIn opens a tab of somebody who reads a language.
+func browseIn(t testing.TB, s *service, language string) *tab {
 	t.Helper()
 	// This is read before Chromium is looked for, so that `make browser-tools`
 	// invalidates the cached result of a skipped test.
@@ -68,6 +74,7 @@ func browse(t testing.TB, s *service) *tab {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(program),
 		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("accept-lang", language),
 		chromedp.DisableGPU,
 		chromedp.WindowSize(1100, 900),
 	)

@@ -57,6 +57,15 @@ func TestSummaryInTheFormatThatIsAskedFor(t *testing.T) {
 		assert.Equal(t, test.want, got.header.Get("Content-Type"), "%v", test)
 		assert.Equal(t, "Accept", got.header.Get("Vary"))
 	}
+	for language, want := range map[string]string{"de": "12 Wörter in 1 Eintrag", "ja": "12語（記録1件）", "en": "12 words in 1 log"} {
+		for range 2 { // also the picture that is kept
+			got := s.get(path+"?format=svg", "Accept-Language", language)
+			assert.Contains(t, string(got.body), want)
+			assert.Equal(t, language, got.header.Get("Content-Language"))
+			assert.Contains(t, got.header.Values("Vary"), "Accept-Language")
+		}
+	}
+	assert.NotContains(t, s.get(path, "Accept-Language", "de").header.Values("Vary"), "Accept-Language", "JSON is the same in all of them")
 	assert.Equal(t, http.StatusUnprocessableEntity, s.get(path+"?format=pdf").status)
 	tooLong := s.get(path + "?format=svg&from=2020-01-01")
 	assert.Equal(t, http.StatusUnprocessableEntity, tooLong.status)

@@ -36,7 +36,7 @@ func TestPagesAreCheapToLookAtAgain(t *testing.T) {
 	for _, got := range []answer{plain, compressed} {
 		assert.NotContains(t, got.header.Get("ETag"), "W/")
 		assert.Equal(t, "private, no-cache", got.header.Get("Cache-Control"))
-		assert.Equal(t, "Accept-Encoding", got.header.Get("Vary"))
+		assert.Equal(t, []string{"Accept-Encoding", "Accept-Language"}, got.header.Values("Vary"))
 		assert.Contains(t, got.header.Get("Content-Security-Policy"), "default-src 'none'; script-src 'self'")
 		again := s.get(path, "Accept-Encoding", got.header.Get("Content-Encoding"), "If-None-Match", got.header.Get("ETag"))
 		assert.Equal(t, http.StatusNotModified, again.status)

@@ -20,6 +20,7 @@ import (
 	"learninglog/command"
 	"learninglog/internal/cache"
 	"learninglog/internal/chart"
+	"learninglog/internal/language"
 	"learninglog/query"
 	"learninglog/rollup"
 )
@@ -107,7 +108,9 @@ func BenchmarkRepresent(b *testing.B) {
 		for format, write := range map[string]func(query.Summary) representation{
 			"json": summaryJSON,
 			"csv":  summaryCSV,
-			"svg":  func(s query.Summary) representation { return newRepresentation(mediaSVG, chart.Picture(s)) },
+			"svg": func(s query.Summary) representation {
+				return newRepresentation(mediaSVG, chart.Picture(language.English(), s))
+			},
 		} {
 			b.Run(fmt.Sprintf("%s/days=%d/made", format, periods), func(b *testing.B) {
 				b.ReportAllocs()
@@ -119,7 +122,7 @@ func BenchmarkRepresent(b *testing.B) {
 				b.ReportAllocs()
 				answers := cache.New[query.Summary, representation](maxPicturesBytes, maxPictureBytes)
 				for b.Loop() {
-					_, err := answers.Get(summaryKey(summary), summary, func() (representation, error) { return write(summary), nil })
+					_, err := answers.Get(pictureKey(language.English(), summary), summary, func() (representation, error) { return write(summary), nil })
 					if err != nil {
 						b.Fatal(err)
 					}

@@ -17,6 +17,8 @@ type representation struct {
 	// the browser shows it.
 	filename string
 	body     []byte
+	// language is that of the body (BCP 47), if it depends on what the client prefers.
+	language string
 	// tag is the strong entity tag (ETag) of the body.
 	tag string
 }
@@ -41,6 +43,10 @@ func (r representation) answer(ifNoneMatch string) *huma.StreamResponse {
 		answer.SetHeader("ETag", r.tag)
 		answer.SetHeader("Cache-Control", "private, no-cache")
 		answer.AppendHeader("Vary", "Accept")
+		if r.language != "" {
+			answer.AppendHeader("Vary", "Accept-Language")
+			answer.SetHeader("Content-Language", r.language)
+		}
 		if etag.Matches(ifNoneMatch, r.tag) {
 			answer.SetStatus(http.StatusNotModified)
 			return

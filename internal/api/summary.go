@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/negotiation"
 
 	"learninglog/internal/chart"
+	"learninglog/internal/language"
 	"learninglog/internal/problem"
 	"learninglog/query"
 	"learninglog/rollup"
@@ -67,6 +68,7 @@ type summaryInput struct {
 	Fill        bool   `query:"fill" default:"true" doc:"Whether periods without a log are in the answer, with zeros."`
 	Format      string `query:"format" enum:"json,csv,svg" doc:"What to answer, instead of what the Accept header says: so that a link can say it. Default: json."`
 	Accept      string `header:"Accept" hidden:"true"`
+	Language    string `header:"Accept-Language" example:"de" doc:"In which language the texts of a picture are: English, German or Japanese. Default: English."`
 	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an answer that you have: if it would be the same again, the answer is 304."`
 }
 
@@ -124,20 +126,20 @@ func (s *server) getSummary(ctx context.Context, input *summaryInput) (*huma.Str
 	if err != nil {
 		return nil, err
 	}
-	represented, err := s.representSummary(input.format(), summary)
+	represented, err := s.representSummary(input, summary)
 	if err != nil {
 		return nil, err
 	}
 	return represented.answer(input.IfNoneMatch), nil
 }
 
-// representSummary returns a summary in the given format.
-func (s *server) representSummary(format string, summary query.Summary) (representation, error) {
-	switch format {
+// representSummary returns a summary in the format that is asked for.
+func (s *server) representSummary(input *summaryInput, summary query.Summary) (representation, error) {
+	switch input.format() {
 	case "csv":
 		return summaryCSV(summary), nil
 	case "svg":
-		return s.summarySVG(summary)
+		return s.summarySVG(language.Of(input.Language), summary)
 	default:
 		return summaryJSON(summary), nil
 	}
@@ -236,7 +238,7 @@ const (
 	maxPictureBytes  = 256 << 10
 )
 
-func (s *server) summarySVG(summary query.Summary) (representation, error) {
+func (s *server) summarySVG(locale *language.Locale, summary query.Summary) (representation, error) {
 	if len(summary.Periods) > chart.MaxPeriods {
 		return representation{}, problem.Invalid.New("", problem.Field{
 			Location: "query.from",
@@ -244,15 +246,17 @@ func (s *server) summarySVG(summary query.Summary) (representation, error) {
 				chart.MaxPeriods, len(summary.Periods)),
 		})
 	}
-	return s.pictures.Get(summaryKey(summary), summary, func() (representation, error) {
-		return newRepresentation(mediaSVG, chart.Picture(summary)), nil
+	return s.pictures.Get(pictureKey(locale, summary), summary, func() (representation, error) {
+		picture := newRepresentation(mediaSVG, chart.Picture(locale, summary))
+		picture.language = locale.Tag()
+		return picture, nil
 	})
 }
 
-// summaryKey returns the cache key of a summary: its range, and whether it is
+// pictureKey returns the cache key of a picture: its language, its range, and whether it is
 // filled.
-func summaryKey(summary query.Summary) string {
-	return fmt.Sprint(summary.UserID, summary.Granularity, summary.From, summary.To, len(summary.Periods))
+func pictureKey(locale *language.Locale, summary query.Summary) string {
+	return fmt.Sprint(locale.Tag(), summary.UserID, summary.Granularity, summary.From, summary.To, len(summary.Periods))
 }
 
 func (s *server) summaryRequest(input *summaryInput) (query.SummaryRequest, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html"
 
+	"learninglog/internal/language"
 	"learninglog/rollup"
 )
 
@@ -23,6 +24,7 @@ const (
 type canvas struct {
 	bytes.Buffer
 
+	locale                *language.Locale
 	height, right, bottom int // right and bottom are sides of the plot
 	count                 int // of the slots
 	slot                  float64
@@ -31,8 +33,9 @@ type canvas struct {
 }
 
 // newCanvas returns an empty canvas for so many sums.
-func newCanvas(count, height, right int, sums func(i int) rollup.Sums) *canvas {
+func newCanvas(locale *language.Locale, count, height, right int, sums func(i int) rollup.Sums) *canvas {
 	c := &canvas{
+		locale: locale,
 		height: height, right: right, bottom: height - below,
 		count: count, slot: float64(right-left) / float64(max(1, count)), sums: sums,
 	}
@@ -64,10 +67,10 @@ func (c *canvas) end() []byte {
 
 // legend says what the bars are, and what the line is if there is one.
 func (c *canvas) legend(bars, line string) {
-	c.printf(`<rect class="bar" x="%d" y="8" width="12" height="12"/><text x="%d" y="19">%s</text>`, edge, edge+18, bars)
+	c.printf(`<rect class="bar" x="%d" y="8" width="12" height="12"/><text x="%d" y="19">%s</text>`, edge, edge+18, html.EscapeString(bars))
 	if line != "" {
 		c.printf(`<text x="%d" y="19" text-anchor="end">%s</text><circle class="point" cx="%d" cy="14" r="4"/>`,
-			width-edge-14, line, width-edge-5)
+			width-edge-14, html.EscapeString(line), width-edge-5)
 	}
 }
 
@@ -76,7 +79,7 @@ func (c *canvas) grid() {
 	for line := range steps + 1 {
 		y := c.gridLine(line)
 		c.printf(`<path class="grid" d="M%d %.1fH%d"/>`, left, y, c.right)
-		c.printf(`<text x="%d" y="%.1f">%s</text>`, edge, y+4, c.words.label(line))
+		c.printf(`<text x="%d" y="%.1f">%s</text>`, edge, y+4, c.words.label(c.locale, line))
 	}
 }
 
@@ -84,7 +87,7 @@ func (c *canvas) grid() {
 func (c *canvas) scaleOfLine() {
 	for line := range steps + 1 {
 		c.printf(`<text class="of-line" x="%d" y="%.1f" text-anchor="end">%s</text>`,
-			width-edge, c.gridLine(line)+4, c.averages.label(line))
+			width-edge, c.gridLine(line)+4, c.averages.label(c.locale, line))
 	}
 }
 
@@ -98,7 +101,7 @@ func (c *canvas) name(x float64, name string, minor bool) {
 	if minor {
 		class = ` class="minor"`
 	}
-	c.printf(`<text%s x="%.1f" y="%d" text-anchor="middle">%s</text>`, class, x, c.bottom+22, name)
+	c.printf(`<text%s x="%.1f" y="%d" text-anchor="middle">%s</text>`, class, x, c.bottom+22, html.EscapeString(name))
 }
 
 // bars draws the bars. To read the figures of one, one may point anywhere in its slot.

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"learninglog/internal/chart"
+	"learninglog/internal/language"
 	"learninglog/query"
 	"learninglog/rollup"
 )
@@ -43,7 +44,7 @@ func week() query.Summary {
 func TestPicture(t *testing.T) {
 	t.Parallel()
 	const golden = "testdata/week.svg"
-	got := chart.Picture(week())
+	got := chart.Picture(language.English(), week())
 	if os.Getenv("UPDATE_GOLDEN") != "" {
 		require.NoError(t, os.WriteFile(golden, got, 0o600))
 	}
@@ -66,7 +67,7 @@ func TestChartsAreXML(t *testing.T) {
 		"many":     summary(rollup.Day, many...),
 		"enormous": summary(rollup.Day, rollup.Sums{TotalWordCount: 1<<63 - 1, EntryCount: 1}),
 	} {
-		for _, svg := range [][]byte{chart.Draw(summary), chart.Picture(summary)} {
+		for _, svg := range [][]byte{chart.Draw(language.English(), summary), chart.Picture(language.English(), summary)} {
 			assert.NotContains(t, string(svg), "NaN", name)
 			assert.NotContains(t, string(svg), "Inf", name)
 			decoder := xml.NewDecoder(strings.NewReader(string(svg)))
@@ -86,10 +87,10 @@ func TestAPeriodSaysWhatItIs(t *testing.T) {
 	t.Parallel()
 	month := summary(rollup.Month, rollup.Sums{TotalWordCount: 12_345, EntryCount: 10})
 	assert.Equal(t, "March 2026: 12,345 words in 10 logs, 1,234.5 per log",
-		chart.DescribePeriod(rollup.Month, month.Periods[0]))
+		chart.DescribePeriod(language.English(), rollup.Month, month.Periods[0]))
 	weeks := summary(rollup.Week, rollup.Sums{TotalWordCount: 1, EntryCount: 1}, rollup.Sums{})
-	assert.Equal(t, "week 10 of 2026, from 2 March 2026: 1 word in 1 log", chart.DescribePeriod(rollup.Week, weeks.Periods[0]))
-	assert.Equal(t, "week 11 of 2026, from 9 March 2026: no log", chart.DescribePeriod(rollup.Week, weeks.Periods[1]))
-	assert.Equal(t, "Wednesday, 4 March 2026: 1,200 words in 3 logs, 400.0 per log", chart.DescribePeriod(rollup.Day, week().Periods[2]))
-	assert.Equal(t, "Words per day, 2 March 2026 to 8 March 2026: 1,327 words in 9 logs", chart.Describe(week()))
+	assert.Equal(t, "week 10 of 2026, from 2 March 2026: 1 word in 1 log", chart.DescribePeriod(language.English(), rollup.Week, weeks.Periods[0]))
+	assert.Equal(t, "week 11 of 2026, from 9 March 2026: no log", chart.DescribePeriod(language.English(), rollup.Week, weeks.Periods[1]))
+	assert.Equal(t, "Wednesday, 4 March 2026: 1,200 words in 3 logs, 400.0 per log", chart.DescribePeriod(language.English(), rollup.Day, week().Periods[2]))
+	assert.Equal(t, "Words per day, 2 March 2026 to 8 March 2026: 1,327 words in 9 logs", chart.Describe(language.English(), week()))
 }

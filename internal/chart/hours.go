@@ -1,40 +1,39 @@
 package chart
 
 import (
-	"fmt"
-
+	"learninglog/internal/language"
 	"learninglog/query"
 	"learninglog/rollup"
 )
 
 // DrawHours returns the chart of the hours of the day, as an svg element without a style.
-func DrawHours(hours query.Hours) []byte {
+func DrawHours(locale *language.Locale, hours query.Hours) []byte {
 	const height, right, every = 240, width - 32, 3
-	c := newCanvas(len(hours.Sums), height, right, func(hour int) rollup.Sums { return hours.Sums[hour] })
-	c.begin(DescribeHours(hours), nil)
-	c.legend("words", "")
+	c := newCanvas(locale, len(hours.Sums), height, right, func(hour int) rollup.Sums { return hours.Sums[hour] })
+	c.begin(DescribeHours(locale, hours), nil)
+	c.legend(locale.Text("chart.words"), "")
 	c.grid()
 	for hour := 0; hour <= len(hours.Sums); hour += every {
-		c.name(c.middle(hour)-c.slot/2, clock(hour), hour/every%2 == 1)
+		c.name(c.middle(hour)-c.slot/2, locale.Hour(hour), hour/every%2 == 1)
 	}
-	c.bars(func(hour int) string { return describe(HourName(hour), hours.Sums[hour]) })
+	c.bars(func(hour int) string { return describe(locale, HourName(locale, hour), hours.Sums[hour]) })
 	return c.end()
 }
 
 // DescribeHours says in a sentence what a chart of hours shows.
-func DescribeHours(hours query.Hours) string {
-	totals, said := hours.Totals(), "Words per hour of the day"
+func DescribeHours(locale *language.Locale, hours query.Hours) string {
+	totals, what := hours.Totals(), locale.Text("chart.hours")
 	if hours.HasMore {
-		said += ", of the latest " + Count(totals.EntryCount, "log")
+		what = locale.Text("chart.hours_of_latest", "logs", totals.EntryCount)
 	}
-	said += ": " + describeSums(totals)
+	said := locale.Text("chart.sums", "what", what, "sums", describeSums(locale, totals))
 	if best, ok := hours.Best(); ok {
-		said += ", the most from " + HourName(best)
+		said = locale.Text("chart.hours_best", "said", said, "hours", HourName(locale, best))
 	}
 	return said
 }
 
 // HourName names an hour of the day, such as "07:00 to 08:00".
-func HourName(hour int) string { return clock(hour) + " to " + clock(hour+1) }
-
-func clock(hour int) string { return fmt.Sprintf("%02d:00", hour) }
+func HourName(locale *language.Locale, hour int) string {
+	return locale.Text("hours", "from", locale.Hour(hour), "to", locale.Hour(hour+1))
+}

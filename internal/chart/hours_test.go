@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"learninglog/internal/chart"
+	"learninglog/internal/language"
 	"learninglog/query"
 	"learninglog/rollup"
 )
@@ -34,7 +35,7 @@ type drawnHours struct {
 func TestAChartOfHoursHasABarForEachHourWithWords(t *testing.T) {
 	t.Parallel()
 	var drawn drawnHours
-	require.NoError(t, xml.Unmarshal(chart.DrawHours(morning()), &drawn))
+	require.NoError(t, xml.Unmarshal(chart.DrawHours(language.English(), morning()), &drawn))
 
 	require.Len(t, drawn.Hours, 24)
 	for hour, shown := range drawn.Hours {
@@ -56,12 +57,12 @@ func TestAChartOfHoursHasABarForEachHourWithWords(t *testing.T) {
 func TestAChartOfHoursSaysInASentenceWhatItShows(t *testing.T) {
 	t.Parallel()
 	hours := morning()
-	assert.Equal(t, "Words per hour of the day: 1,050 words in 11 logs, the most from 07:00 to 08:00", chart.DescribeHours(hours))
+	assert.Equal(t, "Words per hour of the day: 1,050 words in 11 logs, the most from 07:00 to 08:00", chart.DescribeHours(language.English(), hours))
 	hours.HasMore = true
-	assert.Equal(t, "Words per hour of the day, of the latest 11 logs: 1,050 words in 11 logs, the most from 07:00 to 08:00", chart.DescribeHours(hours))
-	assert.Equal(t, "Words per hour of the day: 0 words in 0 logs", chart.DescribeHours(query.Hours{}))
+	assert.Equal(t, "Words per hour of the day, of the latest 11 logs: 1,050 words in 11 logs, the most from 07:00 to 08:00", chart.DescribeHours(language.English(), hours))
+	assert.Equal(t, "Words per hour of the day: 0 words in 0 logs", chart.DescribeHours(language.English(), query.Hours{}))
 
 	var drawn drawnHours
-	require.NoError(t, xml.Unmarshal(chart.DrawHours(hours), &drawn))
-	assert.Equal(t, chart.DescribeHours(hours), drawn.Label)
+	require.NoError(t, xml.Unmarshal(chart.DrawHours(language.English(), hours), &drawn))
+	assert.Equal(t, chart.DescribeHours(language.English(), hours), drawn.Label)
 }

@@ -2,7 +2,8 @@ package chart
 
 import (
 	"math"
-	"strconv"
+
+	"learninglog/internal/language"
 )
 
 // steps is how many parts the grid divides the height into.
@@ -32,23 +33,25 @@ func newScale(highest float64) scale {
 func (s scale) height(value float64) float64 { return value / (s.step * steps) }
 
 // label is the value at a grid line, counted from 0 at the bottom.
-func (s scale) label(line int) string { return compact(s.step * float64(line)) }
+func (s scale) label(locale *language.Locale, line int) string {
+	return compact(locale, s.step*float64(line))
+}
 
 // compact writes a number with a unit prefix: 950, 1.5k, 20M.
-func compact(value float64) string {
+func compact(locale *language.Locale, value float64) string {
 	for _, unit := range []struct {
 		size   float64
 		letter string
 	}{{1e18, "E"}, {1e15, "P"}, {1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}} {
 		if value >= unit.size {
-			return short(value/unit.size) + unit.letter
+			return short(locale, value/unit.size) + unit.letter
 		}
 	}
-	return short(value)
+	return short(locale, value)
 }
 
 // short writes at most three decimals, without trailing zeros.
-func short(value float64) string {
+func short(locale *language.Locale, value float64) string {
 	const precision = 1000
-	return strconv.FormatFloat(math.Round(value*precision)/precision, 'f', -1, 64)
+	return locale.Decimals(math.Round(value*precision)/precision, -1)
 }

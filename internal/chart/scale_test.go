@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"pgregory.net/rapid"
+
+	"learninglog/internal/language"
 )
 
 func TestScaleLabels(t *testing.T) {
@@ -13,10 +15,10 @@ func TestScaleLabels(t *testing.T) {
 	for highest, want := range map[float64]string{
 		0: "4", 1: "1", 3: "3", 9: "10", 100: "100", 261: "300", 950: "1k", 1200: "1.2k", 65_000: "80k", 9.2e18: "10E",
 	} {
-		assert.Equal(t, want, newScale(highest).label(steps), "%v", highest)
+		assert.Equal(t, want, newScale(highest).label(language.English(), steps), "%v", highest)
 	}
-	assert.Equal(t, "37.5k", compact(37_500))
-	assert.Equal(t, "0.25", newScale(1).label(1))
+	assert.Equal(t, "37.5k", compact(language.English(), 37_500))
+	assert.Equal(t, "0.25", newScale(1).label(language.English(), 1))
 }
 
 // The highest bar has room, and more than half of it is used.

@@ -32,6 +32,6 @@ func (p *Pages) showAudit(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return p.render(w, r, http.StatusOK, "audit", auditPage{
-		layout: p.newLayout(r, "Audit record"), Page: page, IsFirst: after == nil,
+		layout: p.newLayout(r, "Audit record").inEnglish(), Page: page, IsFirst: after == nil,
 	})
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/language"
 )
 
 // What the layout says must not be shown to whom it says something else.
@@ -22,6 +24,8 @@ func TestACachedPageIsKeptForEveryLayout(t *testing.T) {
 			value.SetBool(true)
 		case reflect.String:
 			value.SetString("true")
+		case reflect.Pointer:
+			value.Set(reflect.ValueOf(language.Of("de")))
 		default:
 			require.Fail(t, "the test doesn't know this type", field.Name)
 		}

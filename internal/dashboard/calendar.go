@@ -3,11 +3,13 @@ package dashboard
 import (
 	"bytes"
 	"fmt"
+	"html"
 	"html/template"
 	"strconv"
 	"time"
 
 	"learninglog/internal/chart"
+	"learninglog/internal/language"
 	"learninglog/query"
 	"learninglog/rollup"
 )
@@ -25,12 +27,12 @@ type year struct {
 
 const weekdays = 7
 
-func newYear(number, thisYear int, days query.Summary, v view) year {
+func newYear(locale *language.Locale, number, thisYear int, days query.Summary, v view) year {
 	y := year{
 		Number:     number,
 		ActiveDays: days.Active(),
 		Words:      days.Totals.TotalWordCount,
-		Table:      template.HTML(calendar(number, days)), //nolint:gosec // it has dates and numbers alone
+		Table:      template.HTML(calendar(locale, number, days)), //nolint:gosec // it escapes what it writes
 	}
 	if number > 1 {
 		y.Previous = v.linkWith("year", strconv.Itoa(number-1))
@@ -49,7 +51,7 @@ func (y year) After() int { return y.Number + 1 }
 
 // calendar writes the table. It is the largest part of a page: a template would take
 // longer for it than for all the rest.
-func calendar(number int, days query.Summary) []byte {
+func calendar(locale *language.Locale, number int, days query.Summary) []byte {
 	sums := make(map[rollup.Date]rollup.Sums, len(days.Periods))
 	most := int64(0)
 	for _, day := range days.Periods {
@@ -78,9 +80,9 @@ func calendar(number int, days query.Summary) []byte {
 			}
 			date := rollup.NewDate(number, time.January, yearDay)
 			sum := sums[date]
-			title := chart.DescribePeriod(rollup.Day, query.PeriodSummary{Period: date, Sums: sum})
+			title := chart.DescribePeriod(locale, rollup.Day, query.PeriodSummary{Period: date, Sums: sum})
 			fmt.Fprintf(&table, `<td class="level%d" title="%s"><span class="unseen">%d</span></td>`,
-				level(sum, most), title, sum.TotalWordCount)
+				level(sum, most), html.EscapeString(title), sum.TotalWordCount)
 		}
 		table.WriteString("</tr>")
 	}

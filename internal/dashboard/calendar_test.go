@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"learninglog/internal/language"
 	"learninglog/query"
 	"learninglog/rollup"
 )
@@ -40,7 +41,7 @@ func TestCalendar(t *testing.T) {
 			})
 		}
 		var drawn table
-		require.NoError(t, xml.Unmarshal(calendar(year, days), &drawn))
+		require.NoError(t, xml.Unmarshal(calendar(language.English(), year, days), &drawn))
 
 		require.Len(t, drawn.Rows, 7)
 		weeks := 0

@@ -58,7 +58,7 @@ func (p *Pages) keys(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *Pages) showKeys(w http.ResponseWriter, r *http.Request, status int, page keysPage) error {
-	page.layout = p.newLayout(r, "Keys")
+	page.layout = p.newLayout(r, "Keys").inEnglish()
 	listed, err := p.Keys.List(r.Context())
 	if err != nil && page.Secret == "" { // which must be shown in any case
 		return err

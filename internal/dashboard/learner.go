@@ -80,6 +80,7 @@ func (p *Pages) learner(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	tellLanguage(w.Header(), layout)
 	page.answer(w, r)
 	return nil
 }
@@ -97,15 +98,15 @@ func (p *Pages) newLearnerPage(r *http.Request, layout layout, request pageReque
 		UserID:       request.userID,
 		View:         request.view,
 		Summary:      data.summary,
-		Chart:        template.HTML(chart.Draw(data.summary)), //nolint:gosec // it escapes what it writes
-		Figures:      template.HTML(periodRows(data.summary)), //nolint:gosec // so does this
+		Chart:        template.HTML(chart.Draw(layout.Locale, data.summary)), //nolint:gosec // it escapes what it writes
+		Figures:      template.HTML(periodRows(layout.Locale, data.summary)), //nolint:gosec // so does this
 		ActiveDays:   data.perDay.Active(),
 		Days:         request.view.days(data.perDay),
 		Streaks:      data.streaks,
 		Hours:        data.hours,
-		HoursChart:   template.HTML(chart.DrawHours(data.hours)), //nolint:gosec // and this
-		HoursFigures: template.HTML(hourRows(data.hours)),        //nolint:gosec // and this
-		Year:         newYear(request.year, data.today.Time().Year(), data.year, request.view),
+		HoursChart:   template.HTML(chart.DrawHours(layout.Locale, data.hours)), //nolint:gosec // and this
+		HoursFigures: template.HTML(hourRows(layout.Locale, data.hours)),        //nolint:gosec // and this
+		Year:         newYear(layout.Locale, request.year, data.today.Time().Year(), data.year, request.view),
 		Logs:         shownLogs(request, data),
 		offset:       data.offset,
 	}

@@ -72,7 +72,7 @@ func (p *Pages) logIn(w http.ResponseWriter, r *http.Request) error {
 
 func (p *Pages) showLogin(w http.ResponseWriter, r *http.Request, status int, next string) error {
 	page := loginPage{
-		layout: p.newLayout(r, "Log in"), Next: ownPage(next), WithKeys: p.Login.BeginWithKey != nil,
+		layout: p.newLayout(r, localeOf(r).Text("log_in")), Next: ownPage(next), WithKeys: p.Login.BeginWithKey != nil,
 		Wrong: status == http.StatusUnauthorized,
 	}
 	if p.Login.Provider != nil {

@@ -83,7 +83,7 @@ func (p *Pages) operator(w http.ResponseWriter, r *http.Request) error {
 // showOperator answers with the operators' page. A form that is wrong is shown again.
 func (p *Pages) showOperator(w http.ResponseWriter, r *http.Request, wrong jobForm) error {
 	page := operatorPage{
-		layout:    p.newLayout(r, "Operations"),
+		layout:    p.newLayout(r, "Operations").inEnglish(),
 		Version:   p.Operations.Version,
 		Rebuild:   jobForm{Name: rebuildName},
 		Rezone:    jobForm{Name: rezoneName},

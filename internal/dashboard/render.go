@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"strings"
 
 	"learninglog/internal/access"
 	"learninglog/internal/etag"
+	"learninglog/internal/language"
 	"learninglog/internal/problem"
 )
 
@@ -42,14 +44,24 @@ func (p *Pages) execute(name string, data any) ([]byte, error) {
 	return page.Bytes(), nil
 }
 
+// inLanguage is what a page shows, which is in one language.
+type inLanguage interface{ Tag() string }
+
+// tellLanguage says in which language a page is, and that others may get it in another one.
+func tellLanguage(header http.Header, page inLanguage) {
+	header.Set("Content-Language", page.Tag())
+	header.Add("Vary", "Accept-Language")
+}
+
 // render answers with a page, or 304 where the client has it.
-func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name string, data any) error {
+func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name string, data inLanguage) error {
 	page, err := p.execute(name, data)
 	if err != nil {
 		return err
 	}
 	header := w.Header()
 	header.Set("Cache-Control", "private, no-cache")
+	tellLanguage(header, data)
 	if status == http.StatusOK {
 		tag := etag.Of(page)
 		if notModified(w, r, tag) {
@@ -70,6 +82,9 @@ func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	w.Header().Set("Content-Security-Policy", contentPolicy) // also where there was no page to set it
 	page := problemPage{layout: p.newLayout(r, wrong.Title), Problem: wrong}
 	isEndOfLogin := r.URL.Path == callbackPath // which can't be asked for again
+	if page.Heading, page.Sentence = translate(page.Locale, wrong.Kind()); page.Heading != "" {
+		page.Title = page.Heading
+	}
 	page.LogIn = p.Login != nil && (wrong.Kind() == problem.Unauthenticated || isEndOfLogin)
 	if wrong.Kind() == problem.Unavailable && r.Method == http.MethodGet && !isEndOfLogin {
 		page.Refresh = r.URL.RequestURI()
@@ -84,12 +99,44 @@ type problemPage struct {
 	layout
 
 	Problem *problem.Problem
+	// Heading and Sentence say in the visitor's language what kind of problem it is. They are
+	// empty where that is English, in which the problem says more, and where it isn't translated.
+	Heading, Sentence string
 	// LogIn says that logging in may help.
 	LogIn bool
 }
 
-// layout is what every page says of itself.
+// translate returns what kind of problem it is, for the kinds that learners meet.
+func translate(locale *language.Locale, kind problem.Kind) (heading, sentence string) {
+	if locale.IsEnglish() {
+		return "", ""
+	}
+	switch kind {
+	case problem.NotFound:
+		return locale.Text("problem.not_found"), locale.Text("problem.not_found_help")
+	case problem.Unauthenticated:
+		return locale.Text("problem.log_in"), locale.Text("problem.log_in_help")
+	case problem.Forbidden:
+		return locale.Text("problem.forbidden"), locale.Text("problem.forbidden_help")
+	case problem.Invalid:
+		return locale.Text("problem.invalid"), locale.Text("problem.invalid_help")
+	case problem.Erased:
+		return locale.Text("problem.erased"), locale.Text("problem.erased_help")
+	case problem.TooManyFailures, problem.QuotaExceeded:
+		return locale.Text("problem.too_many"), locale.Text("problem.too_many_help")
+	case problem.Unavailable:
+		return locale.Text("problem.unavailable"), locale.Text("problem.unavailable_help")
+	case problem.Internal:
+		return locale.Text("problem.internal"), locale.Text("problem.internal_help")
+	default:
+		return "", ""
+	}
+}
+
+// layout is what every page says of itself, and the language in which it does.
 type layout struct {
+	*language.Locale
+
 	Title string
 	// Visitor is who is logged in, or empty.
 	Visitor string
@@ -101,9 +148,23 @@ type layout struct {
 	Refresh string
 }
 
+// inEnglish returns the layout of a page that nobody has translated: those of operators.
+func (l layout) inEnglish() layout {
+	l.Locale = language.English()
+	return l
+}
+
+// Number writes a whole number of any type that templates have.
+func (l layout) Number(n any) string { return l.Locale.Number(whole(n)) }
+
+// localeOf returns the language that a visitor prefers.
+func localeOf(r *http.Request) *language.Locale {
+	return language.Of(strings.Join(r.Header.Values("Accept-Language"), ","))
+}
+
 // newLayout returns the layout of a page that a request asks for.
 func (p *Pages) newLayout(r *http.Request, title string) layout {
-	made := layout{Title: title, Operates: p.Operations != nil, ManagesKeys: p.Keys != nil, Writes: true}
+	made := layout{Locale: localeOf(r), Title: title, Operates: p.Operations != nil, ManagesKeys: p.Keys != nil, Writes: true}
 	if p.Login == nil {
 		return made // nobody is asked who they are
 	}

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"learninglog/internal/chart"
+	"learninglog/internal/language"
 	"learninglog/rollup/rebuild"
 )
 
@@ -61,10 +61,10 @@ func (s shownRebuild) Scope() string {
 		parts = append(parts, "with logs recorded since "+scope.RecordedSince.UTC().Format(time.RFC3339))
 	}
 	if scope.From != nil {
-		parts = append(parts, "from "+chart.Date(*scope.From))
+		parts = append(parts, "from "+language.English().Date(*scope.From))
 	}
 	if scope.To != nil {
-		parts = append(parts, "to "+chart.Date(*scope.To))
+		parts = append(parts, "to "+language.English().Date(*scope.To))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -23,6 +23,8 @@ type startPage struct {
 	layout
 
 	Overview overview
+	// Chart is of everybody, or empty if their words aren't known.
+	Chart template.HTML
 	// Search is the text that was searched for, Wrong what is wrong with it.
 	Search, Wrong string
 	// Post is a command line that posts a log. FirstLog is the same if there is no log
@@ -48,7 +50,7 @@ func (p *Pages) findUser(w http.ResponseWriter, r *http.Request) error {
 	userID, err := uuid.Parse(search)
 	if err != nil {
 		return p.showStart(w, r, http.StatusUnprocessableEntity, search,
-			"A learner is named by a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22.")
+			localeOf(r).Text("start.wrong_id", "example", "0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22"))
 	}
 	http.Redirect(w, r, "/users/"+userID.String(), http.StatusSeeOther) //nolint:gosec // a UUID leads nowhere else
 	return nil
@@ -62,11 +64,14 @@ func (p *Pages) showStart(w http.ResponseWriter, r *http.Request, status int, se
 		return err
 	}
 	page := startPage{
-		layout:   p.newLayout(r, "What was learned"),
+		layout:   p.newLayout(r, localeOf(r).Text("start.title")),
 		Overview: overview,
 		Search:   search,
 		Wrong:    wrong,
 		Post:     p.postCommand(r, overview.NewUser),
+	}
+	if overview.IsKnown {
+		page.Chart = template.HTML(chart.Draw(page.Locale, overview.Everybody)) //nolint:gosec // it escapes what it writes
 	}
 	if overview.isEmpty() {
 		page.FirstLog, page.Refresh = page.Post, "/"
@@ -78,10 +83,10 @@ func (p *Pages) showStart(w http.ResponseWriter, r *http.Request, status int, se
 type overview struct {
 	At        time.Time
 	Everybody query.Summary
-	Chart     template.HTML
-	Active    []query.ActiveUser
-	// ActiveUnknown says that reading Active took too long. Where reading Everybody
-	// did, Chart is empty.
+	// IsKnown says that Everybody is: reading it may take too long.
+	IsKnown bool
+	Active  []query.ActiveUser
+	// ActiveUnknown says that reading Active took too long.
 	ActiveUnknown bool
 	// HasLogs says whether there is any log, however old.
 	HasLogs bool
@@ -89,8 +94,11 @@ type overview struct {
 	NewUser uuid.UUID
 }
 
+// Days is how many of them are shown.
+func (overview) Days() int { return overviewDays }
+
 func (o overview) isEmpty() bool {
-	return o.Chart != "" && !o.ActiveUnknown && len(o.Active) == 0 && o.Everybody.Totals.EntryCount == 0
+	return o.IsKnown && !o.ActiveUnknown && len(o.Active) == 0 && o.Everybody.Totals.EntryCount == 0
 }
 
 const (
@@ -124,6 +132,9 @@ func (p *Pages) readOverview(ctx context.Context) (overview, error) {
 	if err != nil {
 		return overview{}, err
 	}
+	for i := range active {
+		active[i].LastRecordedAt = active[i].LastRecordedAt.In(p.Zone)
+	}
 	read.Active, read.ActiveUnknown = active, !known
 	everybody, known, err := inTime(ctx, func(ctx context.Context) (query.Summary, error) {
 		return p.lastDays(ctx, rollup.DateOf(now))
@@ -135,9 +146,7 @@ func (p *Pages) readOverview(ctx context.Context) (overview, error) {
 	if err != nil {
 		return overview{}, err
 	}
-	if known {
-		read.Everybody, read.Chart = everybody, template.HTML(chart.Draw(everybody)) //nolint:gosec // it escapes what it writes
-	}
+	read.Everybody, read.IsKnown = everybody, known
 	return read, nil
 }
 

@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 
-	"learninglog/internal/chart"
+	"learninglog/internal/language"
 	"learninglog/rollup"
 )
 
-// templateFunctions are those that the templates call.
+// templateFunctions are those that the templates call. Those that write something do so in English,
+// for the pages of operators: other pages use the methods of their [layout].
 func (p *Pages) templateFunctions() template.FuncMap {
 	return template.FuncMap{
 		"asset":    p.assets.path,
@@ -23,20 +25,22 @@ func (p *Pages) templateFunctions() template.FuncMap {
 		"count":    count,
 		"average":  tenths,
 		"change":   change,
-		"date":     chart.Date,
+		"date":     language.English().Date,
 		"moment":   func(t time.Time) string { return moment(t.In(p.Zone)) },
 		"title":    func(granularity rollup.Granularity) string { return capital(string(granularity)) },
 	}
 }
 
 // moment writes an instant as the clocks of its location show it.
-func moment(t time.Time) string { return t.Format("2 January 2006, 15:04:05") }
+func moment(t time.Time) string { return language.English().Moment(t) }
 
 // number writes a whole number with commas between its thousands.
 func number(n any) string { return humanize.Comma(whole(n)) }
 
 // count writes a number of things, of which thing is one.
-func count(n, thing any) string { return chart.Count(whole(n), fmt.Sprint(thing)) }
+func count(n, thing any) string {
+	return number(n) + " " + english.PluralWord(int(whole(n)), fmt.Sprint(thing), "")
+}
 
 // whole returns a whole number of any type that templates have.
 func whole(n any) int64 {

@@ -77,12 +77,12 @@ func latency(minute metrics.Rates) float64 {
 func span(of time.Duration) string {
 	switch minutes := int64(of.Round(time.Minute).Minutes()); {
 	case of < time.Minute:
-		return chart.Count(int64(of.Seconds()), "second")
+		return count(int64(of.Seconds()), "second")
 	case minutes == 1:
 		return "minute"
 	case minutes >= minutesOfHour:
 		return "hour"
 	default:
-		return chart.Count(minutes, "minute")
+		return count(minutes, "minute")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"learninglog/internal/chart"
+	"learninglog/internal/language"
 	"learninglog/internal/problem"
 	"learninglog/internal/timerange"
 	"learninglog/query"
@@ -234,8 +235,8 @@ func (v view) Download(format string) string {
 // RangeName is a range in words, from the period that starts on one date to the one that
 // starts on another.
 func (v view) RangeName(from, to rollup.Date) string {
-	return chart.Date(from) + " to " + chart.Date(v.By.Next(to)-1)
+	return chart.Range(language.English(), from, v.By.Next(to)-1)
 }
 
 // Name is the range in words.
-func (v view) Name() string { return chart.Date(v.first()) + " to " + chart.Date(v.last()) }
+func (v view) Name() string { return chart.Range(language.English(), v.first(), v.last()) }

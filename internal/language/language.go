@@ -59,3 +59,9 @@ func (l *languages) of(acceptLanguage string) *Locale {
 
 // Tag returns the tag of the language (BCP 47), such as "de" or "en-US".
 func (l *Locale) Tag() string { return l.name }
+
+// IsEnglish says whether it is English, of whatever region.
+func (l *Locale) IsEnglish() bool {
+	base, _ := l.tag.Base()
+	return base.String() == language.English.String()
+}

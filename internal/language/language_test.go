@@ -127,14 +127,14 @@ func TestATextIsInTheFormForItsNumber(t *testing.T) {
 	t.Parallel()
 	written := func(l *language.Locale) []string {
 		return []string{
-			l.Text("days", "count", 0), l.Text("days", "count", 1), l.Text("days", "count", int64(1234)),
+			l.Text("words", "count", 0), l.Text("words", "count", 1), l.Text("words", "count", int64(1234)),
 			l.Text("words_in_logs", "words", l.Text("words", "count", 2), "logs", 1),
 		}
 	}
 	for header, want := range map[string][]string{
-		"en": {"0 days", "1 day", "1,234 days", "2 words in 1 log"},
-		"de": {"0 Tage", "1 Tag", "1.234 Tage", "2 Wörter in 1 Eintrag"},
-		"ja": {"0日", "1日", "1,234日", "2語（記録1件）"},
+		"en": {"0 words", "1 word", "1,234 words", "2 words in 1 log"},
+		"de": {"0 Wörter", "1 Wort", "1.234 Wörter", "2 Wörter in 1 Eintrag"},
+		"ja": {"0語", "1語", "1,234語", "2語（記録1件）"},
 	} {
 		assert.Equal(t, want, written(language.Of(header)), header)
 	}
@@ -235,10 +235,10 @@ func BenchmarkLanguage(b *testing.B) {
 
 func ExampleLocale_Text() {
 	for _, header := range []string{"en", "de", "ja"} {
-		fmt.Println(language.Of(header).Text("days", "count", 2))
+		fmt.Println(language.Of(header).Text("words", "count", 2))
 	}
 	// Output:
-	// 2 days
-	// 2 Tage
-	// 2日
+	// 2 words
+	// 2 Wörter
+	// 2語
 }
