@@ -36,7 +36,7 @@ func newYear(l *language.Locale, number int, all query.Days, v view) (year, erro
 	}
 	y := year{
 		Number: number,
-		Said:   l.Text("year.said", "words", l.Text("words", "count", totals.TotalWordCount), "days", l.Text("days", "count", len(days))),
+		Said:   l.Text("year.said", "words", l.Text("words", "count", totals.TotalWordCount), "days", len(days)),
 		Table:  template.HTML(newCalendar(l, number, days, v).table()), //nolint:gosec // it escapes what it writes
 	}
 	if number > 1 {
