@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
 
 	"learninglog/command"
 	"learninglog/internal/problem"
@@ -66,4 +67,13 @@ func parseSettings(w http.ResponseWriter, r *http.Request) (settings learning.Se
 		return learning.Settings{}, problem.Invalid.New("Go back, and put it right.", wrong...).Titled(wrongSettings)
 	}
 	return settings, nil
+}
+
+// nameOf returns what a learner with a name, which may be empty, is called on pages.
+func nameOf(userID uuid.UUID, name string) string {
+	if name != "" {
+		return name
+	}
+	const short = 8
+	return "Learner " + userID.String()[:short]
 }

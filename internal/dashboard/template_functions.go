@@ -25,6 +25,7 @@ func (p *Pages) templateFunctions() template.FuncMap {
 		"change":   change,
 		"date":     chart.Date,
 		"moment":   func(t time.Time) string { return moment(t.In(p.Zone)) },
+		"learner":  nameOf,
 		"title":    func(granularity rollup.Granularity) string { return capital(string(granularity)) },
 	}
 }
