@@ -88,16 +88,24 @@ func (m *matrix) question(method, path string) asked {
 		"POST /v1/purges":              `{"older_than_days":3000,"dry_run":true}`,
 		"POST /v1/keys":                `{"name":"of a cell","scopes":["logs:read"]}`,
 
-		"PUT /v1/users/{user_id}/settings": "{}",
+		"PUT /v1/users/{user_id}/settings":     "{}",
+		"POST /v1/users/{user_id}/share-links": `{"name":"of a cell"}`,
 	}
 	q := asked{path: path, contentType: "application/json", body: bodies[method+" "+path]}
 	if method == http.MethodPost && !strings.HasPrefix(path, "/v1/") {
 		q.contentType, q.body = "application/x-www-form-urlencoded", url.Values{"time_zone": {"Asia/Tokyo"}, "days": {"3000"}, "action": {"verify"}, "name": {"of a cell"}, "scope": {"logs:read"}}.Encode()
 	}
+	if method+" "+path == "POST /users/{user_id}/share-links" {
+		q.body = url.Values{"name": {"of a cell"}, "days": {"30"}}.Encode()
+	}
 	if strings.Contains(path, "/keys/{id}") {
 		key, _, err := access.NewKeys(m.pool).Create(m.t.Context(), access.NewKey{Name: "of a cell", Scopes: []access.Scope{access.ReadLogs}})
 		require.NoError(m.t, err)
 		path = strings.ReplaceAll(path, "{id}", fmt.Sprint(key.ID))
+	}
+	if strings.Contains(path, "/share-links/{id}") || strings.Contains(path, "{link}") {
+		link, secret := newShareLink(m.t, m.pool, m.learner)
+		path = strings.NewReplacer("{id}", fmt.Sprint(link.ID), "{link}", secret).Replace(path)
 	}
 	if path == "/v1/sealed-days" {
 		q.contentType, q.body = ndjson, fmt.Sprintf(`{"user_id":"%s","day":"2020-01-01","total_word_count":1,"entry_count":1}`, m.learner)

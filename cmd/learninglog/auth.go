@@ -84,6 +84,7 @@ func (s *service) startAccess(ctx context.Context) error {
 	sessions := access.NewSessions(s.database.pool, keyring, s.flags.OIDCIssuer, s.logger)
 	sessions.Turn = api.SessionTurn(int(s.database.pool.Config().MaxConns))
 	s.keepRunning(ctx, "sessions", sessions.Run)
+	s.startShareLinks(ctx, failures, sessions.Turn)
 	s.login = &dashboard.Login{Sessions: sessions, Cookies: cookies}
 	var tokens access.Tokens
 	if s.flags.accepts(withOIDC) {
@@ -102,6 +103,14 @@ func (s *service) startAccess(ctx context.Context) error {
 		s.keys = audit.Keys{KeyStore: keyring, Trail: s.trail}
 	}
 	return nil
+}
+
+// startShareLinks lets learners show their pages to others.
+func (s *service) startShareLinks(ctx context.Context, failures access.Observer, turn access.Turn) {
+	links := access.NewShareLinks(s.database.pool, failures, s.logger)
+	links.Turn = turn
+	s.keepRunning(ctx, "share links", links.Run)
+	s.shareLinks = &audit.ShareLinks{ShareLinks: links, Trail: s.trail}
 }
 
 // startKeys reads all keys, and follows them.

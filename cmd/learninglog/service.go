@@ -48,14 +48,16 @@ type service struct {
 	recorder *command.Recorder
 	problems *problem.Table
 	// access is nil where everybody may do everything.
-	access  api.Access
-	keys    audit.KeyStore
-	login   *dashboard.Login // nil there, too
-	nodes   *sharding.Nodes  // nil if the tables aren't distributed
-	reader  *query.Reader
-	horizon *horizon.Follower
-	pages   api.Pages
-	handler http.Handler
+	access api.Access
+	keys   audit.KeyStore
+	// shareLinks are there only where access is.
+	shareLinks *audit.ShareLinks
+	login      *dashboard.Login // nil there, too
+	nodes      *sharding.Nodes  // nil if the tables aren't distributed
+	reader     *query.Reader
+	horizon    *horizon.Follower
+	pages      api.Pages
+	handler    http.Handler
 
 	// metrics is the registry of all metrics; writes and requests are also read
 	// directly.
@@ -316,6 +318,9 @@ func (s *service) startPages(ctx context.Context) error {
 		RequestTimeout: s.flags.RequestTimeout,
 		Logger:         s.logger,
 	}
+	if s.shareLinks != nil {
+		config.ShareLinks = s.shareLinks
+	}
 	if s.flags.Admin {
 		known, err := zones.Open()
 		if err != nil {
@@ -328,11 +333,15 @@ func (s *service) startPages(ctx context.Context) error {
 		return err
 	}
 	s.pages = api.Pages{
-		Fail:   pages.Fail,
+		Fail:        pages.Fail,
+		StreakBadge: pages.StreakBadge, CalendarBadge: pages.CalendarBadge,
 		Static: pages.Static, Start: pages.Start, FindUser: pages.FindUser, Learner: pages.Learner, Void: pages.Void,
 		ChangeSettings: pages.ChangeSettings,
 	}
 	s.addLoginPages(pages)
+	if s.shareLinks != nil {
+		s.pages.ListShareLinks, s.pages.CreateShareLink, s.pages.RevokeShareLink = pages.ListShareLinks, pages.CreateShareLink, pages.RevokeShareLink
+	}
 	if !s.flags.Admin {
 		return nil
 	}
@@ -405,7 +414,7 @@ func (s *service) watchMetrics() *metrics.Recent {
 
 func (s *service) makeHandler(context.Context) (err error) {
 	version, _ := build()
-	s.handler, err = api.New(api.Config{
+	config := api.Config{
 		Recorder:       s.recorder,
 		Reader:         s.reader,
 		Jobs:           s.jobs,
@@ -428,7 +437,11 @@ func (s *service) makeHandler(context.Context) (err error) {
 		Stopping:       s.stopping,
 		Pages:          s.pages,
 		Logger:         s.logger,
-	})
+	}
+	if s.shareLinks != nil {
+		config.ShareLinks = s.shareLinks
+	}
+	s.handler, err = api.New(config)
 	return err
 }
 

@@ -90,7 +90,7 @@ func (r *Keyring) Revoke(ctx context.Context, id int64) (Key, error) {
 // is looked up in the database; if too many are already, Find fails with [ErrNotLookedUp].
 func (r *Keyring) Find(ctx context.Context, text string) (*Identity, error) {
 	made := secret(text)
-	if !made.isWellFormed() {
+	if !made.isWellFormed(keyPrefix) {
 		return nil, failure{Malformed}
 	}
 	return r.byHash(ctx, made.hash())

@@ -55,7 +55,7 @@ const (
 	KeyExpiresAt     KeyField = "expires_at"
 )
 
-// InvalidKeyError says what is wrong with a [NewKey].
+// InvalidKeyError says what is wrong with a [NewKey], or with a [NewShareLink].
 type InvalidKeyError struct {
 	Field KeyField
 	// Message completes a sentence that begins with the name of the field, whatever people
@@ -150,7 +150,7 @@ func scanKey(row pgx.CollectableRow) (k Key, err error) {
 
 // Create creates a key, and returns it with its secret, which nobody can find out again.
 func (k *Keys) Create(ctx context.Context, wanted NewKey) (Key, string, error) {
-	made := newSecret()
+	made := newSecret(keyPrefix)
 	hash := made.hash()
 	created, err := k.one(ctx, `
 		INSERT INTO learninglog_keys (hash, beginning, name, scopes, user_id, logs_per_second, expires_at, lifetime)
@@ -167,7 +167,7 @@ func (k *Keys) Create(ctx context.Context, wanted NewKey) (Key, string, error) {
 // latest, so that both are known meanwhile. It fails with [ErrNotFound], also for a key that
 // has expired or was revoked.
 func (k *Keys) Rotate(ctx context.Context, id int64, overlap time.Duration) (Key, string, error) {
-	made := newSecret()
+	made := newSecret(keyPrefix)
 	hash := made.hash()
 	created, err := k.one(ctx, `
 		WITH old AS (

@@ -10,9 +10,11 @@ import (
 )
 
 // A key is "llk_", 43 characters of 256 random bits, "_" and 6 characters of their CRC-32.
-// So programs that look for leaked secrets recognise it without asking.
+// So programs that look for leaked secrets recognise it without asking. The secret of a share
+// link is alike, and begins with "lls_".
 const (
 	keyPrefix      = "llk_"
+	linkPrefix     = "lls_" // as long as keyPrefix
 	randomLength   = 43
 	checkLength    = 6
 	keyLength      = len(keyPrefix) + randomLength + 1 + checkLength
@@ -21,12 +23,12 @@ const (
 	digits         = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-// secret is a key as its owner has it. It is never stored, logged or shown but once.
+// secret is a key, or that of a share link, as its owner has it. It is never stored, logged or shown but once.
 type secret string
 
-func newSecret() secret {
+func newSecret(prefix string) secret {
 	text := randomText()
-	return secret(keyPrefix + text + "_" + checkOf(text))
+	return secret(prefix + text + "_" + checkOf(text))
 }
 
 // randomText returns 43 characters of 256 random bits.
@@ -52,12 +54,12 @@ func checkOf(random string) string {
 	return inDigits(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(random))), checkLength)
 }
 
-// isWellFormed reports whether a text can be a key.
-func (s secret) isWellFormed() bool {
-	if len(s) != keyLength || !strings.HasPrefix(string(s), keyPrefix) {
+// isWellFormed reports whether a text can be a secret that begins with the prefix.
+func (s secret) isWellFormed(prefix string) bool {
+	if len(s) != keyLength || !strings.HasPrefix(string(s), prefix) {
 		return false
 	}
-	random, check, _ := strings.Cut(string(s[len(keyPrefix):]), "_")
+	random, check, _ := strings.Cut(string(s[len(prefix):]), "_")
 	return check == checkOf(random)
 }
 

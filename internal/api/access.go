@@ -117,7 +117,7 @@ func isKnown(identity *access.Identity, learner string) bool {
 func (s *server) turnAway(w http.ResponseWriter, request *http.Request, err error) {
 	wrong := s.Problems.Of(request.Context(), err, "")
 	challenge(w.Header(), wrong)
-	wrong.WriteJSON(w)
+	s.refuse(w, request, wrong)
 }
 
 // challenge says how a request that is answered with a problem can say whom it is from.
@@ -143,7 +143,18 @@ func (s *server) turnAwayFromPage(w http.ResponseWriter, request *http.Request, 
 		return
 	}
 	challenge(w.Header(), wrong)
+	if wrong.Kind() == problem.NotFound {
+		wrong = notTheirs(chi.URLParam(request, userInPath))
+	}
 	s.Pages.Fail(w, request, wrong)
+}
+
+// notTheirs is the problem of a page that isn't of the visitor, who is a learner.
+func notTheirs(learner string) *problem.Problem {
+	if _, err := uuid.Parse(learner); err != nil {
+		return problem.NotALearner(learner)
+	}
+	return problem.NotFound.New("It may be another learner's, or nobody's.").Titled("This page isn't yours")
 }
 
 // isStillKnown fails if whoever a long request is from has expired or was revoked since it

@@ -60,6 +60,8 @@ type Config struct {
 	Access Access
 	// Keys are the keys that Access knows, or nil if it knows none.
 	Keys audit.KeyStore
+	// ShareLinks are the links by which learners show their pages, or nil where nobody is asked.
+	ShareLinks ShareLinks
 	// OnErased makes a function be called when learners were erased, so that nothing of them
 	// is kept in memory. Default: nobody is.
 	OnErased func(forget func())

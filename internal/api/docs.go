@@ -27,7 +27,7 @@ const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img
 	"connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 
 // docs serves Swagger UI from the binary, to read the document and to try the API.
-func docs() http.Handler {
+func (s *server) docs() http.Handler {
 	ours, err := fs.Sub(swaggerFiles, "swagger")
 	if err != nil {
 		panic(err) // can't happen: the name is valid
@@ -45,9 +45,7 @@ func docs() http.Handler {
 		whole.Header.Del("If-Match")
 		files.ServeHTTP(w, whole)
 	})
-	return problem.Translate(restricted, func(*http.Request, problem.Answer) *problem.Problem {
-		return problem.NotFound.New("")
-	})
+	return problem.Translate(restricted, func(w http.ResponseWriter, r *http.Request, _ problem.Answer) { s.notFound(w, r) })
 }
 
 // openAPI serves the document. The pointer is needed because the document is written

@@ -32,8 +32,8 @@ func (s *server) refuseOtherHosts(next http.Handler) http.Handler {
 				s.Logger.WarnContext(r.Context(), "a request for a host name that isn't allowed was refused: see --allowed-hosts",
 					slog.String("host", short(r.Host)), problem.LogID(r.Context()))
 			})
-			problem.OtherHost.New("The Host is " + short(r.Host) + ": ask for an address or for localhost, or let the operator of the service " +
-				"allow this name by --allowed-hosts.").WriteJSON(w)
+			s.refuse(w, r, problem.OtherHost.New("The Host is "+short(r.Host)+": ask for an address or for localhost, or let the operator of the service "+
+				"allow this name by --allowed-hosts."))
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -13,6 +13,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/google/uuid"
 
+	"learninglog/internal/access"
 	"learninglog/internal/problem"
 )
 
@@ -29,7 +30,7 @@ func (s *server) middleware() chi.Middlewares {
 		s.recoverPanics,
 		s.refuseOtherHosts,
 		s.refuseOtherSites,
-		refuseLongQueries,
+		s.refuseLongQueries,
 		middleware.GetHead,
 	)
 }
@@ -54,6 +55,10 @@ func restrictBrowsers(next http.Handler) http.Handler {
 		header.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
 		// Without any referrer, browsers would also leave out the origin of a form.
 		header.Set("Referrer-Policy", "same-origin")
+		if access.IsSharePath(r.URL.Path) { // which is secret, and has no form that changes anything
+			header.Set("Referrer-Policy", "no-referrer")
+			header.Set("X-Robots-Tag", "noindex")
+		}
 		next.ServeHTTP(w, r)
 	})
 }
@@ -98,7 +103,7 @@ func (s *server) recoverPanics(next http.Handler) http.Handler {
 			if answer, ok := w.(middleware.WrapResponseWriter); ok && answer.Status() != 0 { // the wrapper comes from observe
 				panic(http.ErrAbortHandler)
 			}
-			problem.Internal.New("").WriteJSON(w)
+			s.refuse(w, r, problem.Internal.New(""))
 		}()
 		next.ServeHTTP(w, r)
 	})
@@ -106,13 +111,13 @@ func (s *server) recoverPanics(next http.Handler) http.Handler {
 
 // refuseLongQueries refuses a query with more parameters than any path has. Otherwise each
 // of thousands would be told to be none.
-func refuseLongQueries(next http.Handler) http.Handler {
+func (s *server) refuseLongQueries(next http.Handler) http.Handler {
 	const most = 50
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Count(r.URL.RawQuery, "&") >= most {
-			problem.Invalid.New("", problem.Field{
+			s.refuse(w, r, problem.Invalid.New("", problem.Field{
 				Location: "query", Message: fmt.Sprintf("must have at most %d parameters", most), Value: short(r.URL.RawQuery),
-			}).WriteJSON(w)
+			}))
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -140,8 +145,13 @@ func checkQuery(next http.Handler) http.Handler {
 	})
 }
 
-func (s *server) notFound(w http.ResponseWriter, _ *http.Request) {
-	problem.NotFound.New("What there is stands in /docs.").WriteJSON(w)
+func (s *server) notFound(w http.ResponseWriter, r *http.Request) {
+	if s.wantsPage(r) {
+		wrong := problem.NotFound.New("The address may be mistyped, or what it named is gone.").Titled("There is no such page")
+		s.refuse(w, s.withVisitor(r), wrong)
+		return
+	}
+	s.refuse(w, r, problem.NotFound.New("What there is stands in /docs."))
 }
 
 // methodNotAllowed answers 405 with the allowed methods, as chi's own handler does.
@@ -162,6 +172,9 @@ func (s *server) methodNotAllowed(routes chi.Routes) http.HandlerFunc {
 			return
 		}
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		problem.MethodNotAllowed.New("Allowed are: " + strings.Join(allowed, ", ") + ".").WriteJSON(w)
+		if s.wantsPage(r) {
+			r = s.withVisitor(r)
+		}
+		s.refuse(w, r, problem.MethodNotAllowed.New("Allowed are: "+strings.Join(allowed, ", ")+"."))
 	}
 }

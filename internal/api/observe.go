@@ -8,6 +8,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 
+	"learninglog/internal/access"
 	"learninglog/internal/problem"
 )
 
@@ -93,7 +94,7 @@ func (s *server) logAccess(r *http.Request, status, bytes int, took time.Duratio
 	}
 	s.Logger.LogAttrs(r.Context(), level, "request",
 		slog.String("method", r.Method),
-		slog.String("path", r.URL.Path),
+		slog.String("path", access.Unsecret(r.URL.Path)),
 		slog.Int("status", status),
 		slog.Int("bytes", bytes),
 		slog.Duration("took", took),

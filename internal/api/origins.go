@@ -29,8 +29,8 @@ const sharedPath = "/v1/"
 // (CSRF), except those of allowed origins. It affects only browsers.
 func (s *server) refuseOtherSites(next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
-	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		problem.OtherSite.New("The Sec-Fetch-Site or the Origin header says so.").WriteJSON(w)
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.refuse(w, r, problem.OtherSite.New("The Sec-Fetch-Site or the Origin header says so."))
 	}))
 	return s.shareWithOrigins(next, protection.Handler(next))
 }

@@ -35,7 +35,7 @@ type endpoint func(s *server, router chi.Router, r route)
 // addRoutes adds every route of the table. It fails if one doesn't say what it needs.
 func (s *server) addRoutes(router chi.Router) error {
 	for _, r := range s.routes() {
-		if r.needs != access.Open && !slices.Contains(access.Scopes(), r.needs) {
+		if r.needs != access.Open && r.needs != access.SeePage && !slices.Contains(access.Scopes(), r.needs) {
 			return fmt.Errorf("the route %s %s needs %q, which is no scope", r.method, r.path, r.needs)
 		}
 		if r.serve != nil {
@@ -139,7 +139,11 @@ func page(handler http.Handler) endpoint {
 		return nil
 	}
 	return func(s *server, router chi.Router, r route) {
-		router = router.With(s.require(r, s.turnAwayFromPage))
+		if r.needs == access.SeePage {
+			router = router.With(s.requireShareLink)
+		} else {
+			router = router.With(s.require(r, s.turnAwayFromPage))
+		}
 		if r.method == http.MethodGet && r.needs != access.Open && slices.Contains(r.problems, problem.Unavailable) { // it reads the database
 			router = router.With(s.boundPage)
 		}
@@ -177,6 +181,8 @@ type Pages struct {
 	RequestPurge, CancelWaiting                            http.Handler
 	ResumeQueue, Audit                                     http.Handler
 	ListKeys, CreateKey, RotateKey, RevokeKey              http.Handler
+	StreakBadge, CalendarBadge                             http.Handler
+	ListShareLinks, CreateShareLink, RevokeShareLink       http.Handler
 	Jobs                                                   http.Handler
 	// Fail shows why there is no page. It must be set if there are pages.
 	Fail func(http.ResponseWriter, *http.Request, error)

@@ -24,6 +24,7 @@ func withAllPages(t *testing.T) (*server, *chi.Mux) {
 	config.Pages = Pages{
 		Static: handler, Start: handler, FindUser: handler, Learner: handler, Void: handler, ChangeSettings: handler, Erase: handler,
 		Operator: handler, RequestRebuild: handler, RequestRezone: handler, RequestPurge: handler, CancelRebuild: handler, CancelWaiting: handler, ResumeQueue: handler, Audit: handler, Jobs: handler,
+		StreakBadge: handler, CalendarBadge: handler, ListShareLinks: handler, CreateShareLink: handler, RevokeShareLink: handler,
 		ListKeys: handler, CreateKey: handler, RotateKey: handler, RevokeKey: handler,
 		LogIn: handler, LogInWithKey: handler, StartLogin: handler, FinishLogin: handler, LogOut: handler,
 	}

@@ -48,6 +48,8 @@ const (
 	KeyCreated         Action = "key.created"
 	KeyRotated         Action = "key.rotated"
 	KeyRevoked         Action = "key.revoked"
+	ShareLinkCreated   Action = "share_link.created"
+	ShareLinkRevoked   Action = "share_link.revoked"
 )
 
 // What the table takes, in characters.

@@ -30,6 +30,8 @@ type Config struct {
 	Operations *Operations
 	// Keys are the keys of callers. Nil leaves their page out.
 	Keys audit.KeyStore
+	// ShareLinks are the links by which learners show their pages. Nil is none.
+	ShareLinks ShareLinks
 	// JobsPath is where the pages about jobs are, for links. Empty is nowhere.
 	JobsPath string
 	// Login is how people log in. Nil is nowhere: then nobody is asked who they are.
@@ -49,6 +51,10 @@ type Pages struct {
 	Config
 
 	Static, Start, FindUser, Learner, Void, Erase, ChangeSettings http.Handler
+	// These are also for whoever has a share link, as the learner's page is.
+	StreakBadge, CalendarBadge http.Handler
+	// These are about the share links of a learner.
+	ListShareLinks, CreateShareLink, RevokeShareLink http.Handler
 	// These let people log in, by a key or at the provider.
 	LogIn, LogInWithKey, StartLogin, FinishLogin, LogOut http.Handler
 	// These are for operators.
@@ -98,6 +104,9 @@ func New(config Config) (*Pages, error) {
 	pages.Start, pages.FindUser, pages.Learner = pages.page(pages.start), pages.page(pages.findUser), pages.page(pages.learner)
 	pages.Void, pages.Erase = pages.page(pages.void), pages.page(pages.erase)
 	pages.ChangeSettings = pages.page(pages.changeSettings)
+	pages.StreakBadge, pages.CalendarBadge = pages.page(pages.streakBadge), pages.page(pages.calendarBadge)
+	pages.ListShareLinks, pages.CreateShareLink = pages.page(pages.shareLinks), pages.page(pages.createShareLink)
+	pages.RevokeShareLink = pages.page(pages.revokeShareLink)
 	pages.LogIn, pages.LogInWithKey, pages.LogOut = pages.page(pages.logIn), pages.page(pages.logInWithKey), pages.page(pages.logOut)
 	pages.StartLogin, pages.FinishLogin = pages.page(pages.startLogin), pages.page(pages.finishLogin)
 	pages.Operator, pages.CancelRebuild = pages.page(pages.operator), pages.page(pages.cancelRebuild)

@@ -67,21 +67,21 @@ func (p *Pages) showKeys(w http.ResponseWriter, r *http.Request, status int, pag
 		page.Keys = append(page.Keys, shownKey{key, time.Now()})
 	}
 	if page.Secret != "" {
-		return p.renderSecret(w, page)
+		return p.renderSecret(w, "keys", page)
 	}
 	return p.render(w, r, status, "keys", page)
 }
 
 // renderSecret answers with a page that nobody may keep.
-func (p *Pages) renderSecret(w http.ResponseWriter, page keysPage) error {
-	text, err := p.execute("keys", page)
+func (p *Pages) renderSecret(w http.ResponseWriter, name string, page any) error {
+	text, err := p.execute(name, page)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(http.StatusCreated)
-	_, _ = w.Write(text) // who is gone can rotate it
+	_, _ = w.Write(text) // who is gone can make another one
 	return nil
 }
 

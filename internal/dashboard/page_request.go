@@ -58,8 +58,7 @@ func (p *Pages) parsePageRequest(r *http.Request) (request pageRequest, err erro
 func parseUserID(text string) (uuid.UUID, error) {
 	userID, err := uuid.Parse(text)
 	if err != nil || len(text) != len(uuid.Nil.String()) {
-		return uuid.Nil, problem.NotFound.New("Learners are named by a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22.").
-			Titled("There is no such learner")
+		return uuid.Nil, problem.NotALearner(text)
 	}
 	return userID, nil
 }

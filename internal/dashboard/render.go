@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
@@ -26,7 +27,7 @@ type templates map[string]*template.Template
 
 func parseTemplates(functions template.FuncMap) (templates, error) {
 	parsed := make(templates)
-	for _, name := range []string{"start", "learner", "operator", "keys", "audit", "problem", "login"} {
+	for _, name := range []string{"start", "learner", "operator", "keys", "audit", "problem", "login", "share"} {
 		page, err := template.New("layout.html").Funcs(functions).
 			ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html")
 		if err != nil {
@@ -88,7 +89,8 @@ func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		page.Title = page.Heading
 	}
 	page.LogIn = p.Login != nil && (wrong.Kind() == problem.Unauthenticated || isEndOfLogin)
-	if wrong.Kind() == problem.Unavailable && r.Method == http.MethodGet && !isEndOfLogin {
+	isSecret := access.IsSharePath(r.URL.Path)
+	if wrong.Kind() == problem.Unavailable && r.Method == http.MethodGet && !isEndOfLogin && !isSecret {
 		page.Refresh = r.URL.RequestURI()
 	}
 	if err := p.render(w, r, wrong.Status, "problem", page); err != nil {
@@ -142,11 +144,15 @@ type layout struct {
 	Title string
 	// Visitor is who is logged in, or empty.
 	Visitor string
+	// Home is where the visitor begins, or empty where that is nowhere. IsOwn says that it is
+	// the page of the only learner whom they know.
+	Home  string
+	IsOwn bool
 	// Shared says that the visitor has a share link, and so sees this page and nothing else.
 	Shared bool
 	// Operates says that the visitor may see the operators' page, ManagesKeys the one of
-	// keys, and Writes that they may take logs back.
-	Operates, ManagesKeys, Writes bool
+	// keys, Writes that they may take logs back, and Shares that they may create share links.
+	Operates, ManagesKeys, Writes, Shares bool
 	// Refresh is what a browser without scripts asks for by itself after some seconds,
 	// or empty. It has no fragment: to go there would be no reason to ask again.
 	Refresh string
@@ -181,17 +187,22 @@ func localeOf(r *http.Request) *language.Locale {
 
 // newLayout returns the layout of a page that a request asks for.
 func (p *Pages) newLayout(r *http.Request, title string) layout {
-	made := layout{Locale: localeOf(r), Title: title, Operates: p.Operations != nil, ManagesKeys: p.Keys != nil, Writes: true}
+	if isShared(r) {
+		return layout{Locale: localeOf(r), Title: title, Shared: true}
+	}
+	home := homeOf(r)
+	made := layout{
+		Locale: localeOf(r), Title: title, Home: cmp.Or(home, "/"), IsOwn: home != "",
+		Operates: p.Operations != nil, ManagesKeys: p.Keys != nil, Writes: true, Shares: p.ShareLinks != nil,
+	}
 	if p.Login == nil {
 		return made // nobody is asked who they are
 	}
 	visitor := access.Of(r.Context())
-	if isShared(r) {
-		return layout{Locale: made.Locale, Title: title, Shared: true}
-	}
 	made.Operates = made.Operates && visitor.May(access.Rebuilds)
 	made.ManagesKeys = made.ManagesKeys && visitor.May(access.ManageKeys)
 	made.Writes = visitor.May(access.WriteLogs)
+	made.Shares = made.Shares && made.Writes
 	if visitor != nil {
 		made.Visitor = visitor.Name
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"learninglog/internal/chart"
+	"learninglog/internal/problem"
 	"learninglog/query"
 	"learninglog/rollup"
 )
@@ -49,8 +50,11 @@ func (p *Pages) findUser(w http.ResponseWriter, r *http.Request) error {
 	search := strings.TrimSpace(r.URL.Query().Get("id"))
 	userID, err := uuid.Parse(search)
 	if err != nil {
-		return p.showStart(w, r, http.StatusUnprocessableEntity, search,
-			localeOf(r).Text("start.wrong_id", "example", "0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22"))
+		wrong := problem.NotALearner(search).Detail
+		if l := localeOf(r); !l.IsEnglish() {
+			wrong = l.Text("start.wrong_id", "example", "0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22")
+		}
+		return p.showStart(w, r, http.StatusUnprocessableEntity, search, wrong)
 	}
 	http.Redirect(w, r, "/users/"+userID.String(), http.StatusSeeOther) //nolint:gosec // a UUID leads nowhere else
 	return nil

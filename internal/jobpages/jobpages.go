@@ -60,7 +60,9 @@ func New(config Config) (*Pages, error) {
 	pages.Handle(config.Path+"/{$}", start)
 	pages.Handle(config.Path+"/", checked(onlyRead(config.withWayBack(jobs))))
 	pages.Handle(config.Path+"/api/", checked(config.endpoints(config.Path+"/api", jobs)))
-	return &Pages{jobs: jobs, handler: restrict(problem.Translate(pages, config.translate))}, nil
+	return &Pages{jobs: jobs, handler: restrict(problem.Translate(pages, func(w http.ResponseWriter, r *http.Request, answer problem.Answer) {
+		config.translate(r, answer).WriteJSON(w)
+	}))}, nil
 }
 
 // contentPolicy prevents the pages from loading anything from other sites, and other

@@ -52,7 +52,7 @@ func (m *Migrator) down(ctx context.Context) error {
 // removeSQL removes the tables that down migrations may refuse to change.
 const removeSQL = `
 	DROP TABLE IF EXISTS learning_log, learning_log_aggregates, learning_log_sealed_days, learning_log_settings,
-	                     learninglog_sessions, learninglog_keys, learninglog_erased_users`
+	                     learninglog_sessions, learninglog_keys, learninglog_share_links, learninglog_erased_users`
 
 // DownTo migrates the schema down to a version, from [OldestVersion] to the database's
 // own. All data stays, and the job queue stays as it is. It fails, and changes nothing,

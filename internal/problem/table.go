@@ -151,6 +151,12 @@ func mistakes() []mistake {
 			"There is no rebuild with this id, or none any more: those that have ended are kept for a day.",
 			Field{},
 		},
+		{
+			access.ErrTooManyShareLinks, Conflict,
+			fmt.Sprintf("A learner can have %d links at a time. Revoke one first.", access.MaxShareLinks),
+			Field{},
+		},
+		{access.ErrErased, Erased, "", Field{}},
 		{rebuild.ErrNotErased, NotFound, "No learner with this id was erased, or it was taken back.", Field{}},
 		{rebuild.ErrNoQueue, NotFound, "There is no queue of jobs with this name.", Field{}},
 		{rebuild.ErrTooManyUsers, Invalid, "", Field{

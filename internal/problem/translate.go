@@ -12,9 +12,9 @@ type Answer struct {
 	Body []byte
 }
 
-// Translate returns a handler that answers as next does, except that it answers with a
-// problem where next answers with an error, a status of 400 or above, that is none.
-func Translate(next http.Handler, translate func(*http.Request, Answer) *Problem) http.Handler {
+// Translate returns a handler that answers as next does, except that answer does so instead
+// where next answers with an error, a status of 400 or above, that is no problem.
+func Translate(next http.Handler, answer func(http.ResponseWriter, *http.Request, Answer)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		kept := &errorKeeper{ResponseWriter: w}
 		next.ServeHTTP(kept, r)
@@ -22,7 +22,7 @@ func Translate(next http.Handler, translate func(*http.Request, Answer) *Problem
 			return
 		}
 		w.Header().Del("Content-Length")
-		translate(r, Answer{Status: kept.status, Body: kept.body.Bytes()}).WriteJSON(w)
+		answer(w, r, Answer{Status: kept.status, Body: kept.body.Bytes()})
 	})
 }
 

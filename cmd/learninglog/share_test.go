@@ -1,0 +1,352 @@
+package main_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"learninglog/internal/access"
+	"learninglog/internal/metrics"
+	"learninglog/internal/pgtest"
+)
+
+// newShareLink creates a share link. A learner who has too many loses the oldest.
+func newShareLink(t testing.TB, pool *pgxpool.Pool, learner uuid.UUID) (access.ShareLink, string) {
+	t.Helper()
+	links := access.NewShareLinks(pool, metrics.NewAuthentication(prometheus.NewRegistry()), slog.New(slog.DiscardHandler))
+	had, err := links.List(t.Context(), learner)
+	require.NoError(t, err)
+	if len(had) == access.MaxShareLinks {
+		_, err := links.Revoke(t.Context(), learner, had[len(had)-1].ID)
+		require.NoError(t, err)
+	}
+	link, secret, err := links.Create(t.Context(), access.NewShareLink{UserID: learner, Name: "of a test", ExpiresAt: time.Now().Add(time.Hour)})
+	require.NoError(t, err)
+	return link, secret
+}
+
+// shared is a learner who shares a page.
+type shared struct {
+	*service
+
+	pool    *pgxpool.Pool
+	learner uuid.UUID
+	request uuid.UUID // of the only log, of today
+	key     string    // of the learner
+	backend string    // a key of an operator
+}
+
+func serveShared(t *testing.T, more ...string) shared {
+	t.Helper()
+	databaseURL := pgtest.URL(t)
+	s := shared{pool: pgtest.Open(t, databaseURL), learner: uuid.New(), request: uuid.New()}
+	s.key = newKey(t, databaseURL, "--scopes=logs:write,logs:read", "--user", s.learner.String())
+	s.backend = newKey(t, databaseURL, "--scopes=logs:write,logs:read,rebuilds,keys")
+	s.service = serve(t, append([]string{"--auth=keys", "--database-url", databaseURL}, more...)...)
+	got := s.with(s.key, http.MethodPost, "/v1/learning-logs", "application/json", logWithID(s.request, s.learner, 4321))
+	require.Equal(t, http.StatusCreated, got.status, "%s", got.body)
+	return s
+}
+
+func (s shared) path() string { return "/v1/users/" + s.learner.String() + "/share-links" }
+
+// share creates a link by the API, and returns its id and its path.
+func (s shared) share(fields string) (id int64, link string) {
+	s.t.Helper()
+	got := s.with(s.key, http.MethodPost, s.path(), "application/json", `{"name":"Grandma"`+fields+`}`)
+	require.Equal(s.t, http.StatusCreated, got.status, "%s", got.body)
+	assert.Equal(s.t, "no-store", got.header.Get("Cache-Control"))
+	var made struct {
+		ID   int64
+		Link string
+	}
+	got.decode(s.t, &made)
+	require.Regexp(s.t, `^/shared/lls_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$`, made.Link)
+	return made.ID, made.Link
+}
+
+// see asks for something as a browser of somebody who isn't logged in.
+func (s *service) see(path string, headers ...string) answer {
+	s.t.Helper()
+	return s.try(http.MethodGet, path, "", append([]string{"Accept", browsers}, headers...)...)
+}
+
+// browsers is the Accept header of a browser that goes to an address.
+const browsers = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+
+func TestWhoeverHasAShareLinkSeesThePageAndNothingElse(t *testing.T) {
+	t.Parallel()
+	s := serveShared(t)
+	_, link := s.share("")
+
+	page := s.see(link)
+
+	require.Equal(t, http.StatusOK, page.status, "%s", page.body)
+	text := string(page.body)
+	assert.Contains(t, text, "4,321")
+	for _, secret := range []string{
+		s.learner.String(), s.request.String(), "/v1/", "/docs", "/admin", "/login", "logout", `method="post"`, "Take back", "export", "share-links", `href="/"`,
+	} {
+		assert.NotContains(t, text, secret)
+	}
+	assert.Equal(t, "no-referrer", page.header.Get("Referrer-Policy"))
+	assert.Equal(t, "noindex", page.header.Get("X-Robots-Tag"))
+	assert.Equal(t, "private, no-cache", page.header.Get("Cache-Control"))
+	secret := strings.TrimPrefix(link, "/shared/")
+	for _, path := range []string{
+		"/", "/users/" + s.learner.String(), "/v1/users/" + s.learner.String() + "/summary", s.path(), "/v1/users/" + s.learner.String() + "/export",
+	} {
+		assert.Equal(t, http.StatusUnauthorized, s.with(secret, http.MethodPost, "/v1/learning-logs", "application/json", "{}").status)
+		assert.Contains(t, []int{http.StatusUnauthorized, http.StatusSeeOther}, s.with(secret, http.MethodGet, path, "", "").status, path)
+	}
+	for _, path := range []string{"/share-links", "/export", "/learning-logs/" + s.request.String(), "/"} {
+		assert.Equal(t, http.StatusNotFound, s.see(link+path).status, path)
+	}
+	assert.Equal(t, http.StatusMethodNotAllowed, s.try(http.MethodPost, link, "").status)
+	login := s.try(http.MethodPost, "/login", url.Values{"key": {secret}}.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+	assert.Equal(t, http.StatusUnauthorized, login.status, "it is no key")
+	s.hasNeverSaid(secret)
+}
+
+// hasNeverSaid checks that a secret is in no log, metric or record of what was done.
+func (s shared) hasNeverSaid(secret string) {
+	s.t.Helper()
+	for where, text := range map[string]string{
+		"log":     s.log.String(),
+		"metrics": string(s.with(s.backend, http.MethodGet, "/metrics", "", "").body),
+		"record":  string(s.with(s.backend, http.MethodGet, "/v1/audit", "", "").body),
+		"list":    string(s.with(s.key, http.MethodGet, s.path(), "", "").body),
+	} {
+		require.NotEmpty(s.t, text, where)
+		assert.NotContains(s.t, text, secret, where)
+		assert.NotContains(s.t, text, secret[4:20], where)
+	}
+}
+
+func TestBadgesByAShareLinkCanBeShownElsewhere(t *testing.T) {
+	t.Parallel()
+	s := serveShared(t)
+	_, link := s.share("")
+	for badge, says := range map[string]string{
+		"/streak.svg":   "<title>streak: 1 day</title>",
+		"/calendar.svg": "<title>4,321 words on 1 day in the last 52 weeks</title>",
+	} {
+		got := s.try(http.MethodGet, link+badge, "", "Accept", "image/*", "Accept-Encoding", "identity")
+		require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+		assert.Equal(t, "image/svg+xml", got.header.Get("Content-Type"))
+		assert.Equal(t, "cross-origin", got.header.Get("Cross-Origin-Resource-Policy"))
+		assert.Equal(t, "public, max-age=300", got.header.Get("Cache-Control"))
+		assert.Equal(t, "no-referrer", got.header.Get("Referrer-Policy"))
+		assert.Contains(t, string(got.body), says)
+		assert.NotContains(t, string(got.body), s.learner.String())
+		again := s.try(http.MethodGet, link+badge, "", "If-None-Match", got.header.Get("ETag"), "Accept-Encoding", "identity")
+		assert.Equal(t, http.StatusNotModified, again.status)
+		assert.Equal(t, got.header.Get("ETag"), again.header.Get("ETag"))
+		assert.Equal(t, "cross-origin", again.header.Get("Cross-Origin-Resource-Policy"))
+
+		own := s.with(s.key, http.MethodGet, "/users/"+s.learner.String()+badge, "", "", "Accept-Encoding", "identity")
+		assert.Equal(t, string(got.body), string(own.body))
+		assert.Equal(t, "private, no-cache", own.header.Get("Cache-Control"))
+		assert.Equal(t, "same-origin", own.header.Get("Cross-Origin-Resource-Policy"))
+	}
+}
+
+func TestAShareLinkThatIsWorthNothingLooksLikeAnyOther(t *testing.T) {
+	t.Parallel()
+	s := serveShared(t)
+	elsewhere := serve(t, "--auth=keys", "--database-url", s.pool.Config().ConnString())
+	id, revoked := s.share("")
+	expiredID, expired := s.share("")
+	_, err := s.pool.Exec(t.Context(), `UPDATE learninglog_share_links SET created_at = now() - interval '2 days', expires_at = now() WHERE link_id = $1`, expiredID)
+	require.NoError(t, err)
+	for _, on := range []*service{s.service, elsewhere} {
+		require.Equal(t, http.StatusOK, on.see(revoked).status)
+	}
+	got := s.with(s.key, http.MethodDelete, fmt.Sprintf("%s/%d", s.path(), id), "", "")
+	require.Equal(t, http.StatusNoContent, got.status, "%s", got.body)
+	assert.Equal(t, http.StatusNotFound, s.with(s.key, http.MethodDelete, fmt.Sprintf("%s/%d", s.path(), id), "", "").status, "once")
+	_, foreign := newShareLink(t, pgtest.Pool(t), s.learner)
+
+	want := string(s.see("/shared/x").body)
+	assert.Contains(t, want, "This link leads nowhere")
+	for name, link := range map[string]string{
+		"revoked": revoked, "expired": expired, "of another service": "/shared/" + foreign, "mistyped": revoked[:len(revoked)-1] + "_",
+		"a key": "/shared/" + s.key,
+	} {
+		for _, on := range []*service{s.service, elsewhere} { // on every replica at once
+			for _, path := range []string{"", "/streak.svg", "/calendar.svg", "?by=week"} {
+				got := on.see(link + path)
+				assert.Equal(t, http.StatusNotFound, got.status, "%s%s", name, path)
+				assert.Equal(t, want, string(got.body), "%s%s", name, path)
+				assert.Equal(t, "private, no-cache", got.header.Get("Cache-Control"), "no badge of before is kept")
+				assert.Equal(t, "no-referrer", got.header.Get("Referrer-Policy"))
+			}
+		}
+		s.hasNeverSaid(strings.TrimPrefix(link, "/shared/"))
+	}
+}
+
+// What goes wrong at a good link is shown without it.
+func TestAnErrorPageDoesNotHaveTheShareLink(t *testing.T) {
+	t.Parallel()
+	s := serveShared(t)
+	_, link := s.share("")
+	secret := strings.TrimPrefix(link, "/shared/")
+	for path, status := range map[string]int{
+		link + "?by=nonsense": http.StatusUnprocessableEntity, link + "/nope": http.StatusNotFound, "/nope/" + secret: http.StatusNotFound,
+		"//shared/" + secret: http.StatusNotFound, link + "?" + strings.Repeat("x&", 60): http.StatusUnprocessableEntity,
+	} {
+		for _, accept := range []string{browsers, "*/*"} {
+			got := s.try(http.MethodGet, path, "", "Accept", accept)
+			assert.Equal(t, status, got.status, path)
+			assert.NotContains(t, string(got.body), secret, path)
+			assert.Equal(t, "no-referrer", got.header.Get("Referrer-Policy"), path)
+		}
+	}
+	s.hasNeverSaid(secret)
+}
+
+func TestGuessesOfShareLinksAreLimitedAndKeepNobodyFromLoggingIn(t *testing.T) {
+	t.Parallel()
+	s := serveShared(t)
+	_, link := s.share("")
+	require.Equal(t, http.StatusOK, s.see(link).status)
+	require.Eventually(t, func() bool { return s.see("/shared/lls_"+uuid.NewString()).status == http.StatusTooManyRequests }, eventually, time.Millisecond)
+	assert.Equal(t, http.StatusOK, s.see(link).status, "one that was good goes on")
+	fresh := newKey(t, s.pool.Config().ConnString(), "--scopes=logs:read")
+	login := s.try(http.MethodPost, "/login", url.Values{"key": {fresh}}.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+	assert.Equal(t, http.StatusSeeOther, login.status, "%s", login.body)
+}
+
+func TestALearnerListsAndBoundsTheirShareLinks(t *testing.T) {
+	t.Parallel()
+	s := serveShared(t)
+	for _, wrong := range []string{
+		`{}`, `{"name":" "}`, `{"name":"x","expires_at":"2020-01-01T00:00:00Z"}`,
+		fmt.Sprintf(`{"name":"x","expires_at":%q}`, time.Now().AddDate(1, 0, 3).Format(time.RFC3339)), `{"name":"x","scopes":["logs:read"]}`,
+	} {
+		got := s.with(s.key, http.MethodPost, s.path(), "application/json", wrong)
+		assert.Equal(t, http.StatusUnprocessableEntity, got.status, wrong)
+	}
+	_, link := s.share("")
+	for range access.MaxShareLinks - 1 {
+		s.share(fmt.Sprintf(`,"expires_at":%q`, time.Now().AddDate(1, 0, 0).Format(time.RFC3339)))
+	}
+	got := s.with(s.key, http.MethodPost, s.path(), "application/json", `{"name":"one too many"}`)
+	assert.Equal(t, http.StatusConflict, got.status)
+	require.Equal(t, http.StatusOK, s.see(link).status)
+
+	var listed struct {
+		Links []struct {
+			ID         int64
+			Name       string
+			CreatedAt  time.Time  `json:"created_at"`
+			ExpiresAt  time.Time  `json:"expires_at"`
+			LastUsedAt *time.Time `json:"last_used_at"`
+		} `json:"share_links"`
+	}
+	s.with(s.key, http.MethodGet, s.path(), "", "").decode(t, &listed)
+	require.Len(t, listed.Links, access.MaxShareLinks)
+	first := listed.Links[access.MaxShareLinks-1]
+	assert.Equal(t, "Grandma", first.Name)
+	assert.WithinDuration(t, time.Now().AddDate(0, 0, 30), first.ExpiresAt, time.Minute)
+	require.NotNil(t, first.LastUsedAt)
+	assert.WithinDuration(t, time.Now(), *first.LastUsedAt, time.Minute)
+	assert.Nil(t, listed.Links[0].LastUsedAt)
+	others := s.with(s.backend, http.MethodDelete, fmt.Sprintf("/v1/users/%s/share-links/%d", uuid.New(), first.ID), "", "")
+	assert.Equal(t, http.StatusNotFound, others.status, "it is another learner's")
+	assert.Equal(t, http.StatusOK, s.see(link).status)
+
+	var record struct {
+		Records []struct{ Actor, Action, Subject string }
+	}
+	s.with(s.backend, http.MethodGet, "/v1/audit", "", "").decode(t, &record)
+	made := 0
+	for _, r := range record.Records {
+		if r.Action == "share_link.created" {
+			made++
+			assert.Contains(t, r.Subject, `("Grandma"), of user `+s.learner.String())
+		}
+	}
+	assert.Equal(t, access.MaxShareLinks, made)
+}
+
+func TestShareLinksAreMadeAndRevokedByForms(t *testing.T) {
+	t.Parallel()
+	s := serveShared(t)
+	v := newVisitor(t)
+	own := v.goTo(s.base+"/login", url.Values{"key": {s.key}, "next": {"/"}})
+	require.Equal(t, "/users/"+s.learner.String(), own.address.Path)
+	require.Contains(t, own.text, `href="/users/`+s.learner.String()+`/share-links"`)
+	form := own.address.Path + "/share-links"
+
+	wrong := v.goTo(s.base+form, url.Values{"name": {"Grandma"}, "days": {"366"}})
+	assert.Equal(t, http.StatusUnprocessableEntity, wrong.status)
+	assert.Contains(t, wrong.text, "Days must be a whole number from 1 to 365.")
+	assert.Contains(t, wrong.text, `value="Grandma"`)
+	made := v.goTo(s.base+form, url.Values{"name": {"Grandma"}, "days": {"365"}})
+
+	require.Equal(t, http.StatusCreated, made.status, made.text)
+	link := regexp.MustCompile(`<code>(http://[^<]+/shared/lls_[^<]+)</code>`).FindStringSubmatch(made.text)
+	require.NotNil(t, link, made.text)
+	assert.Equal(t, http.StatusOK, newVisitor(t).goTo(link[1], nil).status)
+	list := v.goTo(s.base+form, nil)
+	assert.Contains(t, list.text, "Grandma")
+	assert.NotContains(t, list.text, "lls_", "it was shown once")
+	revoke := regexp.MustCompile(`action="(` + form + `/\d+/revoke)"`).FindStringSubmatch(list.text)
+	require.NotNil(t, revoke, list.text)
+
+	after := v.goTo(s.base+revoke[1], url.Values{})
+
+	assert.Equal(t, form, after.address.Path)
+	assert.NotContains(t, after.text, "Grandma")
+	assert.Equal(t, http.StatusNotFound, newVisitor(t).goTo(link[1], nil).status)
+	assert.Equal(t, http.StatusNotFound, v.goTo(s.base+revoke[1], url.Values{}).status)
+	s.hasNeverSaid(link[1][strings.Index(link[1], "lls_"):])
+}
+
+func TestTheShareLinksOfAnErasedLearnerEnd(t *testing.T) {
+	t.Parallel()
+	s := serveShared(t)
+	_, link := s.share("")
+	require.Equal(t, http.StatusOK, s.see(link).status)
+	s.service.key = s.backend
+
+	s.erase(s.learner)
+
+	assert.Equal(t, http.StatusNotFound, s.see(link).status)
+	assert.Equal(t, http.StatusNotFound, s.see(link+"/streak.svg").status)
+	again := s.with(s.backend, http.MethodPost, s.path(), "application/json", `{"name":"x"}`)
+	assert.Equal(t, http.StatusGone, again.status, "%s", again.body)
+	assert.NotContains(t, naming(t, s.pool, s.learner), "public.learninglog_share_links")
+}
+
+func TestWhereNobodyIsAskedThereAreNoShareLinks(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--database-url", pgtest.URL(t))
+	user := uuid.New()
+	s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 1))
+	path := "/users/" + user.String()
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		got := s.mustCall(http.StatusNotFound, method, "/v1"+path+"/share-links", `{"name":"x"}`)
+		var wrong struct{ Detail string }
+		require.NoError(t, json.Unmarshal(got.body, &wrong))
+		assert.Contains(t, wrong.Detail, "only where the service asks who somebody is")
+	}
+	assert.NotContains(t, string(s.see(path).body), "share-links")
+	assert.Equal(t, http.StatusNotFound, s.see(path+"/share-links").status)
+	assert.Equal(t, http.StatusNotFound, s.see("/shared/x").status)
+	assert.Contains(t, string(s.see(path+"/streak.svg", "Accept-Encoding", "identity").body), "streak: 1 day")
+}
