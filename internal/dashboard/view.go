@@ -190,7 +190,7 @@ func (v view) ranges(l *language.Locale) []choice {
 		moving := v
 		moving.By, moving.Moving = granularity, true
 		choices = append(choices, choice{
-			Name: l.Text(string(granularity)+"s", "count", query.DefaultPeriods(granularity)),
+			Name: l.Text("latest."+string(granularity), "count", query.DefaultPeriods(granularity)),
 			Link: moving.Link(), Current: v.Moving && v.By == granularity,
 		})
 	}
