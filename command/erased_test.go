@@ -11,6 +11,7 @@ import (
 
 	"learninglog/command"
 	"learninglog/internal/pgtest"
+	"learninglog/learning"
 )
 
 // erasedList is a list of erased users, or an error.
@@ -93,4 +94,23 @@ func TestNothingIsWrittenWhileNobodyCanTellWhoWasErased(t *testing.T) {
 	assert.ErrorIs(t, outcome.Err, away)
 	list.err = nil
 	assert.Equal(t, command.Recorded, record(t, recorder, log)[0].Status)
+}
+
+func TestNothingIsSetOfAnErasedUser(t *testing.T) {
+	t.Parallel()
+	pool, user := pgtest.Pool(t), uuid.New()
+	away := errors.New("away")
+	list := &erasedList{users: map[uuid.UUID]bool{user: true}}
+	recorder := command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool), Erased: list})
+	settings := learning.Settings{DisplayName: "Mia", FreezeDays: 1}
+
+	require.ErrorIs(t, recorder.ChangeSettings(t.Context(), user, settings), command.ErrErased)
+	list.err = away
+	require.ErrorIs(t, recorder.ChangeSettings(t.Context(), user, settings), away)
+
+	var set int
+	require.NoError(t, pool.QueryRow(t.Context(), `SELECT count(*) FROM learning_log_settings`).Scan(&set))
+	assert.Zero(t, set)
+	list.users, list.err = nil, nil
+	require.NoError(t, recorder.ChangeSettings(t.Context(), user, settings))
 }

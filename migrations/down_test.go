@@ -2,8 +2,11 @@ package migrations_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 
+	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -190,4 +193,39 @@ func TestDownRefusesToForgetThatLogsWerePurged(t *testing.T) {
 	execute(t, pool, `UPDATE learning_log_horizon SET purged_before = NULL`)
 	require.NoError(t, migrator.DownTo(t.Context(), 5), "what was only refused isn't recorded")
 	require.NoError(t, migrator.Up(t.Context()))
+}
+
+func TestDownRefusesToForgetSettings(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Open(t, databaseOfVersion(t, newest))
+	migrator := newMigrator(t, pool)
+	require.NoError(t, migrator.Up(t.Context()))
+	execute(t, pool, `INSERT INTO learning_log_settings (user_id, display_name) VALUES (gen_random_uuid(), 'Mia')`)
+
+	err := migrator.DownTo(t.Context(), 7)
+
+	require.ErrorContains(t, err, "learners have settings (1)")
+	assert.Equal(t, []string{"Mia"}, lines(t, pool, `SELECT display_name FROM learning_log_settings`))
+	require.NoError(t, migrator.Check(t.Context()), "the service goes on")
+
+	execute(t, pool, `DELETE FROM learning_log_settings`)
+	require.NoError(t, migrator.DownTo(t.Context(), 7))
+	assert.Equal(t, []string{"true"}, lines(t, pool, `SELECT (to_regclass('learning_log_settings') IS NULL)::text`))
+	require.NoError(t, migrator.Up(t.Context()))
+}
+
+func TestTheSchemaRefusesImpossibleSettings(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Open(t, databaseOfVersion(t, newest))
+	for _, impossible := range []string{
+		`display_name = ''`, `display_name = repeat('x', 101)`, `display_name = E'a\nb'`, `freeze_days = 8`, `freeze_days = -1`,
+		`freeze_days = NULL`, `goal_words = 5`, `goal_per = 'day'`, `goal_words = 0, goal_per = 'day'`, `goal_words = 5, goal_per = 'month'`,
+	} {
+		_, err := pool.Exec(t.Context(), `INSERT INTO learning_log_settings (user_id) VALUES (gen_random_uuid())`)
+		require.NoError(t, err)
+		_, err = pool.Exec(t.Context(), `UPDATE learning_log_settings SET `+impossible)
+		refused, ok := errors.AsType[*pgconn.PgError](err)
+		require.True(t, ok, impossible)
+		assert.True(t, pgerrcode.IsIntegrityConstraintViolation(refused.Code), "%s: %s", impossible, refused)
+	}
 }

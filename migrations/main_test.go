@@ -45,7 +45,7 @@ func databaseOfVersion(t testing.TB, version uint) string {
 }
 
 // newest is the version of the newest migration.
-const newest = 7
+const newest = 8
 
 // newMigrator returns a migrator of this version.
 func newMigrator(t testing.TB, pool *pgxpool.Pool) *postgres.Migrator {

@@ -89,3 +89,24 @@ func TestActiveUsers(t *testing.T) {
 		assert.Equal(t, want, got, "the latest first")
 	}
 }
+
+func TestActiveUsersHaveTheirNames(t *testing.T) {
+	t.Parallel()
+	pool, named, unnamed := pgtest.Pool(t), uuid.New(), uuid.New()
+	for _, user := range []uuid.UUID{named, unnamed} {
+		post(t, pool, user, 1, "2026-11-22T08:00:00Z")
+	}
+	_, err := pool.Exec(t.Context(), `
+		INSERT INTO learning_log_settings (user_id, display_name, freeze_days) VALUES ($1, 'Mia', 0), ($2, NULL, 1), (gen_random_uuid(), 'Jonas', 0)`,
+		named, unnamed)
+	require.NoError(t, err)
+
+	users, err := newReader(pool).ActiveUsers(t.Context(), time.Now(), 10)
+
+	require.NoError(t, err)
+	names := make(map[uuid.UUID]string)
+	for _, user := range users {
+		names[user.UserID] = user.Name
+	}
+	assert.Equal(t, map[uuid.UUID]string{named: "Mia", unnamed: ""}, names)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
@@ -217,4 +218,29 @@ func TestADayWhoseLogsWereVoidedHasNoLog(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, rollup.NewDate(2026, 11, 21), *streaks.LastDay)
 	assert.Equal(t, 1, streaks.ActiveDays)
+}
+
+func TestWithoutAnAllowedGapItIsTheLearnersOwn(t *testing.T) {
+	t.Parallel()
+	pool, user, other := pgtest.Pool(t), uuid.New(), uuid.New()
+	reader := newReader(pool)
+	clock := query.Clock{Now: instant("2026-11-22T18:00:00Z"), Zone: time.UTC}
+	_, err := pool.Exec(t.Context(), `INSERT INTO learning_log_settings (user_id, freeze_days) VALUES ($1, 1), ($2, 7)`, user, other)
+	require.NoError(t, err)
+	none, err := reader.Streaks(t.Context(), user, clock, nil)
+	require.NoError(t, err)
+	assert.Equal(t, query.Streaks{Today: none.Today, AllowedGap: 1}, none, "also where there is no log")
+	for _, day := range []string{"2026-11-15", "2026-11-18", "2026-11-20"} {
+		post(t, pool, user, 1, day+"T08:00:00Z")
+	}
+	for _, test := range []struct {
+		allowed    *int
+		days, gaps int
+	}{{nil, 2, 1}, {new(0), 0, 0}, {new(2), 3, 2}} {
+		streaks, err := reader.Streaks(t.Context(), user, clock, test.allowed)
+
+		require.NoError(t, err)
+		assert.Equal(t, test.days, streaks.Current.Days)
+		assert.Equal(t, test.gaps, streaks.AllowedGap)
+	}
 }

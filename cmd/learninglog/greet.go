@@ -70,7 +70,7 @@ Ask it, for localhost:
 func printDemoLearners(stdout io.Writer, address net.Addr) {
 	_, _ = fmt.Fprint(stdout, "The made-up learners:\n\n")
 	for _, learner := range demo.Learners() {
-		_, _ = fmt.Fprintf(stdout, "  http://%s/users/%s  %s\n", reachable(address), learner.ID, learner.Habit)
+		_, _ = fmt.Fprintf(stdout, "  http://%s/users/%s  %s\n", reachable(address), learner.ID, learner.Settings.DisplayName)
 	}
 	_, _ = fmt.Fprintln(stdout)
 }

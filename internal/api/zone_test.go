@@ -351,7 +351,7 @@ func TestAllowGapsIsForTheStreak(t *testing.T) {
 		longest := get[Streaks](service, pathOf(user, "/streak"+gaps)).Longest
 		assert.Equal(t, want, [2]string{*longest.From, *longest.To}, gaps)
 	}
-	for _, gaps := range []string{"-1", "7", "two"} {
+	for _, gaps := range []string{"-1", "8", "two"} {
 		answer := service.call(http.StatusUnprocessableEntity, http.MethodGet, pathOf(user, "/streak?allow_gaps="+gaps), "", "")
 		assert.Equal(t, "query.allow_gaps", problemOf(t, answer).Errors[0].Location, gaps)
 	}

@@ -28,10 +28,10 @@ type learnerPage struct {
 	Name  string
 	Today today
 	View  view
-	// Range is the view's range in words, Title says what its chart shows, and Switches and
-	// Ranges are links to other ranges.
-	Range, Title     string
-	Switches, Ranges []choice
+	// Range is the view's range in words, Title says what its chart shows, and Column what a
+	// period is. Switches and Ranges are links to other ranges.
+	Range, Title, Column string
+	Switches, Ranges     []choice
 	// Chart and Figures show the range, as a picture and as the rows of a table.
 	Chart, Figures template.HTML
 	// Numbers sum up the range.
@@ -76,7 +76,7 @@ func (p *Pages) learner(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	layout := p.newLayout(r, "")
-	layout.Title = nameOf(layout.Locale, request.userID, data.settings.DisplayName, layout.Shared)
+	layout.Title = layout.LearnerName(request.userID, data.settings.DisplayName)
 	// A page without logs isn't cached: it has the address by which this client
 	// reaches the service.
 	if data.noLogs || !acceptsGzip(r) {
@@ -127,7 +127,8 @@ func (p *Pages) newLearnerPage(r *http.Request, layout layout, request pageReque
 		Name:         layout.Title,
 		View:         view,
 		Range:        view.name(l),
-		Title:        l.Text("words_per." + string(view.By)),
+		Title:        titleOf(l, view.By),
+		Column:       columnOf(l, view.By),
 		Switches:     view.switches(l),
 		Ranges:       view.ranges(l),
 		Chart:        template.HTML(chart.Draw(l, summary, chartOptions(view, data.settings.Goal))), //nolint:gosec // it escapes what it writes
@@ -212,18 +213,5 @@ func (page *learnerPage) addLinks(request pageRequest, data pageData) {
 	}
 	if purged := data.logs.PurgedBefore; !purged.IsZero() && data.logs.Next == nil {
 		page.PurgedBefore = page.Locale.Moment(purged.In(data.offset.Location()))
-	}
-}
-
-// nameOf returns what a learner is called on a page.
-func nameOf(l *language.Locale, learner uuid.UUID, displayName string, shared bool) string {
-	const shown = 8 // of the digits of an id
-	switch {
-	case displayName != "":
-		return displayName
-	case shared:
-		return l.Text("learner.shared")
-	default:
-		return l.Text("learner", "id", learner.String()[:shown])
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"learninglog/internal/access"
 	"learninglog/internal/etag"
 	"learninglog/internal/language"
@@ -158,6 +160,19 @@ func (l layout) inEnglish() layout {
 
 // Number writes a whole number of any type that templates have.
 func (l layout) Number(n any) string { return l.Locale.Number(whole(n)) }
+
+// LearnerName returns what a learner is called, who may have set no name.
+func (l layout) LearnerName(learner uuid.UUID, name string) string {
+	const shown = 8 // of the digits of an id
+	switch {
+	case name != "":
+		return name
+	case l.Shared:
+		return l.Text("learner.shared")
+	default:
+		return l.Text("learner", "id", learner.String()[:shown])
+	}
+}
 
 // localeOf returns the language that a visitor prefers.
 func localeOf(r *http.Request) *language.Locale {

@@ -190,7 +190,7 @@ func (v view) ranges(l *language.Locale) []choice {
 		moving := v
 		moving.By, moving.Moving = granularity, true
 		choices = append(choices, choice{
-			Name: l.Text("latest."+string(granularity), "count", query.DefaultPeriods(granularity)),
+			Name: periods(l, granularity, query.DefaultPeriods(granularity)),
 			Link: moving.Link(), Current: v.Moving && v.By == granularity,
 		})
 	}
@@ -204,7 +204,7 @@ func (v view) switches(l *language.Locale) []choice {
 		if v.fits(granularity) {
 			same := v
 			same.By, same.Moving = granularity, false
-			choices = append(choices, choice{Name: l.Text("by." + string(granularity)), Link: same.Link(), Current: v.By == granularity})
+			choices = append(choices, choice{Name: periodName(l, granularity), Link: same.Link(), Current: v.By == granularity})
 		}
 	}
 	return choices
@@ -273,4 +273,52 @@ func rangeName(l *language.Locale, first, last rollup.Date) string {
 		return l.FullDate(first)
 	}
 	return l.Text("range", "from", first, "to", last)
+}
+
+// periods is a number of periods in words.
+func periods(l *language.Locale, by rollup.Granularity, count int) string {
+	switch by {
+	case rollup.Week:
+		return l.Text("weeks", "count", count)
+	case rollup.Month:
+		return l.Text("months", "count", count)
+	default:
+		return l.Text("days", "count", count)
+	}
+}
+
+// periodName is what a period is called.
+func periodName(l *language.Locale, by rollup.Granularity) string {
+	switch by {
+	case rollup.Week:
+		return l.Text("by.week")
+	case rollup.Month:
+		return l.Text("by.month")
+	default:
+		return l.Text("by.day")
+	}
+}
+
+// titleOf says what a chart of periods shows.
+func titleOf(l *language.Locale, by rollup.Granularity) string {
+	switch by {
+	case rollup.Week:
+		return l.Text("words_per.week")
+	case rollup.Month:
+		return l.Text("words_per.month")
+	default:
+		return l.Text("words_per.day")
+	}
+}
+
+// columnOf is the heading of a column of periods.
+func columnOf(l *language.Locale, by rollup.Granularity) string {
+	switch by {
+	case rollup.Week:
+		return l.Text("column.week")
+	case rollup.Month:
+		return l.Text("column.month")
+	default:
+		return l.Text("column.day")
+	}
 }

@@ -16,14 +16,15 @@ import (
 
 	"learninglog/command"
 	"learninglog/internal/zones"
+	"learninglog/learning"
 	"learninglog/rollup"
 )
 
 // Learner is a demo learner, with typical habits.
 type Learner struct {
 	ID uuid.UUID
-	// Habit describes the habit in a few words.
-	Habit string
+	// Settings say what the learner is called, and whatever else the learner has set.
+	Settings learning.Settings
 	// Zone is where the learner's clock is, by its IANA name.
 	Zone string
 
@@ -45,46 +46,58 @@ func Learners() []Learner {
 		return [7]float64{chance, chance, chance, chance, chance, chance, chance}
 	}
 	return []Learner{
-		{
-			ID: id("steady"), Habit: "a little every day, with a long streak", Zone: "Asia/Tokyo",
-			days: 365, weekdays: every(0.995), logs: 2, words: 12, growth: 0.3, hour: 7, spread: 0.7,
+		{ // a little every day, with a long streak
+			ID: id("steady"), Zone: "Asia/Tokyo",
+			Settings: learning.Settings{DisplayName: "Mia, every morning", Goal: learning.Goal{Words: 25, Per: rollup.Day}, FreezeDays: 1},
+			days:     365, weekdays: every(0.995), logs: 2, words: 12, growth: 0.3, hour: 7, spread: 0.7,
 		},
-		{
-			ID: id("commuter"), Habit: "on the way to work, never at weekends", Zone: "Europe/Berlin",
-			days: 350, weekdays: [7]float64{0.03, 0.9, 0.9, 0.92, 0.9, 0.85, 0.05}, logs: 2, words: 18,
+		{ // on the way to work, never at weekends
+			ID: id("commuter"), Zone: "Europe/Berlin",
+			Settings: learning.Settings{DisplayName: "Jonas, on the train", Goal: learning.Goal{Words: 150, Per: rollup.Week}, FreezeDays: 2},
+			days:     350, weekdays: [7]float64{0.03, 0.9, 0.9, 0.92, 0.9, 0.85, 0.05}, logs: 2, words: 18,
 			pauses: []pause{{150, 130}}, hour: 8, spread: 4,
 		},
-		{
-			ID: id("weekend"), Habit: "much, at weekends", Zone: "America/Los_Angeles",
-			days: 300, weekdays: [7]float64{0.85, 0.05, 0.05, 0.05, 0.05, 0.1, 0.9}, logs: 6, words: 25, hour: 14, spread: 2.5,
+		{ // much, at weekends
+			ID: id("weekend"), Zone: "America/Los_Angeles",
+			Settings: learning.Settings{DisplayName: "Ava, at weekends", Goal: learning.Goal{Words: 300, Per: rollup.Week}, FreezeDays: 5},
+			days:     300, weekdays: [7]float64{0.85, 0.05, 0.05, 0.05, 0.05, 0.1, 0.9}, logs: 6, words: 25, hour: 14, spread: 2.5,
 		},
-		{
-			ID: id("exam"), Habit: "more and more until an exam, then nothing", Zone: "Asia/Kolkata",
-			days: 220, weekdays: every(0.8), logs: 5, words: 20, growth: 3, pauses: []pause{{30, 0}}, hour: 19, spread: 2,
+		{ // more and more until an exam, then nothing
+			ID: id("exam"), Zone: "Asia/Kolkata",
+			Settings: learning.Settings{DisplayName: "Arjun, before an exam", Goal: learning.Goal{Words: 150, Per: rollup.Day}},
+			days:     220, weekdays: every(0.8), logs: 5, words: 20, growth: 3, pauses: []pause{{30, 0}}, hour: 19, spread: 2,
 		},
-		{
-			ID: id("returned"), Habit: "gave up, and came back", Zone: "Europe/London",
-			days: 360, weekdays: every(0.6), logs: 3, words: 10, pauses: []pause{{280, 60}}, hour: 21, spread: 1,
+		{ // gave up, and came back
+			ID: id("returned"), Zone: "Europe/London",
+			Settings: learning.Settings{DisplayName: "Emma, back again", Goal: learning.Goal{Words: 100, Per: rollup.Week}, FreezeDays: 1},
+			days:     360, weekdays: every(0.6), logs: 3, words: 10, pauses: []pause{{280, 60}}, hour: 21, spread: 1,
 		},
-		{
-			ID: id("new"), Habit: "began last week", Zone: "America/Sao_Paulo",
-			days: 6, weekdays: every(0.9), logs: 4, words: 8, hour: 17, spread: 3,
+		{ // began last week
+			ID: id("new"), Zone: "America/Sao_Paulo",
+			Settings: learning.Settings{DisplayName: "Pedro, new here"},
+			days:     6, weekdays: every(0.9), logs: 4, words: 8, hour: 17, spread: 3,
 		},
 	}
 }
 
 // recorder is the part of a command.Recorder that Fill uses.
 type recorder interface {
+	ChangeSettings(ctx context.Context, user uuid.UUID, settings learning.Settings) error
 	RecordPatiently(ctx context.Context, logs []command.Log) []command.Outcome
 }
 
 // Fill records a year of the learners' logs up to now, through the recorder like all
-// other logs. It returns the number of logs.
+// other logs, and sets what they have set. It returns the number of logs.
 func Fill(ctx context.Context, recorder recorder, now time.Time) (logs int, err error) {
 	const atOnce = 5_000
 	all, err := invent(now)
 	if err != nil {
 		return 0, err
+	}
+	for _, learner := range Learners() {
+		if err := recorder.ChangeSettings(ctx, learner.ID, learner.Settings); err != nil {
+			return 0, fmt.Errorf("the settings of a made-up learner: %w", err)
+		}
 	}
 	for some := range slices.Chunk(all, atOnce) {
 		for i, outcome := range recorder.RecordPatiently(ctx, some) {

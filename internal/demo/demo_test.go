@@ -12,13 +12,23 @@ import (
 
 	"learninglog/command"
 	"learninglog/internal/demo"
+	"learninglog/learning"
 	"learninglog/rollup"
 )
 
 // recorder stores the logs that it gets, or refuses them.
 type recorder struct {
-	logs   []command.Log
-	refuse error
+	logs     []command.Log
+	settings map[uuid.UUID]learning.Settings
+	refuse   error
+}
+
+func (r *recorder) ChangeSettings(_ context.Context, user uuid.UUID, settings learning.Settings) error {
+	if r.settings == nil {
+		r.settings = make(map[uuid.UUID]learning.Settings)
+	}
+	r.settings[user] = settings
+	return nil
 }
 
 func (r *recorder) RecordPatiently(_ context.Context, logs []command.Log) []command.Outcome {
@@ -52,8 +62,9 @@ func TestAYearIsMadeUp(t *testing.T) {
 		perUser[log.UserID]++
 	}
 	for _, learner := range demo.Learners() {
-		assert.Positive(t, perUser[learner.ID], learner.Habit)
-		assert.NotEmpty(t, learner.Habit)
+		assert.Positive(t, perUser[learner.ID], learner.Settings.DisplayName)
+		assert.NotEmpty(t, learner.Settings.DisplayName, "pages show it")
+		assert.Equal(t, learner.Settings, filled.settings[learner.ID])
 	}
 	assert.Len(t, perUser, len(demo.Learners()))
 }

@@ -11,6 +11,7 @@ import (
 	"learninglog/command"
 	"learninglog/internal/postgres"
 	"learninglog/internal/sharding"
+	"learninglog/learning"
 	"learninglog/query"
 	"learninglog/rollup"
 	"learninglog/rollup/rebuild"
@@ -55,7 +56,7 @@ func work(t *testing.T, jobs *rebuild.Jobs, args rebuild.Args) {
 // chunkLogs is how many logs a chunk of a rebuild has. The first user has more.
 const chunkLogs = 50
 
-// record records, voids and replaces logs of the last weeks.
+// record records, voids and replaces logs of the last weeks, and changes settings.
 func (n *notebook) record(t *testing.T, nodes *sharding.Nodes, users []uuid.UUID) {
 	t.Helper()
 	recorder := command.NewRecorder(n.coordinator, command.Config{Nodes: nodes, Lanes: 1})
@@ -88,6 +89,10 @@ func (n *notebook) record(t *testing.T, nodes *sharding.Nodes, users []uuid.UUID
 	check(recorder.Void(t.Context(), taken))
 	check(recorder.Void(t.Context(), taken))
 	check(recorder.Record(t.Context(), corrected))
+	for _, user := range users {
+		require.NoError(t, recorder.ChangeSettings(t.Context(), user, learning.Settings{DisplayName: "Mia", FreezeDays: 1}))
+	}
+	require.NoError(t, recorder.ChangeSettings(t.Context(), users[len(users)-1], learning.Settings{}))
 	require.NoError(t, recorder.Close(t.Context()))
 }
 
@@ -105,9 +110,11 @@ func (n *notebook) query(t *testing.T, nodes *sharding.Nodes, user uuid.UUID) {
 			_, err = reader.Summary(t.Context(), query.SummaryRequest{UserID: user, Granularity: granularity, Clock: clock, Compare: true})
 			require.NoError(t, err)
 		}
-		_, err = reader.Streaks(t.Context(), user, clock, new(1))
+		_, err = reader.Streaks(t.Context(), user, clock, nil)
 		require.NoError(t, err)
 	}
+	_, err = reader.Settings(t.Context(), user)
+	require.NoError(t, err)
 	for _, withVoided := range []bool{false, true} {
 		request := query.LogsRequest{UserID: user, WithVoided: withVoided, Limit: 3}
 		page, err := reader.Logs(t.Context(), request)

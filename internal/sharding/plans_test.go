@@ -50,7 +50,10 @@ func rules() []rule {
 		{"the offset of the latest log", `^SELECT \( SELECT utc_offset`, toBoth, oneShard},
 		{"a summary", `^SELECT period, total_word_count, entry_count FROM`, toBoth, oneShard},
 		{"a summary until today", `^SELECT latest.utc_offset, .* SELECT period, total_word_count, entry_count FROM`, toBoth, oneShard},
-		{"streaks", `^SELECT latest.utc_offset, .* SELECT period FROM`, toBoth, oneShard},
+		{"streaks", `^SELECT \(SELECT freeze_days`, toBoth, oneShard},
+		{"settings", `^SELECT coalesce\(display_name`, toBoth, oneShard},
+		{"change settings", `^INSERT INTO learning_log_settings`, toBoth, oneShard},
+		{"unset or erase settings", `^DELETE FROM learning_log_settings WHERE user_id = \$1$`, toBoth, oneShard},
 		{"hours", `^SELECT date_part\('hour'`, toBoth, oneShard},
 		{"a log", `^SELECT .* FROM learning_log WHERE user_id = \$1 AND request_id = \$2$`, toBoth, oneShard},
 		{"a page of logs that count", `^SELECT .* voided_at IS NULL .* LIMIT @limit$`, toBoth, oneShard},
@@ -59,6 +62,7 @@ func rules() []rule {
 		// What is about everybody.
 		{"what everybody learned each day", `^SELECT period, CASE WHEN sum`, toCoordinator, theSumsOfDays},
 		{"who was active", `^SELECT user_id, max\(recorded_at\)`, toCoordinator, theFirst},
+		{"names", `^SELECT user_id, display_name`, toCoordinator, itsShards},
 		{"whether there is a log", `^SELECT 1 FROM learning_log LIMIT 1$`, toCoordinator, anyRow},
 		{"whether there is a sealed day", `^SELECT 1 FROM learning_log_sealed_days LIMIT 1$`, toCoordinator, anyRow},
 
@@ -97,6 +101,8 @@ func rules() []rule {
 		// Exports.
 		{"count logs to export", `^SELECT count\(\*\), count\(voided_at\)`, toCoordinator, oneShard},
 		{"count sealed days to export", `^SELECT count\(\*\) FROM learning_log_sealed_days`, toCoordinator, oneShard},
+		{"count settings to export", `^SELECT count\(\*\) FROM learning_log_settings`, toCoordinator, oneShard},
+		{"export settings", `^SELECT changed_at`, toCoordinator, oneShard},
 		{"export sealed days", `^SELECT day, .* ORDER BY day$`, toCoordinator, oneShard},
 		{"export logs", `^\(SELECT .*, offset_given FROM learning_log`, toCoordinator, oneShard},
 

@@ -75,6 +75,7 @@ func TestAnErasedUserIsInNoTableAndTheOthersAreAsTheyWere(t *testing.T) {
 	command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool)}).
 		Void(t.Context(), []command.Target{{UserID: gone, RequestID: voided.RequestID}})
 	execute(t, pool, `INSERT INTO learning_log_sealed_days VALUES ($1, '2025-01-31', 50, 3), ($2, '2025-01-31', 60, 3)`, gone, other)
+	execute(t, pool, `INSERT INTO learning_log_settings (user_id, display_name) VALUES ($1, 'Mia'), ($2, 'Jonas')`, gone, other)
 	jobs := newErasing(t, pool, 10*time.Millisecond)
 	start(t, jobs)
 	found := insert(t, jobs, rebuild.Args{DryRun: true}).Job.ID
@@ -92,6 +93,7 @@ func TestAnErasedUserIsInNoTableAndTheOthersAreAsTheyWere(t *testing.T) {
 	assert.Equal(t, map[string]int64{"public.learninglog_erased_users": 1}, rowsNaming(t, pool, gone))
 	assert.Equal(t, before, rowsOf(t, pool, other))
 	assert.EqualValues(t, 4, scan[int64](t, pool, `SELECT count(*) FROM learning_log WHERE user_id = $1`, other))
+	assert.EqualValues(t, 1, scan[int64](t, pool, `SELECT count(*) FROM learning_log_settings WHERE user_id = $1`, other))
 	erasures, err := jobs.Erasures(t.Context(), uuid.Nil, 10)
 	require.NoError(t, err)
 	require.Len(t, erasures, 1)
@@ -223,6 +225,19 @@ func TestAnErasureWaitsForATransactionThatWritesALog(t *testing.T) {
 	}
 }
 
+// Whoever was judged before the erasure may still be setting something.
+func TestAnErasureWaitsForSettingsThatAreBeingChanged(t *testing.T) {
+	t.Parallel()
+	pool, user := pgtest.Pool(t), uuid.New()
+	slow, err := pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { _ = slow.Rollback(context.Background()) }()
+	_, err = slow.Exec(t.Context(), `INSERT INTO learning_log_settings (user_id, display_name) VALUES ($1, 'Mia')`, user)
+	require.NoError(t, err)
+
+	assertErasedAfter(t, pool, user, func() { require.NoError(t, slow.Commit(t.Context())) })
+}
+
 // If the coordinator crashes while it commits at several nodes, what it has prepared at one
 // of them is committed later.
 func TestAnErasureWaitsForAPreparedTransaction(t *testing.T) {
@@ -231,6 +246,7 @@ func TestAnErasureWaitsForAPreparedTransaction(t *testing.T) {
 		"learning_log":             `(request_id, user_id, word_count, "timestamp") VALUES (gen_random_uuid(), $1, 5, now())`,
 		"learning_log_aggregates":  `VALUES ($1, 'day', '2026-01-14', 5, 1)`,
 		"learning_log_sealed_days": `VALUES ($1, '2026-01-14', 5, 1)`,
+		"learning_log_settings":    `(user_id, freeze_days) VALUES ($1, 1)`,
 	} {
 		t.Run(table, func(t *testing.T) {
 			t.Parallel()
