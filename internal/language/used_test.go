@@ -94,7 +94,7 @@ func usesInGo(t *testing.T, root fs.FS, path string) (found []use) {
 		for i := 1; i < len(call.Args); i += 2 {
 			made.names = append(made.names, literal(t, where, call.Args[i]))
 		}
-		assert.True(t, len(call.Args)%2 == 1, "%s: each value has a name", where)
+		assert.Equal(t, 1, len(call.Args)%2, "%s: each value has a name", where)
 		found = append(found, made)
 		return true
 	})
@@ -136,7 +136,7 @@ func usesInTemplate(t *testing.T, root fs.FS, path string) (found []use) {
 					made.names = append(made.names, literalInTemplate(t, where, argument))
 				}
 			}
-			assert.True(t, len(command.Args)%2 == 0, "%s: each value has a name", where)
+			assert.Zero(t, len(command.Args)%2, "%s: each value has a name", where)
 			found = append(found, made)
 		})
 	}
