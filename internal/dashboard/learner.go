@@ -100,6 +100,7 @@ func (p *Pages) learner(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	tellLanguage(w.Header(), layout)
 	page.answer(w, r)
 	return nil
 }

@@ -126,8 +126,9 @@ func TestTextsAreInTheOrderOfTheirIDs(t *testing.T) {
 		}
 		var ids []string
 		for line := range strings.Lines(texts) {
-			if id, isID := strings.CutPrefix(line, `    "`); isID {
-				ids = append(ids, id[:strings.Index(id, `"`)])
+			if rest, isID := strings.CutPrefix(line, `    "`); isID {
+				id, _, _ := strings.Cut(rest, `"`)
+				ids = append(ids, id)
 			}
 		}
 		assert.Len(t, ids, len(read(t, locale.Tag()).Texts), "each on a line that begins with four spaces")

@@ -38,11 +38,19 @@ func FormsOf(name string) map[string]bool {
 	return found
 }
 
-// Places returns the names in braces.
+// Places returns the names in braces, in their order.
 func Places(written string) ([]string, error) {
 	var read pattern
-	err := read.UnmarshalText([]byte(written))
-	return read.places(), err
+	if err := read.UnmarshalText([]byte(written)); err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, part := range read {
+		if part.name != "" {
+			names = append(names, part.name)
+		}
+	}
+	return names, nil
 }
 
 // Text is a text in a file: its forms by their names. One that has no forms is "other".

@@ -35,14 +35,3 @@ func (p *pattern) UnmarshalText(written []byte) error {
 	}
 	return nil
 }
-
-// places returns the names of the values, in their order.
-func (p pattern) places() []string {
-	var names []string
-	for _, part := range p {
-		if part.name != "" {
-			names = append(names, part.name)
-		}
-	}
-	return names
-}
