@@ -80,7 +80,7 @@ func TestSettingsOfAnExportAreSentUntilTheyHaveAnOutcome(t *testing.T) {
 				assert.Equal(t, "PUT /v1/users/u/settings application/json", r.Method+" "+r.URL.Path+" "+r.Header.Get("Content-Type"))
 				body, err := io.ReadAll(r.Body)
 				assert.NoError(t, err)
-				assert.Equal(t, sent, string(body))
+				assert.JSONEq(t, sent, string(body))
 				w.WriteHeader(test.statuses[request])
 				_, _ = w.Write([]byte(`{"errors":[{"location":"body.freeze_days","message":"must be less"}]}`))
 				request++
