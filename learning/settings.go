@@ -31,7 +31,7 @@ const SettingsColumns = `coalesce(display_name, ''), coalesce(goal_words, 0), co
 // [SettingsColumns] after those that are scanned into before. It closes rows.
 func ForEachSettings(rows pgx.Rows, before []any, do func(Settings) error) error {
 	var settings Settings
-	columns := append(before, &settings.DisplayName, &settings.Goal.Words, &settings.Goal.Per, &settings.FreezeDays)
-	_, err := pgx.ForEachRow(rows, columns, func() error { return do(settings) })
+	columns := []any{&settings.DisplayName, &settings.Goal.Words, &settings.Goal.Per, &settings.FreezeDays}
+	_, err := pgx.ForEachRow(rows, append(before, columns...), func() error { return do(settings) })
 	return err
 }

@@ -13,7 +13,7 @@ import (
 	"learninglog/internal/sharding"
 )
 
-func TestDistributingKeepsSealedDaysAndWhoWasErased(t *testing.T) {
+func TestDistributingKeepsSealedDaysSettingsAndWhoWasErased(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.EmptyClusterURL(t)
 	pool := pgtest.Open(t, databaseURL)
@@ -27,6 +27,7 @@ func TestDistributingKeepsSealedDaysAndWhoWasErased(t *testing.T) {
 		return string(restored.body)
 	}
 	require.Contains(t, restore(), `"outcome":"recorded"`)
+	s.set(user, `{"display_name":"Mia","freeze_days":3}`)
 	s.mustCall(http.StatusAccepted, http.MethodDelete, "/v1/users/"+gone.String(), "")
 	s.stop() // in the middle
 
@@ -44,6 +45,8 @@ func TestDistributingKeepsSealedDaysAndWhoWasErased(t *testing.T) {
 	s.awaitErased(gone)
 	s.mustCall(http.StatusGone, http.MethodPost, "/v1/learning-logs", newLog(gone, 1))
 	assert.Contains(t, restore(), `"outcome":"already_recorded"`)
+	assert.Contains(t, string(s.mustCall(http.StatusOK, http.MethodGet, settingsOf(user), "").body), `"display_name":"Mia","freeze_days":3`)
+	s.set(user, `{}`)
 	words, entries := s.sums(user, "?granularity=total")
 	assert.Equal(t, []int{505, 41}, []int{words, entries})
 	assert.Equal(t, map[string]int{"public.learninglog_erased_users": 1, "public.learninglog_audit": 1}, naming(t, pool, gone))

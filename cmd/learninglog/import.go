@@ -23,7 +23,7 @@ func (*importCommand) Help() string {
 
 CSV has a header that names these columns, in any order. The column timestamp may be left out of the file: then all of its logs count today. Where it is there, each row must have one, unless --empty-timestamp now says that the others count today. There may also be time_zone or utc_offset, which say where the learner's clock was, replaces, the request id of a log that is taken back for this one, and voided_at, when the log was taken back where it comes from. offset_given=false says that the offset isn't what the client said.
 
-What learninglog export has written is taken too, also several of these one after the other: its sealed days, for which a key needs the scope rebuilds, and its logs. Of a learner import only the latest export: an older one may have logs of days that were sealed since, and the service counts them besides unless it refuses logs that old.
+What learninglog export has written is taken too, also several of these one after the other: its settings, which replace those that are there, its sealed days, for which a key needs the scope rebuilds, and its logs. Of a learner import only the latest export: an older one may have logs of days that were sealed since, and the service counts them besides unless it refuses logs that old.
 
 Importing again is safe: every log is counted once, however often it is imported, and never again once it was taken back. If the service restarts meanwhile, the import goes on by itself.
 

@@ -153,6 +153,10 @@ func TestDemoOnlyInAnEmptyDatabase(t *testing.T) {
 	databaseURL := pgtest.URL(t)
 	s := serve(t, "--demo", "--database-url", databaseURL)
 	assert.Contains(t, string(s.get("/users/"+demo.Learners()[0].ID.String()).body), `class="chart"`)
+	start := string(s.get("/").body)
+	for _, learner := range demo.Learners() {
+		assert.Contains(t, start, "<bdi>"+learner.Settings.DisplayName+"</bdi>")
+	}
 	s.stop()
 	_, stderr, status := run(t, "serve", "--demo", "--addr", "127.0.0.1:0", "--database-url", databaseURL)
 	assert.Equal(t, 2, status)

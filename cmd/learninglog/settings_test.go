@@ -207,5 +207,5 @@ func TestALearnersFormSetsSettings(t *testing.T) {
 	}
 	assert.Contains(t, set(), `"freeze_days":1`, "nothing was changed")
 	assert.Equal(t, http.StatusSeeOther, post("name=&goal=&per=day&freeze=").status)
-	assert.Equal(t, fmt.Sprintf(`{"user_id":"%s","freeze_days":0}`+"\n", user), set())
+	assert.JSONEq(t, fmt.Sprintf(`{"user_id":"%s","freeze_days":0}`, user), set())
 }

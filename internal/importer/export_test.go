@@ -2,6 +2,9 @@ package importer_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -52,4 +55,59 @@ func TestAnExportThatWasCutOffIsToldOf(t *testing.T) {
 		}
 		assert.Equal(t, test.cut, cut, name)
 	}
+}
+
+func TestSettingsOfAnExportAreSentUntilTheyHaveAnOutcome(t *testing.T) {
+	t.Parallel()
+	const (
+		settings = `{"settings":{"user_id":"u","display_name":"Mia","goal":{"words":50,"per":"day"},"freeze_days":1,"changed_at":"2026-11-22T08:30:00Z","later":1}}`
+		sent     = `{"user_id":"u","display_name":"Mia","goal":{"words":50,"per":"day"},"freeze_days":1}`
+	)
+	for name, test := range map[string]struct {
+		statuses []int // that the service answers, one after the other
+		outcome  importer.Outcome
+	}{
+		"set":                               {[]int{200}, importer.Recorded},
+		"the database was away":             {[]int{503, 500, 429, 200}, importer.Recorded},
+		"of an erased learner":              {[]int{410}, importer.Erased},
+		"of another learner than the key's": {[]int{404}, importer.Forbidden},
+		"invalid":                           {[]int{422}, importer.Invalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			request := 0
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				assert.Equal(t, "PUT /v1/users/u/settings application/json", r.Method+" "+r.URL.Path+" "+r.Header.Get("Content-Type"))
+				body, err := io.ReadAll(r.Body)
+				assert.NoError(t, err)
+				assert.JSONEq(t, sent, string(body))
+				w.WriteHeader(test.statuses[request])
+				_, _ = w.Write([]byte(`{"errors":[{"location":"body.freeze_days","message":"must be less"}]}`))
+				request++
+			}))
+			t.Cleanup(s.Close)
+
+			got := run(t, s.URL, settings+"\n", time.Minute)
+
+			require.NoError(t, got.err)
+			assert.Equal(t, len(test.statuses), request)
+			assert.Equal(t, map[importer.Outcome]int64{test.outcome: 1}, got.Outcomes)
+			if test.outcome == importer.Invalid {
+				require.Len(t, got.rejects, 1)
+				assert.Equal(t, []importer.FieldProblem{{Location: "body.freeze_days", Message: "must be less"}}, got.rejects[0].Errors)
+			}
+		})
+	}
+}
+
+func TestSettingsAreNoLogsToTakeBack(t *testing.T) {
+	t.Parallel()
+	s := serveAt(t, "/v1/learning-logs/void", all("voided"))
+	input, err := importer.Open(strings.NewReader(`{"settings":{"user_id":"u","freeze_days":1}}`+"\n"), "", importer.NDJSON, importer.Voiding())
+	require.NoError(t, err)
+
+	got := runInput(t, s.URL, input, time.Minute)
+
+	require.NoError(t, got.err)
+	assert.Empty(t, got.Outcomes)
 }
