@@ -29,6 +29,15 @@ type Contents struct {
 	At time.Time
 	// Logs, of which some are voided, SealedDays, Keys and Sessions count what follows.
 	Logs, Voided, SealedDays, Keys, Sessions int64
+	// ShareLinks are the links by which the learner's page is shared.
+	ShareLinks []ExportedShareLink
+}
+
+// ExportedShareLink is a share link, without its secret. Times are in UTC.
+type ExportedShareLink struct {
+	Name                 string
+	CreatedAt, ExpiresAt time.Time
+	LastUsedAt           *time.Time
 }
 
 // ExportedLog is a log, with what no list shows.
@@ -94,6 +103,9 @@ func exportContents(ctx context.Context, tx pgx.Tx, user uuid.UUID, export Expor
 		return err
 	}
 	contents.At = contents.At.UTC()
+	if contents.ShareLinks, err = readShareLinks(ctx, tx, user); err != nil {
+		return err
+	}
 	err = tx.QueryRow(ctx, `SELECT count(*), count(voided_at) FROM learning_log WHERE user_id = $1`, user).
 		Scan(&contents.Logs, &contents.Voided)
 	if err != nil {
@@ -104,6 +116,18 @@ func exportContents(ctx context.Context, tx pgx.Tx, user uuid.UUID, export Expor
 		return err
 	}
 	return export.Begin(contents)
+}
+
+// readShareLinks reads the share links of a learner, of which there are few.
+func readShareLinks(ctx context.Context, tx pgx.Tx, user uuid.UUID) ([]ExportedShareLink, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT name, created_at AT TIME ZONE 'UTC', expires_at AT TIME ZONE 'UTC', last_used_at AT TIME ZONE 'UTC'
+		FROM learninglog_share_links WHERE user_id = $1
+		ORDER BY link_id`, user)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[ExportedShareLink])
 }
 
 func exportKeys(ctx context.Context, tx pgx.Tx, user uuid.UUID, export Export) error {

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -271,6 +272,14 @@ func TestALearnerListsAndBoundsTheirShareLinks(t *testing.T) {
 
 	var record struct{ Records []struct{ Actor, Action, Subject string } }
 	s.with(s.backend, http.MethodGet, "/v1/audit", "", "").decode(t, &record)
+	var export struct {
+		Export struct {
+			ShareLinks []struct{ Name string } `json:"share_links"`
+		}
+	}
+	exported := s.with(s.key, http.MethodGet, "/v1/users/"+s.learner.String()+"/export", "", "").body
+	require.NoError(t, json.Unmarshal(exported[:bytes.IndexByte(exported, '\n')], &export))
+	assert.Len(t, export.Export.ShareLinks, access.MaxShareLinks)
 	made := 0
 	for _, r := range record.Records {
 		if r.Action == "share_link.created" {

@@ -165,7 +165,7 @@ func linesOf[T any](values ...T) string {
 func exampleExport() string {
 	log := exampleRecorded()
 	return linesOf(
-		ExportLine{Export: &ExportContents{Version: exportVersion, UserID: exampleUser, ExportedAt: log.RecordedAt.Add(time.Hour), Logs: 1}},
+		ExportLine{Export: &ExportContents{Version: exportVersion, UserID: exampleUser, ExportedAt: log.RecordedAt.Add(time.Hour), Logs: 1, ShareLinks: []ExportedShareLink{}}},
 		ExportLine{LearningLog: &ExportedLog{LearningLog: log, OffsetGiven: true}},
 	)
 }
