@@ -227,7 +227,7 @@ func toNDJSON(w io.Writer) query.Export {
 			}
 			return lines.Encode(ExportLine{Export: &ExportContents{
 				ShareLinks: links,
-				Version: exportVersion, UserID: c.UserID.String(), ExportedAt: c.At,
+				Version:    exportVersion, UserID: c.UserID.String(), ExportedAt: c.At,
 				Keys: c.Keys, Sessions: c.Sessions, SealedDays: c.SealedDays, Logs: c.Logs, Voided: c.Voided,
 			}})
 		},
