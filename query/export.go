@@ -31,6 +31,15 @@ type Contents struct {
 	// Logs, of which some are voided, SealedDays, Settings, Keys and Sessions count what
 	// follows.
 	Logs, Voided, SealedDays, Settings, Keys, Sessions int64
+	// ShareLinks are the links by which the learner's page is shared.
+	ShareLinks []ExportedShareLink
+}
+
+// ExportedShareLink is a share link, without its secret. Times are in UTC.
+type ExportedShareLink struct {
+	Name                 string
+	CreatedAt, ExpiresAt time.Time
+	LastUsedAt           *time.Time
 }
 
 // ExportedLog is a log, with what no list shows.
@@ -104,6 +113,9 @@ func exportContents(ctx context.Context, tx pgx.Tx, user uuid.UUID, export Expor
 		return err
 	}
 	contents.At = contents.At.UTC()
+	if contents.ShareLinks, err = readShareLinks(ctx, tx, user); err != nil {
+		return err
+	}
 	err = tx.QueryRow(ctx, `SELECT count(*), count(voided_at) FROM learning_log WHERE user_id = $1`, user).
 		Scan(&contents.Logs, &contents.Voided)
 	if err != nil {
@@ -130,6 +142,18 @@ func exportSettings(ctx context.Context, tx pgx.Tx, user uuid.UUID, export Expor
 		exported.Settings, exported.ChangedAt = settings, exported.ChangedAt.UTC()
 		return export.Settings(exported)
 	})
+}
+
+// readShareLinks reads the share links of a learner, of which there are few.
+func readShareLinks(ctx context.Context, tx pgx.Tx, user uuid.UUID) ([]ExportedShareLink, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT name, created_at AT TIME ZONE 'UTC', expires_at AT TIME ZONE 'UTC', last_used_at AT TIME ZONE 'UTC'
+		FROM learninglog_share_links WHERE user_id = $1
+		ORDER BY link_id`, user)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[ExportedShareLink])
 }
 
 func exportKeys(ctx context.Context, tx pgx.Tx, user uuid.UUID, export Export) error {

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -48,13 +49,13 @@ type shared struct {
 	backend string    // a key of an operator
 }
 
-func serveShared(t *testing.T, more ...string) shared {
+func serveShared(t *testing.T) shared {
 	t.Helper()
 	databaseURL := pgtest.URL(t)
 	s := shared{pool: pgtest.Open(t, databaseURL), learner: uuid.New(), request: uuid.New()}
 	s.key = newKey(t, databaseURL, "--scopes=logs:write,logs:read", "--user", s.learner.String())
 	s.backend = newKey(t, databaseURL, "--scopes=logs:write,logs:read,rebuilds,keys")
-	s.service = serve(t, append([]string{"--auth=keys", "--database-url", databaseURL}, more...)...)
+	s.service = serve(t, "--auth=keys", "--database-url", databaseURL)
 	got := s.with(s.key, http.MethodPost, "/v1/learning-logs", "application/json", logWithID(s.request, s.learner, 4321))
 	require.Equal(t, http.StatusCreated, got.status, "%s", got.body)
 	return s
@@ -206,7 +207,7 @@ func TestAnErrorPageDoesNotHaveTheShareLink(t *testing.T) {
 	secret := strings.TrimPrefix(link, "/shared/")
 	for path, status := range map[string]int{
 		link + "?by=nonsense": http.StatusUnprocessableEntity, link + "/nope": http.StatusNotFound, "/nope/" + secret: http.StatusNotFound,
-		"//shared/" + secret: http.StatusNotFound, link + "?" + strings.Repeat("x&", 60): http.StatusUnprocessableEntity,
+		"/x//shared/" + secret: http.StatusNotFound, link + "?" + strings.Repeat("x&", 60): http.StatusUnprocessableEntity,
 	} {
 		for _, accept := range []string{browsers, "*/*"} {
 			got := s.try(http.MethodGet, path, "", "Accept", accept)
@@ -273,6 +274,14 @@ func TestALearnerListsAndBoundsTheirShareLinks(t *testing.T) {
 		Records []struct{ Actor, Action, Subject string }
 	}
 	s.with(s.backend, http.MethodGet, "/v1/audit", "", "").decode(t, &record)
+	var export struct {
+		Export struct {
+			ShareLinks []struct{ Name string } `json:"share_links"`
+		}
+	}
+	exported := s.with(s.key, http.MethodGet, "/v1/users/"+s.learner.String()+"/export", "", "").body
+	require.NoError(t, json.Unmarshal(exported[:bytes.IndexByte(exported, '\n')], &export))
+	assert.Len(t, export.Export.ShareLinks, access.MaxShareLinks)
 	made := 0
 	for _, r := range record.Records {
 		if r.Action == "share_link.created" {
@@ -296,14 +305,14 @@ func TestShareLinksAreMadeAndRevokedByForms(t *testing.T) {
 	assert.Equal(t, http.StatusUnprocessableEntity, wrong.status)
 	assert.Contains(t, wrong.text, "Days must be a whole number from 1 to 365.")
 	assert.Contains(t, wrong.text, `value="Grandma"`)
-	made := v.goTo(s.base+form, url.Values{"name": {"Grandma"}, "days": {"365"}})
+	made := v.goTo(s.base+form, url.Values{"name": {"Grandpa"}, "days": {"365"}})
 
 	require.Equal(t, http.StatusCreated, made.status, made.text)
 	link := regexp.MustCompile(`<code>(http://[^<]+/shared/lls_[^<]+)</code>`).FindStringSubmatch(made.text)
 	require.NotNil(t, link, made.text)
 	assert.Equal(t, http.StatusOK, newVisitor(t).goTo(link[1], nil).status)
 	list := v.goTo(s.base+form, nil)
-	assert.Contains(t, list.text, "Grandma")
+	assert.Contains(t, list.text, "Grandpa")
 	assert.NotContains(t, list.text, "lls_", "it was shown once")
 	revoke := regexp.MustCompile(`action="(` + form + `/\d+/revoke)"`).FindStringSubmatch(list.text)
 	require.NotNil(t, revoke, list.text)
@@ -311,10 +320,11 @@ func TestShareLinksAreMadeAndRevokedByForms(t *testing.T) {
 	after := v.goTo(s.base+revoke[1], url.Values{})
 
 	assert.Equal(t, form, after.address.Path)
-	assert.NotContains(t, after.text, "Grandma")
+	assert.NotContains(t, after.text, "Grandpa")
 	assert.Equal(t, http.StatusNotFound, newVisitor(t).goTo(link[1], nil).status)
 	assert.Equal(t, http.StatusNotFound, v.goTo(s.base+revoke[1], url.Values{}).status)
-	s.hasNeverSaid(link[1][strings.Index(link[1], "lls_"):])
+	_, secret, _ := strings.Cut(link[1], "/shared/")
+	s.hasNeverSaid(secret)
 }
 
 func TestTheShareLinksOfAnErasedLearnerEnd(t *testing.T) {

@@ -16,9 +16,9 @@ import (
 const (
 	// MaxShareLinks is how many share links a learner can have at a time.
 	MaxShareLinks = 20
-	// ShareLinkLasts is how long a link is good if nobody says more, and LongestShareLink how
-	// long one can be.
-	ShareLinkLasts   = 30 * 24 * time.Hour
+	// ShareLinkLasts is how long a link is good if nobody says more.
+	ShareLinkLasts = 30 * 24 * time.Hour
+	// LongestShareLink is how long one can be good.
 	LongestShareLink = 366 * 24 * time.Hour
 )
 

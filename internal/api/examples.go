@@ -165,7 +165,7 @@ func linesOf[T any](values ...T) string {
 func exampleExport() string {
 	log := exampleRecorded()
 	return linesOf(
-		ExportLine{Export: &ExportContents{Version: exportVersion, UserID: exampleUser, ExportedAt: log.RecordedAt.Add(time.Hour), Settings: 1, Logs: 1}},
+		ExportLine{Export: &ExportContents{Version: exportVersion, UserID: exampleUser, ExportedAt: log.RecordedAt.Add(time.Hour), Settings: 1, Logs: 1, ShareLinks: []ExportedShareLink{}}},
 		ExportLine{Settings: &ExportedSettings{Settings: exampleSettings(), ChangedAt: log.RecordedAt}},
 		ExportLine{LearningLog: &ExportedLog{LearningLog: log, OffsetGiven: true}},
 	)

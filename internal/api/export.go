@@ -51,6 +51,16 @@ type ExportContents struct {
 	SealedDays int64     `json:"sealed_days"`
 	Logs       int64     `json:"learning_logs"`
 	Voided     int64     `json:"voided" doc:"How many of the logs were taken back."`
+
+	ShareLinks []ExportedShareLink `json:"share_links" nullable:"false" doc:"The links by which the learner's page is shared, without their secrets."`
+}
+
+// ExportedShareLink is a share link in an export.
+type ExportedShareLink struct {
+	Name       string     `json:"name"`
+	CreatedAt  time.Time  `json:"created_at"`
+	ExpiresAt  time.Time  `json:"expires_at"`
+	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
 }
 
 // ExportedKey is a key in an export.
@@ -213,8 +223,13 @@ func toNDJSON(w io.Writer) query.Export {
 	var log []byte
 	return query.Export{
 		Begin: func(c query.Contents) error {
+			links := make([]ExportedShareLink, len(c.ShareLinks))
+			for i, link := range c.ShareLinks {
+				links[i] = ExportedShareLink(link)
+			}
 			return lines.Encode(ExportLine{Export: &ExportContents{
-				Version: exportVersion, UserID: c.UserID.String(), ExportedAt: c.At,
+				ShareLinks: links,
+				Version:    exportVersion, UserID: c.UserID.String(), ExportedAt: c.At,
 				Settings: c.Settings, Keys: c.Keys, Sessions: c.Sessions, SealedDays: c.SealedDays, Logs: c.Logs, Voided: c.Voided,
 			}})
 		},

@@ -28,10 +28,10 @@ type learnerPage struct {
 	Name  string
 	Today today
 	View  view
-	// Range is the view's range in words, Title says what its chart shows, and Column what a
+	// Range is the view's range in words, Heading says what its chart shows, and Column what a
 	// period is. Switches and Ranges are links to other ranges.
-	Range, Title, Column string
-	Switches, Ranges     []choice
+	Range, Heading, Column string
+	Switches, Ranges       []choice
 	// Chart and Figures show the range, as a picture and as the rows of a table.
 	Chart, Figures template.HTML
 	// Numbers sum up the range.
@@ -128,7 +128,7 @@ func (p *Pages) newLearnerPage(r *http.Request, layout layout, request pageReque
 		Name:         layout.Title,
 		View:         view,
 		Range:        view.name(l),
-		Title:        titleOf(l, view.By),
+		Heading:      headingOf(l, view.By),
 		Column:       columnOf(l, view.By),
 		Switches:     view.switches(l),
 		Ranges:       view.ranges(l),
@@ -213,6 +213,6 @@ func (page *learnerPage) addLinks(request pageRequest, data pageData) {
 		page.Older = request.view.linkWith("after", data.logs.Next.String())
 	}
 	if purged := data.logs.PurgedBefore; !purged.IsZero() && data.logs.Next == nil {
-		page.PurgedBefore = page.Locale.Moment(purged.In(data.offset.Location()))
+		page.PurgedBefore = page.Moment(purged.In(data.offset.Location()))
 	}
 }

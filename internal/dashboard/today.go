@@ -70,9 +70,9 @@ func newToday(l *language.Locale, date rollup.Date, settings learning.Settings, 
 // newRing returns what the ring shows: the words of the day or the week of a goal, or the
 // words of today where there is none.
 func newRing(l *language.Locale, goal learning.Goal, ofToday, ofWeek int64) chart.Progress {
-	ring := chart.Progress{Done: ofToday, Goal: goal.Words, Number: l.Number(ofToday), Caption: l.Text("today.words", "words", ofToday)}
+	ring := chart.Progress{Done: ofToday, Goal: goal.Words, Number: l.Number(ofToday), Caption: l.Text("today.words", "count", ofToday)}
 	if goal.Per == rollup.Week {
-		ring.Done, ring.Number, ring.Caption = ofWeek, l.Number(ofWeek), l.Text("today.words_this_week", "words", ofWeek)
+		ring.Done, ring.Number, ring.Caption = ofWeek, l.Number(ofWeek), l.Text("today.words_this_week", "count", ofWeek)
 	}
 	if goal.Words > 0 {
 		ring.Of = l.Text("today.of_goal", "goal", l.Number(goal.Words))

@@ -299,8 +299,8 @@ func periodName(l *language.Locale, by rollup.Granularity) string {
 	}
 }
 
-// titleOf says what a chart of periods shows.
-func titleOf(l *language.Locale, by rollup.Granularity) string {
+// headingOf says what a chart of periods shows.
+func headingOf(l *language.Locale, by rollup.Granularity) string {
 	switch by {
 	case rollup.Week:
 		return l.Text("words_per.week")

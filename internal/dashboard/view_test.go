@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"learninglog/internal/chart"
+	"learninglog/internal/language"
 	"learninglog/query"
 	"learninglog/rollup"
 )
@@ -60,7 +61,7 @@ func TestWhatAnAddressMeans(t *testing.T) {
 		v, err := viewOf(t, query)
 		require.NoError(t, err, query)
 		assert.Equal(t, want.by, v.By, query)
-		assert.Equal(t, want.name, v.Name(), query)
+		assert.Equal(t, want.name, v.name(language.English()), query)
 		assert.Equal(t, want.periods, v.periods(), query)
 		assert.Equal(t, "?"+want.previous, v.Previous(), query)
 		assert.Equal(t, want.next, strings.TrimPrefix(v.Next(), "?"), query)
@@ -77,6 +78,8 @@ func TestAnAddressThatIsWrong(t *testing.T) {
 		"from=2026-11-23":               "must not be in the future", // on the learner's clock
 		"from=1900-01-01":               "At most 27 years",
 		"voided=yes":                    "voided must be include",
+		"ids=1":                         "ids must be include",
+		"averages=on":                   "averages must be include",
 		"to=0001-01-01":                 "",
 	} {
 		v, err := viewOf(t, query)
@@ -131,24 +134,50 @@ func TestOnlyDaysThatHaveBegunAreCounted(t *testing.T) {
 		active := query.PeriodSummary{
 			Period: rollup.NewDate(2026, time.November, test.active), Sums: rollup.Sums{TotalWordCount: 1, EntryCount: 1},
 		}
-		assert.Equal(t, test.want, v.days(query.Summary{Periods: []query.PeriodSummary{active}}), name)
+		assert.Equal(t, test.want, v.length(query.Days{active}), name)
 	}
 }
 
 func TestTheRestOfTheAddressIsKept(t *testing.T) {
 	t.Parallel()
-	v, err := viewOf(t, "by=week&year=2024&voided=include")
+	v, err := viewOf(t, "averages=include&by=week&ids=include&year=2024&voided=include")
 	require.NoError(t, err)
-	assert.Equal(t, "?by=week&voided=include&year=2024", v.Link())
+	assert.Equal(t, "?averages=include&by=week&ids=include&voided=include&year=2024", v.Link())
 	assert.Contains(t, v.Previous(), "voided=include&year=2024")
-	assert.Equal(t, "?by=week&voided=include&year=2023", v.linkWith("year", "2023"))
-	for _, choice := range append(v.Ranges(), v.Switches()...) {
+	assert.Equal(t, "?averages=include&by=week&ids=include&voided=include&year=2023", v.linkWith("year", "2023"))
+	l := language.English()
+	for _, choice := range append(v.ranges(l), v.switches(l)...) {
 		assert.Contains(t, choice.Link, "voided=include&year=2024")
 	}
-	assert.Equal(t, "?by=week&year=2024", v.Toggle())
-	without, err := viewOf(t, strings.TrimPrefix(v.Toggle(), "?"))
+	assert.Equal(t, map[string]string{"by": "week", "year": "2024", "averages": "include", "ids": "include", "voided": "include"}, v.Hidden())
+}
+
+func TestOptionsAreTurnedOnAndOff(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"averages", "ids", "voided"} {
+		v, err := viewOf(t, "by=week")
+		require.NoError(t, err)
+		on, err := v.Toggle(name)
+		require.NoError(t, err)
+		assert.Equal(t, "by=week&"+name+"=include", sorted(t, on))
+		with, err := viewOf(t, strings.TrimPrefix(on, "?"))
+		require.NoError(t, err)
+		off, err := with.Toggle(name)
+		require.NoError(t, err)
+		assert.Equal(t, "?by=week", off)
+	}
+	_, err := view{}.Toggle("colour")
+	assert.Error(t, err, "a template that is wrong fails")
+}
+
+// sorted returns the parameters of a link with by before the others.
+func sorted(t *testing.T, link string) string {
+	t.Helper()
+	parameters, err := url.ParseQuery(strings.TrimPrefix(link, "?"))
 	require.NoError(t, err)
-	assert.Equal(t, v.Link(), without.Toggle())
+	by := parameters.Get("by")
+	parameters.Del("by")
+	return "by=" + by + "&" + parameters.Encode()
 }
 
 func TestOnlyPeriodsThatFitAreOffered(t *testing.T) {
@@ -156,7 +185,7 @@ func TestOnlyPeriodsThatFitAreOffered(t *testing.T) {
 	v, err := viewOf(t, "by=week&from=2024-11-22&to=2026-11-22")
 	require.NoError(t, err)
 	var names []string
-	for _, choice := range v.Switches() {
+	for _, choice := range v.switches(language.English()) {
 		names = append(names, choice.Name)
 	}
 	assert.Equal(t, []string{"week", "month"}, names, "more than %d days", chart.MaxPeriods)
