@@ -66,13 +66,15 @@ func (c *canvas) end() []byte {
 	return c.Bytes()
 }
 
-// legend says what the bars are, and what the line is if there is one.
+// legend says what the bars are and what the line is, if there is one. Bars alone are what the
+// heading of the chart says.
 func (c *canvas) legend(bars, line string) {
-	c.printf(`<rect class="bar" x="%d" y="8" width="12" height="12"/><text x="%d" y="19">%s</text>`, edge, edge+18, html.EscapeString(bars))
-	if line != "" {
-		c.printf(`<text x="%d" y="19" text-anchor="end">%s</text><circle class="point" cx="%d" cy="14" r="4"/>`,
-			width-edge-14, html.EscapeString(line), width-edge-5)
+	if line == "" {
+		return
 	}
+	c.printf(`<rect class="bar" x="%d" y="8" width="12" height="12"/><text x="%d" y="19">%s</text>`, edge, edge+18, html.EscapeString(bars))
+	c.printf(`<text x="%d" y="19" text-anchor="end">%s</text><circle class="point" cx="%d" cy="14" r="4"/>`,
+		width-edge-14, html.EscapeString(line), width-edge-5)
 }
 
 // grid draws the grid, with the scale of the bars on the left.

@@ -11,7 +11,6 @@ func DrawHours(locale *language.Locale, hours query.Hours) []byte {
 	const height, right, every = 240, width - 32, 3
 	c := newCanvas(locale, len(hours.Sums), height, right, 0, func(hour int) rollup.Sums { return hours.Sums[hour] })
 	c.begin(DescribeHours(locale, hours), nil)
-	c.legend(locale.Text("chart.words"), "")
 	c.grid()
 	for hour := 0; hour <= len(hours.Sums); hour += every {
 		c.name(c.middle(hour)-c.slot/2, locale.Hour(hour), hour/every%2 == 1)

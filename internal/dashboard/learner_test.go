@@ -200,7 +200,7 @@ func TestThePageSaysOfHowManyLogsTheHoursAre(t *testing.T) {
 	command.NewRecorder(pool, command.Config{Nodes: pgtest.Nodes(t, pool)}).Record(t.Context(), logs[:1])
 
 	shown := page(t, site, user, view)
-	assert.Contains(t, shown, "4 March 2026 to 4 March 2026, "+bounded)
+	assert.Contains(t, shown, "Wednesday, 4 March 2026, "+bounded)
 	assert.Contains(t, shown, `aria-label="Words per hour of the day, `+bounded+": 500 words in 500 logs, the most from 07:00 to 08:00")
 }
 

@@ -60,7 +60,7 @@ func voidAddress(userID, requestID uuid.UUID, view string) string {
 // those that such an address may have, so whatever they are, it is one of this site.
 func viewAddress(userID uuid.UUID, parameters url.Values, part string) string {
 	kept := url.Values{}
-	for _, name := range []string{"by", "from", "to", "year", "voided", "after"} {
+	for _, name := range []string{"by", "from", "to", "year", "averages", "ids", "voided", "after"} {
 		if value := parameters.Get(name); value != "" {
 			kept.Set(name, value)
 		}
