@@ -38,7 +38,7 @@ func TestTheFirstLogAppears(t *testing.T) {
 	b.isAccessible("the start page without logs")
 	b.screenshot("start-empty")
 	learner := b.text(".empty a")
-	require.Equal(t, "this learner's", learner)
+	require.Equal(t, "The page of this learner", learner)
 	link := get(b, chromedp.AttributeValue(chromedp.CSS(".empty a"), "href")).Value
 
 	assert.Contains(t, paste(t, b.text(".empty pre")), `"word_count":12`)

@@ -134,7 +134,7 @@ func TestLogsThatWereTakenBackAreShownOnRequest(t *testing.T) {
 	assert.Contains(t, without, `<a href="?by=day&from=2026-03-01&to=2026-03-31&voided=include#logs">Show logs that were taken back</a>`)
 
 	with := page(t, site, user, view+"&voided=include")
-	assert.Contains(t, with, `<del title="4 March 2026, 07:00:00">Wednesday, 4 March, 07:00 +05:45</del>`)
+	assert.Regexp(t, `<del title="4 March 2026, 07:00:00">[^<]+ \+05:45</del>`, with)
 	assert.Contains(t, with, "taken back 6 March 2026, 01:00:00<", "by the learner's clock")
 	assert.Contains(t, with, "<del>20</del>")
 	assert.NotContains(t, with, log.String()+"/void")
