@@ -14,8 +14,8 @@ import (
 const (
 	width = 720
 	edge  = 6  // between text and the side of the chart
-	left  = 52 // left and top are sides of the plot
-	top   = 40
+	left  = 52 // left is a side of the plot
+	above = 16 // the height of what is above the plot, without a legend
 	below = 36 // the height of what is below the plot
 )
 
@@ -25,7 +25,8 @@ type canvas struct {
 	bytes.Buffer
 
 	locale                *language.Locale
-	height, right, bottom int // right and bottom are sides of the plot
+	// right, top and bottom are sides of the plot.
+	height, right, top, bottom int
 	count                 int // of the slots
 	slot                  float64
 	sums                  func(i int) rollup.Sums
@@ -37,7 +38,7 @@ type canvas struct {
 func newCanvas(locale *language.Locale, count, height, right int, room int64, sums func(i int) rollup.Sums) *canvas {
 	c := &canvas{
 		locale: locale,
-		height: height, right: right, bottom: height - below,
+		height: height, right: right, top: above, bottom: height - below,
 		count: count, slot: float64(right-left) / float64(max(1, count)), sums: sums,
 	}
 	words, averages := float64(room), 0.0
@@ -69,9 +70,11 @@ func (c *canvas) end() []byte {
 // legend says what the bars are and what the line is, if there is one. Bars alone are what the
 // heading of the chart says.
 func (c *canvas) legend(bars, line string) {
+	const height = 24
 	if line == "" {
 		return
 	}
+	c.top += height
 	c.printf(`<rect class="bar" x="%d" y="8" width="12" height="12"/><text x="%d" y="19">%s</text>`, edge, edge+18, html.EscapeString(bars))
 	c.printf(`<text x="%d" y="19" text-anchor="end">%s</text><circle class="point" cx="%d" cy="14" r="4"/>`,
 		width-edge-14, html.EscapeString(line), width-edge-5)
@@ -95,7 +98,7 @@ func (c *canvas) scaleOfLine() {
 }
 
 func (c *canvas) gridLine(line int) float64 {
-	return float64(c.bottom) - float64(line*(c.bottom-top))/steps
+	return float64(c.bottom) - float64(line*(c.bottom-c.top))/steps
 }
 
 // name writes a name below the plot. A minor one is left out where text is larger.
@@ -111,10 +114,10 @@ func (c *canvas) name(x float64, name string, minor bool) {
 // one that is unfinished, if any, is hatched.
 func (c *canvas) bars(title func(i int) string, unfinished int) {
 	const share, widest = 0.7, 60
-	barWidth, high := min(c.slot*share, widest), c.bottom-top
+	barWidth, high := min(c.slot*share, widest), c.bottom-c.top
 	for i := range c.count {
 		c.printf(`<g class="period"><title>%s</title><rect class="room" x="%.1f" y="%d" width="%.1f" height="%d"/>`,
-			html.EscapeString(title(i)), c.middle(i)-c.slot/2, top, c.slot, high)
+			html.EscapeString(title(i)), c.middle(i)-c.slot/2, c.top, c.slot, high)
 		if bar := c.words.height(float64(c.sums(i).TotalWordCount)) * float64(high); bar > 0 {
 			class := "bar"
 			if i == unfinished {
@@ -135,7 +138,7 @@ func (c *canvas) hatching() {
 
 // goal draws a line across the plot at a number of words, with its name.
 func (c *canvas) goal(words int64) {
-	y := float64(c.bottom) - c.words.height(float64(words))*float64(c.bottom-top)
+	y := float64(c.bottom) - c.words.height(float64(words))*float64(c.bottom-c.top)
 	c.printf(`<path class="goal" d="M%d %.1fH%d"/><text class="of-goal" x="%d" y="%.1f" text-anchor="end">%s</text>`,
 		left, y, c.right, c.right, y-5, html.EscapeString(c.locale.Text("chart.goal", "words", words)))
 }
@@ -170,7 +173,7 @@ func (c *canvas) line(scale scale, value func(i int) (float64, bool)) {
 			command = "M"
 			continue
 		}
-		x, y := c.middle(i), float64(c.bottom)-scale.height(value)*float64(c.bottom-top)
+		x, y := c.middle(i), float64(c.bottom)-scale.height(value)*float64(c.bottom-c.top)
 		fmt.Fprintf(&path, "%s%.1f %.1f", command, x, y)
 		command = "L"
 		if c.count <= mostPoints {

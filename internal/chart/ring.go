@@ -26,7 +26,9 @@ func Ring(p Progress) []byte {
 	}
 	fmt.Fprintf(&svg, `<svg xmlns="http://www.w3.org/2000/svg" class="ring" viewBox="0 0 %d %d" role="img" aria-label="%s">`,
 		size, size, html.EscapeString(label))
-	fmt.Fprintf(&svg, `<circle class="track" cx="%d" cy="%d" r="%d"/>`, middle, middle, radius)
+	if p.Goal > 0 {
+		fmt.Fprintf(&svg, `<circle class="track" cx="%d" cy="%d" r="%d"/>`, middle, middle, radius)
+	}
 	if share := p.share(); share > 0 {
 		const around = 2 * math.Pi * radius
 		class := "done"

@@ -40,6 +40,10 @@ func TestARingClosesAsTheGoalIsReached(t *testing.T) {
 
 			assert.Equal(t, "1 <word> today of 2", ring.Label)
 			assert.Equal(t, []string{"1", "<word> today", "of 2"}, ring.Texts)
+			if test.goal == 0 {
+				assert.Empty(t, ring.Circles)
+				return
+			}
 			if test.class == "" {
 				require.Len(t, ring.Circles, 1, "the track alone")
 				return
