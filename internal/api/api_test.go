@@ -230,7 +230,7 @@ func (b broken) Read([]byte) (int, error) { return 0, b.err }
 func TestABodyThatDoesNotArrive(t *testing.T) {
 	t.Parallel()
 	handler := newHandler(t, nil)
-	assert.Equal(t, http.StatusBadRequest,
+	assert.Equal(t, http.StatusRequestTimeout,
 		serve(handler, http.MethodPost, "/v1/learning-logs", mediaJSON, broken{io.ErrUnexpectedEOF}).Code)
 	assert.Equal(t, http.StatusRequestTimeout,
 		serve(handler, http.MethodPost, "/v1/learning-logs", mediaJSON, broken{os.ErrDeadlineExceeded}).Code)
