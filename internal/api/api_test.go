@@ -284,6 +284,7 @@ func TestDocsNeedNothingFromElsewhere(t *testing.T) {
 		assert.Equal(t, want, answer.Code, "%s is served from the binary", source[1])
 	}
 	assert.Contains(t, serve(handler, http.MethodGet, "/docs/start.js", "", nil).Body.String(), `"/openapi.json"`)
+	assert.Regexp(t, `<noscript>.*href="/openapi.yaml".*href="/openapi.json".*</noscript>`, page.Body.String(), "there is a way without scripts")
 }
 
 func TestDocsAreSentWholeOrNotFound(t *testing.T) {

@@ -150,6 +150,11 @@ func ndjson(line *huma.Schema, examples map[string]*huma.Example) *huma.MediaTyp
 	}
 }
 
+// textOf documents a body that isn't JSON.
+func textOf(description string) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Description: description}
+}
+
 // linesOf returns values as NDJSON.
 func linesOf[T any](values ...T) string {
 	var text strings.Builder
