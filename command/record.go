@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -105,7 +106,8 @@ func newRecorder(store store, config Config) *Recorder {
 // never makes other logs fail. If one user has several logs with the same request
 // id, the first valid one is recorded, and the others are compared with it. If
 // several users have logs with the same request id, exactly one of them is recorded,
-// not always the first; the others are RequestIDReused.
+// not always the first; the others are RequestIDReused. If a log Failed, later ones
+// that replace it have Failed too, unless they are recorded.
 //
 // Logs of concurrent calls share commits. If ctx ends first, the logs that aren't
 // written by then have Failed. They may still be recorded afterwards.
@@ -146,7 +148,27 @@ func (r *Recorder) record(ctx context.Context, logs []Log, accept accept) []Outc
 			outcomes[i], written = written[0], written[1:]
 		}
 	}
+	failReplacementsOfFailed(logs, outcomes)
 	return outcomes
+}
+
+// failReplacementsOfFailed lets logs fail that were not recorded because the log before them
+// that they replace has Failed. That one will be recorded again, and so can they.
+func failReplacementsOfFailed(logs []Log, outcomes []Outcome) {
+	isUnknown := func(o Outcome) bool { return o.Status == ReplacedUnknown }
+	if !slices.ContainsFunc(outcomes, isUnknown) {
+		return
+	}
+	failures := make(map[logKey]error)
+	for i, log := range logs {
+		err, failed := failures[logKey{log.UserID, log.Replaces}]
+		if failed && isUnknown(outcomes[i]) {
+			outcomes[i] = Outcome{Status: Failed, Err: err}
+		}
+		if outcomes[i].Status == Failed {
+			failures[log.key()] = outcomes[i].Err
+		}
+	}
 }
 
 // CountInvalid reports a number of Invalid logs to the observer. Call it for logs that

@@ -2,6 +2,7 @@ package command_test
 
 import (
 	"context"
+	"io"
 	"slices"
 	"sync"
 	"testing"
@@ -192,6 +193,32 @@ func TestReplacementsInOneCallFollowEachOther(t *testing.T) {
 	assert.Equal(t, command.AlreadyRecorded, again[len(logs)-1].Status)
 	assert.Equal(t, slices.Repeat([]command.Status{command.Voided}, len(logs)-1), statuses(again[:len(logs)-1]))
 	assert.Equal(t, 14, wordsOf(t, pool, logs[0].UserID))
+	assertNoDrift(t, pool)
+}
+
+// Otherwise the client would record the replacement by itself, and then again what it replaces.
+func TestAReplacementOfALogThatFailedHasFailedToo(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool(t)
+	store := holdAt(t, pool)
+	store.release()
+	recorder := command.NewRecorderOf(store, command.Config{Lanes: 1})
+	logs := newLogs(4)
+	for i := range logs {
+		logs[i].UserID = logs[0].UserID
+	}
+	logs[1].Replaces, logs[2].Replaces, logs[3].Replaces = logs[0].RequestID, logs[1].RequestID, uuid.New()
+	store.breakBefore()
+
+	outcomes := recorder.Record(t.Context(), logs)
+	again := record(t, recorder, logs...)
+
+	assert.Equal(t, []command.Status{command.Failed, command.Failed, command.Failed, command.ReplacedUnknown}, statuses(outcomes))
+	for _, failed := range outcomes[:3] {
+		assert.ErrorIs(t, failed.Err, io.ErrUnexpectedEOF)
+	}
+	assert.Equal(t, []command.Status{command.Recorded, command.Recorded, command.Recorded, command.ReplacedUnknown}, statuses(again))
+	assert.Equal(t, logs[2].WordCount, wordsOf(t, pool, logs[0].UserID))
 	assertNoDrift(t, pool)
 }
 

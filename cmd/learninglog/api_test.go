@@ -377,7 +377,7 @@ func TestBadInput(t *testing.T) {
 		{"a summary in no zone", "GET", users + "/summary?time_zone=EST", "", 422, "query.time_zone", "IANA"},
 		{"a streak in no zone", "GET", users + "/streak?time_zone=Mars/Olympus", "", 422, "query.time_zone", "IANA"},
 		{"a year in no zone", "GET", users + "/activity?time_zone=Local", "", 422, "query.time_zone", "IANA"},
-		{"a streak with gaps of a week", "GET", users + "/streak?allow_gaps=7", "", 422, "query.allow_gaps", "6"},
+		{"a streak with gaps of more than a week", "GET", users + "/streak?allow_gaps=8", "", 422, "query.allow_gaps", "7"},
 		{"a summary of no user", "GET", "/v1/users/me/summary", "", 422, "path.user_id", "UUID"},
 		{"an unknown granularity", "GET", users + "/summary?granularity=decade", "", 422, "query.granularity", "month"},
 		{"a naive time", "GET", users + "/summary?from=2025-11-22T08:30:00", "", 422, "query.from", "RFC 3339"},

@@ -230,7 +230,7 @@ func (b broken) Read([]byte) (int, error) { return 0, b.err }
 func TestABodyThatDoesNotArrive(t *testing.T) {
 	t.Parallel()
 	handler := newHandler(t, nil)
-	assert.Equal(t, http.StatusBadRequest,
+	assert.Equal(t, http.StatusRequestTimeout,
 		serve(handler, http.MethodPost, "/v1/learning-logs", mediaJSON, broken{io.ErrUnexpectedEOF}).Code)
 	assert.Equal(t, http.StatusRequestTimeout,
 		serve(handler, http.MethodPost, "/v1/learning-logs", mediaJSON, broken{os.ErrDeadlineExceeded}).Code)
@@ -284,6 +284,7 @@ func TestDocsNeedNothingFromElsewhere(t *testing.T) {
 		assert.Equal(t, want, answer.Code, "%s is served from the binary", source[1])
 	}
 	assert.Contains(t, serve(handler, http.MethodGet, "/docs/start.js", "", nil).Body.String(), `"/openapi.json"`)
+	assert.Regexp(t, `<noscript>.*href="/openapi.yaml".*href="/openapi.json".*</noscript>`, page.Body.String(), "there is a way without scripts")
 }
 
 func TestDocsAreSentWholeOrNotFound(t *testing.T) {

@@ -143,11 +143,16 @@ func ndjson(line *huma.Schema, examples map[string]*huma.Example) *huma.MediaTyp
 	return &huma.MediaType{
 		Schema: &huma.Schema{
 			Type:        huma.TypeString,
-			Description: "Lines of JSON, each a " + line.Ref[strings.LastIndex(line.Ref, "/")+1:] + ".",
+			Description: "Lines of JSON, with one " + line.Ref[strings.LastIndex(line.Ref, "/")+1:] + " each.",
 		},
 		Examples:   examples,
 		Extensions: map[string]any{"x-itemSchema": line},
 	}
+}
+
+// textOf documents a body that isn't JSON.
+func textOf(description string) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Description: description}
 }
 
 // linesOf returns values as NDJSON.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -45,7 +46,7 @@ type ExportContents struct {
 	Version    int       `json:"version" doc:"Of the format: 1."`
 	UserID     string    `json:"user_id" format:"uuid"`
 	ExportedAt time.Time `json:"exported_at" doc:"As of when it is: everything is of one snapshot."`
-	Settings   int64     `json:"settings" doc:"How many lines there are of this kind: one, or none if nothing is set."`
+	Settings   int64     `json:"settings" doc:"How many lines follow of this kind: one, or none if nothing is set. With fewer lines of any kind, the export isn't whole."`
 	Keys       int64     `json:"keys"`
 	Sessions   int64     `json:"sessions"`
 	SealedDays int64     `json:"sealed_days"`
@@ -107,13 +108,14 @@ func (s *server) documentExport() huma.Operation {
 		Summary:     "Take along everything of a learner",
 		Description: "Everything that is known of a learner, as of one instant, while others go on writing: as NDJSON, a line each, which `learninglog import` takes back. " +
 			"Or, by the Accept header or by format, the logs alone as CSV, which it takes too, but without settings and what was purged. " +
-			"It is as long as it has to be. If it can't be finished, or is read at less than 32 kB a second, the connection breaks off.",
+			"It is as long as it has to be. If it can't be finished, or is read at less than 32 kB a second, the connection breaks off, so that the body doesn't end properly (its last chunk is missing): then it isn't whole. " +
+			"NDJSON also tells it by itself: its first line says how many lines of each kind follow. CSV doesn't.",
 		Tags: []string{tagLearners},
 		Responses: map[string]*huma.Response{"200": {
 			Description: "The export",
 			Content: map[string]*huma.MediaType{
 				mediaNDJSON: ndjson(schemaOf[ExportLine](s), map[string]*huma.Example{"export": example("An export of one log", exampleExport())}),
-				mediaCSV:    {Schema: &huma.Schema{Type: huma.TypeString}},
+				mediaCSV:    {Schema: textOf("A line for each log, the oldest first, below one with the names of the columns: " + exportColumns + ". The last is empty while the log counts.")},
 			},
 		}},
 	}
@@ -265,6 +267,9 @@ func appendExportedLog(to []byte, exported query.ExportedLog) []byte {
 	return append(to, "}}\n"...)
 }
 
+// exportColumns are the columns of an export in CSV.
+const exportColumns = "request_id, user_id, word_count, timestamp, utc_offset, offset_given, voided_at"
+
 // toCSV writes the logs of an export as CSV, with columns that an import knows. Every cell is
 // a UUID, a number, a time or a word, so no spreadsheet takes it for a formula; an offset
 // that begins with a sign is part of no formula, either.
@@ -273,7 +278,7 @@ func toCSV(w io.Writer) query.Export {
 	rows.UseCRLF = true // as RFC 4180 demands
 	return query.Export{
 		Begin: func(query.Contents) error {
-			_ = rows.Write([]string{"request_id", "user_id", "word_count", "timestamp", "utc_offset", "offset_given", "voided_at"})
+			_ = rows.Write(strings.Split(exportColumns, ", "))
 			rows.Flush()
 			return rows.Error()
 		},

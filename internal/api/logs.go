@@ -24,8 +24,8 @@ type logOutput struct {
 
 // LearningLogs is a page of a user's logs.
 type LearningLogs struct {
-	LearningLogs []LearningLog `json:"learning_logs" nullable:"false" doc:"Newest first."`
-	NextCursor   string        `json:"next_cursor,omitempty" doc:"The cursor of the next page, if there is one."`
+	LearningLogs []LearningLog `json:"learning_logs" nullable:"false" doc:"Newest first, by timestamp."`
+	NextCursor   string        `json:"next_cursor,omitempty" doc:"The cursor of the next page, if there is one. Ask for it with the same from, to, voided and limit, which the cursor doesn't have; the Link has all of them."`
 	PurgedBefore *time.Time    `json:"purged_before,omitempty" doc:"Logs with timestamps before this were deleted to save space: the list doesn't have them, and summaries still count them. It is left out if no such log could be in the list."`
 }
 
@@ -34,7 +34,7 @@ type logsInput struct {
 	From   string `query:"from" example:"2026-11-01" doc:"Only logs that count on this date or later. A date-time means the date that it shows."`
 	To     string `query:"to" example:"2026-11-30" doc:"Only logs that count on this date or earlier."`
 	Voided string `query:"voided" enum:"exclude,include" default:"exclude" doc:"Whether logs that were taken back are in the list."`
-	Cursor string `query:"cursor" doc:"The next_cursor of the page before."`
+	Cursor string `query:"cursor" doc:"The next_cursor of the page before, together with all other parameters of that page."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The most logs in a page."`
 }
 
@@ -57,8 +57,8 @@ func documentListLogs() huma.Operation {
 	return huma.Operation{
 		OperationID: "list-learning-logs",
 		Summary:     "List a user's learning logs",
-		Description: "Newest first, in pages. No log is shown twice, and none that was there at the first page is left out, however many are being recorded. " +
-			"Go on with next_cursor, or with the Link, until there is none.",
+		Description: "Newest first, by timestamp, in pages. No log is shown twice, and none that was there at the first page is left out, however many are being recorded. " +
+			"Go on with the Link, or with next_cursor and the same parameters, until there is none.",
 		Tags:      []string{tagLogs},
 		Responses: map[string]*huma.Response{"200": {Description: "A page", Content: examplesOf(nil, LearningLogs{LearningLogs: []LearningLog{exampleRecorded()}})}},
 	}

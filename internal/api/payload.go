@@ -177,15 +177,16 @@ func (p *payload) allowTime(size int, begun time.Time) {
 	}
 }
 
-// bodyProblem returns the problem for an error of reading a body.
+// bodyProblem returns the problem for an error of reading a body. Only what has arrived can be
+// wrong: whatever else the logs of a body are, they are worth sending again.
 func bodyProblem(err error) error {
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return problem.TimedOut.New("")
 	case errors.Is(err, errInflating), errors.Is(err, errExpanding):
 		return problem.Unreadable.New(strings.ToUpper(err.Error()[:1]) + err.Error()[1:] + ".")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return problem.TimedOut.New("It took too long.")
 	default:
-		return problem.Unreadable.New("The body broke off.")
+		return problem.TimedOut.New("It broke off.")
 	}
 }
 

@@ -42,7 +42,7 @@ func (s *server) problemResponse(kinds []problem.Kind) *huma.Response {
 		if i > 0 {
 			description.WriteString("\n\n")
 		}
-		description.WriteString("`" + kind.Path() + "`: " + kind.Title + ". " + kind.Help)
+		description.WriteString("`" + kind.Path() + "`: " + kind.Text())
 		canWait = canWait || exampleOf(kind).RetryAfter > 0
 	}
 	name := strings.Join(names, "-or-")
@@ -66,7 +66,9 @@ func (s *server) problemResponse(kinds []problem.Kind) *huma.Response {
 func exampleOf(kind problem.Kind) *problem.Problem {
 	switch kind {
 	case problem.Unreadable:
-		return kind.New("The body broke off.")
+		return kind.New("The JSON is broken: it breaks off.")
+	case problem.TimedOut:
+		return kind.New("It broke off.")
 	case problem.Unauthenticated:
 		return kind.New("The key, the token or the session is not known, has expired or was revoked.")
 	case problem.Forbidden:
@@ -101,7 +103,7 @@ func exampleOf(kind problem.Kind) *problem.Problem {
 	case problem.TooManyFailures:
 		return kind.New("").Later(3 * time.Second)
 	case problem.QuotaExceeded:
-		return kind.New("You may write 100 logs a second, on average, and 1000 at once.").Later(time.Second)
+		return kind.New("You may write 100 logs a second, on average, and 10000 at once.").Later(time.Second)
 	case problem.Unavailable:
 		return kind.New("The database does not answer.").Later(problem.RetryAfter)
 	default:

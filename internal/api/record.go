@@ -27,11 +27,11 @@ type NewLearningLog struct {
 	UserID      string     `json:"user_id" format:"uuid" example:"0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22" doc:"Who learned."`
 	WordCount   int        `json:"word_count" minimum:"0" example:"12" doc:"How many words were learned."`
 	Timestamp   *time.Time `json:"timestamp,omitempty" required:"false" example:"2026-11-22T08:30:00Z"`
-	TimeZone    string     `json:"time_zone,omitempty" example:"Asia/Tokyo" doc:"Where the learner's clock is, by its name in the IANA database. The log counts on the date that this clock shows at the timestamp. Left out, it is utc_offset; and without that, the zone of the service."`
+	TimeZone    string     `json:"time_zone,omitempty" example:"Asia/Tokyo" doc:"Where the learner's clock is, by its name in the IANA database. The log counts on the date that this clock shows at the timestamp. With both, this one counts, and not utc_offset; with neither, the zone of the service. A name that isn't known is invalid: send utc_offset instead."`
 	UTCOffset   string     `json:"utc_offset,omitempty" pattern:"^([+-][0-9]{2}:[0-9]{2}|Z)$" example:"+09:00" doc:"By how much the learner's clock is ahead of UTC, from -12:00 to +14:00, for clients that don't know a time_zone."`
 	OffsetGiven *bool      `json:"offset_given,omitempty" required:"false" doc:"False says that utc_offset is not what the client said, where the log comes from, so that a re-zone may change it: for logs that are carried from one service to another. Left out, it is true if there is a time_zone or a utc_offset."`
 	Replaces    string     `json:"replaces,omitempty" format:"uuid" doc:"The request_id of another log of this user, which is taken back in the same commit. If that log doesn't count, this one isn't recorded."`
-	VoidedAt    *time.Time `json:"voided_at,omitempty" required:"false" doc:"When the log was taken back, where it comes from: for logs that are carried from one service to another. It is recorded, so that its request_id is taken, and doesn't count."`
+	VoidedAt    *time.Time `json:"voided_at,omitempty" required:"false" doc:"When the log was taken back, where it comes from: for logs that are carried from one service to another. It is recorded, so that its request_id is taken, and doesn't count. If the log is recorded already, and counts, that is request_id_reused: take it back instead."`
 }
 
 // LearningLog is a recorded learning log.
@@ -77,14 +77,14 @@ func (s *server) documentRecord() *huma.Operation {
 		Summary:     "Record a learning log",
 		Description: "When this is answered 201, the log is durable and counted in its day, week, month and year. Post again, with the same fields, whatever was not answered: it is counted once.\n\n" +
 			"A request_id names one log for ever. If it is taken, `user_id`, `word_count` and `timestamp` (as an instant, to the microsecond, unless it is left out) are compared with the log that is recorded. " +
-			"If they are the same, it is this log, sent again, and done: 409 `already-recorded`, or 200 with on_duplicate=return. " +
+			"If they are the same, it is this log, sent again: 409 `already-recorded`, or 200 with on_duplicate=return. " +
 			"If they aren't, it is another log, which is not recorded: 409 `request-id-reused`. The time zone isn't compared: what was said first stays.\n\n" +
 			fmt.Sprintf("The body has at most %d bytes.", maxLogBytes),
 		Tags: []string{tagLogs},
 		Parameters: []*huma.Param{{
 			Name:        onDuplicate,
 			In:          "query",
-			Description: "How to answer a log that is already recorded with the same fields: 409, or 200 and the recorded log.",
+			Description: "How to answer a log that is already recorded with the same fields: 409, or 200 and the recorded log. Only here, not of batches.",
 			Schema:      &huma.Schema{Type: huma.TypeString, Enum: []any{conflictOnDuplicate, returnOnDuplicate}, Default: conflictOnDuplicate},
 		}},
 		RequestBody: requestBody(true, "The log.", map[string]*huma.MediaType{
@@ -272,7 +272,7 @@ func (s *server) newLogSchema() *huma.Schema {
 	properties := s.api.OpenAPI().Components.Schemas.SchemaFromRef(reference.Ref).Properties
 	properties["word_count"].Maximum = new(float64(s.Limits.MaxWordCount))
 	properties["timestamp"].Description = fmt.Sprintf(
-		"When they were learned, to the microsecond: an RFC 3339 date-time with its offset, not before %s, and not more than %s ahead of the service's clock. "+
+		"When they were learned, to the microsecond (what is finer is cut off): an RFC 3339 date-time with its offset, not before %s, and not more than %s ahead of the service's clock. "+
 			"Left out, it is the time of recording; then a log that is sent again is the same whatever its time. "+
 			"Its offset only tells the instant: the date on which the log counts is that of time_zone or utc_offset.",
 		s.Limits.Earliest.Format(time.DateOnly), hours(s.Limits.MaxAhead))

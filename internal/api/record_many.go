@@ -20,10 +20,10 @@ const (
 
 // BatchOutcome is the outcome of one of many posted logs.
 type BatchOutcome struct {
-	Index     int            `json:"index" doc:"The log's place in the batch, from 0."`
+	Index     int            `json:"index" doc:"The log's place in the request, from 0, without blank lines."`
 	RequestID *string        `json:"request_id,omitempty" format:"uuid" doc:"The log's request id, if it could be read."`
-	Outcome   command.Status `json:"outcome" enum:"recorded,already_recorded,request_id_reused,voided,already_voided,unknown,replaced_unknown,too_old,erased,invalid,forbidden,unauthenticated,failed" doc:"Treat recorded and already_recorded as done, and voided too: the log was recorded, and taken back since. too_old is a log from before the time from which on logs are kept: it is not recorded, and never will be. request_id_reused, replaced_unknown and invalid are mistakes that sending again doesn't mend, and forbidden is a log of somebody else. erased is a log of a learner who was erased: forget it. unauthenticated is a log of NDJSON whose key, token or session has expired or was revoked since the request began: send it again with another one. failed is none of yours: send the log again, later. Of logs to be taken back, voided and already_voided are done, and unknown is a log that the user doesn't have."`
-	Retryable bool           `json:"retryable" doc:"Whether sending the same log again, later but with the same key, can end differently."`
+	Outcome   command.Status `json:"outcome" enum:"recorded,already_recorded,request_id_reused,voided,already_voided,unknown,replaced_unknown,too_old,erased,invalid,forbidden,unauthenticated,failed" doc:"What became of the log: what to do with it is in the document's description (What an answer means for a log). Forget it after recorded, already_recorded, voided, erased and too_old; keep it after failed, forbidden and unauthenticated, for another try or another key; set it aside after request_id_reused, replaced_unknown and invalid. unauthenticated is a log of NDJSON whose key, token or session has ended since the request began. Of logs to be taken back, voided and already_voided are done, and unknown is a log that the user doesn't have, or not yet."`
+	Retryable bool           `json:"retryable" doc:"Whether sending the same log again, later and with the same key, can end differently: only of failed."`
 	// LearningLog is the log that is already recorded under the request id.
 	LearningLog *LearningLog    `json:"learning_log,omitempty" doc:"For already_recorded, request_id_reused, voided and already_voided: the log that is recorded under this request id, if it is this user's."`
 	Errors      []problem.Field `json:"errors,omitempty" nullable:"false" doc:"For invalid and too_old: what is wrong."`
@@ -54,12 +54,13 @@ func (s *server) documentRecordMany() huma.Operation {
 		Summary:     "Record many learning logs",
 		Description: fmt.Sprintf("Up to %d logs as a JSON array, or any number of them as NDJSON, one log a line. "+
 			"Each log has an outcome of its own: a bad one does not keep the others from being recorded. "+
-			"The answer has the format of the request. Posting a batch again is safe. "+
+			"The answer has the format of the request. Posting a batch again is safe; there is no on_duplicate (422). "+
 			"Logs of a learner take effect in their order, so a log and its correction may be in one batch.\n\n"+
 			"An array is recorded when all of it has arrived. If nothing of it could be recorded because of the service, the answer is 503, else 200, and some outcomes may be `failed`.\n\n"+
 			"NDJSON is recorded while it arrives, and the outcomes are sent while more is read, a line each, in the order of the logs: "+
 			"read them while you send, as there is room for only those of about %d logs that are not read. "+
 			"A log without an outcome line is not known to be recorded: send it again. "+
+			"So is one in whose line the body breaks off. If the body ends properly with half a log, that is `invalid`. "+
 			"The outcomes end early, after some that have failed or are unauthenticated or when the service stops, without another sign; "+
 			"if there would be none at all, the answer is a problem instead. "+
 			"A client that sends no log for %d seconds, or reads nothing, is cut off. "+

@@ -163,6 +163,40 @@ func TestAClientThatStopsReadingIsCutOff(t *testing.T) {
 	assert.NotErrorIs(t, err, os.ErrDeadlineExceeded, "the connection is cut, not held")
 }
 
+// A client forgets a log that is invalid, or doesn't send it again. Half a log is that only if
+// there is no more of it.
+func TestHalfALineIsNoLogUnlessTheBodyEndsThere(t *testing.T) {
+	t.Parallel()
+	server := newStreamServer(t, time.Minute, asItIs)
+	half := aLog[:len(aLog)/2]
+	post := func(body string, more int, encoding string) string {
+		connection := server.dial(t)
+		_, err := fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Encoding: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+			batchPath, mediaNDJSON, encoding, len(body)+more, body)
+		require.NoError(t, err)
+		require.NoError(t, connection.(*net.TCPConn).CloseWrite()) //nolint:forcetypeassert // it was dialled so
+		answer, err := io.ReadAll(connection)
+		require.NoError(t, err)
+		return string(answer)
+	}
+
+	ended := post("nonsense\n"+half, 0, "identity")
+	assert.Contains(t, ended, `"index":1,"outcome":"invalid"`)
+
+	compressed := gzipped("nonsense\n" + half)
+	for encoding, body := range map[string]string{"identity": "nonsense\n" + half, "gzip": compressed[:len(compressed)-1]} {
+		brokeOff := post(body, 1, encoding)
+		assert.Contains(t, brokeOff, "HTTP/1.1 200 ", encoding)
+		assert.Contains(t, brokeOff, `"index":0,"outcome":"invalid"`, encoding)
+		assert.NotContains(t, brokeOff, `"index":1`, encoding)
+	}
+	for encoding, body := range map[string]string{"identity": half, "gzip": compressed[:5]} {
+		brokeOff := post(body, 1, encoding)
+		assert.Contains(t, brokeOff, "HTTP/1.1 408 ", "nothing has arrived: %s", encoding)
+		assert.Contains(t, brokeOff, "/problems/request-timeout", encoding)
+	}
+}
+
 func TestAStreamIsLoggedAndNamedLikeAnyRequest(t *testing.T) {
 	t.Parallel()
 	server := newStreamServer(t, time.Minute, asItIs)

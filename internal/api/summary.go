@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/negotiation"
@@ -85,8 +86,8 @@ func (s *server) documentGetSummary() huma.Operation {
 
 func (s *server) summaryResponses() map[string]*huma.Response {
 	responses := representedResponses(s, "The summary", exampleSummary())
-	text := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
-	responses["200"].Content[mediaCSV], responses["200"].Content[mediaSVG] = text, text
+	responses["200"].Content[mediaCSV] = &huma.MediaType{Schema: textOf("A line for each period, below one with the names of the columns: " + summaryColumns + ".")}
+	responses["200"].Content[mediaSVG] = &huma.MediaType{Schema: textOf("A picture.")}
 	return responses
 }
 
@@ -209,13 +210,16 @@ func appendFloat(to []byte, number float64) []byte {
 	return strconv.AppendFloat(to, number, format, -1, 64)
 }
 
+// summaryColumns are the columns of a summary in CSV.
+const summaryColumns = "period, total_word_count, entry_count, average_words_learned"
+
 // summaryCSV writes one row per period. Every cell is a date or a nonnegative
 // number, so no spreadsheet takes it for a formula.
 func summaryCSV(summary query.Summary) representation {
 	var text bytes.Buffer
 	rows := csv.NewWriter(&text)
 	rows.UseCRLF = true // as RFC 4180 demands
-	_ = rows.Write([]string{"period", "total_word_count", "entry_count", "average_words_learned"})
+	_ = rows.Write(strings.Split(summaryColumns, ", "))
 	for _, period := range summary.Periods {
 		_ = rows.Write([]string{ // can't fail in memory
 			period.Period.String(),

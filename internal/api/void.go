@@ -36,7 +36,9 @@ func documentVoid() huma.Operation {
 		OperationID: "void-learning-log",
 		Summary:     "Take a learning log back",
 		Description: "When this is answered, the log doesn't count any more, in any period, and never will: its request_id stays taken. " +
-			"Doing it again is answered the same.",
+			"Doing it again is answered the same.\n\n" +
+			"404 means that nothing is recorded under this request_id (any more), or that the user is another one than that of the key. " +
+			"A log that still waits to be sent would be recorded later, and count: post it first.",
 		Tags:      []string{tagLogs},
 		Responses: map[string]*huma.Response{"200": {Description: "It is taken back", Content: examplesOf(nil, exampleVoided())}},
 	}

@@ -2,6 +2,7 @@ package problem
 
 import (
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -17,6 +18,14 @@ type Kind struct {
 // type in JSON.
 func (k Kind) Path() string { return "/problems/" + k.Name }
 
+// Text returns the title and the help, as sentences.
+func (k Kind) Text() string {
+	if strings.HasSuffix(k.Title, "?") {
+		return k.Title + " " + k.Help
+	}
+	return k.Title + ". " + k.Help
+}
+
 // The kinds of problems.
 //
 //nolint:gochecknoglobals // constants
@@ -28,7 +37,7 @@ var (
 	}
 	Unreadable = Kind{
 		"unreadable-body", http.StatusBadRequest, "The body can't be read",
-		"The body is not what its content type says, or it broke off. Don't send it again unchanged.",
+		"It arrived, and is not what its content type says. Don't send it again unchanged.",
 	}
 	Unauthenticated = Kind{
 		"unauthenticated", http.StatusUnauthorized, "Who are you?",
@@ -52,15 +61,16 @@ var (
 	}
 	NotFound = Kind{
 		"not-found", http.StatusNotFound, "There is nothing here",
-		"The path, or what it names, does not exist. A log may exist under another user.",
+		"The path, or what it names, does not exist. A log may exist under another user. If a post is answered so, its address " +
+			"is wrong, and not the log.",
 	}
 	MethodNotAllowed = Kind{
 		"method-not-allowed", http.StatusMethodNotAllowed, "The method is not allowed here",
 		"The Allow header lists the methods that are.",
 	}
 	TimedOut = Kind{
-		"request-timeout", http.StatusRequestTimeout, "The request took too long to arrive",
-		"The body did not arrive in time. Send it again, or in smaller parts.",
+		"request-timeout", http.StatusRequestTimeout, "The body did not arrive",
+		"It broke off on its way, or did not arrive in time. Nothing is wrong with what was in it: send it again later, unchanged.",
 	}
 	AlreadyRecorded = Kind{
 		"already-recorded", http.StatusConflict, "The log is already recorded",
@@ -80,7 +90,8 @@ var (
 	ReplacedUnknown = Kind{
 		"replaced-unknown", http.StatusConflict, "There is nothing to replace",
 		"The log that this one should replace does not exist, or was taken back or replaced before. " +
-			"This log was not recorded. Post it without replaces if it should count all the same.",
+			"This log was not recorded. If the other one is still to be sent, send that first, and then this one again. Else post " +
+			"it without replaces if it should count all the same.",
 	}
 	Conflict = Kind{
 		"conflict", http.StatusConflict, "That can't be done just now",
