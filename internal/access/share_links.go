@@ -168,6 +168,11 @@ func (l *ShareLinks) Create(ctx context.Context, wanted NewShareLink) (ShareLink
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, "share links of "+wanted.UserID.String()); err != nil {
 			return err
 		}
+		// Before the look who was erased: with the lock of the table that this takes, whoever
+		// erases waits until the link is there.
+		if _, err := tx.Exec(ctx, `DELETE FROM learninglog_share_links WHERE user_id = $1 AND expires_at <= now()`, wanted.UserID); err != nil {
+			return err
+		}
 		var erased bool
 		err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM learninglog_erased_users WHERE user_id = $1)`, wanted.UserID).Scan(&erased)
 		if err != nil {
@@ -175,9 +180,6 @@ func (l *ShareLinks) Create(ctx context.Context, wanted NewShareLink) (ShareLink
 		}
 		if erased {
 			return ErrErased
-		}
-		if _, err := tx.Exec(ctx, `DELETE FROM learninglog_share_links WHERE user_id = $1 AND expires_at <= now()`, wanted.UserID); err != nil {
-			return err
 		}
 		rows, err := tx.Query(ctx, `
 			INSERT INTO learninglog_share_links (hash, user_id, name, expires_at)

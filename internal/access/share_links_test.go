@@ -140,6 +140,29 @@ func TestAShareLinkEndsWithTheLearner(t *testing.T) {
 	assert.ErrorIs(t, err, access.ErrErased)
 }
 
+// Otherwise the link would be made after everything of the learner was deleted.
+func TestWhoeverMakesAShareLinkSeesAnErasureThatDoesNotWaitForIt(t *testing.T) {
+	t.Parallel()
+	pool, learner := pgtest.Pool(t), uuid.New()
+	blocker, err := pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { _ = blocker.Rollback(context.Background()) }()
+	_, err = blocker.Exec(t.Context(), `LOCK TABLE learninglog_share_links IN SHARE MODE`)
+	require.NoError(t, err)
+	created := make(chan error, 1)
+	go func() {
+		_, _, err := newShareLinks(pool).Create(context.Background(), forADay(learner))
+		created <- err
+	}()
+	require.Eventually(t, func() bool { return pgtest.Waiting(t, pool, 0) == 1 }, 30*time.Second, time.Millisecond)
+	_, err = pool.Exec(t.Context(), `INSERT INTO learninglog_erased_users (user_id) VALUES ($1)`, learner)
+	require.NoError(t, err)
+
+	require.NoError(t, blocker.Rollback(t.Context()))
+
+	require.ErrorIs(t, <-created, access.ErrErased)
+}
+
 // unwritable is a database that can only be read, as a standby.
 type unwritable struct{ access.ShareDatabase }
 

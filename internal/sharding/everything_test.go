@@ -113,6 +113,8 @@ func (n *notebook) query(t *testing.T, nodes *sharding.Nodes, user uuid.UUID) {
 		_, err = reader.Streaks(t.Context(), user, clock, nil)
 		require.NoError(t, err)
 	}
+	_, err = reader.Days(t.Context(), user)
+	require.NoError(t, err)
 	_, err = reader.Settings(t.Context(), user)
 	require.NoError(t, err)
 	for _, withVoided := range []bool{false, true} {

@@ -225,17 +225,26 @@ func TestAnErasureWaitsForATransactionThatWritesALog(t *testing.T) {
 	}
 }
 
-// Whoever was judged before the erasure may still be setting something.
-func TestAnErasureWaitsForSettingsThatAreBeingChanged(t *testing.T) {
+// Whoever was judged before the erasure may still be setting or sharing something.
+func TestAnErasureWaitsForSettingsAndShareLinksThatAreBeingWritten(t *testing.T) {
 	t.Parallel()
-	pool, user := pgtest.Pool(t), uuid.New()
-	slow, err := pool.Begin(t.Context())
-	require.NoError(t, err)
-	defer func() { _ = slow.Rollback(context.Background()) }()
-	_, err = slow.Exec(t.Context(), `INSERT INTO learning_log_settings (user_id, display_name) VALUES ($1, 'Mia')`, user)
-	require.NoError(t, err)
+	for what, insert := range map[string]string{
+		"settings": `INSERT INTO learning_log_settings (user_id, display_name) VALUES ($1, 'Mia')`,
+		"a share link": `INSERT INTO learninglog_share_links (user_id, hash, name, expires_at)
+			VALUES ($1, sha256('secret'), 'Grandma', now() + interval '1 day')`,
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			pool, user := pgtest.Pool(t), uuid.New()
+			slow, err := pool.Begin(t.Context())
+			require.NoError(t, err)
+			defer func() { _ = slow.Rollback(context.Background()) }()
+			_, err = slow.Exec(t.Context(), insert, user)
+			require.NoError(t, err)
 
-	assertErasedAfter(t, pool, user, func() { require.NoError(t, slow.Commit(t.Context())) })
+			assertErasedAfter(t, pool, user, func() { require.NoError(t, slow.Commit(t.Context())) })
+		})
+	}
 }
 
 // If the coordinator crashes while it commits at several nodes, what it has prepared at one
@@ -290,7 +299,10 @@ func nodesOf(t *testing.T, pool *pgxpool.Pool) *sharding.Nodes {
 // writes of the user.
 func assertErasedAfter(t *testing.T, pool *pgxpool.Pool, user uuid.UUID, end func()) {
 	t.Helper()
-	jobs := newErasing(t, pool, 10*time.Millisecond)
+	jobs := newErasing(t, pool, 10*time.Millisecond, func(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
+		_, err := tx.Exec(ctx, `DELETE FROM learninglog_share_links WHERE user_id = $1`, user)
+		return err
+	})
 	start(t, jobs)
 	requested, err := jobs.Erase(t.Context(), []uuid.UUID{user})
 	require.NoError(t, err)

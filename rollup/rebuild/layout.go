@@ -32,8 +32,8 @@ type layout interface {
 	// were voided it purges at most so many. It returns how many it deleted.
 	seal(ctx context.Context, tx pgx.Tx, of userRange, most int64, arguments pgx.NamedArgs) (purged, voided int64, err error)
 	// oldestWriter returns for how many seconds the oldest transaction of others is open that
-	// writes logs, what is made from them, or settings: 0 if there is none, and infinitely many if it is
-	// prepared.
+	// writes logs, what is made from them, settings, or share links: 0 if there is none, and
+	// infinitely many if it is prepared.
 	oldestWriter(ctx context.Context, tx pgx.Tx) (seconds float64, err error)
 	// expectedLogs estimates how many logs a scope has: see [Scope.expectedLogs].
 	expectedLogs(ctx context.Context, tx pgx.Tx, of Scope, rezoned bool) (int64, error)
@@ -127,7 +127,7 @@ const oldestWriterSQL = `
 	FROM pg_locks AS held LEFT JOIN pg_stat_activity AS holder USING (pid)
 	WHERE held.locktype = 'relation' AND held.mode = 'RowExclusiveLock' AND held.pid IS DISTINCT FROM pg_backend_pid()
 	  AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-	  AND held.relation IN (SELECT oid FROM pg_class WHERE relname ~ '^learning_log(_aggregates|_sealed_days|_settings)?(_[0-9]+)?$')`
+	  AND held.relation IN (SELECT oid FROM pg_class WHERE relname ~ '^(learning_log(_aggregates|_sealed_days|_settings)?(_[0-9]+)?|learninglog_share_links)$')`
 
 func (atOneServer) oldestWriter(ctx context.Context, tx pgx.Tx) (seconds float64, err error) {
 	err = tx.QueryRow(ctx, oldestWriterSQL).Scan(&seconds)
