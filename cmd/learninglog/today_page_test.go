@@ -7,10 +7,9 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
-
-	"github.com/chromedp/chromedp"
 
 	"learninglog/internal/demo"
 	"learninglog/internal/pgtest"

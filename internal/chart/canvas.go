@@ -24,13 +24,13 @@ const (
 type canvas struct {
 	bytes.Buffer
 
-	locale                *language.Locale
+	locale *language.Locale
 	// right, top and bottom are sides of the plot.
 	height, right, top, bottom int
-	count                 int // of the slots
-	slot                  float64
-	sums                  func(i int) rollup.Sums
-	words, averages       scale
+	count                      int // of the slots
+	slot                       float64
+	sums                       func(i int) rollup.Sums
+	words, averages            scale
 }
 
 // newCanvas returns an empty canvas for so many sums. Its scale has room for a number of

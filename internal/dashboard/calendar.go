@@ -88,7 +88,7 @@ func (c *calendar) table() []byte {
 	caption := c.locale.Text("year.caption", "year", strconv.Itoa(c.year))
 	c.printf(`<table class="year"><caption class="unseen">%s</caption><thead><tr><td></td>`, html.EscapeString(caption))
 	c.months()
-	c.WriteString("</tr></thead><tbody>")
+	c.printf("</tr></thead><tbody>")
 	for row := range weekdays {
 		weekday := (c.locale.FirstWeekday() + time.Weekday(row)) % weekdays
 		c.printf(`<tr><th scope="row"><abbr title="%s">%s</abbr></th>`,
@@ -96,9 +96,9 @@ func (c *calendar) table() []byte {
 		for week := range c.weeks {
 			c.day(c.first + rollup.Date(week*weekdays+row))
 		}
-		c.WriteString("</tr>")
+		c.printf("</tr>")
 	}
-	c.WriteString("</tbody></table>")
+	c.printf("</tbody></table>")
 	return c.Bytes()
 }
 
@@ -120,7 +120,7 @@ func (c *calendar) months() {
 // day writes a day. One with logs leads to them.
 func (c *calendar) day(date rollup.Date) {
 	if date.Time().Year() != c.year {
-		c.WriteString("<td></td>")
+		c.printf("<td></td>")
 		return
 	}
 	class, day := "level0", query.PeriodSummary{Period: date}

@@ -130,7 +130,8 @@ func aboutStreak(l *language.Locale, streaks query.Streaks, isDone bool) (headli
 		}
 		return l.Text("streak.days_in_a_row", "days", current.Days), record()
 	case current.Days > 0:
-		if last := current.Last + rollup.Date(streaks.AllowedGap) + 1; last > streaks.Today {
+		last := current.Last + rollup.Date(streaks.AllowedGap) + 1 //nolint:gosec // there are few
+		if last > streaks.Today {
 			return l.Text("streak.learn_by", "days", current.Days, "date", l.FullDate(last)), record()
 		}
 		return l.Text("streak.learn_today", "days", current.Days), record()

@@ -148,23 +148,28 @@ func TestARangeIsComparedWithAsMuchOfTheOneBefore(t *testing.T) {
 		want    string
 	}{
 		"a month that isn't over": {
-			"by=month&from=2026-11-01&to=2026-11-30", query.Days{day(time.October, 22, 100), day(time.October, 23, 900), day(time.November, 1, 150)},
+			"by=month&from=2026-11-01&to=2026-11-30",
+			query.Days{day(time.October, 22, 100), day(time.October, 23, 900), day(time.November, 1, 150)},
 			"+50% against 1 October 2026 to 22 October 2026",
 		},
 		"a month that is over": {
-			"by=month&from=2026-10-01&to=2026-10-31", query.Days{day(time.September, 30, 100), day(time.October, 31, 50)},
+			"by=month&from=2026-10-01&to=2026-10-31",
+			query.Days{day(time.September, 30, 100), day(time.October, 31, 50)},
 			"−50% against 1 September 2026 to 30 September 2026",
 		},
 		"a week on its last day": {
-			"by=week&from=2026-11-16&to=2026-11-22", query.Days{day(time.November, 15, 100), day(time.November, 22, 100)},
+			"by=week&from=2026-11-16&to=2026-11-22",
+			query.Days{day(time.November, 15, 100), day(time.November, 22, 100)},
 			"0% against 9 November 2026 to 15 November 2026",
 		},
 		"days": {
-			"by=day&from=2026-11-20&to=2026-11-22", query.Days{day(time.November, 13, 10), day(time.November, 20, 30)},
+			"by=day&from=2026-11-20&to=2026-11-22",
+			query.Days{day(time.November, 13, 10), day(time.November, 20, 30)},
 			"+200% against 13 November 2026 to 15 November 2026",
 		},
 		"many times as much": {
-			"by=day&from=2026-11-20&to=2026-11-22", query.Days{day(time.November, 13, 10), day(time.November, 20, 943)},
+			"by=day&from=2026-11-20&to=2026-11-22",
+			query.Days{day(time.November, 13, 10), day(time.November, 20, 943)},
 			"10 words before that, 13 November 2026 to 15 November 2026",
 		},
 		"nothing before": {"by=day&from=2026-11-20&to=2026-11-22", query.Days{day(time.November, 20, 943)}, ""},
