@@ -122,6 +122,24 @@ func TestWhoeverHasAShareLinkSeesThePageAndNothingElse(t *testing.T) {
 	s.hasNeverSaid(secret)
 }
 
+func TestAPageThatIsSharedHasTheNameAndNoMoreOfTheLearner(t *testing.T) {
+	t.Parallel()
+	s := serveShared(t)
+	got := s.with(s.key, http.MethodPut, settingsOf(s.learner), "application/json", `{"display_name":"Mia <3","goal":{"words":50,"per":"day"},"freeze_days":2}`)
+	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+	_, link := s.share("")
+	own := string(s.with(s.key, http.MethodGet, "/users/"+s.learner.String()+"?ids=include", "", "", "Accept-Encoding", "identity").body)
+	for _, parameters := range []string{"", "?ids=include&voided=include&averages=include", "?by=week"} {
+		page := string(s.see(link+parameters, "Accept-Encoding", "identity").body)
+		assert.Contains(t, page, "<bdi>Mia &lt;3</bdi>")
+		assert.Contains(t, page, "4,321")
+		for _, never := range []string{`id="logs"`, `id="settings"`, `id="everything"`, s.request.String(), s.learner.String(), "/v1/"} {
+			assert.NotContains(t, page, never, parameters)
+			assert.Contains(t, own, never, "the learner's own page has it")
+		}
+	}
+}
+
 // hasNeverSaid checks that a secret is in no log, metric or record of what was done.
 func (s shared) hasNeverSaid(secret string) {
 	s.t.Helper()
