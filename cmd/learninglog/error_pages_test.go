@@ -41,6 +41,26 @@ func TestAnAddressThatLeadsNowhereIsAnsweredWithAPageToABrowser(t *testing.T) {
 			s.try(http.MethodGet, path, "", "Accept", accept).isProblem(t, http.StatusNotFound, "not-found")
 		}
 	}
+	for path, status := range map[string]int{
+		"/static/style.000000000000.css": http.StatusNotFound, "/static/": http.StatusNotFound, "/admin/jobs/%ff": http.StatusNotFound,
+		"/admin/jobs/api/nope": http.StatusNotFound, "/admin/jobs/api/jobs/99": http.StatusNotFound,
+		"/admin/jobs/api/jobs?limit=0": http.StatusUnprocessableEntity,
+	} {
+		for _, coding := range []string{"identity", "gzip"} {
+			got := s.see(path, "Accept-Encoding", coding)
+			require.Equal(t, status, got.status, "%s: %s", path, got.body)
+			assert.Equal(t, "text/html; charset=utf-8", got.header.Get("Content-Type"))
+			assert.Contains(t, got.header.Get("Content-Security-Policy"), "default-src 'none'")
+			assert.Contains(t, string(got.body), `<a href="/">To the start page</a>`, path)
+			assert.Contains(t, got.header.Values("Vary"), "Accept")
+			for _, accept := range []string{"", "*/*", "application/json", "text/css,*/*;q=0.1"} {
+				got := s.try(http.MethodGet, path, "", "Accept", accept, "Accept-Encoding", coding)
+				assert.Equal(t, "application/problem+json", got.header.Get("Content-Type"), path)
+				assert.Equal(t, status, got.problem(t).Status, path)
+			}
+		}
+	}
+	assert.Contains(t, string(s.see("/static/nope", "Accept-Language", "de").body), "<h1>Hier ist nichts</h1>")
 	for _, path := range []string{"/v1/nope", "/v1/users/x/summary/y"} {
 		s.see(path).isProblem(t, http.StatusNotFound, "not-found")
 	}

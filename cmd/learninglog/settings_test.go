@@ -205,6 +205,24 @@ func TestALearnersFormSetsSettings(t *testing.T) {
 		assert.GreaterOrEqual(t, got.status, http.StatusBadRequest)
 		assert.Equal(t, "text/html; charset=utf-8", got.header.Get("Content-Type"))
 	}
+	for language, says := range map[string][]string{
+		"en": {"<h1>These settings can’t be kept</h1>", "<strong>Goal, in words</strong> must be a whole number from 1 to 1,000,000,000, or empty", "<strong>Days off</strong>", "<strong>Name</strong>"},
+		"de": {
+			"<h1>Diese Einstellungen lassen sich nicht speichern</h1>", "<strong>Ziel, in Wörtern</strong> muss eine ganze Zahl von 1 bis 1.000.000.000 sein, oder leer",
+			"<strong>Freie Tage</strong> muss eine ganze Zahl von 0 bis 7 sein", "<strong>Anzeigename</strong>",
+		},
+		"ja": {"<h1>この設定は保存できません</h1>", "<strong>目標（単語数）</strong> 1～1,000,000,000の整数", "<strong>休める日数</strong> 0～7の整数", "<strong>名前</strong>"},
+	} {
+		got := s.try(http.MethodPost, "/users/"+user.String()+"/settings", "goal=many&per=day&freeze=8&name=a%0Ab", "Content-Type", formType, "Accept-Language", language)
+		assert.Equal(t, http.StatusUnprocessableEntity, got.status)
+		for _, text := range says {
+			assert.Contains(t, string(got.body), text)
+		}
+		assert.NotContains(t, string(got.body), `<p class="note" lang="en">`, "all of it is in the visitor's language")
+	}
+	unreadable := s.try(http.MethodPost, "/users/"+user.String()+"/settings", "name=%zz", "Content-Type", formType, "Accept-Language", "de")
+	assert.Equal(t, http.StatusBadRequest, unreadable.status)
+	assert.Contains(t, string(unreadable.body), "<h1>Das Formular ist nicht lesbar</h1>")
 	assert.Contains(t, set(), `"freeze_days":1`, "nothing was changed")
 	assert.Equal(t, http.StatusSeeOther, post("name=&goal=&per=day&freeze=").status)
 	assert.JSONEq(t, fmt.Sprintf(`{"user_id":"%s","freeze_days":0}`, user), set())

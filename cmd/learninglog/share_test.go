@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"html"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -121,6 +122,24 @@ func TestWhoeverHasAShareLinkSeesThePageAndNothingElse(t *testing.T) {
 	s.hasNeverSaid(secret)
 }
 
+func TestAPageThatIsSharedHasTheNameAndNoMoreOfTheLearner(t *testing.T) {
+	t.Parallel()
+	s := serveShared(t)
+	got := s.with(s.key, http.MethodPut, settingsOf(s.learner), "application/json", `{"display_name":"Mia <3","goal":{"words":50,"per":"day"},"freeze_days":2}`)
+	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+	_, link := s.share("")
+	own := string(s.with(s.key, http.MethodGet, "/users/"+s.learner.String()+"?ids=include", "", "", "Accept-Encoding", "identity").body)
+	for _, parameters := range []string{"", "?ids=include&voided=include&averages=include", "?by=week"} {
+		page := string(s.see(link+parameters, "Accept-Encoding", "identity").body)
+		assert.Contains(t, page, "<bdi>Mia &lt;3</bdi>")
+		assert.Contains(t, page, "4,321")
+		for _, never := range []string{`id="logs"`, `id="settings"`, `id="everything"`, s.request.String(), s.learner.String(), "/v1/"} {
+			assert.NotContains(t, page, never, parameters)
+			assert.Contains(t, own, never, "the learner's own page has it")
+		}
+	}
+}
+
 // hasNeverSaid checks that a secret is in no log, metric or record of what was done.
 func (s shared) hasNeverSaid(secret string) {
 	s.t.Helper()
@@ -161,6 +180,27 @@ func TestBadgesByAShareLinkCanBeShownElsewhere(t *testing.T) {
 		assert.Equal(t, string(got.body), string(own.body))
 		assert.Equal(t, "private, no-cache", own.header.Get("Cache-Control"))
 		assert.Equal(t, "same-origin", own.header.Get("Cross-Origin-Resource-Policy"))
+	}
+}
+
+func TestABadgeIsInTheLanguageOfWhoeverSeesIt(t *testing.T) {
+	t.Parallel()
+	s := serveShared(t)
+	_, link := s.share("")
+	for language, says := range map[string][]string{
+		"de-AT,de;q=0.9": {"de", "Serie: 1 Tag", "4.321 Wörter an 1 Tag der letzten 52 Wochen"},
+		"ja":             {"ja", "連続記録: 1日", "過去52週間で1日、4,321語"},
+		"fr":             {"en", "streak: 1 day", "4,321 words on 1 day in the last 52 weeks"},
+	} {
+		for i, badge := range []string{"/streak.svg", "/calendar.svg"} {
+			got := s.try(http.MethodGet, link+badge, "", "Accept-Language", language, "Accept-Encoding", "identity")
+			assert.Equal(t, says[0], got.header.Get("Content-Language"))
+			assert.Contains(t, got.header.Values("Vary"), "Accept-Language", "caches keep one for each")
+			assert.Contains(t, string(got.body), "<title>"+says[i+1]+"</title>")
+			again := s.try(http.MethodGet, link+badge, "", "If-None-Match", got.header.Get("ETag"), "Accept-Language", language, "Accept-Encoding", "identity")
+			assert.Equal(t, http.StatusNotModified, again.status)
+			assert.Contains(t, again.header.Values("Vary"), "Accept-Language")
+		}
 	}
 }
 
@@ -325,6 +365,58 @@ func TestShareLinksAreMadeAndRevokedByForms(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, v.goTo(s.base+revoke[1], url.Values{}).status)
 	_, secret, _ := strings.Cut(link[1], "/shared/")
 	s.hasNeverSaid(secret)
+}
+
+func TestThePageOfShareLinksIsTheLearnersByLanguageAndClock(t *testing.T) {
+	t.Parallel()
+	s := serveShared(t)
+	got := s.with(s.key, http.MethodPost, "/v1/learning-logs", "application/json", newLog(s.learner, 5, `"utc_offset":"+13:45"`))
+	require.Equal(t, http.StatusCreated, got.status, "%s", got.body)
+	id, _ := s.share(fmt.Sprintf(`,"expires_at":%q`, time.Now().Add(time.Hour).Format(time.RFC3339)))
+	_, err := s.pool.Exec(t.Context(), `UPDATE learninglog_share_links SET created_at = '2026-03-02T23:30:00Z' WHERE link_id = $1`, id)
+	require.NoError(t, err)
+	path := "/users/" + s.learner.String() + "/share-links"
+	for language, says := range map[string]struct{ page, clock, created, wrongDays, wrongName, tooMany string }{
+		"en": {
+			"<h1>Share</h1>", "now UTC+13:45", "Created 3 March 2026, 13:15:00", "Days must be a whole number from 1 to 365.",
+			"“For whom” must have 1 to 100 characters", "There can be 20 links at a time.",
+		},
+		"de": {
+			"<h1>Teilen</h1>", "jetzt UTC+13:45", "Erstellt: 3. März 2026, 13:15:00", "Gib die Tage als ganze Zahl von 1 bis 365 an.",
+			"„Für wen“ muss aus 1 bis 100 Zeichen bestehen", "Bis zu 20 Links gleichzeitig sind möglich.",
+		},
+		"ja": {
+			"<h1>共有</h1>", "現在UTC+13:45", "作成：2026年3月3日 13:15:00", "有効日数は1～365の整数で入力してください。",
+			"「共有する相手」は制御文字を含まない1～100文字で入力してください。", "リンクは同時に20件までです。",
+		},
+	} {
+		ask := func(method, form string) answer {
+			return s.with(s.key, method, path, formType, form, "Accept-Language", language, "Accept-Encoding", "identity")
+		}
+		shown := ask(http.MethodGet, "")
+		for _, text := range []string{says.page, says.clock, says.created, `<html lang="` + language + `">`} {
+			assert.Contains(t, html.UnescapeString(string(shown.body)), text, language)
+		}
+		for form, wrong := range map[string]string{
+			"name=x&days=0": says.wrongDays, "name=x&days=366": says.wrongDays, "name=x": says.wrongDays,
+			"name=+&days=1": says.wrongName, "name=a%0Ab&days=1": says.wrongName, "name=" + strings.Repeat("x", 101) + "&days=1": says.wrongName,
+		} {
+			got := ask(http.MethodPost, form)
+			assert.Equal(t, http.StatusUnprocessableEntity, got.status, form)
+			assert.Contains(t, string(got.body), wrong, form)
+		}
+		made := ask(http.MethodPost, "name=Oma&days=1")
+		assert.Equal(t, http.StatusCreated, made.status)
+		assert.Equal(t, language, made.header.Get("Content-Language"))
+		for range access.MaxShareLinks {
+			made = ask(http.MethodPost, "name=Oma&days=1")
+		}
+		assert.Equal(t, http.StatusConflict, made.status)
+		assert.Contains(t, string(made.body), says.tooMany)
+		assert.Contains(t, string(made.body), `value="Oma"`, "to be sent again")
+		_, err := s.pool.Exec(t.Context(), `DELETE FROM learninglog_share_links WHERE link_id <> $1`, id)
+		require.NoError(t, err)
+	}
 }
 
 func TestTheShareLinksOfAnErasedLearnerEnd(t *testing.T) {

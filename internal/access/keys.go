@@ -41,8 +41,8 @@ type NewKey struct {
 	ExpiresAt *time.Time
 }
 
-// maxName is how many characters the name of a key has at most.
-const maxName = 100
+// MaxName is how many characters the name of a key or a share link has at most.
+const MaxName = 100
 
 // KeyField is a field of a [NewKey], by its name in the API.
 type KeyField string
@@ -70,7 +70,7 @@ func (k NewKey) Check(now time.Time) error {
 	const maxRate = 1_000_000_000
 	switch {
 	case !isName(k.Name):
-		return &InvalidKeyError{KeyName, fmt.Sprintf("must be of 1 to %d printable characters", maxName)}
+		return &InvalidKeyError{KeyName, fmt.Sprintf("must be of 1 to %d printable characters", MaxName)}
 	case len(k.Scopes) == 0:
 		return &InvalidKeyError{KeyScopes, "must be some of " + JoinScopes(Scopes(), ", ")}
 	case hasTwice(k.Scopes):
@@ -90,7 +90,7 @@ func (k NewKey) Check(now time.Time) error {
 
 func isName(name string) bool {
 	isOdd := func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }
-	return strings.TrimSpace(name) != "" && utf8.RuneCountInString(name) <= maxName && !strings.ContainsFunc(name, isOdd)
+	return strings.TrimSpace(name) != "" && utf8.RuneCountInString(name) <= MaxName && !strings.ContainsFunc(name, isOdd)
 }
 
 func hasTwice(scopes []Scope) bool {

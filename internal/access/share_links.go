@@ -43,7 +43,7 @@ type ShareLink struct {
 // NewShareLink is what a share link is to be. Check it first.
 type NewShareLink struct {
 	UserID uuid.UUID
-	// Name is of 1 to 100 characters.
+	// Name is of 1 to [MaxName] characters.
 	Name string
 	// ExpiresAt is until when it is good, at most [LongestShareLink] from now.
 	ExpiresAt time.Time
@@ -53,7 +53,7 @@ type NewShareLink struct {
 func (l NewShareLink) Check(now time.Time) error {
 	switch {
 	case !isName(l.Name):
-		return &InvalidKeyError{KeyName, fmt.Sprintf("must be of 1 to %d printable characters", maxName)}
+		return &InvalidKeyError{KeyName, fmt.Sprintf("must be of 1 to %d printable characters", MaxName)}
 	case !l.ExpiresAt.After(now):
 		return &InvalidKeyError{KeyExpiresAt, "must be in the future"}
 	case l.ExpiresAt.Sub(now) > LongestShareLink:
@@ -226,6 +226,14 @@ func (l *ShareLinks) Revoke(ctx context.Context, learner uuid.UUID, id int64) (S
 	}
 }
 
+// DeleteExpired deletes the links that have expired.
+func (l *ShareLinks) DeleteExpired(ctx context.Context) error {
+	if _, err := l.database.Exec(ctx, `DELETE FROM learninglog_share_links WHERE expires_at <= now()`); err != nil {
+		return fmt.Errorf("deleting share links: %w", err)
+	}
+	return nil
+}
+
 // Run deletes the links that have expired, now and then, until ctx ends.
 func (l *ShareLinks) Run(ctx context.Context) {
 	deleting := time.NewTicker(deleteExpiredEvery)
@@ -235,8 +243,7 @@ func (l *ShareLinks) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-deleting.C:
-			_, err := l.database.Exec(ctx, `DELETE FROM learninglog_share_links WHERE expires_at <= now()`)
-			if err != nil && ctx.Err() == nil {
+			if err := l.DeleteExpired(ctx); err != nil && ctx.Err() == nil {
 				l.logger.WarnContext(ctx, "share links that have expired can't be deleted; they are worth nothing all the same", slog.Any("error", err))
 			}
 		}

@@ -121,6 +121,25 @@ func expire(t *testing.T, pool *pgxpool.Pool, learner uuid.UUID) {
 	require.NoError(t, err)
 }
 
+func TestShareLinksThatHaveExpiredAreDeleted(t *testing.T) {
+	t.Parallel()
+	pool, gone, staying := pgtest.Pool(t), uuid.New(), uuid.New()
+	links := newShareLinks(pool)
+	for _, learner := range []uuid.UUID{gone, gone, staying} {
+		_, _, err := links.Create(t.Context(), forADay(learner))
+		require.NoError(t, err)
+	}
+	expire(t, pool, gone)
+
+	require.NoError(t, links.DeleteExpired(t.Context()))
+
+	rows, err := pool.Query(t.Context(), `SELECT user_id FROM learninglog_share_links`)
+	require.NoError(t, err)
+	left, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	require.NoError(t, err)
+	assert.Equal(t, []uuid.UUID{staying}, left)
+}
+
 func TestAShareLinkEndsWithTheLearner(t *testing.T) {
 	t.Parallel()
 	pool, learner := pgtest.Pool(t), uuid.New()

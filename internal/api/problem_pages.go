@@ -31,10 +31,24 @@ func (s *server) wantsPage(r *http.Request) bool {
 		negotiation.SelectQValue(r.Header.Get("Accept"), []string{problem.MediaType, mediaJSON, html}) == html
 }
 
-// withVisitor returns a request for which there is no route, with whom it is from, so that its
-// answer can lead them back. While nobody can tell, they are nobody.
+// withProblemPages shows the problems of a handler as pages, where a browser asks for one. Nil
+// stays nil.
+func (s *server) withProblemPages(handler http.Handler) http.Handler {
+	if handler == nil {
+		return nil
+	}
+	return problem.Catch(handler, func(w http.ResponseWriter, r *http.Request, wrong *problem.Problem) {
+		if s.wantsPage(r) {
+			r = s.withVisitor(r)
+		}
+		s.refuse(w, r, wrong)
+	})
+}
+
+// withVisitor returns a request that didn't have to say whom it is from, with whom that is, so
+// that its answer can lead them back. While nobody can tell, they are nobody.
 func (s *server) withVisitor(r *http.Request) *http.Request {
-	if s.Access == nil || access.IsSharePath(r.URL.Path) {
+	if s.Access == nil || access.Of(r.Context()) != nil || access.IsSharePath(r.URL.Path) {
 		return r
 	}
 	identity, err := s.Access.Identify(r)

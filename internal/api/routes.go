@@ -106,7 +106,7 @@ func (s *server) routes() []route {
 		{get, shareLinkPath, access.SeePage, page(s.Pages.Learner), append(summing, readingOne...)},
 		{get, shareLinkPath + "/streak.svg", access.SeePage, page(s.Pages.StreakBadge), readingOne},
 		{get, shareLinkPath + "/calendar.svg", access.SeePage, page(s.Pages.CalendarBadge), append(summing, readingOne...)},
-		{get, "/static/*", open, page(s.Pages.Static), []problem.Kind{problem.NotFound}},
+		{get, "/static/*", open, page(s.withProblemPages(s.Pages.Static)), []problem.Kind{problem.NotFound}},
 		{get, "/login", open, page(s.Pages.LogIn), nil},
 		{post, "/login", open, page(s.Pages.LogInWithKey), loggingIn},
 		{get, "/login/start", open, page(s.Pages.StartLogin), reading},
@@ -125,7 +125,7 @@ func (s *server) routes() []route {
 		{post, "/admin/keys", keys, page(s.Pages.CreateKey), []problem.Kind{problem.Unreadable, problem.Unavailable}},
 		{post, "/admin/keys/{id}/rotate", keys, page(s.Pages.RotateKey), readingOne},
 		{post, "/admin/keys/{id}/revoke", keys, page(s.Pages.RevokeKey), readingOne},
-		{anyMethod, JobsPath, rebuilds, page(s.Pages.Jobs), jobPages},
-		{anyMethod, JobsPath + "/*", rebuilds, page(s.Pages.Jobs), jobPages},
+		{anyMethod, JobsPath, rebuilds, page(s.withProblemPages(s.Pages.Jobs)), jobPages},
+		{anyMethod, JobsPath + "/*", rebuilds, page(s.withProblemPages(s.Pages.Jobs)), jobPages},
 	}
 }

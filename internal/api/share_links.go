@@ -33,7 +33,7 @@ type ShareLink struct {
 type CreatedShareLink struct {
 	ShareLink
 
-	Link string `json:"link" format:"uri-reference" example:"/shared/lls_3xQz…" doc:"The link itself, below the address by which people reach the service. It is shown this one time. Followed by /streak.svg or /calendar.svg, it leads to a badge."`
+	Link string `json:"link" format:"uri-reference" example:"/shared/lls_3xQz…" doc:"The link itself, below the address by which people reach the service. It is shown this one time. Followed by /streak.svg or /calendar.svg, it leads to a badge, in the language of whoever sees it."`
 }
 
 // ShareLinkList is a list of share links.
@@ -62,8 +62,8 @@ func (s *server) documentCreateShareLink() huma.Operation {
 	return huma.Operation{
 		OperationID: "create-share-link",
 		Summary:     "Share the page of a learner by a link",
-		Description: "Whoever has the link sees the learner's page and its badges, without logging in, and nothing else: " +
-			"nothing of the API, no request ids, no export, and nothing can be changed. The link itself is in this answer alone. " +
+		Description: "Whoever has the link sees the learner's page, with the display name if one is set, and its badges, without logging in, and nothing else: " +
+			"nothing of the API, no list of logs, no request ids, no export, no settings, and nothing can be changed. The link itself is in this answer alone. " +
 			"If there is no answer, look for it in the list and revoke it: asking again makes another one. A learner can have 20 at a time. " +
 			"There are links only where the service asks who somebody is (--auth).",
 		Tags:          []string{tagLearners},

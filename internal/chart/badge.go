@@ -19,11 +19,11 @@ import (
 //go:embed badge.css
 var badgeStyle []byte
 
-func beginBadge(width, height int, title string) *bytes.Buffer {
+func beginBadge(locale *language.Locale, width, height int, title string) *bytes.Buffer {
 	var svg bytes.Buffer
 	title = html.EscapeString(title)
-	fmt.Fprintf(&svg, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" role="img" aria-label="%[3]s">`+
-		`<title>%[3]s</title><style>%[4]s</style>`, width, height, title, badgeStyle)
+	fmt.Fprintf(&svg, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" lang="%[5]s" role="img" aria-label="%[3]s">`+
+		`<title>%[3]s</title><style>%[4]s</style>`, width, height, title, badgeStyle, locale.Tag())
 	return &svg
 }
 
@@ -41,7 +41,7 @@ func StreakBadge(locale *language.Locale, streaks query.Streaks) []byte {
 	labelWidth, valueWidth := textWidth(label), textWidth(value)
 	middle := labelWidth + 2*padding
 	width := middle + valueWidth + 2*padding
-	svg := beginBadge(width, height, label+": "+value)
+	svg := beginBadge(locale, width, height, label+": "+value)
 	fmt.Fprintf(svg, `<clipPath id="round"><rect width="%d" height="%d" rx="3"/></clipPath>`, width, height)
 	fmt.Fprintf(svg, `<g clip-path="url(#round)"><rect class="label" width="%d" height="%[2]d"/><rect class="value" x="%[1]d" width="%[3]d" height="%[2]d"/></g>`,
 		middle, height, width-middle)
@@ -57,7 +57,7 @@ func textWidth(text string) int {
 	width := 0.0
 	for _, letter := range text {
 		switch {
-		case strings.ContainsRune(" ,iltrfj", letter):
+		case strings.ContainsRune(" ,.iltrfj", letter):
 			width += 4.2
 		case letter >= firstWide:
 			width += 11
@@ -90,7 +90,7 @@ func CalendarBadge(locale *language.Locale, days query.Summary) []byte {
 	const height = 2*padding + gridHeight + captionHeight
 	caption := locale.Text("badge.calendar", "days", days.Active(),
 		"words", locale.Text("words", "count", days.Totals.TotalWordCount), "weeks", strconv.Itoa(badgeWeeks))
-	svg := beginBadge(width, height, caption)
+	svg := beginBadge(locale, width, height, caption)
 	fmt.Fprintf(svg, `<rect class="paper" width="%d" height="%d" rx="4"/>`, width, height)
 	squares := squaresByLevel(days, padding)
 	for level := range squares {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -16,14 +17,27 @@ import (
 )
 
 type drawnBadge struct {
-	Label string   `xml:"aria-label,attr"`
-	Title string   `xml:"title"`
-	Style string   `xml:"style"`
-	Texts []string `xml:"text"`
+	Lang  string `xml:"lang,attr"`
+	Width int    `xml:"width,attr"`
+	Label string `xml:"aria-label,attr"`
+	Title string `xml:"title"`
+	Style string `xml:"style"`
+	Texts []struct {
+		Text  string `xml:",chardata"`
+		X     int    `xml:"x,attr"`
+		Width int    `xml:"textLength,attr"`
+	} `xml:"text"`
 	Paths []struct {
 		Class string `xml:"class,attr"`
 		D     string `xml:"d,attr"`
 	} `xml:"path"`
+}
+
+func (b drawnBadge) texts() (texts []string) {
+	for _, text := range b.Texts {
+		texts = append(texts, text.Text)
+	}
+	return texts
 }
 
 // drawn reads a badge, which must not load or run anything.
@@ -48,7 +62,45 @@ func TestTheBadgeOfAStreakNeverSaysZero(t *testing.T) {
 	} {
 		badge := drawn(t, chart.StreakBadge(language.English(), streaks))
 		assert.Equal(t, "streak: "+value, badge.Title)
-		assert.Equal(t, []string{"streak", value}, badge.Texts)
+		assert.Equal(t, []string{"streak", value}, badge.texts())
+		assert.Equal(t, "en", badge.Lang)
+	}
+}
+
+func TestABadgeOfAStreakIsInALanguageAndHasRoomForIt(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		language, label, value string
+		streaks                query.Streaks
+	}{
+		{"de", "Serie", "35 Tage", query.Streaks{Current: query.Streak{Days: 35}}},
+		{"de", "Serie", "1 Tag", query.Streaks{Current: query.Streak{Days: 1}}},
+		{"de", "Serie", "Rekord 1.200 Tage", query.Streaks{Longest: query.Streak{Days: 1200}}},
+		{"de", "Serie", "noch keine", query.Streaks{}},
+		{"ja", "連続記録", "35日", query.Streaks{Current: query.Streak{Days: 35}}},
+		{"ja", "連続記録", "最長1,200日", query.Streaks{Longest: query.Streak{Days: 1200}}},
+		{"ja", "連続記録", "未開始", query.Streaks{}},
+	} {
+		badge := drawn(t, chart.StreakBadge(language.Of(test.language), test.streaks))
+		assert.Equal(t, test.label+": "+test.value, badge.Title)
+		assert.Equal(t, test.language, badge.Lang, "which decides how Chinese letters look")
+		require.Equal(t, []string{test.label, test.value}, badge.texts())
+		end := 0
+		for _, text := range badge.Texts {
+			wide, narrow := 0, 0
+			for _, letter := range text.Text {
+				if unicode.In(letter, unicode.Latin, unicode.Digit, unicode.Space, unicode.Punct) {
+					narrow++
+				} else {
+					wide++
+				}
+			}
+			assert.GreaterOrEqual(t, text.Width, 11*wide+4*narrow, "%s: a Japanese letter is as wide as the font is high", text.Text)
+			assert.LessOrEqual(t, text.Width, 11*wide+7*narrow, "%s: and no wider", text.Text)
+			assert.Greater(t, text.X, end, "%s: texts don't touch", text.Text)
+			end = text.X + text.Width
+		}
+		assert.Less(t, end, badge.Width)
 	}
 }
 
@@ -70,6 +122,12 @@ func TestTheBadgeOfACalendarHasASquareForEachDayUntilToday(t *testing.T) {
 		squares := make(map[string]int)
 		for _, path := range badge.Paths {
 			squares[path.Class] = strings.Count(path.D, "z")
+		}
+		for locale, title := range map[string]string{"de": "4.321 Wörter an 3 Tagen der letzten 52 Wochen", "ja": "過去52週間で3日、4,321語"} {
+			badge := drawn(t, chart.CalendarBadge(language.Of(locale), days))
+			assert.Equal(t, title, badge.Title)
+			assert.Equal(t, []string{title}, badge.texts())
+			assert.Equal(t, locale, badge.Lang)
 		}
 		assert.Equal(t, map[string]int{"level0": 51*7 + weekday + 1 - 3, "level1": 1, "level2": 1, "level4": 1}, squares)
 	}

@@ -11,6 +11,8 @@ import (
 	"path"
 	"strings"
 
+	"github.com/klauspost/compress/gzhttp"
+
 	"learninglog/internal/chart"
 	"learninglog/internal/problem"
 )
@@ -64,6 +66,7 @@ func (a assets) path(name string) (string, error) {
 func (a assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	content, ok := a.files[r.URL.Path]
 	if !ok { // of another version, perhaps
+		w.Header().Set(gzhttp.HeaderNoCompression, "") // so that it can be made a page
 		problem.NotFound.New("").WriteJSON(w)
 		return
 	}

@@ -6,6 +6,7 @@ import (
 
 	"learninglog/internal/chart"
 	"learninglog/internal/etag"
+	"learninglog/internal/language"
 	"learninglog/query"
 	"learninglog/rollup"
 )
@@ -23,7 +24,7 @@ func (p *Pages) streakBadge(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	answerBadge(w, r, chart.StreakBadge(localeOf(r), streaks))
+	answerBadge(w, r, localeOf(r), chart.StreakBadge(localeOf(r), streaks))
 	return nil
 }
 
@@ -45,17 +46,17 @@ func (p *Pages) calendarBadge(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	answerBadge(w, r, chart.CalendarBadge(localeOf(r), days))
+	answerBadge(w, r, localeOf(r), chart.CalendarBadge(localeOf(r), days))
 	return nil
 }
 
 // answerBadge sends a badge, or 304 where the client has it. By a share link, other sites may
 // show it, and caches may keep it for some minutes.
-func answerBadge(w http.ResponseWriter, r *http.Request, badge []byte) {
+func answerBadge(w http.ResponseWriter, r *http.Request, locale *language.Locale, badge []byte) {
 	header := w.Header()
 	header.Set("Content-Security-Policy", badgePolicy)
 	header.Set("Cache-Control", "private, no-cache")
-	header.Add("Vary", "Accept-Language")
+	tellLanguage(header, locale)
 	if isShared(r) {
 		header.Set("Cache-Control", "public, max-age=300")
 		header.Set("Cross-Origin-Resource-Policy", "cross-origin")

@@ -73,12 +73,13 @@ func (p *Pages) showKeys(w http.ResponseWriter, r *http.Request, status int, pag
 }
 
 // renderSecret answers with a page that nobody may keep.
-func (p *Pages) renderSecret(w http.ResponseWriter, name string, page any) error {
+func (p *Pages) renderSecret(w http.ResponseWriter, name string, page inLanguage) error {
 	text, err := p.execute(name, page)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
+	tellLanguage(w.Header(), page)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(http.StatusCreated)
 	_, _ = w.Write(text) // who is gone can make another one

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"log/slog"
@@ -78,6 +79,12 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name 
 	return nil
 }
 
+// translated is a problem that is said in the visitor's language.
+type translated struct{ *problem.Problem }
+
+// Unwrap makes it be found as a problem.
+func (t translated) Unwrap() error { return t.Problem }
+
 // Fail shows what went wrong, and tells the log what isn't the visitor's business.
 func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	wrong := p.Problems.Of(r.Context(), err, "")
@@ -85,8 +92,9 @@ func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	w.Header().Set("Content-Security-Policy", contentPolicy) // also where there was no page to set it
 	page := problemPage{layout: p.newLayout(r, wrong.Title), Problem: wrong}
 	isEndOfLogin := r.URL.Path == callbackPath // which can't be asked for again
-	if page.Heading, page.Sentence = translate(page.Locale, wrong.Kind()); page.Heading != "" {
-		page.Title = page.Heading
+	if _, page.IsTranslated = errors.AsType[translated](err); !page.IsTranslated {
+		page.Heading, page.Sentence = translate(page.Locale, wrong.Kind())
+		page.Title = cmp.Or(page.Heading, page.Title)
 	}
 	page.LogIn = p.Login != nil && (wrong.Kind() == problem.Unauthenticated || isEndOfLogin)
 	isSecret := access.IsSharePath(r.URL.Path)
@@ -106,6 +114,8 @@ type problemPage struct {
 	// Heading and Sentence say in the visitor's language what kind of problem it is. They are
 	// empty where that is English, in which the problem says more, and where it isn't translated.
 	Heading, Sentence string
+	// IsTranslated says that the problem itself is in the visitor's language.
+	IsTranslated bool
 	// LogIn says that logging in may help.
 	LogIn bool
 }
@@ -122,6 +132,8 @@ func translate(locale *language.Locale, kind problem.Kind) (heading, sentence st
 		return locale.Text("problem.log_in"), locale.Text("problem.log_in_help")
 	case problem.Forbidden:
 		return locale.Text("problem.forbidden"), locale.Text("problem.forbidden_help")
+	case problem.Unreadable:
+		return locale.Text("problem.unreadable"), locale.Text("problem.unreadable_help")
 	case problem.Invalid:
 		return locale.Text("problem.invalid"), locale.Text("problem.invalid_help")
 	case problem.Erased:

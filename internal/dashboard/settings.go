@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"learninglog/command"
+	"learninglog/internal/language"
 	"learninglog/internal/problem"
 	"learninglog/learning"
 	"learninglog/rollup"
@@ -24,46 +26,60 @@ func (p *Pages) changeSettings(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := p.Recorder.ChangeSettings(r.Context(), userID, settings); err != nil {
-		wrong := p.Problems.Of(r.Context(), err, "")
-		if wrong.Kind() == problem.Invalid {
-			wrong = wrong.Titled(wrongSettings)
-		}
-		return wrong
+	err = p.Recorder.ChangeSettings(r.Context(), userID, settings)
+	if invalid, ok := errors.AsType[*command.InvalidSettingsError](err); ok {
+		return wrongSettings(localeOf(r), invalid)
+	}
+	if err != nil {
+		return err
 	}
 	http.Redirect(w, r, viewAddress(userID, r.URL.Query(), "settings"), http.StatusSeeOther) //nolint:gosec // it leads to this very site
 	return nil
 }
 
-const wrongSettings = "These settings can't be kept"
-
-// parseSettings returns the settings in the form. Their limits aren't checked yet.
+// parseSettings returns the settings in the form, which aren't checked yet. What is no whole
+// number is -1, which is refused as well.
 func parseSettings(w http.ResponseWriter, r *http.Request) (settings learning.Settings, err error) {
 	const most = 16 << 10
 	r.Body = http.MaxBytesReader(w, r.Body, most)
 	if err := r.ParseForm(); err != nil {
 		return learning.Settings{}, problem.Unreadable.New("Go back, and send it again.").Titled("The form can't be read")
 	}
-	var wrong []problem.Field
-	number := func(name, expected string) int {
+	number := func(name string) int {
 		text := strings.TrimSpace(r.PostForm.Get(name))
 		if text == "" {
 			return 0
 		}
 		value, err := strconv.Atoi(text)
 		if err != nil {
-			wrong = append(wrong, problem.Field{Location: name, Message: expected})
+			return -1
 		}
 		return value
 	}
 	settings.DisplayName = strings.TrimSpace(r.PostForm.Get("name"))
-	words := number("goal", "must be a whole number from 1 to "+strconv.Itoa(command.MaxGoalWords)+", or empty")
-	settings.FreezeDays = number("freeze", "must be a whole number from 0 to "+strconv.Itoa(command.MaxFreezeDays)+", or empty")
-	if words != 0 {
+	settings.FreezeDays = number("freeze")
+	if words := number("goal"); words != 0 {
 		settings.Goal = learning.Goal{Words: int64(words), Per: rollup.Granularity(r.PostForm.Get("per"))}
 	}
-	if wrong != nil {
-		return learning.Settings{}, problem.Invalid.New("Go back, and put it right.", wrong...).Titled(wrongSettings)
-	}
 	return settings, nil
+}
+
+// wrongSettings says what is wrong with settings, by what the form calls them.
+func wrongSettings(l *language.Locale, invalid *command.InvalidSettingsError) error {
+	fields := make([]problem.Field, len(invalid.Errors))
+	for i, wrong := range invalid.Errors {
+		switch wrong.Field {
+		case "display_name":
+			fields[i] = problem.Field{Location: l.Text("settings.name"), Message: l.Text("settings.wrong_name", "most", command.MaxDisplayName)}
+		case "goal.words":
+			fields[i] = problem.Field{Location: l.Text("settings.goal"), Message: l.Text("settings.wrong_number", "least", 1, "most", command.MaxGoalWords)}
+		case "goal.per":
+			fields[i] = problem.Field{Location: l.Text("settings.per"), Message: l.Text("settings.wrong_per")}
+		case "freeze_days":
+			fields[i] = problem.Field{Location: l.Text("settings.freeze"), Message: l.Text("settings.wrong_number", "least", 0, "most", command.MaxFreezeDays)}
+		default: // not in the form
+			fields[i] = problem.Field{Location: wrong.Field, Message: wrong.Expected}
+		}
+	}
+	return translated{problem.Invalid.New(l.Text("settings.wrong_help"), fields...).Titled(l.Text("settings.wrong"))}
 }

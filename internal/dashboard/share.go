@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"errors"
+	"fmt"
 	"html"
 	"net/http"
 	"strconv"
@@ -13,7 +14,10 @@ import (
 	"github.com/google/uuid"
 
 	"learninglog/internal/access"
+	"learninglog/internal/language"
 	"learninglog/internal/problem"
+	"learninglog/query"
+	"learninglog/rollup"
 )
 
 // ShareLinks are the links by which learners show their pages to others.
@@ -36,14 +40,21 @@ type sharePage struct {
 	Created *access.ShareLink
 	Link    string
 	Form    shareForm
+	// clock is the learner's.
+	clock query.Clock
 }
+
+// Moment writes an instant as the learner's clock shows it.
+func (p sharePage) Moment(t time.Time) string { return p.layout.Moment(t.In(p.clock.Zone)) }
+
+// Offset is that of the learner's clock.
+func (p sharePage) Offset() string { return rollup.OffsetAt(p.clock.Now, p.clock.Zone).String() }
 
 // Embed is what shows a badge on a page of another site.
 func (p sharePage) Embed(badge string) string {
-	return `<a href="` + html.EscapeString(p.Link) + `"><img src="` + html.EscapeString(p.Link+"/"+badge) + `" alt="` + badgeText + `"></a>`
+	return fmt.Sprintf(`<a href="%s"><img src="%s" alt="%s"></a>`,
+		html.EscapeString(p.Link), html.EscapeString(p.Link+"/"+badge), html.EscapeString(p.Text("share.badge_text")))
 }
-
-const badgeText = "What I learned"
 
 // MostLinks is how many links a learner can have.
 func (sharePage) MostLinks() int { return access.MaxShareLinks }
@@ -61,19 +72,17 @@ const (
 	mostDays  = 365
 )
 
-// wanted returns the link in the form, which is checked. The text of its error begins with the
-// name of what is wrong.
-func (f shareForm) wanted(learner uuid.UUID, now time.Time) (access.NewShareLink, error) {
+// wanted returns the link in the form, which is checked. What is wrong is a sentence, or empty.
+func (f shareForm) wanted(l *language.Locale, learner uuid.UUID, now time.Time) (wanted access.NewShareLink, wrong string) {
 	days, err := strconv.Atoi(f.Days)
 	if err != nil || days < 1 || days > mostDays {
-		return access.NewShareLink{}, errors.New("days must be a whole number from 1 to " + strconv.Itoa(mostDays))
+		return access.NewShareLink{}, l.Text("share.wrong_days", "most", mostDays)
 	}
-	wanted := access.NewShareLink{UserID: learner, Name: f.Name, ExpiresAt: now.AddDate(0, 0, days)}
-	err = wanted.Check(now)
-	if wrong, ok := errors.AsType[*access.InvalidKeyError](err); ok {
-		return access.NewShareLink{}, errors.New(labelOf(wrong.Field) + " " + wrong.Message)
+	wanted = access.NewShareLink{UserID: learner, Name: f.Name, ExpiresAt: now.AddDate(0, 0, days)}
+	if wanted.Check(now) != nil { // so many days are right
+		return access.NewShareLink{}, l.Text("share.wrong_name", "most", access.MaxName)
 	}
-	return wanted, err
+	return wanted, ""
 }
 
 // shareLinks shows the share links of a learner.
@@ -86,8 +95,8 @@ func (p *Pages) showShareLinks(w http.ResponseWriter, r *http.Request, status in
 	if err != nil {
 		return err
 	}
-	page.layout, page.Base = p.newLayout(r, "Share"), base(r, learner)
-	page.Links, err = p.ShareLinks.List(r.Context(), learner)
+	page.layout, page.Base = p.newLayout(r, localeOf(r).Text("share.title")), base(r, learner)
+	err = p.readShareLinks(r.Context(), learner, &page)
 	if page.Created != nil { // it must be shown in any case
 		return p.renderSecret(w, "share", page)
 	}
@@ -95,6 +104,19 @@ func (p *Pages) showShareLinks(w http.ResponseWriter, r *http.Request, status in
 		return err
 	}
 	return p.render(w, r, status, "share", page)
+}
+
+// readShareLinks reads the links of a learner. If it fails, there are none.
+func (p *Pages) readShareLinks(ctx context.Context, learner uuid.UUID, page *sharePage) error {
+	now := time.Now()
+	clock, err := p.Reader.Clock(ctx, learner, now)
+	if err != nil {
+		page.clock = query.Clock{Now: now, Zone: p.Zone}
+		return err
+	}
+	page.clock = clock
+	page.Links, err = p.ShareLinks.List(ctx, learner)
+	return err
 }
 
 // createShareLink creates the link in the form, and shows it.
@@ -109,12 +131,16 @@ func (p *Pages) createShareLink(w http.ResponseWriter, r *http.Request) error {
 		return problem.Unreadable.New("Go back, and send it again.").Titled("The form can't be read")
 	}
 	form := shareForm{Name: strings.TrimSpace(r.PostForm.Get("name")), Days: strings.TrimSpace(r.PostForm.Get("days"))}
-	wanted, err := form.wanted(learner, time.Now())
-	if err != nil {
-		form.Wrong = capital(err.Error()) + "."
+	wanted, wrong := form.wanted(localeOf(r), learner, time.Now())
+	if wrong != "" {
+		form.Wrong = wrong
 		return p.showShareLinks(w, r, http.StatusUnprocessableEntity, sharePage{Form: form})
 	}
 	link, secret, err := p.ShareLinks.Create(r.Context(), wanted)
+	if errors.Is(err, access.ErrTooManyShareLinks) {
+		form.Wrong = localeOf(r).Text("share.too_many", "most", access.MaxShareLinks)
+		return p.showShareLinks(w, r, http.StatusConflict, sharePage{Form: form})
+	}
 	if err != nil {
 		return err
 	}
