@@ -111,10 +111,14 @@ func (c *canvas) name(x float64, name string, minor bool) {
 }
 
 // bars draws the bars. To read the figures of one, one may point anywhere in its slot. The
-// one that is unfinished, if any, is hatched.
+// one that isn't over is hatched; -1 is none.
 func (c *canvas) bars(title func(i int) string, unfinished int) {
 	const share, widest = 0.7, 60
 	barWidth, high := min(c.slot*share, widest), c.bottom-c.top
+	if unfinished >= 0 {
+		c.printf(`<defs><pattern id="unfinished" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">` +
+			`<rect class="bar" width="3" height="6"/></pattern></defs>`)
+	}
 	for i := range c.count {
 		c.printf(`<g class="period"><title>%s</title><rect class="room" x="%.1f" y="%d" width="%.1f" height="%d"/>`,
 			html.EscapeString(title(i)), c.middle(i)-c.slot/2, c.top, c.slot, high)
@@ -128,12 +132,6 @@ func (c *canvas) bars(title func(i int) string, unfinished int) {
 		}
 		c.printf(`</g>`)
 	}
-}
-
-// hatching is what an unfinished bar is filled with.
-func (c *canvas) hatching() {
-	c.printf(`<defs><pattern id="unfinished" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">` +
-		`<rect class="bar" width="3" height="6"/></pattern></defs>`)
 }
 
 // goal draws a line across the plot at a number of words, with its name.

@@ -58,11 +58,9 @@ func draw(locale *language.Locale, summary query.Summary, options Options, style
 		c.scaleOfLine()
 	}
 	c.periodNames(summary)
-	unfinished := -1
-	if options.Unfinished != nil {
-		unfinished = slices.IndexFunc(summary.Periods, func(p query.PeriodSummary) bool { return p.Period == *options.Unfinished })
-		c.hatching()
-	}
+	unfinished := slices.IndexFunc(summary.Periods, func(p query.PeriodSummary) bool {
+		return options.Unfinished != nil && p.Period == *options.Unfinished
+	})
 	c.bars(func(i int) string { return DescribePeriod(locale, summary.Granularity, summary.Periods[i]) }, unfinished)
 	if options.Goal > 0 {
 		c.goal(options.Goal)

@@ -94,3 +94,56 @@ func TestAPeriodSaysWhatItIs(t *testing.T) {
 	assert.Equal(t, "Wednesday, 4 March 2026: 1,200 words in 3 logs, 400.0 per log", chart.DescribePeriod(language.English(), rollup.Day, week().Periods[2]))
 	assert.Equal(t, "Words per day, 2 March 2026 to 8 March 2026: 1,327 words in 9 logs", chart.Describe(language.English(), week()))
 }
+
+func TestAChartShowsOneThingUnlessItIsAskedForMore(t *testing.T) {
+	t.Parallel()
+	const line, goal, hatched = `<path class="line`, `<path class="goal"`, `class="bar unfinished"`
+	draw := func(summary query.Summary, options chart.Options) string {
+		return string(chart.Draw(language.English(), summary, options))
+	}
+	alone := draw(week(), chart.Options{})
+	assert.NotContains(t, alone, line)
+	assert.NotContains(t, alone, goal)
+	assert.NotContains(t, alone, hatched)
+	assert.NotContains(t, alone, ">words<", "the heading says so")
+
+	assert.Contains(t, draw(week(), chart.Options{Averages: true}), ">words per log<")
+	high := draw(week(), chart.Options{Goal: 5_000})
+	assert.Contains(t, high, goal)
+	assert.Contains(t, high, ">goal 5,000<")
+	assert.Contains(t, high, ">6k<", "the scale has room for the goal")
+
+	months := summary(rollup.Month, rollup.Sums{TotalWordCount: 5, EntryCount: 1}, rollup.Sums{TotalWordCount: 5, EntryCount: 1})
+	assert.Equal(t, 1, strings.Count(draw(months, chart.Options{Unfinished: &months.To}), hatched))
+	assert.NotContains(t, draw(months, chart.Options{Unfinished: new(months.To + 40)}), "pattern", "it isn't in the range")
+}
+
+func TestALongChartHasAMovingAverage(t *testing.T) {
+	t.Parallel()
+	sums := make([]rollup.Sums, 60)
+	for i := range sums {
+		sums[i] = rollup.Sums{TotalWordCount: 70, EntryCount: 1}
+	}
+	sums[30].TotalWordCount = 140 // which raises the average of seven days by ten
+	var drawn struct {
+		Texts  []string `xml:"text"`
+		Points []struct {
+			Y float64 `xml:"cy,attr"`
+		} `xml:"circle"`
+	}
+	require.NoError(t, xml.Unmarshal(chart.Draw(language.English(), summary(rollup.Day, sums...), chart.Options{}), &drawn))
+
+	assert.Contains(t, drawn.Texts, "average of 7 days")
+	points := drawn.Points[1:] // the first one is in the legend
+	require.Len(t, points, 60-6, "an average of seven days begins on the seventh")
+	assert.InDelta(t, points[0].Y, points[23].Y, 0.01)
+	assert.Less(t, points[24].Y, points[23].Y, "the large day is higher")
+	assert.InDelta(t, points[24].Y, points[30].Y, 0.11, "for seven days")
+	assert.InDelta(t, points[0].Y, points[31].Y, 0.11)
+
+	assert.Contains(t, string(chart.Draw(language.English(), summary(rollup.Week, sums[:30]...), chart.Options{})), "average of 4 weeks")
+	assert.NotContains(t, string(chart.Draw(language.English(), summary(rollup.Month, sums...), chart.Options{})), "average of")
+	assert.NotContains(t, string(chart.Draw(language.English(), summary(rollup.Day, sums[:30]...), chart.Options{})), "average of")
+	both := string(chart.Draw(language.English(), summary(rollup.Day, sums...), chart.Options{Averages: true}))
+	assert.NotContains(t, both, "average of", "one line is enough")
+}

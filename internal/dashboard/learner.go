@@ -23,9 +23,7 @@ type learnerPage struct {
 
 	UserID uuid.UUID
 	// Base is the address of the page, without parameters.
-	Base string
-	// Name is what the learner is called.
-	Name  string
+	Base  string
 	Today today
 	View  view
 	// Range is the view's range in words, Heading says what its chart shows, and Column what a
@@ -125,7 +123,6 @@ func (p *Pages) newLearnerPage(r *http.Request, layout layout, request pageReque
 		layout:       layout,
 		UserID:       request.userID,
 		Base:         base(r, request.userID),
-		Name:         layout.Title,
 		View:         view,
 		Range:        view.name(l),
 		Heading:      headingOf(l, view.By),
@@ -176,14 +173,12 @@ func chartOptions(v view, goal learning.Goal) chart.Options {
 // newFigures sums up a range.
 func newFigures(l *language.Locale, v view, all query.Days, summary query.Summary, streaks query.Streaks) ([]figure, error) {
 	days := all.Between(v.first(), v.last())
-	words := figure{Name: l.Text("figure.words"), Value: l.Number(summary.Totals.TotalWordCount)}
-	before, err := newChange(l, v, all, summary)
+	change, err := newChange(l, v, all, summary)
 	if err != nil {
 		return nil, err
 	}
-	words.About = before
 	figures := []figure{
-		words,
+		{l.Text("figure.words"), l.Number(summary.Totals.TotalWordCount), change},
 		{l.Text("figure.words_per_log"), l.Decimal(summary.Totals.Average()), l.Text("logs", "count", summary.Totals.EntryCount)},
 		{l.Text("figure.active_days"), l.Number(int64(len(days))), l.Text("figure.of_days", "days", v.length(days))},
 	}
