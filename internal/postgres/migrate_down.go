@@ -55,7 +55,7 @@ const removeSQL = `
 	                     learninglog_sessions, learninglog_keys, learninglog_share_links, learninglog_erased_users`
 
 // DownTo migrates the schema down to a version, from [OldestVersion] to the database's
-// own. All data stays, and the job queue stays as it is. It fails, and changes nothing,
+// own. All data stays but share links, which open nothing there, and the job queue stays as it is. It fails, and changes nothing,
 // if the older version would not know something that is in the tables.
 func (m *Migrator) DownTo(ctx context.Context, version int) error {
 	return m.withoutTimeouts(ctx, func(m *Migrator, ctx context.Context) error { return m.downTo(ctx, version) })
