@@ -81,31 +81,34 @@ func TestEveryExampleOfARequestIsAccepted(t *testing.T) {
 	require.NoError(t, err)
 	s := serve(t, "--auth=keys", "--database-url", databaseURL)
 	s.key = key
-	sent := 0
-	for _, operation := range apiDocument.operations[http.MethodPost] {
-		content := pointer("", "paths", operation.path, "post", "requestBody", "content")
-		mediaTypes, _ := apiDocument.find(content).(map[string]any)
-		for _, mediaType := range slices.Sorted(maps.Keys(mediaTypes)) {
-			apiDocument.eachExample(pointer(content, mediaType), func(at string, example any, _ func() error) {
-				if strings.Contains(at, "/schema/") {
-					return
-				}
-				body, isText := example.(string)
-				if !isText {
-					text, err := json.Marshal(example)
+	sent := make(map[string]int)
+	for _, method := range []string{http.MethodPost, http.MethodPut} {
+		for _, operation := range apiDocument.operations[method] {
+			content := pointer("", "paths", operation.path, strings.ToLower(method), "requestBody", "content")
+			mediaTypes, _ := apiDocument.find(content).(map[string]any)
+			for _, mediaType := range slices.Sorted(maps.Keys(mediaTypes)) {
+				apiDocument.eachExample(pointer(content, mediaType), func(at string, example any, _ func() error) {
+					if strings.Contains(at, "/schema/") {
+						return
+					}
+					body, isText := example.(string)
+					if !isText {
+						text, err := json.Marshal(example)
+						require.NoError(t, err)
+						body = string(text)
+					}
+					sent[method]++
+					path := strings.ReplaceAll(operation.path, "{user_id}", uuid.NewString())
+					got, err := s.send(method, path, mediaType, body)
 					require.NoError(t, err)
-					body = string(text)
-				}
-				sent++
-				path := strings.ReplaceAll(operation.path, "{user_id}", uuid.NewString())
-				got, err := s.send(http.MethodPost, path, mediaType, body)
-				require.NoError(t, err)
-				assert.Equal(t, 2, got.status/100, "%s: %d %s", at, got.status, got.body)
-				assert.NotContains(t, string(got.body), `"invalid","`, at)
-			})
+					assert.Equal(t, 2, got.status/100, "%s: %d %s", at, got.status, got.body)
+					assert.NotContains(t, string(got.body), `"invalid","`, at)
+				})
+			}
 		}
 	}
-	assert.Greater(t, sent, 9)
+	assert.Greater(t, sent[http.MethodPost], 9)
+	assert.Positive(t, sent[http.MethodPut])
 }
 
 // The comparison that all tests make would find what differs.

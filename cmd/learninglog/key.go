@@ -53,20 +53,20 @@ func (c *keyCreateCommand) Validate() error {
 		return errors.New("--rate must be at least 1")
 	}
 	err := c.wanted().Check(time.Now())
-	if wrong, ok := errors.AsType[*access.InvalidKeyError](err); ok {
+	if wrong, ok := errors.AsType[*access.InvalidError](err); ok {
 		return fmt.Errorf("--%s %s", flagOf(wrong.Field), wrong.Message)
 	}
 	return cmp.Or(err, c.databaseFlags.Validate())
 }
 
 // flagOf returns the name of the flag that says a field of a key.
-func flagOf(field access.KeyField) string {
+func flagOf(field access.Field) string {
 	switch field {
-	case access.KeyLogsPerSecond:
+	case access.FieldLogsPerSecond:
 		return "rate"
-	case access.KeyExpiresAt:
+	case access.FieldExpiresAt:
 		return "expires"
-	case access.KeyName, access.KeyScopes:
+	case access.FieldName, access.FieldScopes:
 	}
 	return string(field)
 }

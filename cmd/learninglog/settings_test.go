@@ -77,7 +77,7 @@ func TestWhatIsWrongWithSettingsIsToldByField(t *testing.T) {
 		`{"display_name":7}`:                      {"body.display_name"},
 		`{"goal":5}`:                              {"body.goal"},
 		`{"goal":{}}`:                             {"body.goal.words", "body.goal.per"},
-		`{"goal":{"words":0,"per":"month"}}`:      {"body.goal.words"},
+		`{"goal":{"words":0,"per":"month"}}`:      {"body.goal.words", "body.goal.per"},
 		`{"goal":{"words":5,"per":"month"}}`:      {"body.goal.per"},
 		`{"goal":{"words":1000000001,"per":1}}`:   {"body.goal.words", "body.goal.per"},
 		`{"goal":{"words":5,"per":"day","x":1}}`:  {"body.goal.x"},
@@ -104,17 +104,17 @@ func TestFreezeDaysKeepAStreak(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "--database-url", pgtest.URL(t))
 	user := uuid.New()
-	today := time.Now().UTC()
+	noon := farFromMidnight(time.Now())
 	for _, ago := range []int{0, 2, 5} { // a day is missing, and then two
-		s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs",
-			newLog(user, 5, `"timestamp":"`+today.AddDate(0, 0, -ago).Format(time.RFC3339)+`"`))
+		s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 5,
+			`"timestamp":"`+noon.AddDate(0, 0, -ago).Format(time.RFC3339)+`","utc_offset":"`+noon.Format("-07:00")+`"`))
 	}
 	streak := func(query string) (days, gaps int) {
 		var got struct {
 			Current   struct{ Days int }
 			AllowGaps int `json:"allow_gaps"`
 		}
-		s.mustCall(http.StatusOK, http.MethodGet, "/v1/users/"+user.String()+"/streak?time_zone=UTC"+query, "").decode(t, &got)
+		s.mustCall(http.StatusOK, http.MethodGet, "/v1/users/"+user.String()+"/streak"+query, "").decode(t, &got)
 		return got.Current.Days, got.AllowGaps
 	}
 	for _, test := range []struct {
@@ -124,8 +124,8 @@ func TestFreezeDaysKeepAStreak(t *testing.T) {
 		{`{}`, "", 1, 0},
 		{`{"freeze_days":1}`, "", 2, 1},
 		{`{"freeze_days":2}`, "", 3, 2},
-		{`{"freeze_days":2}`, "&allow_gaps=0", 1, 0},
-		{`{}`, "&allow_gaps=7", 3, 7},
+		{`{"freeze_days":2}`, "?allow_gaps=0", 1, 0},
+		{`{}`, "?allow_gaps=7", 3, 7},
 	} {
 		s.set(user, test.put)
 		days, gaps := streak(test.query)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -302,7 +303,7 @@ func TestALearnerListsAndBoundsTheirShareLinks(t *testing.T) {
 	require.Len(t, listed.Links, access.MaxShareLinks)
 	first := listed.Links[access.MaxShareLinks-1]
 	assert.Equal(t, "Grandma", first.Name)
-	assert.WithinDuration(t, time.Now().AddDate(0, 0, 30), first.ExpiresAt, time.Minute)
+	assert.WithinDuration(t, time.Now().Add(access.ShareLinkLasts), first.ExpiresAt, time.Minute)
 	require.NotNil(t, first.LastUsedAt)
 	assert.WithinDuration(t, time.Now(), *first.LastUsedAt, time.Minute)
 	assert.Nil(t, listed.Links[0].LastUsedAt)
@@ -373,20 +374,21 @@ func TestThePageOfShareLinksIsTheLearnersByLanguageAndClock(t *testing.T) {
 	got := s.with(s.key, http.MethodPost, "/v1/learning-logs", "application/json", newLog(s.learner, 5, `"utc_offset":"+13:45"`))
 	require.Equal(t, http.StatusCreated, got.status, "%s", got.body)
 	id, _ := s.share(fmt.Sprintf(`,"expires_at":%q`, time.Now().Add(time.Hour).Format(time.RFC3339)))
-	_, err := s.pool.Exec(t.Context(), `UPDATE learninglog_share_links SET created_at = '2026-03-02T23:30:00Z' WHERE link_id = $1`, id)
+	year := strconv.Itoa(time.Now().AddDate(0, -2, -3).Year()) // of the last 3 March
+	_, err := s.pool.Exec(t.Context(), `UPDATE learninglog_share_links SET created_at = $2::timestamptz WHERE link_id = $1`, id, year+"-03-02T23:30:00Z")
 	require.NoError(t, err)
 	path := "/users/" + s.learner.String() + "/share-links"
 	for language, says := range map[string]struct{ page, clock, created, wrongDays, wrongName, tooMany string }{
 		"en": {
-			"<h1>Share</h1>", "now UTC+13:45", "Created 3 March 2026, 13:15:00", "Days must be a whole number from 1 to 365.",
+			"<h1>Share</h1>", "now UTC+13:45", "Created 3 March " + year + ", 13:15:00", "Days must be a whole number from 1 to 365.",
 			"“For whom” must have 1 to 100 characters", "There can be 20 links at a time.",
 		},
 		"de": {
-			"<h1>Teilen</h1>", "jetzt UTC+13:45", "Erstellt: 3. März 2026, 13:15:00", "Gib die Tage als ganze Zahl von 1 bis 365 an.",
+			"<h1>Teilen</h1>", "jetzt UTC+13:45", "Erstellt: 3. März " + year + ", 13:15:00", "Gib die Tage als ganze Zahl von 1 bis 365 an.",
 			"„Für wen“ muss aus 1 bis 100 Zeichen bestehen", "Bis zu 20 Links gleichzeitig sind möglich.",
 		},
 		"ja": {
-			"<h1>共有</h1>", "現在UTC+13:45", "作成：2026年3月3日 13:15:00", "有効日数は1～365の整数で入力してください。",
+			"<h1>共有</h1>", "現在UTC+13:45", "作成：" + year + "年3月3日 13:15:00", "有効日数は1～365の整数で入力してください。",
 			"「共有する相手」は制御文字を含まない1～100文字で入力してください。", "リンクは同時に20件までです。",
 		},
 	} {

@@ -21,9 +21,11 @@ func TestTheFirstScreenOfAPhoneSaysHowTodayStands(t *testing.T) {
 	s := serve(t, "--database-url", pgtest.URL(t))
 	b := browse(t, s)
 	user := uuid.New()
+	noon := farFromMidnight(time.Now())
+	clock := `,"utc_offset":"` + noon.Format("-07:00") + `"`
 	for ago := 3; ago > 0; ago-- {
 		s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 10,
-			`"timestamp":"`+time.Now().UTC().AddDate(0, 0, -ago).Format(time.RFC3339)+`"`))
+			`"timestamp":"`+noon.AddDate(0, 0, -ago).Format(time.RFC3339)+`"`+clock))
 	}
 	b.narrow()
 	b.open("/users/" + user.String())
@@ -40,7 +42,7 @@ func TestTheFirstScreenOfAPhoneSaysHowTodayStands(t *testing.T) {
 	b.follow("form.settings button")
 	assert.Equal(t, "Mia <3", b.text("h1"))
 	assert.Contains(t, b.text("#today"), "Learn by ", "today may be missed")
-	s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 25))
+	s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 25, `"timestamp":"`+noon.Format(time.RFC3339)+`"`+clock))
 	b.open("/users/" + user.String())
 	assert.Equal(t, "4 days in a row", b.text("#today"))
 	assert.Equal(t, 1, b.count(".ring .reached"), "the goal is reached")
@@ -48,7 +50,7 @@ func TestTheFirstScreenOfAPhoneSaysHowTodayStands(t *testing.T) {
 	b.isAccessible("a page with a goal that is reached")
 
 	b.follow(".year .now a")
-	today := time.Now().UTC().Format(time.DateOnly)
+	today := noon.Format(time.DateOnly)
 	assert.Contains(t, b.path(), "from="+today+"&to="+today, "a day of the calendar leads to it")
 	assert.Equal(t, 1, b.count(".logs tbody tr"))
 	assert.Zero(t, b.count(".logs .id"))
@@ -95,6 +97,17 @@ func TestALearnersPageIsPrintedWithoutWhatCantBeUsedOnPaper(t *testing.T) {
 	for _, selector := range []string{"h1", ".ring", ".today .week", "figure .chart", ".numbers", ".year", ".logs"} {
 		assert.True(t, b.isVisible(selector), "%s isn't printed", selector)
 	}
+	assert.Equal(t, "rgb(59, 111, 214)", evaluate[string](b, `getComputedStyle(document.querySelector(".chart .bar")).fill`))
 	assert.Equal(t, "rgb(255, 255, 255)", evaluate[string](b, `getComputedStyle(document.documentElement).backgroundColor`))
 	b.screenshot("learner-printed")
+
+	b.open("/")
+	assert.True(t, b.isVisible(".logs td:last-child"), "when somebody was active last is printed")
+}
+
+// farFromMidnight returns an instant as the clock shows it where it is about noon, so that the
+// date doesn't change during a test.
+func farFromMidnight(now time.Time) time.Time {
+	const noon, hour = 12, 60 * 60
+	return now.In(time.FixedZone("", (noon-now.UTC().Hour())*hour))
 }

@@ -291,23 +291,23 @@ func TestWhatAKeyMustBe(t *testing.T) {
 	t.Parallel()
 	learner := uuid.New()
 	for _, test := range []struct {
-		wrong  access.KeyField
+		wrong  access.Field
 		change func(*access.NewKey)
 	}{
-		{access.KeyName, func(k *access.NewKey) { k.Name = " " }},
-		{access.KeyName, func(k *access.NewKey) { k.Name = strings.Repeat("x", 101) }},
-		{access.KeyName, func(k *access.NewKey) { k.Name = "a\nb" }},
-		{access.KeyScopes, func(k *access.NewKey) { k.Scopes = nil }},
-		{access.KeyScopes, func(k *access.NewKey) { k.Scopes = append(k.Scopes, k.Scopes...) }},
-		{access.KeyScopes, func(k *access.NewKey) { k.Scopes = []access.Scope{access.Open} }},
-		{access.KeyScopes, func(k *access.NewKey) { k.UserID, k.Scopes = &learner, []access.Scope{access.ManageKeys} }},
-		{access.KeyLogsPerSecond, func(k *access.NewKey) { k.LogsPerSecond = -1 }},
-		{access.KeyExpiresAt, func(k *access.NewKey) { k.ExpiresAt = new(time.Now()) }},
-		{access.KeyExpiresAt, func(k *access.NewKey) { k.ExpiresAt = new(time.Time) }},
+		{access.FieldName, func(k *access.NewKey) { k.Name = " " }},
+		{access.FieldName, func(k *access.NewKey) { k.Name = strings.Repeat("x", 101) }},
+		{access.FieldName, func(k *access.NewKey) { k.Name = "a\nb" }},
+		{access.FieldScopes, func(k *access.NewKey) { k.Scopes = nil }},
+		{access.FieldScopes, func(k *access.NewKey) { k.Scopes = append(k.Scopes, k.Scopes...) }},
+		{access.FieldScopes, func(k *access.NewKey) { k.Scopes = []access.Scope{access.Open} }},
+		{access.FieldScopes, func(k *access.NewKey) { k.UserID, k.Scopes = &learner, []access.Scope{access.ManageKeys} }},
+		{access.FieldLogsPerSecond, func(k *access.NewKey) { k.LogsPerSecond = -1 }},
+		{access.FieldExpiresAt, func(k *access.NewKey) { k.ExpiresAt = new(time.Now()) }},
+		{access.FieldExpiresAt, func(k *access.NewKey) { k.ExpiresAt = new(time.Time) }},
 	} {
 		wanted := backend()
 		test.change(&wanted)
-		wrong, ok := errors.AsType[*access.InvalidKeyError](wanted.Check(time.Now()))
+		wrong, ok := errors.AsType[*access.InvalidError](wanted.Check(time.Now()))
 		require.True(t, ok)
 		assert.Equal(t, test.wrong, wrong.Field)
 		assert.Contains(t, wrong.Message, "must be")

@@ -44,45 +44,45 @@ type NewKey struct {
 // MaxName is how many characters the name of a key or a share link has at most.
 const MaxName = 100
 
-// KeyField is a field of a [NewKey], by its name in the API.
-type KeyField string
+// Field is a field of a [NewKey], by its name in the API.
+type Field string
 
 // The fields that may be wrong.
 const (
-	KeyName          KeyField = "name"
-	KeyScopes        KeyField = "scopes"
-	KeyLogsPerSecond KeyField = "logs_per_second"
-	KeyExpiresAt     KeyField = "expires_at"
+	FieldName          Field = "name"
+	FieldScopes        Field = "scopes"
+	FieldLogsPerSecond Field = "logs_per_second"
+	FieldExpiresAt     Field = "expires_at"
 )
 
-// InvalidKeyError says what is wrong with a [NewKey], or with a [NewShareLink].
-type InvalidKeyError struct {
-	Field KeyField
+// InvalidError says what is wrong with a [NewKey], or with a [NewShareLink].
+type InvalidError struct {
+	Field Field
 	// Message completes a sentence that begins with the name of the field, whatever people
 	// call it where they say what the key is to be.
 	Message string
 }
 
-func (e *InvalidKeyError) Error() string { return string(e.Field) + " " + e.Message }
+func (e *InvalidError) Error() string { return string(e.Field) + " " + e.Message }
 
-// Check fails with an [*InvalidKeyError] if something is wrong.
+// Check fails with an [*InvalidError] if something is wrong.
 func (k NewKey) Check(now time.Time) error {
 	const maxRate = 1_000_000_000
 	switch {
 	case !isName(k.Name):
-		return &InvalidKeyError{KeyName, fmt.Sprintf("must be of 1 to %d printable characters", MaxName)}
+		return &InvalidError{FieldName, fmt.Sprintf("must be of 1 to %d printable characters", MaxName)}
 	case len(k.Scopes) == 0:
-		return &InvalidKeyError{KeyScopes, "must be some of " + JoinScopes(Scopes(), ", ")}
+		return &InvalidError{FieldScopes, "must be some of " + JoinScopes(Scopes(), ", ")}
 	case hasTwice(k.Scopes):
-		return &InvalidKeyError{KeyScopes, "must be given once each"}
+		return &InvalidError{FieldScopes, "must be given once each"}
 	case !within(k.Scopes, Scopes()):
-		return &InvalidKeyError{KeyScopes, "must be of " + JoinScopes(Scopes(), ", ")}
+		return &InvalidError{FieldScopes, "must be of " + JoinScopes(Scopes(), ", ")}
 	case k.UserID != nil && !within(k.Scopes, ofLearners()):
-		return &InvalidKeyError{KeyScopes, "must be of " + JoinScopes(ofLearners(), ", ") + " for a key of one user"}
+		return &InvalidError{FieldScopes, "must be of " + JoinScopes(ofLearners(), ", ") + " for a key of one user"}
 	case k.LogsPerSecond < 0 || k.LogsPerSecond > maxRate:
-		return &InvalidKeyError{KeyLogsPerSecond, fmt.Sprintf("must be from 1 to %d", maxRate)}
+		return &InvalidError{FieldLogsPerSecond, fmt.Sprintf("must be from 1 to %d", maxRate)}
 	case k.ExpiresAt != nil && !k.ExpiresAt.After(now):
-		return &InvalidKeyError{KeyExpiresAt, "must be in the future"}
+		return &InvalidError{FieldExpiresAt, "must be in the future"}
 	default:
 		return nil
 	}

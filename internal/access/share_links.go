@@ -49,15 +49,15 @@ type NewShareLink struct {
 	ExpiresAt time.Time
 }
 
-// Check fails with an [*InvalidKeyError] if something is wrong.
+// Check fails with an [*InvalidError] if something is wrong.
 func (l NewShareLink) Check(now time.Time) error {
 	switch {
 	case !isName(l.Name):
-		return &InvalidKeyError{KeyName, fmt.Sprintf("must be of 1 to %d printable characters", MaxName)}
+		return &InvalidError{FieldName, fmt.Sprintf("must be of 1 to %d printable characters", MaxName)}
 	case !l.ExpiresAt.After(now):
-		return &InvalidKeyError{KeyExpiresAt, "must be in the future"}
+		return &InvalidError{FieldExpiresAt, "must be in the future"}
 	case l.ExpiresAt.Sub(now) > LongestShareLink:
-		return &InvalidKeyError{KeyExpiresAt, "must be within a year"}
+		return &InvalidError{FieldExpiresAt, "must be within a year"}
 	default:
 		return nil
 	}

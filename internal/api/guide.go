@@ -2,10 +2,11 @@ package api
 
 import (
 	_ "embed"
-	"fmt"
 	"strings"
 	"text/template"
 	"time"
+
+	"github.com/dustin/go-humanize/english"
 
 	"learninglog/internal/problem"
 )
@@ -47,7 +48,7 @@ func (s *server) guide() string {
 // hours writes a duration for people.
 func hours(d time.Duration) string {
 	if d%time.Hour == 0 {
-		return fmt.Sprintf("%d hours", d/time.Hour)
+		return english.Plural(int(d/time.Hour), "hour", "")
 	}
 	return d.String()
 }

@@ -169,7 +169,7 @@ func decodeKey(text []byte) (access.NewKey, error) {
 		return access.NewKey{}, problem.Invalid.New("", wrong...)
 	}
 	err = wanted.Check(time.Now())
-	if wrong, ok := errors.AsType[*access.InvalidKeyError](err); ok {
+	if wrong, ok := errors.AsType[*access.InvalidError](err); ok {
 		return access.NewKey{}, problem.Invalid.New("", problem.Field{Location: "body." + string(wrong.Field), Message: wrong.Message})
 	}
 	return wanted, err

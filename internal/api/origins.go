@@ -22,8 +22,8 @@ func CheckOrigin(origin string) error {
 	return nil
 }
 
-// sharedPath is the beginning of the paths that pages of allowed origins may use.
-const sharedPath = "/v1/"
+// apiPath is the beginning of the paths of the API.
+const apiPath = "/v1/"
 
 // refuseOtherSites prevents pages of other sites from making a browser change anything here
 // (CSRF), except those of allowed origins. It affects only browsers.
@@ -61,7 +61,7 @@ func (s *server) shareWithOrigins(next, others http.Handler) http.Handler {
 		origin := r.Header.Get("Origin")
 		_, host, _ := strings.Cut(origin, "://")
 		switch {
-		case !strings.HasPrefix(r.URL.Path, sharedPath), host == r.Host: // a page of this service
+		case !strings.HasPrefix(r.URL.Path, apiPath), host == r.Host: // a page of this service
 			others.ServeHTTP(w, r)
 		case origin != "" && shared.OriginAllowed(r):
 			sharing.ServeHTTP(w, r)

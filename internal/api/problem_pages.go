@@ -13,7 +13,7 @@ import (
 // refuse answers with a problem: as a page if that is what a browser asks for, or else in
 // JSON.
 func (s *server) refuse(w http.ResponseWriter, r *http.Request, wrong *problem.Problem) {
-	if !strings.HasPrefix(r.URL.Path, sharedPath) {
+	if !strings.HasPrefix(r.URL.Path, apiPath) {
 		w.Header().Add("Vary", "Accept")
 	}
 	if s.wantsPage(r) {
@@ -27,7 +27,7 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, wrong *problem.P
 // Clients that take anything get JSON.
 func (s *server) wantsPage(r *http.Request) bool {
 	const html = "text/html"
-	return s.Pages.Fail != nil && !strings.HasPrefix(r.URL.Path, sharedPath) &&
+	return s.Pages.Fail != nil && !strings.HasPrefix(r.URL.Path, apiPath) &&
 		negotiation.SelectQValue(r.Header.Get("Accept"), []string{problem.MediaType, mediaJSON, html}) == html
 }
 

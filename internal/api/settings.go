@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -165,11 +166,20 @@ func decodeSettings(user uuid.UUID, text []byte) (settings learning.Settings, er
 		if goal.take("words", true) != nil {
 			settings.Goal.Words = int64(goal.takeNumber("words", 1, command.MaxGoalWords, 0))
 		}
-		settings.Goal.Per = rollup.Granularity(goal.takeString("per"))
+		if per := takeText(goal, "per", "must be day or week", parsePer); per != nil {
+			settings.Goal.Per = *per
+		}
 		o.problems = append(o.problems, goal.finish("words", "per")...)
 	}
 	if wrong := o.finish("user_id", "display_name", "goal", "freeze_days"); wrong != nil {
 		return learning.Settings{}, problem.Invalid.New("", wrong...)
 	}
 	return settings, nil
+}
+
+func parsePer(text string) (rollup.Granularity, error) {
+	if per := rollup.Granularity(text); per == rollup.Day || per == rollup.Week {
+		return per, nil
+	}
+	return "", errors.New("must be day or week")
 }

@@ -141,7 +141,7 @@ func decodeShareLink(text []byte) (access.NewShareLink, error) {
 		return access.NewShareLink{}, problem.Invalid.New("", wrong...)
 	}
 	err = wanted.Check(now)
-	if wrong, ok := errors.AsType[*access.InvalidKeyError](err); ok {
+	if wrong, ok := errors.AsType[*access.InvalidError](err); ok {
 		return access.NewShareLink{}, problem.Invalid.New("", problem.Field{Location: "body." + string(wrong.Field), Message: wrong.Message})
 	}
 	return wanted, err

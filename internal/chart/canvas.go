@@ -16,7 +16,7 @@ const (
 	edge  = 6  // between text and the side of the chart
 	left  = 52 // left is a side of the plot
 	above = 16 // the height of what is above the plot, without a legend
-	below = 36 // the height of what is below the plot
+	below = 40 // the height of what is below the plot
 )
 
 // canvas is a chart that is being drawn: bars side by side, each in a slot, and perhaps a
@@ -67,17 +67,22 @@ func (c *canvas) end() []byte {
 	return c.Bytes()
 }
 
-// legend says what the bars are and what the line is, if there is one. Bars alone are what the
-// heading of the chart says.
-func (c *canvas) legend(bars, line string) {
-	const height = 24
-	if line == "" {
+// legend says what the bars are, and what the line and the goal are if there are any. Bars
+// alone are what the heading of the chart says.
+func (c *canvas) legend(bars, line, goal string) {
+	const height, goalAt = 24, width / 4
+	if line == "" && goal == "" {
 		return
 	}
 	c.top += height
 	c.printf(`<rect class="bar" x="%d" y="8" width="12" height="12"/><text x="%d" y="19">%s</text>`, edge, edge+18, html.EscapeString(bars))
-	c.printf(`<text x="%d" y="19" text-anchor="end">%s</text><circle class="point" cx="%d" cy="14" r="4"/>`,
-		width-edge-14, html.EscapeString(line), width-edge-5)
+	if line != "" {
+		c.printf(`<text x="%d" y="19" text-anchor="end">%s</text><circle class="point" cx="%d" cy="14" r="4"/>`,
+			width-edge-14, html.EscapeString(line), width-edge-5)
+	}
+	if goal != "" {
+		c.printf(`<path class="goal" d="M%d 14h30"/><text class="of-goal" x="%d" y="19">%s</text>`, goalAt, goalAt+36, html.EscapeString(goal))
+	}
 }
 
 // grid draws the grid, with the scale of the bars on the left.
@@ -107,15 +112,15 @@ func (c *canvas) name(x float64, name string, minor bool) {
 	if minor {
 		class = ` class="minor"`
 	}
-	c.printf(`<text%s x="%.1f" y="%d" text-anchor="middle">%s</text>`, class, x, c.bottom+22, html.EscapeString(name))
+	c.printf(`<text%s x="%.1f" y="%d" text-anchor="middle">%s</text>`, class, x, c.bottom+26, html.EscapeString(name))
 }
 
 // bars draws the bars. To read the figures of one, one may point anywhere in its slot. The
-// one that isn't over is hatched; -1 is none.
+// one that isn't over is hatched, if it is among them.
 func (c *canvas) bars(title func(i int) string, unfinished int) {
 	const share, widest = 0.7, 60
 	barWidth, high := min(c.slot*share, widest), c.bottom-c.top
-	if unfinished >= 0 {
+	if unfinished < c.count {
 		c.printf(`<defs><pattern id="unfinished" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">` +
 			`<rect class="bar" width="3" height="6"/></pattern></defs>`)
 	}
@@ -134,11 +139,10 @@ func (c *canvas) bars(title func(i int) string, unfinished int) {
 	}
 }
 
-// goal draws a line across the plot at a number of words, with its name.
+// goal draws a line across the plot at a number of words.
 func (c *canvas) goal(words int64) {
 	y := float64(c.bottom) - c.words.height(float64(words))*float64(c.bottom-c.top)
-	c.printf(`<path class="goal" d="M%d %.1fH%d"/><text class="of-goal" x="%d" y="%.1f" text-anchor="end">%s</text>`,
-		left, y, c.right, c.right, y-5, html.EscapeString(c.locale.Text("chart.goal", "words", words)))
+	c.printf(`<path class="goal" d="M%d %.1fH%d"/>`, left, y, c.right)
 }
 
 // averageLine draws the averages of each period's logs. The line is broken where there is no
@@ -147,15 +151,16 @@ func (c *canvas) averageLine() {
 	c.line(c.averages, func(i int) (float64, bool) { return c.sums(i).Average(), c.sums(i).EntryCount > 0 })
 }
 
-// movingAverage draws the average of the words of so many periods, up to each.
-func (c *canvas) movingAverage(periods int) {
+// movingAverage draws the average of the words of so many periods, up to each of the first ones
+// that are over.
+func (c *canvas) movingAverage(periods, over int) {
 	var sum float64
 	c.line(c.words, func(i int) (float64, bool) {
 		sum += float64(c.sums(i).TotalWordCount)
 		if i >= periods {
 			sum -= float64(c.sums(i - periods).TotalWordCount)
 		}
-		return sum / float64(periods), i >= periods-1
+		return sum / float64(periods), i >= periods-1 && i < over
 	})
 }
 

@@ -1,9 +1,10 @@
-// Package chart draws as SVG what was learned: a bar for the words of each period or
-// each hour of the day, and for periods a line for the words per log. For operators it
-// draws sparklines.
+// Package chart draws as SVG what was learned: a bar for the words of each period or each
+// hour of the day, with lines for a goal, an average or the words per log; a ring for a goal;
+// and badges. For operators it draws sparklines.
 package chart
 
 import (
+	"cmp"
 	_ "embed"
 	"slices"
 
@@ -28,7 +29,8 @@ type Options struct {
 	Averages bool
 	// Goal is the number of words at which a line is drawn, unless it is 0.
 	Goal int64
-	// Unfinished is the first date of the period that isn't over, which is hatched, or nil.
+	// Unfinished is the first date of the period that isn't over, or nil. A moving average ends
+	// before it, and it is hatched unless it is a day: today is as it is.
 	Unfinished *rollup.Date
 }
 
@@ -52,25 +54,42 @@ func draw(locale *language.Locale, summary query.Summary, options Options, style
 	}
 	c := newCanvas(locale, len(summary.Periods), height, right, options.Goal, func(i int) rollup.Sums { return summary.Periods[i].Sums })
 	c.begin(Describe(locale, summary), style)
-	c.legend(locale.Text("chart.words"), nameOfLine(locale, summary, options))
+	goal := ""
+	if options.Goal > 0 {
+		goal = locale.Text("chart.goal", "words", options.Goal)
+	}
+	c.legend(locale.Text("chart.words"), nameOfLine(locale, summary, options), goal)
 	c.grid()
 	if options.Averages {
 		c.scaleOfLine()
 	}
 	c.periodNames(summary)
-	unfinished := slices.IndexFunc(summary.Periods, func(p query.PeriodSummary) bool {
-		return options.Unfinished != nil && p.Period == *options.Unfinished
-	})
-	c.bars(func(i int) string { return DescribePeriod(locale, summary.Granularity, summary.Periods[i]) }, unfinished)
+	over := options.over(summary)
+	hatched := over
+	if summary.Granularity == rollup.Day {
+		hatched = len(summary.Periods)
+	}
+	c.bars(func(i int) string { return DescribePeriod(locale, summary.Granularity, summary.Periods[i]) }, hatched)
 	if options.Goal > 0 {
 		c.goal(options.Goal)
 	}
 	if options.Averages {
 		c.averageLine()
-	} else if over := movingAverage(summary); over > 0 {
-		c.movingAverage(over)
+	} else if periods := movingAverage(summary); periods > 0 {
+		c.movingAverage(periods, over)
 	}
 	return c.end()
+}
+
+// over returns how many of the periods of a summary are over: their first ones.
+func (o Options) over(summary query.Summary) int {
+	if o.Unfinished == nil {
+		return len(summary.Periods)
+	}
+	over, _ := slices.BinarySearchFunc(summary.Periods, *o.Unfinished, func(p query.PeriodSummary, start rollup.Date) int {
+		return cmp.Compare(p.Period, start)
+	})
+	return over
 }
 
 // nameOfLine says what the line of a chart is, or nothing if it has none.

@@ -144,6 +144,9 @@ func TestALongChartHasAMovingAverage(t *testing.T) {
 	assert.Contains(t, string(chart.Draw(language.English(), summary(rollup.Week, sums[:30]...), chart.Options{})), "average of 4 weeks")
 	assert.NotContains(t, string(chart.Draw(language.English(), summary(rollup.Month, sums...), chart.Options{})), "average of")
 	assert.NotContains(t, string(chart.Draw(language.English(), summary(rollup.Day, sums[:30]...), chart.Options{})), "average of")
+	weeks := summary(rollup.Week, sums[:30]...)
+	require.NoError(t, xml.Unmarshal(chart.Draw(language.English(), weeks, chart.Options{Unfinished: &weeks.Periods[28].Period}), &drawn))
+	assert.NotContains(t, string(chart.Draw(language.English(), summary(rollup.Day, sums...), chart.Options{Unfinished: new(weeks.From)})), "unfinished", "today is as it is")
 	both := string(chart.Draw(language.English(), summary(rollup.Day, sums...), chart.Options{Averages: true}))
 	assert.NotContains(t, both, "average of", "one line is enough")
 }

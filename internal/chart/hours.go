@@ -8,14 +8,14 @@ import (
 
 // DrawHours returns the chart of the hours of the day, as an svg element without a style.
 func DrawHours(locale *language.Locale, hours query.Hours) []byte {
-	const height, right, every = 240, width - 32, 3
+	const height, right, every = 240, width - 48, 3
 	c := newCanvas(locale, len(hours.Sums), height, right, 0, func(hour int) rollup.Sums { return hours.Sums[hour] })
 	c.begin(DescribeHours(locale, hours), nil)
 	c.grid()
 	for hour := 0; hour <= len(hours.Sums); hour += every {
 		c.name(c.middle(hour)-c.slot/2, locale.Hour(hour), hour/every%2 == 1)
 	}
-	c.bars(func(hour int) string { return describe(locale, HourName(locale, hour), hours.Sums[hour]) }, -1)
+	c.bars(func(hour int) string { return describe(locale, HourName(locale, hour), hours.Sums[hour]) }, len(hours.Sums))
 	return c.end()
 }
 

@@ -39,7 +39,7 @@ func newYear(l *language.Locale, number int, all query.Days, v view) (year, erro
 		Said:   l.Text("year.said", "words", l.Text("words", "count", totals.TotalWordCount), "days", len(days)),
 		Table:  template.HTML(newCalendar(l, number, days, v).table()), //nolint:gosec // it escapes what it writes
 	}
-	if number > 1 {
+	if len(all) > 0 && all[0].Period < rollup.NewDate(number, time.January, 1) {
 		y.Previous = v.linkWith("year", strconv.Itoa(number-1))
 	}
 	if number < v.today.Time().Year() {
@@ -134,11 +134,14 @@ func (c *calendar) day(date rollup.Date) {
 	if date == c.view.today {
 		class += " now"
 	}
+	if c.view.ofDay(date) == c.view {
+		class += " shown"
+	}
 	title := html.EscapeString(chart.DescribePeriod(c.locale, rollup.Day, day))
 	if day.EntryCount == 0 {
 		c.printf(`<td class="%s" title="%s"></td>`, class, title)
 		return
 	}
 	c.printf(`<td class="%s"><a href="%s" title="%s"><span class="unseen">%s</span></a></td>`,
-		class, html.EscapeString(c.view.ofDay(date).Link()), title, c.locale.Number(day.TotalWordCount))
+		class, html.EscapeString(c.view.ofDay(date).Link()+"#words"), title, c.locale.Number(day.TotalWordCount))
 }

@@ -96,7 +96,7 @@ func TestTheCalendarKnowsTodayAndLeadsToDays(t *testing.T) {
 
 	monday, tuesday, wednesday := drawn.Rows[0].Days[1], drawn.Rows[1].Days[1], drawn.Rows[2].Days[1]
 	assert.Equal(t, "level2", monday.Class)
-	assert.Equal(t, "?by=day&from=2026-01-05&to=2026-01-05", monday.Link.Address)
+	assert.Equal(t, "?by=day&from=2026-01-05&to=2026-01-05#words", monday.Link.Address)
 	assert.Equal(t, "Monday, 5 January 2026: 12 words in 1 log", monday.Link.Title)
 	assert.Equal(t, "level0 now", tuesday.Class)
 	assert.Empty(t, tuesday.Link.Address, "there is nothing to see")

@@ -10,7 +10,6 @@ import (
 	"github.com/google/uuid"
 
 	"learninglog/internal/access"
-	"learninglog/internal/problem"
 	"learninglog/rollup/rebuild"
 )
 
@@ -31,10 +30,8 @@ type jobForm struct {
 }
 
 func parseJobForm(w http.ResponseWriter, r *http.Request, name string) (jobForm, error) {
-	const most = 16 << 10
-	r.Body = http.MaxBytesReader(w, r.Body, most)
-	if err := r.ParseForm(); err != nil {
-		return jobForm{}, problem.Unreadable.New("Go back, and send it again.").Titled("The form can't be read")
+	if err := readForm(w, r); err != nil {
+		return jobForm{}, err
 	}
 	return jobForm{
 		Name:     name,

@@ -88,10 +88,8 @@ func (p *Pages) renderSecret(w http.ResponseWriter, name string, page inLanguage
 
 // createKey creates the key in the form, and shows it.
 func (p *Pages) createKey(w http.ResponseWriter, r *http.Request) error {
-	const most = 16 << 10
-	r.Body = http.MaxBytesReader(w, r.Body, most)
-	if err := r.ParseForm(); err != nil {
-		return problem.Unreadable.New("Go back, and send it again.").Titled("The form can't be read")
+	if err := readForm(w, r); err != nil {
+		return err
 	}
 	form := keyForm{
 		Name:   strings.TrimSpace(r.PostForm.Get("name")),
@@ -135,20 +133,20 @@ func (f keyForm) wanted() (wanted access.NewKey, err error) {
 		}
 	}
 	err = wanted.Check(time.Now())
-	if wrong, ok := errors.AsType[*access.InvalidKeyError](err); ok {
+	if wrong, ok := errors.AsType[*access.InvalidError](err); ok {
 		return access.NewKey{}, errors.New(labelOf(wrong.Field) + " " + wrong.Message)
 	}
 	return wanted, err
 }
 
 // labelOf returns what the form calls a field.
-func labelOf(field access.KeyField) string {
+func labelOf(field access.Field) string {
 	switch field {
-	case access.KeyLogsPerSecond:
+	case access.FieldLogsPerSecond:
 		return "logs a second"
-	case access.KeyExpiresAt:
+	case access.FieldExpiresAt:
 		return "days"
-	case access.KeyName, access.KeyScopes:
+	case access.FieldName, access.FieldScopes:
 	}
 	return string(field)
 }

@@ -11,7 +11,6 @@ import (
 	"learninglog/internal/language"
 	"learninglog/learning"
 	"learninglog/query"
-	"learninglog/rollup"
 )
 
 // logsPerPage is how many logs are listed at a time.
@@ -32,6 +31,8 @@ type learnerPage struct {
 	Switches, Ranges       []choice
 	// Chart and Figures show the range, as a picture and as the rows of a table.
 	Chart, Figures template.HTML
+	// LastDay leads to the last day with a log, if the range has none, or is nil.
+	LastDay *choice
 	// Numbers sum up the range.
 	Numbers []figure
 	// HoursChart and HoursFigures show the hours, as Chart and Figures do the range.
@@ -150,6 +151,9 @@ func (p *Pages) newLearnerPage(r *http.Request, layout layout, request pageReque
 	if page.Year, err = newYear(l, request.year, data.days, view); err != nil {
 		return learnerPage{}, err
 	}
+	if summary.Totals.EntryCount == 0 && streaks.LastDay != nil {
+		page.LastDay = &choice{Name: l.Date(*streaks.LastDay), Link: view.ofDay(*streaks.LastDay).Link()}
+	}
 	page.addLinks(request, data)
 	if data.noLogs && !layout.Shared {
 		page.FirstLog = p.postCommand(r, request.userID)
@@ -160,12 +164,9 @@ func (p *Pages) newLearnerPage(r *http.Request, layout layout, request pageReque
 
 // chartOptions are those of the chart of a view, for a learner with a goal.
 func chartOptions(v view, goal learning.Goal) chart.Options {
-	options := chart.Options{Averages: v.WithAverages}
+	options := chart.Options{Averages: v.WithAverages, Unfinished: new(v.By.Start(v.today))}
 	if goal.Per == v.By {
 		options.Goal = goal.Words
-	}
-	if v.By != rollup.Day { // today is as it is
-		options.Unfinished = new(v.By.Start(v.today))
 	}
 	return options
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"learninglog/internal/access"
-	"learninglog/internal/problem"
 )
 
 // Login is how people log in.
@@ -83,10 +82,8 @@ func (p *Pages) showLogin(w http.ResponseWriter, r *http.Request, status int, ne
 
 // logInWithKey begins a session of whoever has the key in the form.
 func (p *Pages) logInWithKey(w http.ResponseWriter, r *http.Request) error {
-	const most = 16 << 10
-	r.Body = http.MaxBytesReader(w, r.Body, most)
-	if err := r.ParseForm(); err != nil {
-		return problem.Unreadable.New("Go back, and send it again.").Titled("The form can't be read")
+	if err := readForm(w, r); err != nil {
+		return err
 	}
 	begun, err := p.Login.BeginWithKey(r.Context(), strings.TrimSpace(r.PostForm.Get("key")))
 	if errors.Is(err, access.ErrUnknown) {

@@ -70,3 +70,13 @@ func wrongParameter(name, what string) error { return wrongAddress(name + " " + 
 func wrongAddress(what string) error {
 	return problem.Invalid.New("In it, " + what + ".").Titled("This address isn't right")
 }
+
+// readForm reads the form in a request.
+func readForm(w http.ResponseWriter, r *http.Request) error {
+	const most = 16 << 10
+	r.Body = http.MaxBytesReader(w, r.Body, most)
+	if err := r.ParseForm(); err != nil {
+		return problem.Unreadable.New("Go back, and send it again.").Titled("The form can't be read")
+	}
+	return nil
+}

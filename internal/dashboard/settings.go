@@ -40,10 +40,8 @@ func (p *Pages) changeSettings(w http.ResponseWriter, r *http.Request) error {
 // parseSettings returns the settings in the form, which aren't checked yet. What is no whole
 // number is -1, which is refused as well.
 func parseSettings(w http.ResponseWriter, r *http.Request) (settings learning.Settings, err error) {
-	const most = 16 << 10
-	r.Body = http.MaxBytesReader(w, r.Body, most)
-	if err := r.ParseForm(); err != nil {
-		return learning.Settings{}, problem.Unreadable.New("Go back, and send it again.").Titled("The form can't be read")
+	if err := readForm(w, r); err != nil {
+		return learning.Settings{}, err
 	}
 	number := func(name string) int {
 		text := strings.TrimSpace(r.PostForm.Get(name))

@@ -121,14 +121,12 @@ func (p *Pages) readShareLinks(ctx context.Context, learner uuid.UUID, page *sha
 
 // createShareLink creates the link in the form, and shows it.
 func (p *Pages) createShareLink(w http.ResponseWriter, r *http.Request) error {
-	const most = 16 << 10
 	learner, err := learnerOf(r)
 	if err != nil {
 		return err
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, most)
-	if err := r.ParseForm(); err != nil {
-		return problem.Unreadable.New("Go back, and send it again.").Titled("The form can't be read")
+	if err := readForm(w, r); err != nil {
+		return err
 	}
 	form := shareForm{Name: strings.TrimSpace(r.PostForm.Get("name")), Days: strings.TrimSpace(r.PostForm.Get("days"))}
 	wanted, wrong := form.wanted(localeOf(r), learner, time.Now())

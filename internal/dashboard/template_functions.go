@@ -3,7 +3,6 @@ package dashboard
 import (
 	"fmt"
 	"html/template"
-	"math"
 	"strings"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 	"github.com/dustin/go-humanize/english"
 
 	"learninglog/internal/language"
-	"learninglog/rollup"
 )
 
 // templateFunctions are those that the templates call. Those that write something do so in English,
@@ -22,12 +20,7 @@ func (p *Pages) templateFunctions() template.FuncMap {
 		"jobsPath": func() string { return p.JobsPath },
 		"zone":     p.Zone.String,
 		"number":   number,
-		"count":    count,
-		"average":  tenths,
-		"change":   change,
-		"date":     language.English().Date,
 		"moment":   func(t time.Time) string { return moment(t.In(p.Zone)) },
-		"title":    func(granularity rollup.Granularity) string { return capital(string(granularity)) },
 	}
 }
 
@@ -72,17 +65,5 @@ func within(bound time.Duration) string {
 }
 
 func tenths(n float64) string { return humanize.FormatFloat("#,###.#", n) }
-
-// change writes a difference in per cent with its sign.
-func change(percent float64) string {
-	whole, sign := int64(math.Round(percent)), ""
-	switch {
-	case whole > 0:
-		sign = "+"
-	case whole < 0:
-		sign, whole = "−", -whole
-	}
-	return sign + humanize.Comma(whole) + "\u00a0%"
-}
 
 func capital(word string) string { return fmt.Sprintf("%s%s", strings.ToUpper(word[:1]), word[1:]) }

@@ -19,10 +19,11 @@ type today struct {
 	Headline, Detail string
 	// IsDone says that the streak goes on today.
 	IsDone bool
-	// Week are the days of this week, from Monday. WeekWords are the words of this week, and
-	// WeekCompared how many more they are than on the same days of last week, or empty.
-	Week                    []dayOfWeek
-	WeekWords, WeekCompared string
+	// Week are the days of this week, from Monday. Words are those of this week, or of today if
+	// the ring shows the week's. Compared says how many more words there are in this week than
+	// on the same days of last week, or is empty.
+	Week            []dayOfWeek
+	Words, Compared string
 	// Milestones are what was reached, and what comes next.
 	Milestones []string
 }
@@ -57,11 +58,14 @@ func newToday(l *language.Locale, date rollup.Date, settings learning.Settings, 
 		Ring:       template.HTML(chart.Ring(newRing(l, settings.Goal, ofToday, ofWeek))), //nolint:gosec // it escapes what it writes
 		IsDone:     len(days.Between(date, date)) > 0,
 		Week:       newWeek(l, monday, date, days),
-		WeekWords:  l.Text("words", "count", ofWeek),
+		Words:      l.Text("today.in_week", "count", ofWeek),
 		Milestones: milestones(l, all.TotalWordCount, streaks),
 	}
 	if ofLastWeek > 0 {
-		shown.WeekCompared = compared(l, ofWeek-ofLastWeek)
+		shown.Compared = compared(l, ofWeek-ofLastWeek)
+	}
+	if settings.Goal.Per == rollup.Week {
+		shown.Words = l.Text("today.in_day", "count", ofToday)
 	}
 	shown.Headline, shown.Detail = aboutStreak(l, streaks, shown.IsDone)
 	return shown, nil
@@ -181,8 +185,11 @@ func newChange(l *language.Locale, v view, days query.Days, summary query.Summar
 		return "", nil
 	}
 	first, last := summary.Before.From, v.By.Next(summary.Before.To)-1
-	if begun := v.today - summary.To; begun >= 0 && v.today < v.By.Next(summary.To) {
-		last = min(last, summary.Before.To+begun)
+	if v.today < v.first() {
+		return "", nil
+	}
+	if v.today < v.last() {
+		last = sameDayBefore(v, summary)
 	}
 	before, err := days.Between(first, last).Totals()
 	if err != nil || before.EntryCount == 0 {
@@ -194,4 +201,16 @@ func newChange(l *language.Locale, v view, days query.Days, summary query.Summar
 		return l.Text("change.words", "words", before.TotalWordCount, "range", rangeName(l, first, last)), nil
 	}
 	return l.Text("change.percent", "percent", l.Percent(*percent), "range", rangeName(l, first, last)), nil
+}
+
+// sameDayBefore returns the date in the range before that is what today is in the range: as far
+// into its period.
+func sameDayBefore(v view, summary query.Summary) rollup.Date {
+	back := -len(summary.Periods)
+	if v.By == rollup.Day {
+		back = int(summary.Before.From - summary.From) // by whole weeks
+	}
+	period := v.By.Start(v.today)
+	before := v.By.Add(period, back)
+	return min(before+(v.today-period), v.By.Next(before)-1)
 }

@@ -78,17 +78,17 @@ func TestThisWeekIsComparedWithTheSameDaysOfLastWeek(t *testing.T) {
 		words    string
 		compared string
 	}{
-		"more":               {[]int{16, 23, 24}, "20 words", "10 more than on the same days of last week"},
-		"fewer":              {[]int{16, 17, 23}, "10 words", "10 fewer than on the same days of last week"},
-		"as many":            {[]int{19, 26}, "10 words", "As many as on the same days of last week"},
-		"what came later":    {[]int{20, 21, 22, 23}, "10 words", ""}, // from Friday on
-		"nothing last week":  {[]int{23}, "10 words", ""},
-		"nothing this week":  {[]int{16}, "0 words", "10 fewer than on the same days of last week"},
-		"nothing whatsoever": {nil, "0 words", ""},
+		"more":               {[]int{16, 23, 24}, "20 words this week", "10 more than on the same days of last week"},
+		"fewer":              {[]int{16, 17, 23}, "10 words this week", "10 fewer than on the same days of last week"},
+		"as many":            {[]int{19, 26}, "10 words this week", "As many as on the same days of last week"},
+		"what came later":    {[]int{20, 21, 22, 23}, "10 words this week", ""}, // from Friday on
+		"nothing last week":  {[]int{23}, "10 words this week", ""},
+		"nothing this week":  {[]int{16}, "0 words this week", "10 fewer than on the same days of last week"},
+		"nothing whatsoever": {nil, "0 words this week", ""},
 	} {
 		shown := onThe26th(t, learned(test.days...), learning.Goal{}, 0)
-		assert.Equal(t, test.words, shown.WeekWords, name)
-		assert.Equal(t, test.compared, shown.WeekCompared, name)
+		assert.Equal(t, test.words, shown.Words, name)
+		assert.Equal(t, test.compared, shown.Compared, name)
 	}
 }
 
@@ -119,13 +119,14 @@ func TestTheRingIsOfTheGoal(t *testing.T) {
 	} {
 		shown := onThe26th(t, learned(20, 23, 24, 26), test.goal, 0)
 		assert.Contains(t, string(shown.Ring), `aria-label="`+test.label+`"`, name)
+		assert.Equal(t, map[bool]string{false: "30 words this week", true: "10 words today"}[test.goal.Per == rollup.Week], shown.Words, "the other one is beside it")
 	}
 }
 
 func TestMilestones(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, []string{"100 words to 100 (0 so far)"}, onThe26th(t, nil, learning.Goal{}, 0).Milestones)
-	assert.Equal(t, []string{"60 words to 100 (40 so far)", "2 days to 3 days in a row"}, onThe26th(t, learned(1, 2, 3, 26), learning.Goal{}, 0).Milestones)
+	assert.Equal(t, []string{"60 words to 100 (40 so far)", "2 more days to 3 days in a row"}, onThe26th(t, learned(1, 2, 3, 26), learning.Goal{}, 0).Milestones)
 	assert.Equal(t, []string{"70 words to 100 (30 so far)", "Reached: 3 days in a row"}, onThe26th(t, learned(24, 25, 26), learning.Goal{}, 0).Milestones)
 
 	for words, want := range map[int64]int64{0: 100, 99: 100, 100: 250, 250: 500, 500: 1_000, 1_000: 2_500, 999_999: 1_000_000, 3e12: 5e12} {
@@ -172,6 +173,15 @@ func TestARangeIsComparedWithAsMuchOfTheOneBefore(t *testing.T) {
 			query.Days{day(time.November, 13, 10), day(time.November, 20, 943)},
 			"10 words before that, 13 November 2026 to 15 November 2026",
 		},
+		"days of which some are to come": {
+			"by=day&from=2026-11-20&to=2026-12-19", query.Days{day(time.October, 16, 10), day(time.October, 18, 10), day(time.October, 19, 90), day(time.November, 20, 30)},
+			"+50% against 16 October 2026 to 18 October 2026",
+		},
+		"months of which one is to come": {
+			"by=month&from=2026-11-01&to=2026-12-31", query.Days{day(time.September, 22, 10), day(time.September, 23, 90), day(time.October, 5, 90), day(time.November, 1, 20)},
+			"+100% against 1 September 2026 to 22 September 2026",
+		},
+		"all to come":    {"by=day&from=2026-11-23&to=2026-11-29", query.Days{day(time.November, 20, 30)}, ""},
 		"nothing before": {"by=day&from=2026-11-20&to=2026-11-22", query.Days{day(time.November, 20, 943)}, ""},
 	} {
 		v, err := viewOf(t, test.address)

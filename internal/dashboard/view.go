@@ -24,8 +24,10 @@ type view struct {
 	Moving bool
 	// Year is that of the calendar, as the address has it.
 	Year string
-	// WithVoided also lists logs that were taken back, and WithIDs their request ids.
-	WithVoided, WithIDs bool
+	// WithVoided also lists logs that were taken back.
+	WithVoided bool
+	// WithIDs lists the request ids of logs.
+	WithIDs bool
 	// WithAverages also shows the words per log.
 	WithAverages bool
 

@@ -23,7 +23,6 @@ type dates struct {
 
 	Date       pattern `json:"date"`
 	FullDate   pattern `json:"full_date"`
-	Day        pattern `json:"day"`
 	ShortDay   pattern `json:"short_day"`
 	Month      pattern `json:"month"`
 	ShortMonth pattern `json:"short_month"`
@@ -116,9 +115,6 @@ func (l *Locale) FullDate(date rollup.Date) string {
 	return l.dates.write(l.dates.FullDate, date.Time())
 }
 
-// Day returns a date without its year, such as 2 March.
-func (l *Locale) Day(date rollup.Date) string { return l.dates.write(l.dates.Day, date.Time()) }
-
 // ShortDay returns a date without its year where there is little room, such as 2 Mar.
 func (l *Locale) ShortDay(date rollup.Date) string {
 	return l.dates.write(l.dates.ShortDay, date.Time())
@@ -154,7 +150,7 @@ func (l *Locale) FirstWeekday() time.Weekday { return time.Weekday(l.dates.First
 func (l *Locale) Moment(t time.Time) string { return l.dates.write(l.dates.Moment, t) }
 
 // ListedMoment returns a moment of this year as in a list: by its weekday and time, such as
-// Mo, 2 March, 07:30.
+// Monday, 2 March, 07:30.
 func (l *Locale) ListedMoment(t time.Time) string { return l.dates.write(l.dates.Listed, t) }
 
 // Hour returns the time of day at which an hour begins, from 0 to 24, such as 07:00.
