@@ -111,11 +111,12 @@ func checkSettings(user uuid.UUID, s learning.Settings) []FieldError {
 // ParseDisplayName returns the text if it may be a name. The text of its error completes a
 // sentence that begins with the name of the field.
 func ParseDisplayName(text string) (string, error) {
-	// Some breaks of lines and paragraphs are no control characters.
-	breaks := func(r rune) bool { return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp) }
+	// Some breaks of lines, and what turns the direction of a text, are no control characters.
+	breaks := func(r rune) bool { return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control) }
 	length := utf8.RuneCountInString(text)
-	if length < 1 || length > MaxDisplayName || !utf8.ValidString(text) || strings.ContainsFunc(text, breaks) || strings.TrimSpace(text) != text {
-		return "", fmt.Errorf("must have 1 to %d characters, none of them a control character, and no space at either end", MaxDisplayName)
+	if length < 1 || length > MaxDisplayName || !utf8.ValidString(text) || strings.ContainsFunc(text, breaks) ||
+		strings.TrimSpace(text) != text || !strings.ContainsFunc(text, unicode.IsPrint) {
+		return "", fmt.Errorf("must have 1 to %d characters, some of them visible and none a control character, and no space at either end", MaxDisplayName)
 	}
 	return text, nil
 }

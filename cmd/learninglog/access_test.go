@@ -93,7 +93,7 @@ func (m *matrix) question(method, path string) asked {
 	}
 	q := asked{path: path, contentType: "application/json", body: bodies[method+" "+path]}
 	if method == http.MethodPost && !strings.HasPrefix(path, "/v1/") {
-		q.contentType, q.body = "application/x-www-form-urlencoded", url.Values{"time_zone": {"Asia/Tokyo"}, "days": {"3000"}, "action": {"verify"}, "name": {"of a cell"}, "scope": {"logs:read"}}.Encode()
+		q.contentType, q.body = "application/x-www-form-urlencoded", url.Values{"time_zone": {"Asia/Tokyo"}, "days": {"3000"}, "action": {"verify"}, "name": {"of a cell"}, "scope": {"logs:read"}, "goal": {""}, "freeze": {""}}.Encode()
 	}
 	if method+" "+path == "POST /users/{user_id}/share-links" {
 		q.body = url.Values{"name": {"of a cell"}, "days": {"30"}}.Encode()

@@ -174,7 +174,7 @@ func TestMigrate(t *testing.T) {
 	assert.Contains(t, stderr, "learninglog migrate")
 
 	stdout, _ := migrate(0)
-	assert.Regexp(t, `tables +version 8 of 8`, stdout)
+	assert.Regexp(t, `tables +version 9 of 9`, stdout)
 	again, _ := migrate(0, "up")
 	assert.Equal(t, stdout, again, "a second time changes nothing")
 	status1, _ := migrate(0, "status")
@@ -185,7 +185,7 @@ func TestMigrate(t *testing.T) {
 	_, stderr = migrate(2, "down")
 	assert.Contains(t, stderr, "--yes")
 	stdout, _ = migrate(0, "down", "--yes")
-	assert.Regexp(t, `tables +version 0 of 8`, stdout)
+	assert.Regexp(t, `tables +version 0 of 9`, stdout)
 	assert.Regexp(t, `job queue +version 0 of `, stdout)
 	migrate(0, "down")
 	migrate(0, "up")
@@ -243,13 +243,13 @@ func TestMigrateDownToAnOlderVersion(t *testing.T) {
 	stdout, stderr, status := run(t, "migrate", "down", "--to", "3", "--database-url", databaseURL)
 
 	require.Zero(t, status, stderr)
-	assert.Regexp(t, `tables +version 3 of 8\njob queue +version (\d+) of (\d+)`, stdout)
+	assert.Regexp(t, `tables +version 3 of 9\njob queue +version (\d+) of (\d+)`, stdout)
 	_, stderr, status = run(t, "migrate", "status", "--database-url", databaseURL)
 	assert.Equal(t, 2, status)
 	assert.Contains(t, stderr, "learninglog migrate")
 	stdout, stderr, status = run(t, "migrate", "--database-url", databaseURL)
 	require.Zero(t, status, stderr)
-	assert.Regexp(t, `tables +version 8 of 8`, stdout)
+	assert.Regexp(t, `tables +version 9 of 9`, stdout)
 	stdout, _, _ = run(t, "rebuild", "list", "--database-url", databaseURL)
 	assert.Regexp(t, `1 +rebuild +available`, stdout, "the queue was left alone")
 	s = serve(t, "--database-url", databaseURL)
@@ -271,7 +271,7 @@ func TestMigrateDownToAVersionThatLosesSomething(t *testing.T) {
 		{[]string{"--to", "1"}, "lose the results of verifications"},
 		{[]string{"--to", "0"}, "lose the results of verifications"},
 		{[]string{"--to=-1"}, "lose the results of verifications"},
-		{[]string{"--to", "9"}, "the tables have version 8, which is older than 9"},
+		{[]string{"--to", "10"}, "the tables have version 9, which is older than 10"},
 		{[]string{"--to", "three"}, "--to"},
 		{[]string{"--to", "3", "--yes"}, "--yes and --to can't be used together"},
 	} {
@@ -281,9 +281,9 @@ func TestMigrateDownToAVersionThatLosesSomething(t *testing.T) {
 	}
 	s.mustCall(http.StatusOK, http.MethodGet, "/readyz", "")
 	s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(user, 12))
-	stdout, stderr, status := run(t, "migrate", "down", "--to", "8", "--database-url", databaseURL)
+	stdout, stderr, status := run(t, "migrate", "down", "--to", "9", "--database-url", databaseURL)
 	assert.Zero(t, status, stderr)
-	assert.Regexp(t, `tables +version 8 of 8`, stdout, "it is there already")
+	assert.Regexp(t, `tables +version 9 of 9`, stdout, "it is there already")
 
 	newKey(t, databaseURL, "--scopes=logs:read")
 	_, stderr, status = run(t, "migrate", "down", "--to", "4", "--database-url", databaseURL)

@@ -354,13 +354,7 @@ func TestThePublicURLIsWhereCookiesAndHostsAreFrom(t *testing.T) {
 	t.Parallel()
 	database := pgtest.URL(t)
 	s := serve(t, "--database-url="+database, "--auth=keys", "--public-url=https://learn.example.com")
-	require.Eventually(t, func() bool { // the greeting has the public URL, the log has the address
-		ready := regexp.MustCompile(`msg=ready address=(\S+)`).FindStringSubmatch(s.log.String())
-		if ready != nil {
-			s.base = "http://" + ready[1]
-		}
-		return ready != nil
-	}, eventually, often)
+	s.reachByAddress()
 	key := newKey(t, database, "--scopes=logs:read")
 	form := url.Values{"key": {key}}.Encode()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.base+"/login", strings.NewReader(form))
@@ -442,4 +436,17 @@ func TestPeopleLogInWithABrowser(t *testing.T) {
 	assert.Equal(t, "/login", b.path())
 	b.open("/")
 	assert.Equal(t, "/login?next=%2F", b.path(), "nobody is logged in")
+}
+
+// reachByAddress makes the test reach a service that has a public URL, which it is greeted
+// with, by the address in its log.
+func (s *service) reachByAddress() {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool {
+		ready := regexp.MustCompile(`msg=ready address=(\S+)`).FindStringSubmatch(s.log.String())
+		if ready != nil {
+			s.base = "http://" + ready[1]
+		}
+		return ready != nil
+	}, eventually, often)
 }

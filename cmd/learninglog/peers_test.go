@@ -30,12 +30,18 @@ func serveWithRedis(t testing.TB, databaseURL string, redis *redistest.Server) *
 	return s
 }
 
-// waitUntilHears records logs in one replica until another has heard of one.
+// waitUntilHears records logs in one replica until another has heard of one. It gives each log
+// time to be heard of, so that nothing is on its way any more when it returns.
 func (s *service) waitUntilHears(other *service) {
 	s.t.Helper()
+	const perLog = 2 * time.Second
 	before := other.scrape()[heardOfLogs]
+	var posted time.Time
 	require.Eventually(s.t, func() bool {
-		s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(uuid.New(), 1))
+		if time.Since(posted) > perLog {
+			s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", newLog(uuid.New(), 1))
+			posted = time.Now()
+		}
 		return other.scrape()[heardOfLogs] > before
 	}, eventually, often, "it hears nothing")
 }

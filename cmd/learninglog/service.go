@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -312,6 +313,7 @@ func (s *service) startPages(ctx context.Context) error {
 		Keys:           s.keys,
 		Trail:          s.trail,
 		Login:          s.login,
+		PublicURL:      strings.TrimSuffix(s.flags.PublicURL, "/"),
 		OnErased:       s.erased.OnChange,
 		Zone:           s.flags.TimeZone.location,
 		Problems:       s.problems,

@@ -74,6 +74,8 @@ func TestWhatIsWrongWithSettingsIsToldByField(t *testing.T) {
 		name("a\u2028b"):                          {"body.display_name"},
 		name(" Mia"):                              {"body.display_name"},
 		name("\u3000"):                            {"body.display_name"},
+		name("\u200b"):                            {"body.display_name"},
+		name("Mia\u202e"):                         {"body.display_name"},
 		`{"display_name":7}`:                      {"body.display_name"},
 		`{"goal":5}`:                              {"body.goal"},
 		`{"goal":{}}`:                             {"body.goal.words", "body.goal.per"},
@@ -183,7 +185,7 @@ func TestALearnersFormSetsSettings(t *testing.T) {
 	s := serve(t, "--database-url", pgtest.URL(t))
 	user := uuid.New()
 	post := func(form string) answer {
-		return s.try(http.MethodPost, "/users/"+user.String()+"/settings?by=week&next=//elsewhere.example", form, "Content-Type", formType)
+		return s.try(http.MethodPost, "/users/"+user.String()+"/settings?by=week&next=//elsewhere.example", form+"&name=&goal=&freeze=", "Content-Type", formType)
 	}
 	set := func() string { return string(s.mustCall(http.StatusOK, http.MethodGet, settingsOf(user), "").body) }
 
@@ -206,7 +208,7 @@ func TestALearnersFormSetsSettings(t *testing.T) {
 		assert.Equal(t, "text/html; charset=utf-8", got.header.Get("Content-Type"))
 	}
 	for language, says := range map[string][]string{
-		"en": {"<h1>These settings can’t be kept</h1>", "<strong>Goal, in words</strong> must be a whole number from 1 to 1,000,000,000, or empty", "<strong>Days off</strong>", "<strong>Name</strong>"},
+		"en": {"<h1>These settings can’t be kept</h1>", "<strong>Goal, in words</strong> must be a whole number from 1 to 1,000,000,000, or empty", "<strong>Freeze days</strong>", "<strong>Name</strong>"},
 		"de": {
 			"<h1>Diese Einstellungen lassen sich nicht speichern</h1>", "<strong>Ziel, in Wörtern</strong> muss eine ganze Zahl von 1 bis 1.000.000.000 sein, oder leer",
 			"<strong>Freie Tage</strong> muss eine ganze Zahl von 0 bis 7 sein", "<strong>Anzeigename</strong>",
@@ -223,6 +225,15 @@ func TestALearnersFormSetsSettings(t *testing.T) {
 	unreadable := s.try(http.MethodPost, "/users/"+user.String()+"/settings", "name=%zz", "Content-Type", formType, "Accept-Language", "de")
 	assert.Equal(t, http.StatusBadRequest, unreadable.status)
 	assert.Contains(t, string(unreadable.body), "<h1>Das Formular ist nicht lesbar</h1>")
+	for contentType, form := range map[string]string{
+		"multipart/form-data; boundary=x": "--x\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nMia\r\n--x--\r\n",
+		"application/json":                `{"name":"Mia"}`,
+		"text/plain":                      "name=Mia&goal=&freeze=",
+		formType:                          "name=Mia",
+	} {
+		got := s.try(http.MethodPost, "/users/"+user.String()+"/settings", form, "Content-Type", contentType)
+		assert.Equal(t, http.StatusBadRequest, got.status, "what isn't in a form isn't unset: %s", contentType)
+	}
 	assert.Contains(t, set(), `"freeze_days":1`, "nothing was changed")
 	assert.Equal(t, http.StatusSeeOther, post("name=&goal=&per=day&freeze=").status)
 	assert.JSONEq(t, fmt.Sprintf(`{"user_id":"%s","freeze_days":0}`, user), set())

@@ -51,13 +51,14 @@ type shared struct {
 	backend string    // a key of an operator
 }
 
-func serveShared(t *testing.T) shared {
+func serveShared(t *testing.T, flags ...string) shared {
 	t.Helper()
 	databaseURL := pgtest.URL(t)
 	s := shared{pool: pgtest.Open(t, databaseURL), learner: uuid.New(), request: uuid.New()}
 	s.key = newKey(t, databaseURL, "--scopes=logs:write,logs:read", "--user", s.learner.String())
 	s.backend = newKey(t, databaseURL, "--scopes=logs:write,logs:read,rebuilds,keys")
-	s.service = serve(t, "--auth=keys", "--database-url", databaseURL)
+	s.service = serve(t, append(flags, "--auth=keys", "--database-url", databaseURL)...)
+	s.reachByAddress()
 	got := s.with(s.key, http.MethodPost, "/v1/learning-logs", "application/json", logWithID(s.request, s.learner, 4321))
 	require.Equal(t, http.StatusCreated, got.status, "%s", got.body)
 	return s
@@ -453,4 +454,39 @@ func TestWhereNobodyIsAskedThereAreNoShareLinks(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, s.see(path+"/share-links").status)
 	assert.Equal(t, http.StatusNotFound, s.see("/shared/x").status)
 	assert.Contains(t, string(s.see(path+"/streak.svg", "Accept-Encoding", "identity").body), "streak: 1 day")
+}
+
+func TestAShareLinkLeadsToThePublicAddress(t *testing.T) {
+	t.Parallel()
+	s := serveShared(t, "--public-url=https://learn.example.com/")
+
+	made := s.with(s.key, http.MethodPost, "/users/"+s.learner.String()+"/share-links", formType, "name=Oma&days=1")
+
+	require.Equal(t, http.StatusCreated, made.status)
+	assert.Contains(t, string(made.body), "<code>https://learn.example.com"+access.SharePath, "not to where this client reaches the service")
+}
+
+func TestShareLinksAreChargedAsLogsAre(t *testing.T) {
+	t.Parallel()
+	s := serveShared(t, "--logs-per-second=1")
+	const burst = 10_000
+	logs := make([]string, 0, burst)
+	for range burst - 1 {
+		logs = append(logs, newLog(s.learner, 1))
+	}
+	posted := s.with(s.key, http.MethodPost, "/v1/learning-logs/batch", "application/json", "["+strings.Join(logs, ",")+"]")
+	require.Equal(t, http.StatusOK, posted.status, "%.200s", posted.body)
+
+	for _, ask := range []struct{ method, path, contentType, body string }{
+		{http.MethodPost, "/v1/users/" + s.learner.String() + "/share-links", "application/json", `{"name":"x"}`},
+		{http.MethodDelete, "/v1/users/" + s.learner.String() + "/share-links/1", "", ""},
+		{http.MethodPost, "/users/" + s.learner.String() + "/share-links", formType, "name=x&days=1"},
+		{http.MethodPut, "/v1/users/" + s.learner.String() + "/settings", "application/json", `{}`},
+	} {
+		got := s.with(s.key, ask.method, ask.path, ask.contentType, ask.body)
+		for got.status/100 == 2 || got.status == http.StatusNotFound { // what is left since a second
+			got = s.with(s.key, ask.method, ask.path, ask.contentType, ask.body)
+		}
+		assert.Equal(t, http.StatusTooManyRequests, got.status, "%s %s: %s", ask.method, ask.path, got.body)
+	}
 }

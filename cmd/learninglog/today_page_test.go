@@ -46,7 +46,7 @@ func TestTheFirstScreenOfAPhoneSaysHowTodayStands(t *testing.T) {
 	b.open("/users/" + user.String())
 	assert.Equal(t, "4 days in a row", b.text("#today"))
 	assert.Equal(t, 1, b.count(".ring .reached"), "the goal is reached")
-	assert.Equal(t, 1, b.count("section[aria-labelledby=words] .goal"), "and a line in the chart")
+	assert.Equal(t, 1, b.count("section[aria-labelledby=words] .of-goal"), "and a line in the chart")
 	b.isAccessible("a page with a goal that is reached")
 
 	b.follow(".year .now a")

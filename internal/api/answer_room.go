@@ -87,6 +87,15 @@ func (s *server) boundPage(next http.Handler) http.Handler {
 	}))
 }
 
+// beginChange is beginRead for what changes something beside logs, which is charged for one log.
+// It needs a connection as a read does.
+func (s *server) beginChange(ctx context.Context) (done func(), err error) {
+	if err := charge(s.paceOf(ctx), 1); err != nil {
+		return nil, err
+	}
+	return s.beginRead(ctx, 0)
+}
+
 // bounded is boundPage for a page that may not exist.
 func (s *server) bounded(handler http.Handler) http.Handler {
 	if handler == nil {

@@ -35,6 +35,7 @@ func (s *server) routes() []route {
 		writing    = append([]problem.Kind{problem.QuotaExceeded}, posting...)
 		setting    = append([]problem.Kind{problem.Erased}, writing...)
 		voiding    = append([]problem.Kind{problem.QuotaExceeded, problem.Erased}, readingOne...)
+		revoking   = append([]problem.Kind{problem.QuotaExceeded}, readingOne...)
 		postingOne = append([]problem.Kind{
 			problem.AlreadyRecorded, problem.RequestIDReused, problem.Voided, problem.ReplacedUnknown, problem.Erased, problem.TooOld,
 		}, writing...)
@@ -58,8 +59,8 @@ func (s *server) routes() []route {
 		{get, "/v1/users/{user_id}/settings", read, operation(s.documentGetSettings(), s.getSettings), reading},
 		{put, "/v1/users/{user_id}/settings", write, operation(s.documentPutSettings(), s.putSettings), setting},
 		{get, "/v1/users/{user_id}/share-links", read, operation(documentListShareLinks(), s.listShareLinks), readingOne},
-		{post, "/v1/users/{user_id}/share-links", write, operation(s.documentCreateShareLink(), s.createShareLink), append([]problem.Kind{problem.NotFound, problem.Conflict, problem.Erased}, posting...)},
-		{del, "/v1/users/{user_id}/share-links/{id}", write, operation(documentRevokeShareLink(), s.revokeShareLink), readingOne},
+		{post, "/v1/users/{user_id}/share-links", write, operation(s.documentCreateShareLink(), s.createShareLink), append([]problem.Kind{problem.NotFound, problem.Conflict}, setting...)},
+		{del, "/v1/users/{user_id}/share-links/{id}", write, operation(documentRevokeShareLink(), s.revokeShareLink), revoking},
 		{get, "/v1/users/{user_id}/export", read, operation(s.documentExport(), s.export), reading},
 		{del, "/v1/users/{user_id}", rebuilds, operation(documentErase(), s.erase), reading},
 		{post, "/v1/sealed-days", rebuilds, operation(s.documentRestoreSealedDays(), s.restoreSealedDays), posting},
@@ -101,8 +102,8 @@ func (s *server) routes() []route {
 		{get, "/users/{user_id}/streak.svg", read, page(s.Pages.StreakBadge), readingOne},
 		{get, "/users/{user_id}/calendar.svg", read, page(s.Pages.CalendarBadge), append(summing, readingOne...)},
 		{get, "/users/{user_id}/share-links", read, page(s.Pages.ListShareLinks), readingOne},
-		{post, "/users/{user_id}/share-links", write, page(s.charged(s.bounded(s.Pages.CreateShareLink))), append([]problem.Kind{problem.Unreadable, problem.Conflict, problem.Erased}, readingOne...)},
-		{post, "/users/{user_id}/share-links/{id}/revoke", write, page(s.charged(s.bounded(s.Pages.RevokeShareLink))), readingOne},
+		{post, "/users/{user_id}/share-links", write, page(s.charged(s.bounded(s.Pages.CreateShareLink))), append([]problem.Kind{problem.NotFound, problem.Conflict}, setting...)},
+		{post, "/users/{user_id}/share-links/{id}/revoke", write, page(s.charged(s.bounded(s.Pages.RevokeShareLink))), revoking},
 		{get, shareLinkPath, access.SeePage, page(s.Pages.Learner), append(summing, readingOne...)},
 		{get, shareLinkPath + "/streak.svg", access.SeePage, page(s.Pages.StreakBadge), readingOne},
 		{get, shareLinkPath + "/calendar.svg", access.SeePage, page(s.Pages.CalendarBadge), append(summing, readingOne...)},

@@ -129,16 +129,13 @@ func (s *server) putSettings(ctx context.Context, input *newSettingsInput) (*set
 	if err != nil {
 		return nil, err
 	}
-	if err := charge(s.paceOf(ctx), 1); err != nil {
-		return nil, err
-	}
-	ctx, cancel := s.finish(ctx)
-	defer cancel()
-	done, err := s.beginRead(ctx, 0) // it needs a connection as a read does
+	done, err := s.beginChange(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
+	ctx, cancel := s.finish(ctx)
+	defer cancel()
 	if err := s.Recorder.ChangeSettings(ctx, user, settings); err != nil {
 		return nil, err
 	}
@@ -166,8 +163,10 @@ func decodeSettings(user uuid.UUID, text []byte) (settings learning.Settings, er
 		if goal.take("words", true) != nil {
 			settings.Goal.Words = int64(goal.takeNumber("words", 1, command.MaxGoalWords, 0))
 		}
-		if per := takeText(goal, "per", "must be day or week", parsePer); per != nil {
-			settings.Goal.Per = *per
+		if goal.take("per", true) != nil {
+			if per := takeText(goal, "per", "must be day or week", parsePer); per != nil {
+				settings.Goal.Per = *per
+			}
 		}
 		o.problems = append(o.problems, goal.finish("words", "per")...)
 	}

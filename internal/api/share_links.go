@@ -114,6 +114,11 @@ func (s *server) createShareLink(ctx context.Context, input *newShareLinkInput) 
 		return nil, err
 	}
 	wanted.UserID = user
+	done, err := s.beginChange(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	ctx, cancel := s.finish(ctx)
 	defer cancel()
 	link, secret, err := s.ShareLinks.Create(ctx, wanted)
@@ -179,6 +184,11 @@ func (s *server) revokeShareLink(ctx context.Context, input *shareLinkInput) (*s
 	if err != nil {
 		return nil, err
 	}
+	done, err := s.beginChange(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	ctx, cancel := s.finish(ctx)
 	defer cancel()
 	_, err = s.ShareLinks.Revoke(ctx, user, input.ID)

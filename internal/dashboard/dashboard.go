@@ -34,6 +34,9 @@ type Config struct {
 	ShareLinks ShareLinks
 	// JobsPath is where the pages about jobs are, for links. Empty is nowhere.
 	JobsPath string
+	// PublicURL is where people reach the service, for links that leave it. Empty is the address
+	// that a request asks for.
+	PublicURL string
 	// Login is how people log in. Nil is nowhere: then nobody is asked who they are.
 	Login *Login
 	// OnErased makes a function be called when learners were erased, so that nothing of them

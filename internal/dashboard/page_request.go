@@ -76,7 +76,11 @@ func readForm(w http.ResponseWriter, r *http.Request) error {
 	const most = 16 << 10
 	r.Body = http.MaxBytesReader(w, r.Body, most)
 	if err := r.ParseForm(); err != nil {
-		return problem.Unreadable.New("Go back, and send it again.").Titled("The form can't be read")
+		return unreadableForm()
 	}
 	return nil
+}
+
+func unreadableForm() error {
+	return problem.Unreadable.New("Go back, and send it again.").Titled("The form can't be read")
 }

@@ -43,6 +43,11 @@ func parseSettings(w http.ResponseWriter, r *http.Request) (settings learning.Se
 	if err := readForm(w, r); err != nil {
 		return learning.Settings{}, err
 	}
+	for _, field := range []string{"name", "goal", "freeze"} { // what is empty unsets; what isn't there must not
+		if !r.PostForm.Has(field) {
+			return learning.Settings{}, unreadableForm()
+		}
+	}
 	number := func(name string) int {
 		text := strings.TrimSpace(r.PostForm.Get(name))
 		if text == "" {

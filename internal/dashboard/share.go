@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -143,7 +144,7 @@ func (p *Pages) createShareLink(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return p.showShareLinks(w, r, http.StatusCreated, sharePage{
-		Created: &link, Link: origin(r) + access.SharePath + secret, Form: shareForm{Days: strconv.Itoa(usualDays)},
+		Created: &link, Link: cmp.Or(p.PublicURL, origin(r)) + access.SharePath + secret, Form: shareForm{Days: strconv.Itoa(usualDays)},
 	})
 }
 

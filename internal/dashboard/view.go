@@ -66,7 +66,7 @@ func parseView(parameters url.Values, today rollup.Date) (view, error) {
 	if to != nil {
 		v.To = *to
 	}
-	v.From = query.DefaultFrom(v.By, v.To)
+	v.From = max(query.DefaultFrom(v.By, v.To), rollup.NewDate(1, time.January, 1))
 	if from != nil {
 		v.From = *from
 	}

@@ -103,7 +103,7 @@ func TestDatesHaveOnlyPlacesThatThereAre(t *testing.T) {
 		for month := time.January; month <= time.December; month++ {
 			date := rollup.NewDate(2026, month, int(month))
 			for _, written := range []string{
-				l.Date(date), l.FullDate(date), l.ShortDay(date), l.ShortDay(date), l.Month(date), l.ShortMonth(date), l.Year(date),
+				l.Date(date), l.FullDate(date), l.ShortDay(date), l.ListedMoment(date.Time()), l.Month(date), l.ShortMonth(date), l.Year(date),
 				l.Moment(date.Time()), l.Hour(int(month)), l.MonthName(month), l.ShortMonthName(month),
 				l.Weekday(date.Time().Weekday()), l.ShortWeekday(date.Time().Weekday()),
 			} {

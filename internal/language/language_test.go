@@ -59,7 +59,7 @@ func TestDatesAreWrittenAsIsTheCustom(t *testing.T) {
 	date := rollup.NewDate(2026, time.March, 2)
 	written := func(l *language.Locale) []string {
 		return []string{
-			l.Date(date), l.FullDate(date), l.Day(date), l.ShortDay(date), l.Month(date), l.ShortMonth(date), l.Year(date),
+			l.Date(date), l.FullDate(date), l.ShortDay(date), l.Month(date), l.ShortMonth(date), l.Year(date),
 			l.Moment(time.Date(2026, time.March, 2, 15, 4, 5, 0, time.UTC)), l.Hour(7), l.Hour(24),
 			l.Weekday(time.Sunday), l.ShortWeekday(time.Sunday), l.MonthName(time.December), l.ShortMonthName(time.December),
 			l.FirstWeekday().String(),
@@ -67,19 +67,19 @@ func TestDatesAreWrittenAsIsTheCustom(t *testing.T) {
 	}
 	for header, want := range map[string][]string{
 		"en": {
-			"2 March 2026", "Monday, 2 March 2026", "2 March", "2 Mar", "March 2026", "Mar 2026", "2026",
+			"2 March 2026", "Monday, 2 March 2026", "2 Mar", "March 2026", "Mar 2026", "2026",
 			"2 March 2026, 15:04:05", "07:00", "24:00", "Sunday", "Su", "December", "Dec", "Monday",
 		},
 		"en-US": {
-			"March 2, 2026", "Monday, March 2, 2026", "March 2", "Mar 2", "March 2026", "Mar 2026", "2026",
+			"March 2, 2026", "Monday, March 2, 2026", "Mar 2", "March 2026", "Mar 2026", "2026",
 			"March 2, 2026, 3:04:05 PM", "7 AM", "12 AM", "Sunday", "Su", "December", "Dec", "Sunday",
 		},
 		"de": {
-			"2. März 2026", "Montag, 2. März 2026", "2. März", "2. März", "März 2026", "März 2026", "2026",
+			"2. März 2026", "Montag, 2. März 2026", "2. März", "März 2026", "März 2026", "2026",
 			"2. März 2026, 15:04:05", "07:00", "24:00", "Sonntag", "So", "Dezember", "Dez.", "Monday",
 		},
 		"ja": {
-			"2026年3月2日", "2026年3月2日 月曜日", "3月2日", "3月2日", "2026年3月", "2026年3月", "2026年",
+			"2026年3月2日", "2026年3月2日 月曜日", "3月2日", "2026年3月", "2026年3月", "2026年",
 			"2026年3月2日 15:04:05", "07:00", "24:00", "日曜日", "日", "12月", "12月", "Sunday",
 		},
 	} {
@@ -167,7 +167,7 @@ func TestAnUnknownTextIsItsID(t *testing.T) {
 // So a service with a file that is behind has English sentences, not holes.
 func TestWhatALanguageLacksIsThatOfItsLanguageWithoutTheRegionOrEnglish(t *testing.T) {
 	t.Parallel()
-	files := withFile("de-AT.json", `{"dates": {"day": "{day}ter {month}"}, "texts": {"days": {"other": "{count} Täg"}}}`)
+	files := withFile("de-AT.json", `{"dates": {"short_day": "{day}ter {month}"}, "texts": {"days": {"other": "{count} Täg"}}}`)
 	files["de.json"] = &fstest.MapFile{Data: []byte(`{"texts": {"days": {"one": "{count} Tag", "other": "{count} Tage"}, "weeks": "Wochen"}}`)}
 	of, err := language.Load(files)
 	require.NoError(t, err)
@@ -175,8 +175,8 @@ func TestWhatALanguageLacksIsThatOfItsLanguageWithoutTheRegionOrEnglish(t *testi
 	assert.Equal(t, "1 Täg", austrian.Text("days", "count", 1))
 	assert.Equal(t, "Wochen", austrian.Text("weeks"))
 	assert.Equal(t, "2 logs", austrian.Text("logs", "count", 2))
-	assert.Equal(t, "2ter March", austrian.Day(rollup.NewDate(2026, time.March, 2)))
-	assert.Equal(t, "2 March", of("de-DE").Day(rollup.NewDate(2026, time.March, 2)))
+	assert.Equal(t, "2ter March", austrian.ShortDay(rollup.NewDate(2026, time.March, 2)))
+	assert.Equal(t, "2 Mar", of("de-DE").ShortDay(rollup.NewDate(2026, time.March, 2)))
 	assert.Equal(t, "1 Tag", of("de-DE").Text("days", "count", 1))
 }
 
@@ -204,7 +204,7 @@ func TestAFileThatIsNotRightIsRefused(t *testing.T) {
 func withFile(name, content string) fstest.MapFS {
 	return fstest.MapFS{
 		"en.json": {Data: []byte(`{
-			"dates": {"date": "{day} {month} {year}", "day": "{day} {month}", "months": ["January", "February", "March"]},
+			"dates": {"date": "{day} {month} {year}", "short_day": "{day} {short_month}", "months": ["January", "February", "March"]},
 			"texts": {"days": {"one": "{count} day", "other": "{count} days"}, "logs": "{count} logs", "weeks": "weeks"}
 		}`)},
 		name: {Data: []byte(content)},

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -196,6 +197,28 @@ func walk(node parse.Node, visit func(*parse.CommandNode)) {
 		visit(node)
 		for _, argument := range node.Args {
 			walk(argument, visit)
+		}
+	}
+}
+
+// Whoever reads German or Japanese must not find an English word on a page that is translated.
+func TestTranslatedTemplatesHaveNoWordsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	markup := regexp.MustCompile(`(?s)<(script|style|code|pre)\b.*?</(script|style|code|pre)>|<[^>]*>`)
+	spoken := regexp.MustCompile(`\b(aria-label|title|alt|placeholder|content)="([^"{]*[A-Za-z]{2}[^"{]*)"`)
+	word := regexp.MustCompile(`\p{L}{2,}`)
+	known := []string{"learninglog"}
+	for _, name := range []string{"layout", "learner", "start", "login", "share", "problem"} {
+		source, err := os.ReadFile("../dashboard/templates/" + name + ".html")
+		require.NoError(t, err)
+		text := regexp.MustCompile(`(?s)\{\{.*?\}\}`).ReplaceAllString(string(source), "")
+		for _, found := range spoken.FindAllStringSubmatch(text, -1) {
+			if found[1] != "content" { // of a meta element
+				assert.Contains(t, []string{"llk_…"}, found[2], "%s: %s", name, found[0])
+			}
+		}
+		for _, found := range word.FindAllString(markup.ReplaceAllString(text, " "), -1) {
+			assert.Contains(t, known, found, "%s.html has a word that isn't in the files of languages", name)
 		}
 	}
 }
