@@ -112,7 +112,9 @@ func checkSettings(user uuid.UUID, s learning.Settings) []FieldError {
 // sentence that begins with the name of the field.
 func ParseDisplayName(text string) (string, error) {
 	// Some breaks of lines, and what turns the direction of a text, are no control characters.
-	breaks := func(r rune) bool { return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control) }
+	breaks := func(r rune) bool {
+		return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
+	}
 	length := utf8.RuneCountInString(text)
 	if length < 1 || length > MaxDisplayName || !utf8.ValidString(text) || strings.ContainsFunc(text, breaks) ||
 		strings.TrimSpace(text) != text || !strings.ContainsFunc(text, unicode.IsPrint) {

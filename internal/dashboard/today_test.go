@@ -174,11 +174,13 @@ func TestARangeIsComparedWithAsMuchOfTheOneBefore(t *testing.T) {
 			"10 words before that, 13 November 2026 to 15 November 2026",
 		},
 		"days of which some are to come": {
-			"by=day&from=2026-11-20&to=2026-12-19", query.Days{day(time.October, 16, 10), day(time.October, 18, 10), day(time.October, 19, 90), day(time.November, 20, 30)},
+			"by=day&from=2026-11-20&to=2026-12-19",
+			query.Days{day(time.October, 16, 10), day(time.October, 18, 10), day(time.October, 19, 90), day(time.November, 20, 30)},
 			"+50% against 16 October 2026 to 18 October 2026",
 		},
 		"months of which one is to come": {
-			"by=month&from=2026-11-01&to=2026-12-31", query.Days{day(time.September, 22, 10), day(time.September, 23, 90), day(time.October, 5, 90), day(time.November, 1, 20)},
+			"by=month&from=2026-11-01&to=2026-12-31",
+			query.Days{day(time.September, 22, 10), day(time.September, 23, 90), day(time.October, 5, 90), day(time.November, 1, 20)},
 			"+100% against 1 September 2026 to 22 September 2026",
 		},
 		"all to come":    {"by=day&from=2026-11-23&to=2026-11-29", query.Days{day(time.November, 20, 30)}, ""},
