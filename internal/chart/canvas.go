@@ -70,7 +70,7 @@ func (c *canvas) end() []byte {
 // legend says what the bars are, and what the line and the goal are if there are any. Bars
 // alone are what the heading of the chart says.
 func (c *canvas) legend(bars, line, goal string) {
-	const height, goalAt = 24, width / 4
+	const height, goalAt = 30, width / 4
 	if line == "" && goal == "" {
 		return
 	}
