@@ -11,7 +11,7 @@ type importCommand struct {
 	sendFlags
 
 	File           string `arg:"" help:"The file, or - for standard input. It may be compressed by gzip."`
-	EmptyTimestamp string `enum:"reject,now" default:"reject" help:"What becomes of a log whose timestamp is empty: reject, or now, which lets it count today."`
+	EmptyTimestamp string `enum:"reject,now" default:"reject" help:"What becomes of a log whose timestamp is empty (in JSON, null or an empty string): reject, or now, which lets it count today."`
 	Format         string `enum:"auto,ndjson,csv" default:"auto" help:"How logs are written: ndjson, csv, or auto, which goes by the name of the file and then by how it begins."`
 }
 
@@ -27,7 +27,7 @@ What learninglog export has written is taken too, also several of these one afte
 
 Importing again is safe: every log is counted once, however often it is imported, and never again once it was taken back. If the service restarts meanwhile, the import goes on by itself.
 
-Logs that are invalid, that are older than the service takes, whose request id belongs to another log, which replace a log that doesn't count, which are of a learner who was erased, or of another learner than the key, are written to FILE.rejects.ndjson (import.rejects.ndjson for standard input), each with its line number, what is wrong and its text (jq -r .entry shows that alone), to be mended and imported again. So is the first line of an export of which something is missing.
+Logs that are invalid, that are older than the service takes, whose request id belongs to another log, which replace a log that doesn't count, which are of a learner who was erased, or of another learner than the key, are written to FILE.rejects.ndjson (import.rejects.ndjson for standard input), each with its line number, what is wrong and its text (jq -r .entry shows that alone), to be mended and imported again. So are settings of an export that are invalid, and the first line of an export of which something is missing. They are in the order in which they were found, which need not be that of the lines.
 
 Exits with 0 if every log is recorded, even if it was taken back since, 1 if some were rejected, 2 if it could not be finished.`
 }

@@ -48,7 +48,7 @@ func withKeyHint(err error) error {
 }
 
 func (w wording) print(stdout io.Writer, progress importer.Progress, finished bool, rejects string) error {
-	if finished && progress.Logs() == 0 {
+	if finished && progress.Logs() == 0 && progress.Settings == 0 {
 		_, err := fmt.Fprintln(stdout, "There was no log in it.")
 		return err
 	}
@@ -80,6 +80,9 @@ func (w wording) printOutcomes(stdout io.Writer, progress importer.Progress) err
 	}
 	if others > 0 { // of a newer service
 		_, _ = fmt.Fprintf(table, "other\t%d\t\n", others)
+	}
+	if progress.Settings > 0 {
+		_, _ = fmt.Fprintf(table, "settings that are set\t%d\t\n", progress.Settings)
 	}
 	return table.Flush()
 }

@@ -169,15 +169,53 @@ func TestSettingsAreExportedErasedAndImportedAgain(t *testing.T) {
 	assert.Contains(t, stdout, "of erased learners")
 
 	another := serve(t, "--database-url", pgtest.URL(t))
-	for range 2 {
-		_, stderr, status := run(t, "import", file, "--url", another.base)
+	for _, outcome := range []string{"recorded", "already recorded"} {
+		stdout, stderr, status := run(t, "import", file, "--url", another.base)
 		require.Zero(t, status, stderr)
+		report := map[string]int{"recorded": 0, "already recorded": 0, "request id reused": 0, "invalid": 0, "settings that are set": 1}
+		report[outcome] = 1
+		assert.Equal(t, report, counted(t, stdout), "settings are no log")
 		assert.Equal(t, settings, string(another.mustCall(http.StatusOK, http.MethodGet, settingsOf(user), "").body))
 	}
 	cut := strings.SplitAfter(string(exported), "\n")
 	require.NoError(t, os.WriteFile(file, []byte(cut[0]+cut[2]), 0o600))
 	_, _, status = run(t, "import", file, "--url", another.base)
 	assert.Equal(t, 1, status, "it is told that the settings are missing")
+}
+
+func TestSettingsThatAnImportCannotSetStopNothing(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--database-url", pgtest.URL(t))
+	user, other := uuid.New(), uuid.New()
+	bad := []string{
+		`{"settings":{}}`,
+		`{"settings":{"display_name":"x"}}`,
+		`{"settings":{"user_id":"."}}`,
+		`{"settings":{"user_id":".."}}`,
+		fmt.Sprintf(`{"settings":{"user_id":"%s","display_name":"%s"}}`, user, strings.Repeat("x", 9000)),
+		fmt.Sprintf(`{"settings":{"user_id":"%s","USER_ID":"%s","freeze_days":3}}`, user, other),
+		fmt.Sprintf(`{"settings":{"user_id":"%s","user_id":"%s","freeze_days":3}}`, user, other),
+		fmt.Sprintf(`{"settings":{"user_id":"%s"},"settings":{"user_id":"%s","freeze_days":3}}`, user, other),
+		fmt.Sprintf(`{"settings":{"user_id":"{%s}","freeze_days":3}}`, user),
+		fmt.Sprintf(`{"settings":{"user_id":"%s","freeze_days":3}}`, uuid.Nil),
+	}
+	path := writeFile(t, "learner.ndjson", strings.Join(bad, "\n")+"\n"+newLog(user, 5)+"\n"+
+		fmt.Sprintf(`{"settings":{"user_id":"%s","freeze_days":2}}`, user))
+
+	stdout, stderr, status := run(t, "import", path, "--url", s.base)
+
+	assert.Equal(t, 1, status, stderr)
+	assert.Equal(t, map[string]int{
+		"recorded": 1, "already recorded": 0, "request id reused": 0, "invalid": len(bad), "settings that are set": 1,
+	}, counted(t, stdout))
+	rejects := readRejects(t, path+".rejects.ndjson")
+	require.Len(t, rejects, len(bad))
+	for _, reject := range rejects {
+		assert.Equal(t, bad[reject.Line-1], reject.Entry)
+		assert.NotEmpty(t, reject.Errors, reject.Entry)
+	}
+	assert.Contains(t, string(s.mustCall(http.StatusOK, http.MethodGet, settingsOf(user), "").body), `"freeze_days":2`)
+	assert.Contains(t, string(s.mustCall(http.StatusOK, http.MethodGet, settingsOf(other), "").body), `"freeze_days":0`)
 }
 
 func TestALearnersFormSetsSettings(t *testing.T) {

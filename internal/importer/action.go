@@ -29,8 +29,12 @@ const (
 	voidedAt    = "voided_at"
 )
 
+// changedAt is a field of settings in an export, which the service sets by itself.
+const changedAt = "changed_at"
+
 // EmptyTimestamp is what becomes of a log whose timestamp is there but empty: of a row of
-// CSV without a value in that column, or of JSON with null.
+// CSV without a value in that column, of JSON with null or "", or of a log in an export,
+// where each has one.
 type EmptyTimestamp string
 
 const (

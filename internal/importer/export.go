@@ -2,8 +2,10 @@ package importer
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // maxSealedDays is how many sealed days are sent in a request.
@@ -25,20 +27,13 @@ type exportLine struct {
 		SealedDays *int64 `json:"sealed_days"`
 		Settings   int64  `json:"settings"`
 	} `json:"export"`
-	Settings    *sentSettings   `json:"settings"`
-	LearningLog *sentLog        `json:"learning_log"`
-	SealedDay   json.RawMessage `json:"sealed_day"`
+	Settings    map[string]jsontext.Value `json:"settings"`
+	LearningLog *sentLog                  `json:"learning_log"`
+	SealedDay   jsontext.Value            `json:"sealed_day"`
 }
 
-// sentSettings are the settings of a learner as they are sent, without when they were changed.
-type sentSettings struct {
-	UserID      string          `json:"user_id"`
-	DisplayName string          `json:"display_name,omitempty"`
-	Goal        json.RawMessage `json:"goal,omitempty"`
-	FreezeDays  int             `json:"freeze_days"`
-}
-
-// decodeExport decodes a line of an export; ok is false if it is no such line.
+// decodeExport decodes a line of an export; ok is false if it is no such line. As for the
+// service, names must match exactly, and none may be repeated.
 func decodeExport(text []byte) (line exportLine, ok bool) {
 	for _, prefix := range exportPrefixes() {
 		ok = ok || bytes.HasPrefix(text, prefix)
@@ -49,20 +44,24 @@ func decodeExport(text []byte) (line exportLine, ok bool) {
 	return line, true
 }
 
-// sent returns what is sent for a line of an export, or nothing.
-func (a Action) sent(line exportLine) (text []byte, kind kind) {
+// sent returns what is sent for a line of an export, or nothing. Settings are sent as they
+// are, but for when they were changed, so that the service judges them.
+func (a Action) sent(line exportLine) (text []byte, kind kind, wrong []FieldProblem) {
 	switch log := line.LearningLog; {
 	case log != nil && a.onlyRequired:
-		return sentLog{RequestID: log.RequestID, UserID: log.UserID}.encode(), aLog
+		return sentLog{RequestID: log.RequestID, UserID: log.UserID}.encode(), aLog, nil
+	case log != nil && log.Timestamp == "" && a.refusesEmptyTimestamps:
+		return nil, aLog, emptyTimestamp()
 	case log != nil:
-		return log.encode(), aLog
+		return log.encode(), aLog, nil
 	case line.SealedDay != nil && a.sealedDaysPath != "":
-		return append(line.SealedDay, '\n'), aSealedDay
+		return append(line.SealedDay, '\n'), aSealedDay, nil
 	case line.Settings != nil && a.usersPath != "":
-		text, _ = json.Marshal(line.Settings) // can't fail: it was JSON
-		return text, someSettings
+		delete(line.Settings, changedAt)
+		text, _ = json.Marshal(line.Settings, json.Deterministic(true)) // can't fail: it was JSON
+		return text, someSettings, nil
 	default:
-		return nil, aLog
+		return nil, aLog, nil
 	}
 }
 

@@ -15,10 +15,19 @@ import (
 	"learninglog/internal/importer"
 )
 
+const learner = "0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22"
+
 // exportOf is an export that has so many lines of logs, although it may say something else.
 func exportOf(says, has int) string {
 	return fmt.Sprintf(`{"export":{"version":1,"sealed_days":0,"learning_logs":%d}}`+"\n", says) +
-		strings.Repeat(`{"learning_log":{"request_id":"r","user_id":"u","word_count":5}}`+"\n", has)
+		strings.Repeat(`{"learning_log":{"request_id":"r","user_id":"u","word_count":5,"timestamp":"t"}}`+"\n", has)
+}
+
+func runExport(t testing.TB, address, text string) result {
+	t.Helper()
+	input, err := importer.Open(strings.NewReader(text), "", importer.NDJSON, importer.Recording(importer.RejectEmpty))
+	require.NoError(t, err)
+	return runInput(t, address, input, time.Minute)
 }
 
 func TestAnExportThatWasCutOffIsToldOf(t *testing.T) {
@@ -40,10 +49,8 @@ func TestAnExportThatWasCutOffIsToldOf(t *testing.T) {
 		"no first line":                 {exportOf(0, 2)[len(exportOf(0, 0)):], 2, nil},
 	} {
 		s := serve(t, all("recorded"))
-		input, err := importer.Open(strings.NewReader(test.text), "", importer.NDJSON, importer.Recording(importer.RejectEmpty))
-		require.NoError(t, err)
 
-		got := runInput(t, s.URL, input, time.Minute)
+		got := runExport(t, s.URL, test.text)
 
 		require.NoError(t, got.err, name)
 		assert.EqualValues(t, test.recorded, got.Outcomes[importer.Recorded], name)
@@ -60,8 +67,8 @@ func TestAnExportThatWasCutOffIsToldOf(t *testing.T) {
 func TestSettingsOfAnExportAreSentUntilTheyHaveAnOutcome(t *testing.T) {
 	t.Parallel()
 	const (
-		settings = `{"settings":{"user_id":"u","display_name":"Mia","goal":{"words":50,"per":"day"},"freeze_days":1,"changed_at":"2026-11-22T08:30:00Z","later":1}}`
-		sent     = `{"user_id":"u","display_name":"Mia","goal":{"words":50,"per":"day"},"freeze_days":1}`
+		settings = `{"settings":{"user_id":"` + learner + `","display_name":"Mia","goal":{"words":50,"per":"day"},"freeze_days":1,"changed_at":"2026-11-22T08:30:00Z","later":1}}`
+		sent     = `{"user_id":"` + learner + `","display_name":"Mia","goal":{"words":50,"per":"day"},"freeze_days":1,"later":1}`
 	)
 	for name, test := range map[string]struct {
 		statuses []int // that the service answers, one after the other
@@ -72,32 +79,90 @@ func TestSettingsOfAnExportAreSentUntilTheyHaveAnOutcome(t *testing.T) {
 		"of an erased learner":              {[]int{410}, importer.Erased},
 		"of another learner than the key's": {[]int{404}, importer.Forbidden},
 		"invalid":                           {[]int{422}, importer.Invalid},
+		"too long":                          {[]int{413}, importer.Invalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			request := 0
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				assert.Equal(t, "PUT /v1/users/u/settings application/json", r.Method+" "+r.URL.Path+" "+r.Header.Get("Content-Type"))
+				assert.Equal(t, "PUT /v1/users/"+learner+"/settings application/json", r.Method+" "+r.URL.Path+" "+r.Header.Get("Content-Type"))
 				body, err := io.ReadAll(r.Body)
 				assert.NoError(t, err)
 				assert.JSONEq(t, sent, string(body))
 				w.WriteHeader(test.statuses[request])
-				_, _ = w.Write([]byte(`{"errors":[{"location":"body.freeze_days","message":"must be less"}]}`))
+				_, _ = w.Write([]byte(`{"title":"No","errors":[{"location":"body.freeze_days","message":"must be less"}]}`))
 				request++
 			}))
 			t.Cleanup(s.Close)
 
-			got := run(t, s.URL, settings+"\n", time.Minute)
+			got := runExport(t, s.URL, settings+"\n")
 
 			require.NoError(t, got.err)
 			assert.Equal(t, len(test.statuses), request)
+			if test.outcome == importer.Recorded {
+				assert.EqualValues(t, 1, got.Settings)
+				assert.Zero(t, got.Logs(), "settings are no logs")
+				return
+			}
 			assert.Equal(t, map[importer.Outcome]int64{test.outcome: 1}, got.Outcomes)
-			if test.outcome == importer.Invalid {
-				require.Len(t, got.rejects, 1)
+			assert.Zero(t, got.Settings)
+			require.Len(t, got.rejects, 1)
+			switch test.statuses[0] {
+			case http.StatusUnprocessableEntity:
 				assert.Equal(t, []importer.FieldProblem{{Location: "body.freeze_days", Message: "must be less"}}, got.rejects[0].Errors)
+			case http.StatusRequestEntityTooLarge:
+				assert.Equal(t, []importer.FieldProblem{{Message: "No."}}, got.rejects[0].Errors)
 			}
 		})
 	}
+}
+
+// What is no UUID could lead to another endpoint, whose answer would end the import.
+func TestSettingsOfNoLearnerAreRejectedAlone(t *testing.T) {
+	t.Parallel()
+	const log = `{"learning_log":{"request_id":"r","user_id":"u","word_count":5,"timestamp":"t"}}`
+	for _, settings := range []string{
+		`{}`, `{"display_name":"x"}`, `{"user_id":null}`, `{"user_id":5}`, `{"user_id":""}`, `{"user_id":"."}`, `{"user_id":".."}`,
+		`{"user_id":"u"}`, `{"user_id":"00000000-0000-0000-0000-000000000000"}`, `{"USER_ID":"` + learner + `"}`,
+	} {
+		s := serve(t, all("recorded")) // which knows nothing of settings
+
+		got := runExport(t, s.URL, `{"settings":`+settings+"}\n"+log+"\n")
+
+		require.NoError(t, got.err, settings)
+		assert.Equal(t, map[importer.Outcome]int64{importer.Recorded: 1, importer.Invalid: 1}, got.Outcomes, settings)
+		require.Len(t, got.rejects, 1, settings)
+		assert.Equal(t, 1, got.rejects[0].Line, settings)
+		assert.Equal(t, []importer.FieldProblem{{Location: "user_id", Message: "must be the UUID of a learner"}}, got.rejects[0].Errors, settings)
+	}
+}
+
+// The service says what is wrong with them, as with any line that it doesn't know.
+func TestALineOfAnExportThatRepeatsANameIsSentAsItIs(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{
+		`{"settings":{"user_id":"` + learner + `"},"settings":{"user_id":"` + learner + `","freeze_days":3}}`,
+		`{"settings":{"user_id":"u","user_id":"` + learner + `"}}`,
+		`{"learning_log":{"request_id":"r","user_id":"u","word_count":5,"timestamp":"t","word_count":6}}`,
+	} {
+		s := serve(t, all("invalid"))
+
+		got := runExport(t, s.URL, line+"\n")
+
+		require.NoError(t, got.err)
+		assert.Equal(t, [][]string{{line}}, s.received())
+		assert.EqualValues(t, 1, got.Outcomes[importer.Invalid])
+	}
+}
+
+func TestNamesInAnExportMustMatchExactly(t *testing.T) {
+	t.Parallel()
+	s := serve(t, all("recorded"))
+
+	got := runExport(t, s.URL, `{"learning_log":{"request_id":"r","user_id":"u","USER_ID":"v","word_count":5,"timestamp":"t"}}`+"\n")
+
+	require.NoError(t, got.err)
+	assert.Equal(t, [][]string{{full}}, s.received())
 }
 
 func TestSettingsAreNoLogsToTakeBack(t *testing.T) {

@@ -60,6 +60,8 @@ type Progress struct {
 	Bytes int64
 	// Outcomes are the numbers of logs by outcome.
 	Outcomes map[Outcome]int64
+	// Settings is how often settings of a learner were set. They are no logs.
+	Settings int64
 	// Trouble is the reason why logs are currently being sent again, or nil.
 	Trouble error
 }

@@ -467,7 +467,10 @@ func TestCSV(t *testing.T) {
 // Nobody notices otherwise that what was learned long ago counts today.
 func TestALogWithAnEmptyTimestampIsRejectedUnlessItIsToldToCountNow(t *testing.T) {
 	t.Parallel()
-	const null, without = `{"request_id":"r","timestamp":null}`, `{"request_id":"r"}`
+	const (
+		without, null, empty = `{"request_id":"r"}`, `{"request_id":"r","timestamp":null}`, `{"request_id":"r","timestamp":""}`
+		exported             = `{"learning_log":{"request_id":"r","user_id":"u","word_count":5,"timestamp":""}}`
+	)
 	for _, test := range []struct {
 		format importer.Format
 		text   string
@@ -478,8 +481,10 @@ func TestALogWithAnEmptyTimestampIsRejectedUnlessItIsToldToCountNow(t *testing.T
 		{importer.CSV, header + "r,u,5,\nr,u,5,t\nr,u,5,  \n", importer.RejectEmpty, []string{full}, []int{2, 4}},
 		{importer.CSV, header + "r,u,5,\nr,u,5,t\nr,u,5,  \n", importer.Now, []string{short, full, short}, nil},
 		{importer.CSV, "request_id,user_id,word_count\nr,u,5\n", importer.RejectEmpty, []string{short}, nil},
-		{importer.NDJSON, without + "\n" + null + "\n", importer.RejectEmpty, []string{without}, []int{2}},
-		{importer.NDJSON, without + "\n" + null + "\n", importer.Now, []string{without, null}, nil},
+		{importer.NDJSON, without + "\n" + null + "\n" + empty + "\n", importer.RejectEmpty, []string{without}, []int{2, 3}},
+		{importer.NDJSON, without + "\n" + null + "\n" + empty + "\n", importer.Now, []string{without, without, without}, nil},
+		{importer.NDJSON, exported + "\n", importer.RejectEmpty, nil, []int{1}},
+		{importer.NDJSON, exported + "\n", importer.Now, []string{short}, nil},
 	} {
 		s := serve(t, all("recorded"))
 		input, err := importer.Open(strings.NewReader(test.text), "", test.format, importer.Recording(test.empty))

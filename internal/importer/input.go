@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,9 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"learninglog/internal/lines"
 )
@@ -174,25 +176,28 @@ func detect(text *bufio.Reader, name string) (Format, error) {
 }
 
 // decodeJSON leaves it to the service to check what is sent, but for empty timestamps, which
-// the service would take for now.
+// are refused, or left out so that the service takes them for now.
 func (a Action) decodeJSON(text []byte) (line []byte, wrong []FieldProblem) {
-	if a.refusesEmptyTimestamps && hasNullTimestamp(text) {
+	empty := hasEmptyTimestamp(text)
+	if empty && a.refusesEmptyTimestamps {
 		return nil, emptyTimestamp()
 	}
-	var fields map[string]json.RawMessage
-	if !a.onlyRequired || json.Unmarshal(text, &fields) != nil {
+	var fields map[string]jsontext.Value
+	if !empty && !a.onlyRequired || json.Unmarshal(text, &fields) != nil {
 		return append(bytes.Clone(text), '\n'), nil
 	}
-	maps.DeleteFunc(fields, func(name string, _ json.RawMessage) bool { return !slices.Contains(a.required, name) })
-	line, _ = json.Marshal(fields) // can't fail: it was JSON
+	maps.DeleteFunc(fields, func(name string, _ jsontext.Value) bool {
+		return empty && name == timestamp || a.onlyRequired && !slices.Contains(a.required, name)
+	})
+	line, _ = json.Marshal(fields, json.Deterministic(true)) // can't fail: it was JSON
 	return append(line, '\n'), nil
 }
 
-func hasNullTimestamp(text []byte) bool {
+func hasEmptyTimestamp(text []byte) bool {
 	var log struct {
-		Timestamp json.RawMessage `json:"timestamp"`
+		Timestamp jsontext.Value `json:"timestamp"`
 	}
-	return json.Unmarshal(text, &log) == nil && string(log.Timestamp) == "null"
+	return json.Unmarshal(text, &log) == nil && (string(log.Timestamp) == "null" || string(log.Timestamp) == `""`)
 }
 
 // emptyTimestamp says what is wrong with a log, and what to do if it is not.
@@ -223,7 +228,7 @@ func (i *Input) next() (inputLog, error) {
 				if cut := i.export.pass(exported, log.line); cut != nil {
 					return *cut, nil
 				}
-				log.json, log.kind = i.action.sent(exported)
+				log.json, log.kind, log.wrong = i.action.sent(exported)
 			} else {
 				log.json, log.wrong = i.decode(log.text)
 			}

@@ -199,7 +199,11 @@ func (s *Sender) settle(log inputLog, became outcomeLine) error {
 	s.update(func(p *Progress) {
 		p.Bytes = max(p.Bytes, log.offset)
 		p.Trouble = nil
-		p.Outcomes[became.Outcome]++
+		if log.kind == someSettings && became.Outcome == Recorded {
+			p.Settings++
+		} else {
+			p.Outcomes[became.Outcome]++
+		}
 	})
 	return nil
 }

@@ -2,10 +2,11 @@ package importer
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
 )
 
 // sendSettings sends settings, those of a learner in a request, and returns those that have no
@@ -23,15 +24,19 @@ func (s *Sender) sendSettings(ctx context.Context, all []inputLog) (rest []input
 	return nil, nil
 }
 
+// putSettings sends the settings of a learner, who must be named by a UUID: anything else could
+// lead to another endpoint.
 func (s *Sender) putSettings(ctx context.Context, settings inputLog) (became outcomeLine, err error) {
+	var of struct {
+		UserID uuid.UUID `json:"user_id"`
+	}
+	if err := json.Unmarshal(settings.json, &of); err != nil || of.UserID == uuid.Nil {
+		return outcomeLine{Outcome: Invalid, Errors: []FieldProblem{{Location: userID, Message: "must be the UUID of a learner"}}}, nil
+	}
 	silence := s.config.AnswerTimeout
 	ctx, cancel := context.WithTimeoutCause(ctx, silence, fmt.Errorf("the service has said nothing for %s", silence))
 	defer cancel()
-	var of sentSettings
-	if err := json.Unmarshal(settings.json, &of); err != nil {
-		return outcomeLine{}, err
-	}
-	endpoint := s.config.Service.JoinPath(s.config.Input.action.usersPath, url.PathEscape(of.UserID), "settings").String()
+	endpoint := s.config.Service.JoinPath(s.config.Input.action.usersPath, of.UserID.String(), "settings").String()
 	response, err := s.request(ctx, http.MethodPut, "application/json", endpoint, []inputLog{settings})
 	if err != nil {
 		return outcomeLine{}, causeOf(ctx, err)
@@ -48,6 +53,8 @@ func (s *Sender) putSettings(ctx context.Context, settings inputLog) (became out
 		return outcomeLine{Outcome: Forbidden}, nil
 	case http.StatusUnprocessableEntity:
 		return outcomeLine{Outcome: Invalid, Errors: refused.errors}, nil
+	case http.StatusRequestEntityTooLarge:
+		return outcomeLine{Outcome: Invalid, Errors: []FieldProblem{{Message: refused.detail}}}, nil
 	default:
 		return outcomeLine{}, refused
 	}
