@@ -23,6 +23,9 @@ import (
 	"learninglog/internal/pgtest"
 )
 
+// erasingSoon makes a service erase sooner: an erasure waits for as long as a request may.
+const erasingSoon = "--request-timeout=5s"
+
 // erase erases a user, and waits until the user is erased.
 func (s *service) erase(user uuid.UUID) {
 	s.t.Helper()
@@ -69,7 +72,7 @@ func TestAnErasedLearnerIsGoneAndStaysGoneWhileEverybodyWrites(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)
 	pool := pgtest.Open(t, databaseURL)
-	first, second := serve(t, "--database-url", databaseURL), serve(t, "--database-url", databaseURL)
+	first, second := serve(t, erasingSoon, "--database-url", databaseURL), serve(t, erasingSoon, "--database-url", databaseURL)
 	gone, other := uuid.New(), uuid.New()
 	early := logWithID(uuid.New(), gone, 12, `"timestamp":"2026-01-14T08:30:00Z"`)
 	first.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", early)
@@ -112,7 +115,7 @@ func TestAnErasedLearnerIsGoneAndStaysGoneWhileEverybodyWrites(t *testing.T) {
 	assert.Empty(t, pgtest.Drift(t, pool))
 
 	second.stop()
-	second = serve(t, "--database-url", databaseURL)
+	second = serve(t, erasingSoon, "--database-url", databaseURL)
 	for _, s := range []*service{first, second} {
 		wrong := s.mustCall(http.StatusGone, http.MethodPost, "/v1/learning-logs", early).problem(t)
 		assert.Equal(t, "/problems/erased", wrong.Type)
@@ -135,7 +138,7 @@ func TestKeysAndSessionsOfAnErasedLearnerAreWorthNothing(t *testing.T) {
 	}
 	operator := key("--name=ops", "--scopes=logs:read,rebuilds")
 	theirs := key("--name=app", "--scopes=logs:read,logs:write", "--user="+learner.String())
-	s, other := serve(t, "--auth=keys", "--database-url", databaseURL), serve(t, "--auth=keys", "--database-url", databaseURL)
+	s, other := serve(t, erasingSoon, "--auth=keys", "--database-url", databaseURL), serve(t, erasingSoon, "--auth=keys", "--database-url", databaseURL)
 	path := "/v1/users/" + learner.String()
 	assert.Equal(t, http.StatusOK, other.with(theirs, http.MethodGet, path+"/summary", "", "").status)
 	assert.Equal(t, http.StatusOK, other.with(theirs, http.MethodGet, path+"/export", "", "").status, "a learner may take all along")
@@ -155,7 +158,7 @@ func TestAnErasureGoesOnAfterACrash(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)
 	pool := pgtest.Open(t, databaseURL)
-	s := serve(t, "--database-url", databaseURL)
+	s := serve(t, erasingSoon, "--database-url", databaseURL)
 	user := uuid.New()
 	fill(t, pool, user, 30_000)
 	s.mustCall(http.StatusAccepted, http.MethodDelete, "/v1/users/"+user.String(), "")
@@ -165,7 +168,7 @@ func TestAnErasureGoesOnAfterACrash(t *testing.T) {
 	require.Positive(t, left, "it was in the middle")
 	assert.Empty(t, pgtest.Drift(t, pool))
 
-	s = serve(t, "--database-url", databaseURL)
+	s = serve(t, erasingSoon, "--database-url", databaseURL)
 
 	s.awaitErased(user)
 	assert.Zero(t, countLogs(t, pool, user))
@@ -204,7 +207,7 @@ func TestWhatWasExportedAndErasedCanBeImportedAgain(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)
 	pool := pgtest.Open(t, databaseURL)
-	s := serve(t, "--database-url", databaseURL)
+	s := serve(t, erasingSoon, "--database-url", databaseURL)
 	user := uuid.New()
 	voided := uuid.New()
 	s.mustCall(http.StatusCreated, http.MethodPost, "/v1/learning-logs", logWithID(uuid.New(), user, 12, `"timestamp":"2026-01-14T23:30:00.123456Z","time_zone":"Asia/Tokyo"`))
@@ -259,7 +262,7 @@ func TestWhatWasExportedAndErasedCanBeImportedAgain(t *testing.T) {
 	assert.Empty(t, pgtest.Drift(t, pool))
 	s.mustCall(http.StatusConflict, http.MethodPost, "/v1/learning-logs", logWithID(voided, user, 7, `"timestamp":"2026-01-15T08:30:00Z"`))
 
-	another := serve(t, "--database-url", pgtest.URL(t))
+	another := serve(t, erasingSoon, "--database-url", pgtest.URL(t))
 	_, stderr, status = run(t, "import", spreadsheet, "--url", another.base)
 	require.Zero(t, status, stderr)
 	var logs []string
@@ -274,7 +277,7 @@ func TestWhatWasExportedAndErasedCanBeImportedAgain(t *testing.T) {
 func TestAListOfErasedLearnersIsAppliedAfterARestore(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)
-	s := serve(t, "--database-url", databaseURL)
+	s := serve(t, erasingSoon, "--database-url", databaseURL)
 	gone, other := uuid.New(), uuid.New()
 	s.recordFor(5, gone, other)
 	s.stop()
@@ -287,7 +290,7 @@ func TestAListOfErasedLearnersIsAppliedAfterARestore(t *testing.T) {
 	pool := pgtest.Open(t, databaseURL)
 	assert.Zero(t, countLogs(t, pool, gone))
 	assert.Equal(t, 1, countLogs(t, pool, other))
-	s = serve(t, "--database-url", databaseURL)
+	s = serve(t, erasingSoon, "--database-url", databaseURL)
 	s.mustCall(http.StatusGone, http.MethodPost, "/v1/learning-logs", newLog(gone, 1))
 }
 

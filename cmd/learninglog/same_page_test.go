@@ -28,7 +28,7 @@ import (
 func TestWhoComesBackSeesTheSamePage(t *testing.T) {
 	t.Parallel()
 	databaseURL, otherURL := pgtest.URL(t), pgtest.URL(t)
-	s := serve(t, "--database-url", databaseURL)
+	s := serve(t, erasingSoon, "--database-url", databaseURL)
 	b := browse(t, s)
 	v := recordVaried(t, s, databaseURL)
 	before, pictures := v.answers(s), v.pictures(b, "before")
@@ -54,7 +54,7 @@ func TestWhoComesBackSeesTheSamePage(t *testing.T) {
 	v.assertSame(s, b, "imported", before, pictures)
 
 	takeHorizon(t, databaseURL, otherURL)
-	other := serve(t, "--database-url", otherURL)
+	other := serve(t, erasingSoon, "--database-url", otherURL)
 	_, stderr, status = run(t, "import", file, "--url", other.base)
 	require.Zero(t, status, stderr)
 

@@ -139,7 +139,7 @@ func TestFreezeDaysKeepAStreak(t *testing.T) {
 func TestSettingsAreExportedErasedAndImportedAgain(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)
-	s := serve(t, "--database-url", databaseURL)
+	s := serve(t, erasingSoon, "--database-url", databaseURL)
 	user, other := uuid.New(), uuid.New()
 	s.recordFor(1, user)
 	s.set(user, `{"display_name":"Mia","goal":{"words":50,"per":"day"},"freeze_days":2}`)
@@ -168,7 +168,7 @@ func TestSettingsAreExportedErasedAndImportedAgain(t *testing.T) {
 	assert.Equal(t, 1, status)
 	assert.Contains(t, stdout, "of erased learners")
 
-	another := serve(t, "--database-url", pgtest.URL(t))
+	another := serve(t, erasingSoon, "--database-url", pgtest.URL(t))
 	for _, outcome := range []string{"recorded", "already recorded"} {
 		stdout, stderr, status := run(t, "import", file, "--url", another.base)
 		require.Zero(t, status, stderr)

@@ -424,7 +424,7 @@ func TestThePageOfShareLinksIsTheLearnersByLanguageAndClock(t *testing.T) {
 
 func TestTheShareLinksOfAnErasedLearnerEnd(t *testing.T) {
 	t.Parallel()
-	s := serveShared(t)
+	s := serveShared(t, erasingSoon)
 	_, link := s.share("")
 	require.Equal(t, http.StatusOK, s.see(link).status)
 	s.service.key = s.backend
