@@ -62,7 +62,7 @@ func (p *payload) isCompressed() bool { return p.encoding == "gzip" || p.encodin
 func (p *payload) mediaType(supported ...string) (string, error) {
 	if !p.isCompressed() && p.encoding != "" && p.encoding != "identity" {
 		return "", problem.Unsupported.New("", problem.Field{
-			Location: "header.Content-Encoding", Message: "must be gzip, or absent", Value: short(p.encoding),
+			Location: "header.Content-Encoding", Message: "must be gzip, or absent", Value: shownHeader(p.encoding),
 		})
 	}
 	if p.contentType == "" {
@@ -78,8 +78,17 @@ func (p *payload) mediaType(supported ...string) (string, error) {
 	return "", problem.Unsupported.New("", problem.Field{
 		Location: "header.Content-Type",
 		Message:  "must be " + strings.Join(supported, " or ") + ", in UTF-8",
-		Value:    short(p.contentType),
+		Value:    shownHeader(p.contentType),
 	})
+}
+
+// shownHeader returns a header as a problem shows it: nothing if another one, which may be a
+// secret, was folded into it, by a line that begins with a space.
+func shownHeader(text string) any {
+	if strings.Contains(text, ":") {
+		return nil
+	}
+	return short(text)
 }
 
 const (

@@ -56,6 +56,21 @@ func TestBodiesMayBeCompressed(t *testing.T) {
 	}
 }
 
+// A line that begins with a space belongs to the header before it.
+func TestAHeaderIntoWhichAnotherOneWasFoldedIsNotShown(t *testing.T) {
+	t.Parallel()
+	s := newService(t, time.UTC)
+	const folded = " Authorization: Bearer llk_secret"
+	for _, answer := range []*httptest.ResponseRecorder{
+		serveEncoded(s.handler, RecordPath, mediaJSON+folded, "", "{}"),
+		serveEncoded(s.handler, RecordPath, mediaJSON, "br"+folded, "{}"),
+	} {
+		assert.Equal(t, http.StatusUnsupportedMediaType, answer.Code)
+		assert.NotContains(t, answer.Body.String(), "llk_")
+	}
+	assert.Contains(t, serveEncoded(s.handler, RecordPath, "text/plain; charset=latin1", "", "{}").Body.String(), "latin1")
+}
+
 // A client that is told that its logs are invalid throws them away.
 func TestAnEncodingThatIsNotKnownIsNoMistakeInTheLogs(t *testing.T) {
 	t.Parallel()
