@@ -228,6 +228,11 @@ func (s *Sessions) DeleteExpired(ctx context.Context) error {
 
 // Run deletes the sessions that have expired, now and then, until ctx ends.
 func (s *Sessions) Run(ctx context.Context) {
+	deleteNowAndThen(ctx, s.logger, "sessions", s.DeleteExpired)
+}
+
+// deleteNowAndThen deletes what has expired of a kind, until ctx ends.
+func deleteNowAndThen(ctx context.Context, logger *slog.Logger, kind string, deleteExpired func(context.Context) error) {
 	deleting := time.NewTicker(deleteExpiredEvery)
 	defer deleting.Stop()
 	for {
@@ -235,8 +240,8 @@ func (s *Sessions) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-deleting.C:
-			if err := s.DeleteExpired(ctx); err != nil && ctx.Err() == nil {
-				s.logger.WarnContext(ctx, "sessions that have expired can't be deleted; they are worth nothing all the same", slog.Any("error", err))
+			if err := deleteExpired(ctx); err != nil && ctx.Err() == nil {
+				logger.WarnContext(ctx, kind+" that have expired can't be deleted; they are worth nothing all the same", slog.Any("error", err))
 			}
 		}
 	}

@@ -236,18 +236,7 @@ func (l *ShareLinks) DeleteExpired(ctx context.Context) error {
 
 // Run deletes the links that have expired, now and then, until ctx ends.
 func (l *ShareLinks) Run(ctx context.Context) {
-	deleting := time.NewTicker(deleteExpiredEvery)
-	defer deleting.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-deleting.C:
-			if err := l.DeleteExpired(ctx); err != nil && ctx.Err() == nil {
-				l.logger.WarnContext(ctx, "share links that have expired can't be deleted; they are worth nothing all the same", slog.Any("error", err))
-			}
-		}
-	}
+	deleteNowAndThen(ctx, l.logger, "share links", l.DeleteExpired)
 }
 
 // linkColumns are the fields of a [ShareLink], in their order.
