@@ -126,8 +126,8 @@ func (p *Pages) newLearnerPage(r *http.Request, layout layout, request pageReque
 		Base:         base(r, request.userID),
 		View:         view,
 		Range:        view.name(l),
-		Heading:      headingOf(l, view.By),
-		Column:       columnOf(l, view.By),
+		Heading:      textsOf(l, view.By).heading,
+		Column:       textsOf(l, view.By).column,
 		Switches:     view.switches(l),
 		Ranges:       view.ranges(l),
 		Chart:        template.HTML(chart.Draw(l, summary, chartOptions(view, data.settings.Goal))), //nolint:gosec // it escapes what it writes

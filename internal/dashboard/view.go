@@ -206,7 +206,7 @@ func (v view) switches(l *language.Locale) []choice {
 		if v.fits(granularity) {
 			same := v
 			same.By, same.Moving = granularity, false
-			choices = append(choices, choice{Name: periodName(l, granularity), Link: same.Link(), Current: v.By == granularity})
+			choices = append(choices, choice{Name: textsOf(l, granularity).name, Link: same.Link(), Current: v.By == granularity})
 		}
 	}
 	return choices
@@ -289,38 +289,17 @@ func periods(l *language.Locale, by rollup.Granularity, count int) string {
 	}
 }
 
-// periodName is what a period is called.
-func periodName(l *language.Locale, by rollup.Granularity) string {
-	switch by {
-	case rollup.Week:
-		return l.Text("by.week")
-	case rollup.Month:
-		return l.Text("by.month")
-	default:
-		return l.Text("by.day")
-	}
-}
+// periodTexts are the texts about periods of a length: what one is called, also as the heading
+// of a column, and what a chart of them shows.
+type periodTexts struct{ name, column, heading string }
 
-// headingOf says what a chart of periods shows.
-func headingOf(l *language.Locale, by rollup.Granularity) string {
+func textsOf(l *language.Locale, by rollup.Granularity) periodTexts {
 	switch by {
 	case rollup.Week:
-		return l.Text("words_per.week")
+		return periodTexts{l.Text("by.week"), l.Text("column.week"), l.Text("words_per.week")}
 	case rollup.Month:
-		return l.Text("words_per.month")
+		return periodTexts{l.Text("by.month"), l.Text("column.month"), l.Text("words_per.month")}
 	default:
-		return l.Text("words_per.day")
-	}
-}
-
-// columnOf is the heading of a column of periods.
-func columnOf(l *language.Locale, by rollup.Granularity) string {
-	switch by {
-	case rollup.Week:
-		return l.Text("column.week")
-	case rollup.Month:
-		return l.Text("column.month")
-	default:
-		return l.Text("column.day")
+		return periodTexts{l.Text("by.day"), l.Text("column.day"), l.Text("words_per.day")}
 	}
 }
