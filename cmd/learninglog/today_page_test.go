@@ -68,7 +68,8 @@ func TestALearnersPageFitsEveryScreen(t *testing.T) {
 		"?from=" + today.AddDate(0, 0, -300).Format(time.DateOnly) + "&to=" + today.Format(time.DateOnly),
 	}
 	const height, whole = 900, 700 // from which width on the calendar is whole
-	for _, width := range []int64{360, 700, 768, 830, 1280} {
+	widths := []int64{360, 700, 768, 830, 1280}
+	for _, width := range widths {
 		b.do(chromedp.EmulateViewport(width, height))
 		for i, path := range paths {
 			b.open("/users/" + demo.Learners()[i%len(demo.Learners())].ID.String() + path)
@@ -81,6 +82,11 @@ func TestALearnersPageFitsEveryScreen(t *testing.T) {
 		b.isAccessible("a page " + strconv.FormatInt(width, 10) + " wide")
 	}
 	b.screenshot("learner-long")
+	b.dark()
+	for _, width := range widths {
+		b.do(chromedp.EmulateViewport(width, height))
+		b.isAccessible("a page in the dark, " + strconv.FormatInt(width, 10) + " wide")
+	}
 }
 
 func TestALearnersPageIsPrintedWithoutWhatCantBeUsedOnPaper(t *testing.T) {
