@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
 
 	"learninglog/internal/sharding"
 )
@@ -126,6 +127,10 @@ func configOf(url string) (*pgxpool.Config, error) {
 	config.ConnConfig.DialFunc = newDialer(config.ConnConfig.ConnectTimeout).DialContext
 	if _, ok := config.ConnConfig.RuntimeParams["application_name"]; !ok {
 		config.ConnConfig.RuntimeParams["application_name"] = "learninglog"
+	}
+	config.AfterConnect = func(_ context.Context, connection *pgx.Conn) error {
+		pgxuuid.Register(connection.TypeMap()) // pgx would write a UUID as text, and read it again
+		return nil
 	}
 	if !strings.Contains(url, "pool_max_conns") {
 		config.MaxConns = maxConnections
