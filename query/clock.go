@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
-	"learninglog/internal/retry"
 	"learninglog/rollup"
 )
 
@@ -24,14 +23,17 @@ type Clock struct {
 
 // Clock returns the learner's clock, whose zone is known.
 func (r *Reader) Clock(ctx context.Context, userID uuid.UUID, now time.Time) (Clock, error) {
-	one := func(rows pgx.Rows) (pgtype.Int2, error) {
-		return pgx.CollectExactlyOneRow(rows, pgx.RowTo[pgtype.Int2])
-	}
-	latest, err := retry.Read(ctx, r.at(userID), one, `SELECT `+latestOffsetSQL, userID)
+	latest, err := readSmall(ctx, r, userID, collectOffset, offsetSQL, userID)
 	if err != nil {
 		return Clock{}, fmt.Errorf("reading the offset of the latest log: %w", err)
 	}
 	return Clock{Now: now, Zone: r.zoneOf(latest)}, nil
+}
+
+const offsetSQL = `SELECT ` + latestOffsetSQL
+
+func collectOffset(rows pgx.Rows) (pgtype.Int2, error) {
+	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[pgtype.Int2])
 }
 
 // latestOffsetSQL is an SQL expression for the offset of the latest log of the user $1

@@ -30,6 +30,7 @@ type Reader struct {
 	at      func(user uuid.UUID) Pool
 	zone    *time.Location
 	horizon Horizon
+	lanes   *lanes
 }
 
 // Horizon tells which logs were purged. The sums still have them; the lists don't.
@@ -41,13 +42,22 @@ type Horizon interface {
 // Pool is the part of a pgxpool.Pool that a reader uses.
 type Pool interface {
 	retry.Pool
+	retry.Connections
 	BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error)
 }
 
 // NewReader returns a reader of the database behind a pool, such as a pgxpool.Pool. zone
 // is the time zone of learners of whom no other is known.
 func NewReader(pool Pool, zone *time.Location) *Reader {
-	return &Reader{pool: pool, at: func(uuid.UUID) Pool { return pool }, zone: zone}
+	const connections = 16 // as many as a pool of the service has
+	return &Reader{pool: pool, at: func(uuid.UUID) Pool { return pool }, zone: zone, lanes: newLanes(Lanes(connections))}
+}
+
+// WithLanes returns a reader that reads so many round trips of small reads at the same time.
+func (r *Reader) WithLanes(lanes int) *Reader {
+	wider := *r
+	wider.lanes = newLanes(lanes)
+	return &wider
 }
 
 // WithNodes returns a reader that asks the pool that at returns for what is about a user.

@@ -130,6 +130,15 @@ func (p *breakingPool) Query(ctx context.Context, sql string, arguments ...any) 
 	return brokenRows{}, nil
 }
 
+func (p *breakingPool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	connection, err := p.Pool.Acquire(ctx)
+	if err != nil || p.broke {
+		return connection, err
+	}
+	p.broke = true
+	return connection, connection.Conn().PgConn().Conn().Close()
+}
+
 // brokenRows are the rows of a query whose connection broke.
 type brokenRows struct{ pgx.Rows }
 

@@ -13,19 +13,21 @@ import (
 
 // Settings returns what a learner has set: the zero value if that is nothing.
 func (r *Reader) Settings(ctx context.Context, userID uuid.UUID) (learning.Settings, error) {
-	one := func(rows pgx.Rows) (settings learning.Settings, err error) {
-		err = learning.ForEachSettings(rows, nil, func(found learning.Settings) error {
-			settings = found
-			return nil
-		})
-		return settings, err
-	}
-	settings, err := retry.Read(ctx, r.at(userID), one,
-		`SELECT `+learning.SettingsColumns+` FROM learning_log_settings WHERE user_id = $1`, userID)
+	settings, err := readSmall(ctx, r, userID, collectSettings, settingsSQL, userID)
 	if err != nil {
 		return learning.Settings{}, fmt.Errorf("reading settings: %w", err)
 	}
 	return settings, nil
+}
+
+const settingsSQL = `SELECT ` + learning.SettingsColumns + ` FROM learning_log_settings WHERE user_id = $1`
+
+func collectSettings(rows pgx.Rows) (settings learning.Settings, err error) {
+	err = learning.ForEachSettings(rows, nil, func(found learning.Settings) error {
+		settings = found
+		return nil
+	})
+	return settings, err
 }
 
 // displayNames returns the names of those among some users who have one.

@@ -154,7 +154,8 @@ func (s *service) openDatabase(ctx context.Context) (err error) {
 		return err
 	}
 	s.stops.add("database", func(context.Context) error { return s.database.close() })
-	s.reader = query.NewReader(s.database.pool, s.flags.TimeZone.location)
+	lanes := query.Lanes(int(s.database.pool.Config().MaxConns))
+	s.reader = query.NewReader(s.database.pool, s.flags.TimeZone.location).WithLanes(lanes)
 	metrics.RegisterPool(s.metrics, s.database.pool)
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"net/http"
 	"sync"
+
+	"learninglog/query"
 )
 
 // answerRoom is the places of the answer to a request. They are held until the answer is
@@ -28,17 +30,27 @@ func (a *answerRoom) free() {
 	}
 }
 
-// newReads returns the places of reads. They leave connections to writes.
+const tooMuchRead = "Too much is being read."
+
+// usual is how many connections to the database there are if nothing else is said.
+const usual = 16
+
+// newSmallReads returns the places of reads that share round trips: as many as can be under way.
+func newSmallReads(connections int) *places {
+	most := query.MaxTogether * query.Lanes(cmp.Or(connections, usual))
+	return newPlaces(most, most/2, tooMuchRead)
+}
+
+// newReads returns the places of reads that each have a connection. They leave some to small
+// reads and to writes.
 func newReads(connections int) *places {
-	const usual = 16
-	most := max(2, cmp.Or(connections, usual)*3/4)
-	return newPlaces(most, most/2, "Too much is being read.")
+	most := max(2, cmp.Or(connections, usual)*5/8)
+	return newPlaces(most, most/2, tooMuchRead)
 }
 
 // newExports returns the places of exports, each of which holds a connection for as long as
 // its client reads. They leave most of those that are for reads.
 func newExports(connections int) *places {
-	const usual = 16
 	most := max(1, cmp.Or(connections, usual)/8)
 	return newPlaces(most, max(1, most/2), "Too many exports are being read.")
 }
@@ -69,6 +81,11 @@ func (s *server) beginRead(ctx context.Context, bytes int) (done func(), err err
 		return nil, err
 	}
 	return func() { end(); endLarge() }, nil
+}
+
+// beginSmallRead is beginRead for what shares round trips with others.
+func (s *server) beginSmallRead(ctx context.Context) (done func(), err error) {
+	return s.smallReads.acquire(ctx, 1)
 }
 
 // boundPage limits how many pages are being made at the same time. A page is made before it

@@ -43,8 +43,8 @@ type Config struct {
 	Problems *problem.Table
 	// RequestTimeout limits how long a request may wait, mostly for the database.
 	RequestTimeout time.Duration
-	// Connections is how many connections to the database there may be. Three quarters of
-	// them are for reads. Default: 16.
+	// Connections is how many connections to the database there may be. Most of them are for
+	// reads: five eighths, and those of the Reader's small ones. Default: 16.
 	Connections int
 	// AllowedHosts are the host names by which the service may be asked for, besides
 	// localhost and addresses: see [CheckHost]. Default: none.
@@ -83,11 +83,12 @@ type Config struct {
 type server struct {
 	Config
 
-	api huma.API
+	api        huma.API
+	humaConfig huma.Config
 	// everybody is who requests are from where nobody is asked.
 	everybody *access.Identity
 	// What requests may hold at the same time: see places.go.
-	bodies, arrays, recording, watching, reads, largeReads, answers, exports *places
+	bodies, arrays, recording, watching, reads, smallReads, largeReads, answers, exports *places
 
 	streams *streams
 	// paces limit the logs of those who have no limit of their own.
@@ -143,6 +144,7 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 		recording:     newPlaces(maxRecording, maxRecordingEach, "Too many batches are being recorded."),
 		watching:      newPlaces(maxWatching, maxWatchingEach, "Too many rebuilds are being watched."),
 		reads:         newReads(config.Connections),
+		smallReads:    newSmallReads(config.Connections),
 		largeReads:    newPlaces(maxLargeReads, maxLargeReadsEach, "Too many thousands of rows are being read."),
 		answers:       newPlaces(maxAnswers, maxAnswersEach, "Too many large answers are being sent."),
 		exports:       newExports(config.Connections),
@@ -161,7 +163,8 @@ func newServer(config Config) (*server, *chi.Mux, error) {
 	}
 	router := chi.NewMux()
 	router.Use(s.middleware()...)
-	s.api = humachi.New(router.With(checkQuery, holdRoom), s.humaConfig())
+	s.humaConfig = s.newHumaConfig()
+	s.api = humachi.New(router.With(checkQuery, holdRoom), s.humaConfig)
 	if err := s.addRoutes(router); err != nil {
 		return nil, nil, err
 	}

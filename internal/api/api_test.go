@@ -20,6 +20,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -46,6 +47,8 @@ func (a away) Exec(context.Context, string, ...any) (pgconn.CommandTag, error) {
 }
 
 func (a away) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, a.err }
+
+func (a away) Acquire(context.Context) (*pgxpool.Conn, error) { return nil, a.err }
 
 func (a away) BeginTx(context.Context, pgx.TxOptions) (pgx.Tx, error) { return nil, a.err }
 

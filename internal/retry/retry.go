@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const (
@@ -80,6 +81,65 @@ func Read[T any](
 		return ask()
 	}
 	return found, err
+}
+
+// Query is one of several queries that are read together.
+type Query struct {
+	SQL       string
+	Arguments []any
+	// Collect collects the rows. It is called again if the connection broke meanwhile. What
+	// it finds holds unless reading failed.
+	Collect func(pgx.Rows)
+}
+
+// Connections is the part of a connection pool that reading together uses, such as a
+// pgxpool.Pool.
+type Connections interface {
+	Acquire(ctx context.Context) (*pgxpool.Conn, error)
+	// Reset closes all connections of the pool.
+	Reset()
+}
+
+// ReadTogether runs queries in one round trip. It returns how many were read: if that isn't
+// all, the next one failed with the error, and those after it weren't run. Only if none was
+// read, it may be another one that failed: one that PostgreSQL doesn't understand. It meets
+// broken connections as [Read] does.
+func ReadTogether(ctx context.Context, pool Connections, queries []Query) (read int, err error) {
+	ask := func() error {
+		n, err := readTogether(ctx, pool, queries[read:])
+		read += n
+		return err
+	}
+	err = ask()
+	if brokeOff(err) && ctx.Err() == nil {
+		pool.Reset()
+		err = ask()
+	}
+	return read, err
+}
+
+func readTogether(ctx context.Context, pool Connections, queries []Query) (read int, err error) {
+	connection, err := pool.Acquire(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer connection.Release()
+	var batch pgx.Batch
+	for _, query := range queries {
+		batch.Queue(query.SQL, query.Arguments...)
+	}
+	results := connection.SendBatch(ctx, &batch)
+	defer func() { _ = results.Close() }() // which can only fail with what has failed before
+	for _, query := range queries {
+		rows, _ := results.Query() // whose error the rows have too
+		query.Collect(rows)
+		rows.Close()
+		if err := rows.Err(); err != nil {
+			return read, err
+		}
+		read++
+	}
+	return read, nil
 }
 
 // brokeOff reports whether an existing connection broke, rather than that a new one

@@ -222,6 +222,7 @@ func (n *Nodes) At(user uuid.UUID) Pool {
 // Pool is the part of a [pgxpool.Pool] that one user's statements need.
 type Pool interface {
 	Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error)
+	Acquire(ctx context.Context) (*pgxpool.Conn, error)
 	Begin(ctx context.Context) (pgx.Tx, error)
 	BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error)
 	Reset()
@@ -254,6 +255,16 @@ func (p *nodePool) Query(ctx context.Context, sql string, arguments ...any) (pgx
 		}
 	}
 	return p.coordinator.Query(ctx, sql, arguments...) //nolint:wrapcheck // as above
+}
+
+func (p *nodePool) Acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	if !p.away.Load() {
+		connection, err := p.node.Acquire(ctx)
+		if !p.unused(err) {
+			return connection, err //nolint:wrapcheck // as above
+		}
+	}
+	return p.coordinator.Acquire(ctx) //nolint:wrapcheck // as above
 }
 
 func (p *nodePool) Begin(ctx context.Context) (pgx.Tx, error) { return p.BeginTx(ctx, pgx.TxOptions{}) }
