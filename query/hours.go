@@ -71,13 +71,18 @@ func (r *Reader) Hours(ctx context.Context, userID uuid.UUID, from, to rollup.Da
 	if to < from {
 		return Hours{}, rollup.ErrEmptyRange
 	}
-	begunEverywhere, overSomewhere := (from - 1).EndInstant(), (to + 1).FirstInstant()
-	hours, err := retry.Read(ctx, r.at(userID), collectHours, hoursSQL, userID, from.FirstInstant(), to.EndInstant(),
-		begunEverywhere, overSomewhere, from.Time(), to.Time(), MaxHoursLogs)
+	hours, err := retry.Read(ctx, r.at(userID), collectHours, hoursSQL, hoursArguments(userID, from, to)...)
 	if err != nil {
 		return Hours{}, fmt.Errorf("reading hours: %w", err)
 	}
 	return hours, nil
+}
+
+func hoursArguments(userID uuid.UUID, from, to rollup.Date) []any {
+	begunEverywhere, overSomewhere := (from - 1).EndInstant(), (to + 1).FirstInstant()
+	return []any{
+		userID, from.FirstInstant(), to.EndInstant(), begunEverywhere, overSomewhere, from.Time(), to.Time(), MaxHoursLogs,
+	}
 }
 
 func collectHours(rows pgx.Rows) (hours Hours, err error) {

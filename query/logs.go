@@ -21,7 +21,7 @@ func (r *Reader) Log(ctx context.Context, userID, requestID uuid.UUID) (learning
 		SELECT ` + learning.Columns + `
 		FROM learning_log
 		WHERE user_id = $1 AND request_id = $2`
-	logs, err := retry.Read(ctx, r.at(userID), learning.Collect, query, userID, requestID)
+	logs, err := readSmall(ctx, r, userID, learning.Collect, query, userID, requestID)
 	if err != nil {
 		return learning.Log{}, fmt.Errorf("reading a log: %w", err)
 	}
@@ -69,27 +69,30 @@ func (r *Reader) Logs(ctx context.Context, request LogsRequest) (LogsPage, error
 	if request.From != nil && request.To != nil && *request.To < *request.From {
 		return LogsPage{}, rollup.ErrEmptyRange
 	}
-	limit := min(max(request.Limit, 1), MaxPage)
-	arguments := request.arguments()
-	// Reading one log more than requested shows whether there is a next page.
-	arguments["limit"] = limit + 1
 	// The query is planned each time, because a generic plan expects few logs, and would
 	// sort all logs of a user who has many.
-	logs, err := retry.Read(ctx, r.at(request.UserID), learning.Collect, request.sql(), pgx.QueryExecModeCacheDescribe, arguments)
+	logs, err := retry.Read(ctx, r.at(request.UserID), learning.Collect, request.sql(), pgx.QueryExecModeCacheDescribe, request.arguments())
 	if err != nil {
 		return LogsPage{}, fmt.Errorf("reading logs: %w", err)
 	}
-	page := LogsPage{Logs: logs}
+	return r.logsPage(request, logs), nil
+}
+
+// logsPage returns the page whose logs, and perhaps one more, were found.
+func (r *Reader) logsPage(request LogsRequest, found []learning.Log) LogsPage {
+	page := LogsPage{Logs: found}
 	if purged := r.PurgedBefore(); request.From == nil || request.From.FirstInstant().Before(purged) {
 		page.PurgedBefore = purged
 	}
-	if len(logs) > limit {
-		page.Logs = logs[:limit]
+	if limit := request.limit(); len(found) > limit {
+		page.Logs = found[:limit]
 		last := page.Logs[limit-1]
 		page.Next = &Cursor{Timestamp: last.Timestamp, RequestID: last.RequestID}
 	}
-	return page, nil
+	return page
 }
+
+func (r LogsRequest) limit() int { return min(max(r.Limit, 1), MaxPage) }
 
 // sql returns the query of the page. Logs that count and logs that were voided are in
 // different indexes, and each index has its logs in order.
@@ -112,8 +115,8 @@ func (r LogsRequest) sql() string {
 	return `(` + logs("IS NULL") + order + `) UNION ALL (` + logs("IS NOT NULL") + order + `)` + order
 }
 
-// arguments returns those of the query, but for the limit. The dates choose the logs;
-// the instants only find them in the index.
+// arguments returns those of the query. The dates choose the logs; the instants only find them
+// in the index. Reading one log more than requested shows whether there is a next page.
 func (r LogsRequest) arguments() pgx.NamedArgs {
 	arguments := pgx.NamedArgs{
 		"user":     r.UserID,
@@ -123,6 +126,7 @@ func (r LogsRequest) arguments() pgx.NamedArgs {
 		"upper":    pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true},
 		"after":    pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true},
 		"after_id": uuid.Max,
+		"limit":    r.limit() + 1,
 	}
 	if r.From != nil {
 		arguments["from"], arguments["lower"] = r.From.Time(), r.From.FirstInstant()

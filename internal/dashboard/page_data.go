@@ -39,18 +39,10 @@ func (d pageData) Size() int {
 
 // readPageData reads all but the hours and the list of logs from the rollups.
 func (p *Pages) readPageData(ctx context.Context, request pageRequest) (d pageData, err error) {
-	clock, first, last := request.clock, request.view.first(), request.view.last()
+	clock, first, last := request.learner.Clock, request.view.first(), request.view.last()
 	d.today, d.offset = clock.Today(), rollup.OffsetAt(clock.Now, clock.Zone)
-	if d.settings, err = p.Reader.Settings(ctx, request.userID); err != nil {
-		return pageData{}, err
-	}
-	if d.days, err = p.Reader.Days(ctx, request.userID); err != nil {
-		return pageData{}, err
-	}
-	if d.hours, err = p.Reader.Hours(ctx, request.userID, first, last); err != nil {
-		return pageData{}, err
-	}
-	d.logs, err = p.Reader.Logs(ctx, query.LogsRequest{
+	d.settings, d.days = request.learner.Settings, request.learner.Days
+	d.hours, d.logs, err = p.Reader.HoursAndLogs(ctx, query.LogsRequest{
 		UserID: request.userID, From: &first, To: &last, WithVoided: request.view.WithVoided, After: request.after, Limit: logsPerPage,
 	})
 	if err != nil {

@@ -20,8 +20,8 @@ type pageRequest struct {
 	year int
 	// after is the position in the list of logs. Nil is its beginning.
 	after *query.Cursor
-	// clock is the learner's.
-	clock query.Clock
+	// learner is whose page it is.
+	learner query.Learner
 }
 
 func (p *Pages) parsePageRequest(r *http.Request) (request pageRequest, err error) {
@@ -32,11 +32,12 @@ func (p *Pages) parsePageRequest(r *http.Request) (request pageRequest, err erro
 	if err != nil { // url.Query would leave out what it can't read
 		return pageRequest{}, wrongAddress("the part after ? must be pairs of name=value, joined by &, with % and ; escaped")
 	}
-	if request.clock, err = p.Reader.Clock(r.Context(), request.userID, time.Now()); err != nil {
+	if request.learner, err = p.Reader.Learner(r.Context(), request.userID, time.Now()); err != nil {
 		return pageRequest{}, err
 	}
-	request.year = request.clock.Now.In(request.clock.Zone).Year()
-	if request.view, err = parseView(parameters, request.clock.Today()); err != nil {
+	clock := request.learner.Clock
+	request.year = clock.Now.In(clock.Zone).Year()
+	if request.view, err = parseView(parameters, clock.Today()); err != nil {
 		return pageRequest{}, err
 	}
 	if text := parameters.Get("year"); text != "" {
