@@ -23,21 +23,22 @@ type Days []PeriodSummary
 //
 // It fails with [ErrSumTooLarge].
 func (r *Reader) Days(ctx context.Context, userID uuid.UUID) (Days, error) {
-	const query = `
-		SELECT period, total_word_count, entry_count
-		FROM learning_log_aggregates
-		WHERE user_id = $1 AND granularity = 'day' AND entry_count > 0
-		ORDER BY period`
-	days, err := retry.Read(ctx, r.at(userID), collectDays, query, userID)
+	days, err := retry.Read(ctx, r.at(userID), collectDays, daysSQL, userID)
 	if err != nil {
 		return nil, fmt.Errorf("reading days: %w", err)
 	}
 	return days, nil
 }
 
+const daysSQL = `
+	SELECT ` + rollup.PeriodNumberSQL + `, total_word_count, entry_count
+	FROM learning_log_aggregates
+	WHERE user_id = $1 AND granularity = 'day' AND entry_count > 0
+	ORDER BY period`
+
 func collectDays(rows pgx.Rows) (days Days, err error) {
 	var (
-		period         pgtype.Date
+		period         int32
 		words, entries pgtype.Int8
 	)
 	_, err = pgx.ForEachRow(rows, []any{&period, &words, &entries}, func() error {
@@ -45,7 +46,7 @@ func collectDays(rows pgx.Rows) (days Days, err error) {
 			return ErrSumTooLarge
 		}
 		days = append(days, PeriodSummary{
-			Period: rollup.DateOf(period.Time),
+			Period: rollup.Date(period),
 			Sums:   rollup.Sums{TotalWordCount: words.Int64, EntryCount: entries.Int64},
 		})
 		return nil
@@ -83,12 +84,9 @@ func (d Days) Summary(request SummaryRequest) (Summary, error) {
 	if request.Compare {
 		from = request.Granularity.Add(from, -request.distance(len(starts)))
 	}
-	sums := make(map[rollup.Date]rollup.Sums, len(starts))
-	for _, day := range d.Between(from, request.Granularity.Next(*request.To)-1) {
-		start := request.Granularity.Start(day.Period)
-		if sums[start], err = plus(sums[start], day.Sums); err != nil {
-			return Summary{}, err
-		}
+	sums, err := orderedSums(slices.Clone(d.Between(from, request.Granularity.Next(*request.To)-1))).by(request.Granularity)
+	if err != nil {
+		return Summary{}, err
 	}
 	return newSummary(request, starts, sums)
 }

@@ -23,7 +23,7 @@ import (
 // [rollup.ErrTooManyPeriods], and with [ErrSumTooLarge].
 func (r *Reader) EverybodyPerDay(ctx context.Context, from, to rollup.Date) (Summary, error) {
 	query := `
-		SELECT period, ` + sumSQL("total_word_count") + `, ` + sumSQL("entry_count") + `
+		SELECT ` + rollup.PeriodNumberSQL + `, ` + sumSQL("total_word_count") + `, ` + sumSQL("entry_count") + `
 		FROM learning_log_aggregates
 		WHERE granularity = 'day' AND period BETWEEN $1 AND $2
 		GROUP BY period`
@@ -32,7 +32,7 @@ func (r *Reader) EverybodyPerDay(ctx context.Context, from, to rollup.Date) (Sum
 	if err != nil {
 		return Summary{}, err
 	}
-	read := func(rows pgx.Rows) (map[rollup.Date]rollup.Sums, error) { return request.collectSums(rows) }
+	read := func(rows pgx.Rows) (orderedSums, error) { return request.collectSums(rows) }
 	sums, err := retry.Read(ctx, r.pool, read, query, from.Time(), to.Time())
 	if err != nil {
 		return Summary{}, fmt.Errorf("reading what everybody learned: %w", err)

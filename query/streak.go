@@ -45,10 +45,10 @@ func (r *Reader) Streaks(ctx context.Context, userID uuid.UUID, clock Clock, all
 	query := `
 		SELECT (SELECT freeze_days FROM learning_log_settings WHERE user_id = $1), days.*
 		FROM (` + withLatestOffset(`
-		    SELECT period
+		    SELECT `+rollup.PeriodNumberSQL+` AS day
 		    FROM learning_log_aggregates
 		    WHERE user_id = $1 AND granularity = 'day' AND period <= $2 AND entry_count > 0`) + `) AS days
-		ORDER BY period`
+		ORDER BY day`
 	read := func(rows pgx.Rows) (Streaks, error) { return r.countStreaks(rows, clock, allowedGap) }
 	_, last := clock.todays()
 	streaks, err := retry.Read(ctx, r.at(userID), read, query, userID, last.Time())
@@ -62,9 +62,9 @@ func (r *Reader) countStreaks(rows pgx.Rows, clock Clock, allowedGap *int) (Stre
 	var (
 		counted        streakCount
 		freeze, latest pgtype.Int2
-		period         pgtype.Date
+		day            pgtype.Int4
 	)
-	_, err := pgx.ForEachRow(rows, []any{&freeze, &latest, &period}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&freeze, &latest, &day}, func() error {
 		counted.AllowedGap = int(freeze.Int16)
 		if allowedGap != nil {
 			counted.AllowedGap = *allowedGap
@@ -73,8 +73,8 @@ func (r *Reader) countStreaks(rows pgx.Rows, clock Clock, allowedGap *int) (Stre
 			clock.Zone = r.zoneOf(latest)
 		}
 		counted.Today = clock.Today()
-		if period.Valid {
-			counted.add(rollup.DateOf(period.Time))
+		if day.Valid {
+			counted.add(rollup.Date(day.Int32))
 		}
 		return nil
 	})

@@ -47,8 +47,8 @@ func YearRequest(userID uuid.UUID, year int) SummaryRequest {
 	}
 }
 
-// AboutPeriods returns about how many periods the summary will have at most, without
-// periods that are left out because they have no logs.
+// AboutPeriods returns about how many periods the summary will have at most, as if none were
+// left out because it has no logs.
 func (r SummaryRequest) AboutPeriods() int {
 	_, to := r.Clock.todays()
 	if r.To != nil {
@@ -57,17 +57,25 @@ func (r SummaryRequest) AboutPeriods() int {
 	if r.From == nil {
 		return DefaultPeriods(r.Granularity)
 	}
-	days := max(0, int(to-*r.From)) + 1
+	return r.Granularity.AtMost(*r.From, to)
+}
+
+// IsSmall reports whether the summary reads few rows, at most a hundred. Then it shares a round
+// trip with others.
+func (r SummaryRequest) IsSmall() bool {
+	const most, monthsPerYear = 100, 12
+	rows := r.AboutPeriods()
 	switch r.Granularity {
-	case rollup.Week:
-		return days/7 + 1
-	case rollup.Month:
-		return days/28 + 1
-	case rollup.Day:
-		return days
+	case rollup.Total: // of all months
+		return false
+	case rollup.Year:
+		rows *= monthsPerYear
 	default:
-		return days/365 + 1
 	}
+	if r.Compare {
+		rows *= 2
+	}
+	return rows <= most
 }
 
 // DefaultPeriods returns how many periods a summary has by default: 30 days, 12 weeks,
@@ -160,18 +168,35 @@ func (r *Reader) Summary(ctx context.Context, request SummaryRequest) (Summary, 
 	if err != nil {
 		return Summary{}, err
 	}
-	read := func(rows pgx.Rows) (map[rollup.Date]rollup.Sums, error) { return request.collectSums(rows) }
-	sums, err := retry.Read(ctx, r.at(request.UserID), read, sumsSQL, request.arguments(*request.To, *request.To)...)
+	read := func(rows pgx.Rows) (orderedSums, error) { return request.collectSums(rows) }
+	sums, err := request.read(ctx, r, read, sumsSQL, *request.To, *request.To)
 	if err != nil {
-		return Summary{}, fmt.Errorf("reading a summary: %w", err)
+		return Summary{}, err
 	}
 	return newSummary(request, starts, sums)
+}
+
+// read runs a query of sums that begins with the parameters of sumsSQL. Today is at least one
+// date and at most another.
+func (r SummaryRequest) read(
+	ctx context.Context, reader *Reader, collect func(pgx.Rows) (orderedSums, error), sql string, earliest, latest rollup.Date,
+) (sums orderedSums, err error) {
+	arguments := r.arguments(earliest, latest)
+	if r.IsSmall() {
+		sums, err = readSmall(ctx, reader, r.UserID, collect, sql, arguments...)
+	} else {
+		sums, err = retry.Read(ctx, reader.at(r.UserID), collect, sql, arguments...)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading a summary: %w", err)
+	}
+	return sums, nil
 }
 
 // sumsSQL is a query of the sums of the user $1, in the periods of the granularity $2
 // from $3 to $4.
 const sumsSQL = `
-	SELECT period, total_word_count, entry_count
+	SELECT ` + rollup.PeriodNumberSQL + `, total_word_count, entry_count
 	FROM learning_log_aggregates
 	WHERE user_id = $1 AND granularity = $2 AND period BETWEEN $3 AND $4`
 
@@ -180,15 +205,15 @@ const sumsSQL = `
 func (r *Reader) summaryUntilToday(ctx context.Context, request SummaryRequest) (Summary, error) {
 	earliest, latest := request.Clock.todays()
 	clock := request.Clock
-	read := func(rows pgx.Rows) (map[rollup.Date]rollup.Sums, error) {
+	read := func(rows pgx.Rows) (orderedSums, error) {
 		var offset pgtype.Int2
 		sums, err := request.collectSums(rows, &offset)
 		clock.Zone = r.zoneOf(offset)
 		return sums, err
 	}
-	sums, err := retry.Read(ctx, r.at(request.UserID), read, withLatestOffset(sumsSQL), request.arguments(earliest, latest)...)
+	sums, err := request.read(ctx, r, read, withLatestOffset(sumsSQL), earliest, latest)
 	if err != nil {
-		return Summary{}, fmt.Errorf("reading a summary: %w", err)
+		return Summary{}, err
 	}
 	starts, err := request.starts(clock.Today())
 	if err != nil {
@@ -224,7 +249,7 @@ func (r SummaryRequest) distance(periods int) int {
 
 // before returns the sums of the range before periods that start on these dates, or nil
 // if that would begin before the year 1.
-func (r SummaryRequest) before(starts []rollup.Date, sums map[rollup.Date]rollup.Sums) (*RangeSums, error) {
+func (r SummaryRequest) before(starts []rollup.Date, sums orderedSums) (*RangeSums, error) {
 	back := func(start rollup.Date) rollup.Date { return r.Granularity.Add(start, -r.distance(len(starts))) }
 	before := RangeSums{From: back(starts[0]), To: back(starts[len(starts)-1])}
 	if before.From < rollup.NewDate(1, time.January, 1) {
@@ -232,14 +257,14 @@ func (r SummaryRequest) before(starts []rollup.Date, sums map[rollup.Date]rollup
 	}
 	for _, start := range starts {
 		var err error
-		if before.Sums, err = plus(before.Sums, sums[back(start)]); err != nil {
+		if before.Sums, err = plus(before.Sums, sums.next(back(start))); err != nil {
 			return nil, err
 		}
 	}
 	return &before, nil
 }
 
-func newSummary(request SummaryRequest, starts []rollup.Date, sums map[rollup.Date]rollup.Sums) (summary Summary, err error) {
+func newSummary(request SummaryRequest, starts []rollup.Date, sums orderedSums) (summary Summary, err error) {
 	summary = Summary{
 		UserID:      request.UserID,
 		Granularity: request.Granularity,
@@ -257,7 +282,7 @@ func newSummary(request SummaryRequest, starts []rollup.Date, sums map[rollup.Da
 	}
 	summary.Periods = make([]PeriodSummary, 0, most)
 	for _, start := range starts {
-		period := PeriodSummary{Period: start, Sums: sums[start]}
+		period := PeriodSummary{Period: start, Sums: sums.next(start)}
 		if request.OnlyWithLogs && period.Sums == (rollup.Sums{}) {
 			continue
 		}
@@ -269,27 +294,63 @@ func newSummary(request SummaryRequest, starts []rollup.Date, sums map[rollup.Da
 	return summary, nil
 }
 
-// collectSums returns the sums in rows by period. The rows have the columns of sumsSQL
-// after those that are scanned into before. A sum of null doesn't fit.
-func (r SummaryRequest) collectSums(rows pgx.Rows, before ...any) (map[rollup.Date]rollup.Sums, error) {
-	sums := make(map[rollup.Date]rollup.Sums)
+// collectSums returns the sums in rows, in the order of their periods. The rows have the
+// columns of sumsSQL after those that are scanned into before. A sum of null doesn't fit.
+func (r SummaryRequest) collectSums(rows pgx.Rows, before ...any) (sums orderedSums, err error) {
 	var (
-		period         pgtype.Date
+		period         pgtype.Int4
 		words, entries pgtype.Int8
 	)
-	_, err := pgx.ForEachRow(rows, append(before, &period, &words, &entries), func() error {
+	_, err = pgx.ForEachRow(rows, append(before, &period, &words, &entries), func() error {
 		if !period.Valid {
 			return nil
 		}
 		if !words.Valid || !entries.Valid {
 			return ErrSumTooLarge
 		}
-		start := r.Granularity.Start(rollup.DateOf(period.Time))
-		sum, err := plus(sums[start], rollup.Sums{TotalWordCount: words.Int64, EntryCount: entries.Int64})
-		sums[start] = sum
-		return err
+		if sums == nil {
+			sums = make(orderedSums, 0, DefaultPeriods(r.Granularity)+1)
+		}
+		sums = append(sums, PeriodSummary{rollup.Date(period.Int32), rollup.Sums{TotalWordCount: words.Int64, EntryCount: entries.Int64}})
+		return nil
 	})
-	return sums, err
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(sums, func(a, b PeriodSummary) int { return cmp.Compare(a.Period, b.Period) })
+	return sums.by(r.Granularity)
+}
+
+// orderedSums are sums of periods, in time order.
+type orderedSums []PeriodSummary
+
+// by returns the sums of longer periods, or of the same. It may overwrite the list. It fails
+// with [ErrSumTooLarge].
+func (s orderedSums) by(granularity rollup.Granularity) (longer orderedSums, err error) {
+	longer = s[:0]
+	for _, sums := range s {
+		sums.Period = granularity.Start(sums.Period)
+		if last := len(longer) - 1; last >= 0 && longer[last].Period == sums.Period {
+			if longer[last].Sums, err = plus(longer[last].Sums, sums.Sums); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		longer = append(longer, sums)
+	}
+	return longer, nil
+}
+
+// next returns the sums of a period, and drops those before it. So it must be asked for
+// periods in time order.
+func (s *orderedSums) next(start rollup.Date) rollup.Sums {
+	for len(*s) > 0 && (*s)[0].Period < start {
+		*s = (*s)[1:]
+	}
+	if len(*s) > 0 && (*s)[0].Period == start {
+		return (*s)[0].Sums
+	}
+	return rollup.Sums{}
 }
 
 // Split returns the periods before the one that starts at a date, and the others. That

@@ -26,6 +26,10 @@ func DateOf(t time.Time) Date {
 // Time returns the date as a time.Time: its midnight in UTC.
 func (d Date) Time() time.Time { return time.Unix(int64(d)*int64(day/time.Second), 0).UTC() }
 
+// PeriodNumberSQL is an SQL expression for the column period as the number that a [Date] is,
+// which takes less time to read than a date.
+const PeriodNumberSQL = `(period - DATE '1970-01-01')`
+
 // String returns the date as in ISO 8601, such as 2026-11-22.
 func (d Date) String() string { return string(d.AppendTo(nil)) }
 

@@ -93,13 +93,29 @@ func (g Granularity) Add(date Date, periods int) Date {
 // from to the one that contains to, both included. It is empty if from is after to. It
 // fails with [ErrTooManyPeriods] if there are more than limit.
 func (g Granularity) Starts(from, to Date, limit int) ([]Date, error) {
-	var starts []Date
-	last := g.Start(to)
-	for start := g.Start(from); start <= last; start = g.Next(start) {
+	first, last := g.Start(from), g.Start(to)
+	starts := make([]Date, 0, min(limit, g.AtMost(first, last)))
+	for start := first; start <= last; start = g.Next(start) {
 		if len(starts) == limit {
 			return nil, ErrTooManyPeriods
 		}
 		starts = append(starts, start)
 	}
 	return starts, nil
+}
+
+// AtMost returns a number of periods that a range, from a date to another, has at most. It
+// isn't much larger than the number that it has.
+func (g Granularity) AtMost(from, to Date) int {
+	days := max(0, int(to-from)+1)
+	switch g {
+	case Day:
+		return days
+	case Week:
+		return days/7 + 2
+	case Month:
+		return days/28 + 2
+	default:
+		return days/365 + 2
+	}
 }
