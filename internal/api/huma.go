@@ -26,7 +26,7 @@ const (
 // securityBearer is how the document names keys and tokens.
 const securityBearer = "bearer"
 
-func (s *server) humaConfig() huma.Config {
+func (s *server) newHumaConfig() huma.Config {
 	config := huma.DefaultConfig("learninglog", cmp.Or(s.Version, "unreleased"))
 	config.Info.Description = s.guide()
 	config.Info.Contact = &huma.Contact{Name: "The operator of the service"}

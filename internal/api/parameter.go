@@ -1,7 +1,13 @@
 package api
 
 import (
+	"maps"
+	"net/http"
+	"net/url"
 	"reflect"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -23,6 +29,62 @@ func pathUUID(name, text string) (uuid.UUID, error) {
 		})
 	}
 	return id, nil
+}
+
+// parameters are those in the query of a request that huma doesn't read, and what is wrong with
+// them.
+type parameters struct {
+	values url.Values
+	wrong  []problem.Field
+}
+
+// readParameters returns the parameters of a request. There are no others than those known.
+func readParameters(r *http.Request, known ...string) (p parameters) {
+	if r.URL.RawQuery == "" {
+		return p
+	}
+	p.values = r.URL.Query()
+	for _, name := range slices.Sorted(maps.Keys(p.values)) {
+		if !slices.Contains(known, name) {
+			p.wrong = append(p.wrong, problem.Field{Location: "query." + short(name), Message: unknownParameter})
+		}
+	}
+	return p
+}
+
+// choice returns a parameter that is one of some values. Default: the first.
+func (p *parameters) choice(name string, values ...string) string {
+	value := p.values.Get(name)
+	if value == "" {
+		return values[0]
+	}
+	if !slices.Contains(values, value) {
+		p.wrong = append(p.wrong, problem.Field{
+			Location: "query." + name, Message: "must be one of " + strings.Trim(strings.Join(values, ", "), ", "), Value: short(value),
+		})
+	}
+	return value
+}
+
+// flag returns a parameter that is true or false. Default: otherwise.
+func (p *parameters) flag(name string, otherwise bool) bool {
+	value := p.values.Get(name)
+	if value == "" {
+		return otherwise
+	}
+	is, err := strconv.ParseBool(value)
+	if err != nil {
+		p.wrong = append(p.wrong, problem.Field{Location: "query." + name, Message: "must be true or false", Value: short(value)})
+	}
+	return is
+}
+
+// problem returns what is wrong, or nil.
+func (p *parameters) problem() error {
+	if p.wrong == nil {
+		return nil
+	}
+	return problem.Invalid.New("", p.wrong...)
 }
 
 // queryDate reads an end of a range from the query; it returns nil if it is absent.

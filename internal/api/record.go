@@ -2,9 +2,7 @@ package api
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -188,26 +186,8 @@ const (
 
 // returnsDuplicates reads the query parameter on_duplicate.
 func returnsDuplicates(r *http.Request) (bool, error) {
-	if r.URL.RawQuery == "" {
-		return false, nil
-	}
-	var wrong []problem.Field
-	query := r.URL.Query()
-	for _, name := range slices.Sorted(maps.Keys(query)) {
-		if name != onDuplicate {
-			wrong = append(wrong, problem.Field{Location: "query." + short(name), Message: unknownParameter})
-		}
-	}
-	value := query.Get(onDuplicate)
-	if !slices.Contains([]string{"", conflictOnDuplicate, returnOnDuplicate}, value) {
-		wrong = append(wrong, problem.Field{
-			Location: "query." + onDuplicate, Message: "must be conflict or return", Value: short(value),
-		})
-	}
-	if wrong != nil {
-		return false, problem.Invalid.New("", wrong...)
-	}
-	return value == returnOnDuplicate, nil
+	parameters := readParameters(r, onDuplicate)
+	return parameters.choice(onDuplicate, conflictOnDuplicate, returnOnDuplicate) == returnOnDuplicate, parameters.problem()
 }
 
 // decoder reads posted logs.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
 	"learninglog/internal/etag"
 )
@@ -36,28 +37,34 @@ func inJSON(value any) representation {
 	return newRepresentation(mediaJSON, append(body, '\n'))
 }
 
-// answer sends the representation, or 304 if the client has it already. The client
-// must revalidate it each time, because the next log changes it.
+// answer is write for an operation of huma.
 func (r representation) answer(ifNoneMatch string) *huma.StreamResponse {
-	return &huma.StreamResponse{Body: func(answer huma.Context) {
-		answer.SetHeader("ETag", r.tag)
-		answer.SetHeader("Cache-Control", "private, no-cache")
-		answer.AppendHeader("Vary", "Accept")
-		if r.language != "" {
-			answer.AppendHeader("Vary", "Accept-Language")
-			answer.SetHeader("Content-Language", r.language)
-		}
-		if etag.Matches(ifNoneMatch, r.tag) {
-			answer.SetStatus(http.StatusNotModified)
-			return
-		}
-		answer.SetHeader("Content-Type", r.contentType)
-		if r.filename != "" {
-			answer.SetHeader("Content-Disposition", `attachment; filename="`+r.filename+`"`)
-		}
-		answer.SetStatus(http.StatusOK)
-		_, _ = answer.BodyWriter().Write(r.body) // a client that is gone needs no answer
+	return &huma.StreamResponse{Body: func(operation huma.Context) {
+		_, w := humachi.Unwrap(operation)
+		r.write(w, ifNoneMatch)
 	}}
+}
+
+// write sends the representation, or 304 if the client has it already. The client must
+// revalidate it each time, because the next log changes it.
+func (r representation) write(w http.ResponseWriter, ifNoneMatch string) {
+	header := w.Header()
+	header.Set("ETag", r.tag)
+	header.Set("Cache-Control", "private, no-cache")
+	header.Add("Vary", "Accept")
+	if r.language != "" {
+		header.Add("Vary", "Accept-Language")
+		header.Set("Content-Language", r.language)
+	}
+	if etag.Matches(ifNoneMatch, r.tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	header.Set("Content-Type", r.contentType)
+	if r.filename != "" {
+		header.Set("Content-Disposition", `attachment; filename="`+r.filename+`"`)
+	}
+	_, _ = w.Write(r.body) // a client that is gone needs no answer
 }
 
 // Size returns the approximate size in memory, in bytes.

@@ -65,9 +65,6 @@ func (r route) kinds() []problem.Kind {
 // isExpected reports whether the line of a route, by its pattern, allows the status of
 // an error. Of requests without a line nothing is known.
 func (s *server) isExpected(method, pattern string, status int) bool {
-	if status < http.StatusBadRequest {
-		return true
-	}
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
@@ -124,6 +121,22 @@ func rawOperation(documentation *huma.Operation, handle http.HandlerFunc) endpoi
 		router.With(checkQuery, s.require(r, s.turnAway)).Method(r.method, r.path, handle)
 	}
 }
+
+// readOperation is handled by handle. huma documents it, with the parameters of the input I.
+func readOperation[I any](documentation huma.Operation, handle http.HandlerFunc) endpoint {
+	return func(s *server, router chi.Router, r route) {
+		r.document(s, &documentation)
+		huma.Register(huma.NewAPI(s.humaConfig, withoutRoutes{}), documentation,
+			func(context.Context, *I) (*huma.StreamResponse, error) { return nil, nil })
+		router.With(checkQuery, holdRoom, s.require(r, s.turnAway)).Method(r.method, r.path, handle)
+	}
+}
+
+// withoutRoutes is huma's router for what huma only documents.
+type withoutRoutes struct{ huma.Adapter }
+
+// Handle implements [huma.Adapter].
+func (withoutRoutes) Handle(*huma.Operation, func(huma.Context)) {}
 
 // plain is handled by handler, and isn't in the OpenAPI document.
 func plain(handler http.Handler) endpoint {

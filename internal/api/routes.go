@@ -52,7 +52,7 @@ func (s *server) routes() []route {
 		{get, "/v1/users/{user_id}/learning-logs", read, operation(documentListLogs(), s.listLogs), reading},
 		{get, "/v1/users/{user_id}/learning-logs/{request_id}", read, operation(documentGetLog(), s.getLog), readingOne},
 		{del, "/v1/users/{user_id}/learning-logs/{request_id}", write, operation(documentVoid(), s.void), voiding},
-		{get, "/v1/users/{user_id}/summary", read, operation(s.documentGetSummary(), s.getSummary), summing},
+		{get, "/v1/users/{user_id}/summary", read, readOperation[summaryInput](s.documentGetSummary(), s.getSummary), summing},
 		{get, "/v1/users/{user_id}/streak", read, operation(s.documentGetStreak(), s.getStreak), reading},
 		{get, "/v1/users/{user_id}/activity", read, operation(s.documentGetActivity(), s.getActivity), summing},
 

@@ -6,11 +6,13 @@ import (
 	"encoding/csv"
 	"fmt"
 	"math"
+	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/negotiation"
+	"github.com/go-chi/chi/v5"
 
 	"learninglog/internal/chart"
 	"learninglog/internal/language"
@@ -112,26 +114,61 @@ func (i *summaryInput) format() string {
 	}
 }
 
-func (s *server) getSummary(ctx context.Context, input *summaryInput) (*huma.StreamResponse, error) {
+func (s *server) getSummary(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := s.limitTime(r.Context())
+	defer cancel()
+	represented, err := s.readSummary(ctx, r)
+	if err != nil {
+		s.Problems.Of(ctx, err, "query").WriteJSON(w)
+		return
+	}
+	represented.write(w, r.Header.Get("If-None-Match"))
+}
+
+func (s *server) readSummary(ctx context.Context, r *http.Request) (representation, error) {
+	input, err := readSummaryInput(r)
+	if err != nil {
+		return representation{}, err
+	}
 	request, err := s.summaryRequest(input)
 	if err != nil {
-		return nil, err
+		return representation{}, err
 	}
 	const onePeriod = 200 // bytes in memory, roughly
-	done, err := s.beginRead(ctx, min(request.AboutPeriods(), query.MaxPeriods)*onePeriod)
+	begin := s.beginSmallRead
+	if !request.IsSmall() {
+		begin = func(ctx context.Context) (func(), error) {
+			return s.beginRead(ctx, min(request.AboutPeriods(), query.MaxPeriods)*onePeriod)
+		}
+	}
+	done, err := begin(ctx)
 	if err != nil {
-		return nil, err
+		return representation{}, err
 	}
 	defer done()
 	summary, err := s.Reader.Summary(ctx, request)
 	if err != nil {
-		return nil, err
+		return representation{}, err
 	}
-	represented, err := s.representSummary(input, summary)
-	if err != nil {
-		return nil, err
+	return s.representSummary(input, summary)
+}
+
+// readSummaryInput reads what huma documents.
+func readSummaryInput(r *http.Request) (*summaryInput, error) {
+	p := readParameters(r, "granularity", "from", "to", "time_zone", "compare", "fill", "format")
+	input := &summaryInput{
+		UserID:      chi.URLParam(r, userInPath),
+		Granularity: p.choice("granularity", "day", "week", "month", "year", "total"),
+		From:        p.values.Get("from"),
+		To:          p.values.Get("to"),
+		TimeZone:    p.values.Get("time_zone"),
+		Compare:     p.flag("compare", false),
+		Fill:        p.flag("fill", true),
+		Format:      p.choice("format", "", "json", "csv", "svg"),
+		Accept:      r.Header.Get("Accept"),
+		Language:    r.Header.Get("Accept-Language"),
 	}
-	return represented.answer(input.IfNoneMatch), nil
+	return input, p.problem()
 }
 
 // representSummary returns a summary in the format that is asked for.
@@ -268,13 +305,9 @@ func (s *server) summaryRequest(input *summaryInput) (query.SummaryRequest, erro
 	if err != nil {
 		return query.SummaryRequest{}, err
 	}
-	granularity, err := rollup.ParseGranularity(input.Granularity)
-	if err != nil {
-		return query.SummaryRequest{}, problem.Invalid.New("", problem.Field{Location: "query.granularity", Message: err.Error()})
-	}
 	request := query.SummaryRequest{
 		UserID:       userID,
-		Granularity:  granularity,
+		Granularity:  rollup.Granularity(input.Granularity),
 		Compare:      input.Compare,
 		OnlyWithLogs: !input.Fill,
 	}
