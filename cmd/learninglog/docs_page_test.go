@@ -108,9 +108,11 @@ func TestNothingIsSniffedOrFramed(t *testing.T) {
 		got := s.mustAnswer(http.MethodGet, path, "")
 		assert.Equal(t, []string{"nosniff"}, got.header.Values("X-Content-Type-Options"), path)
 		assert.Equal(t, []string{"DENY"}, got.header.Values("X-Frame-Options"), path)
-		assert.Equal(t, []string{"same-origin"}, got.header.Values("Referrer-Policy"), path)
 		assert.Equal(t, []string{"same-origin"}, got.header.Values("Cross-Origin-Resource-Policy"), path)
-		assert.Contains(t, got.header.Get("Permissions-Policy"), "geolocation=()", path)
+		if !strings.HasPrefix(path, "/v1/") { // whose answers lead nowhere and run nothing
+			assert.Equal(t, []string{"same-origin"}, got.header.Values("Referrer-Policy"), path)
+			assert.Contains(t, got.header.Get("Permissions-Policy"), "geolocation=()", path)
+		}
 		if strings.HasPrefix(got.header.Get("Content-Type"), "text/html") {
 			assert.Contains(t, got.header.Get("Content-Security-Policy"), "frame-ancestors 'none'", path)
 		}

@@ -22,7 +22,6 @@ import (
 func (s *server) middleware() chi.Middlewares {
 	return chi.Chain(
 		s.lookBehindProxies,
-		forbidSniffing,
 		identify,
 		restrictBrowsers,
 		s.observe,
@@ -35,26 +34,22 @@ func (s *server) middleware() chi.Middlewares {
 	)
 }
 
-// forbidSniffing makes browsers take every response for what its Content-Type says, so
-// that none which has text of a client is run as a script or shown as a page.
-func forbidSniffing(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		next.ServeHTTP(w, r)
-	})
-}
-
-// restrictBrowsers keeps other sites from showing anything of this one within theirs, and
-// from learning its addresses, which have the ids of learners. There is no
-// Strict-Transport-Security: the service speaks no TLS, so that is for whoever does.
+// restrictBrowsers makes browsers take every response for what its Content-Type says, so that
+// none which has text of a client is run as a script or shown as a page; and it keeps other
+// sites from showing anything of this one within theirs. Pages also don't tell others their
+// addresses, which have the ids of learners. There is no Strict-Transport-Security: the service
+// speaks no TLS, so that is for whoever does.
 func restrictBrowsers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
+		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("X-Frame-Options", "DENY")
 		header.Set("Cross-Origin-Resource-Policy", "same-origin")
-		header.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
-		// Without any referrer, browsers would also leave out the origin of a form.
-		header.Set("Referrer-Policy", "same-origin")
+		if !strings.HasPrefix(r.URL.Path, apiPath) {
+			header.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+			// Without any referrer, browsers would also leave out the origin of a form.
+			header.Set("Referrer-Policy", "same-origin")
+		}
 		if access.IsSharePath(r.URL.Path) { // which is secret, and has no form that changes anything
 			header.Set("Referrer-Policy", "no-referrer")
 			header.Set("X-Robots-Tag", "noindex")
@@ -128,6 +123,10 @@ func (s *server) refuseLongQueries(next http.Handler) http.Handler {
 // be parsed, and repeated ones.
 func checkQuery(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
 		parameters, err := url.ParseQuery(r.URL.RawQuery)
 		if err != nil {
 			problem.Invalid.New("", problem.Field{

@@ -42,7 +42,7 @@ func (s *server) observe(next http.Handler) http.Handler {
 			answer.WriteHeader(http.StatusOK) // as net/http would do
 		}
 		status = statusOf(r, answer)
-		if !s.isExpected(r.Method, routeOf(r), status) {
+		if status >= http.StatusBadRequest && !s.isExpected(r.Method, routeOf(r), status) {
 			s.Logger.ErrorContext(r.Context(), "a route answered with a problem that its line in the table of routes doesn't have",
 				slog.String("method", r.Method), slog.String("route", routeOf(r)), slog.Int("status", status), problem.LogID(r.Context()))
 		}
