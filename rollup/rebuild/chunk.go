@@ -73,7 +73,14 @@ func WorkChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, options C
 	if err != nil {
 		return Chunk{}, fmt.Errorf("finding the logs of a chunk: %w", err)
 	}
-	found, err := tables.compare(ctx, tx, users, users.arguments(scope))
+	var found compared
+	repairs := !options.DryRun
+	if repairs && users.unsummed { // everything is missing, so there is no use in looking before
+		found, err = repair(ctx, tx, tables, scope, users)
+		repairs = false
+	} else {
+		found, err = tables.compare(ctx, tx, users, scope)
+	}
 	if err != nil {
 		return Chunk{}, err
 	}
@@ -84,7 +91,7 @@ func WorkChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, options C
 	if part.At != nil {
 		chunk.Users = 0
 	}
-	if len(found.wrong) == 0 || options.DryRun {
+	if len(found.wrong) == 0 || !repairs {
 		return chunk, nil
 	}
 	repaired, err := repair(ctx, tx, tables, scope, users.wrongUsers(found))
@@ -106,8 +113,8 @@ func walked(found compared, users userRange) int64 {
 // rebuildLock is the key of the advisory lock with which rebuilds take turns.
 const rebuildLock int64 = 0x6c6c_7265_6275_696c // "llrebuil"
 
-// repair compares the users with drift again, once it has the lock, and adds the
-// differences. Another rebuild may have repaired them before.
+// repair compares users again, once it has the lock, and adds the differences. Another rebuild
+// may have repaired them before.
 func repair(ctx context.Context, tx pgx.Tx, tables layout, scope Scope, wrong userRange) (compared, error) {
 	// The lock needs a statement of its own, before the repair. Inside the repair,
 	// it would be taken after the snapshot, and two rebuilds would both add the same

@@ -72,19 +72,9 @@ func (r userRange) usersSQL() string {
 	return `user_id BETWEEN @first AND @last`
 }
 
-// joinedSQL follows truthSQL, and lists the rows where the truth and the rollup
-// differ. NULL stands for a missing row. So a row of zero sums differs from a
-// missing row, and is found and swept.
-const joinedSQL = `, differing AS (
-	    SELECT user_id, granularity, period, rollup.words AS was_words, rollup.entries AS was_entries,
-	           truth.words AS is_words, truth.entries AS is_entries
-	    FROM truth FULL JOIN rollup USING (user_id, granularity, period)
-	    WHERE truth.words IS DISTINCT FROM rollup.words OR truth.entries IS DISTINCT FROM rollup.entries
-	)` + driftSQL
-
-// groupedSQL finds the same rows as joinedSQL. It takes longer, but a database that
-// is distributed by user can push it down to its shards even as a part of a write. A
-// group has at most one row of each side, so max returns that row's value.
+// groupedSQL follows truthSQL, and lists the rows where the truth and the rollup differ. NULL
+// stands for a missing row. So a row of zero sums differs from a missing row, and is found and
+// swept. A group has at most one row of each side, so max returns that row's value.
 const groupedSQL = `, differing AS (
 	    SELECT user_id, granularity, period, max(was_words) AS was_words, max(was_entries) AS was_entries,
 	           max(is_words) AS is_words, max(is_entries) AS is_entries
@@ -117,28 +107,26 @@ const findingsSQL = `
 	    SELECT count(DISTINCT user_id) AS users, coalesce(sum(read), 0)::bigint AS logs
 	    FROM monthly WHERE month >= @month_first AND month < @month_end
 	) AS read
-	LEFT JOIN drift ON true
-	ORDER BY user_id, drift.granularity, period`
+	LEFT JOIN drift ON true`
 
-// repairSQL follows groupedSQL and adds the differences. A difference that doesn't
-// fit into a bigint can only come from corruption, and then the row certainly
-// exists: it is updated with a numeric.
+// repairSQL follows groupedSQL and adds the differences. Sums whose difference might not fit
+// into a bigint can only come from corruption, and then the row certainly exists: it is
+// updated with a numeric.
 func repairSQL() string {
-	return `, differences AS (
-	    SELECT user_id, granularity, period,
-	           is_words::numeric - was_words AS words, is_entries::numeric - was_entries AS entries,
-	           greatest(abs(is_words::numeric - was_words), abs(is_entries::numeric - was_entries)) < 2^62 AS fit
+	return `, differing_sums AS (
+	    SELECT *, greatest(is_words, is_entries, was_words, was_entries) < 1::bigint << 61
+	              AND least(is_words, is_entries, was_words, was_entries) > -1::bigint << 61 AS fit
 	    FROM drift
 	    WHERE (is_words, is_entries) <> (was_words, was_entries)
 	), repaired_extremes AS (
 	    UPDATE learning_log_aggregates AS a SET
-	        total_word_count = a.total_word_count + words,
-	        entry_count = a.entry_count + entries
-	    FROM differences AS d
+	        total_word_count = a.total_word_count + (is_words::numeric - was_words),
+	        entry_count = a.entry_count + (is_entries::numeric - was_entries)
+	    FROM differing_sums AS d
 	    WHERE NOT fit AND (a.user_id, a.granularity, a.period) = (d.user_id, d.granularity, d.period)
 	), repaired AS (` + rollup.AddSQL(`(
-	    SELECT user_id, granularity, period, words::bigint AS words, entries::bigint AS entries
-	    FROM differences WHERE fit
+	    SELECT user_id, granularity, period, is_words - was_words AS words, is_entries - was_entries AS entries
+	    FROM differing_sums WHERE fit
 	)`) + `
 	)`
 }
@@ -189,10 +177,10 @@ func compare(ctx context.Context, tx pgx.Tx, query string, arguments pgx.NamedAr
 		return compared{}, fmt.Errorf("comparing rollups with logs: %w", err)
 	}
 	var (
-		userID      *uuid.UUID
-		granularity *rollup.Granularity
+		userID      pgtype.UUID
+		granularity pgtype.Text
 		period      pgtype.Date
-		was, is     struct{ words, entries *int64 }
+		was, is     struct{ words, entries pgtype.Int8 }
 	)
 	columns := []any{
 		&found.users, &found.logs,
@@ -200,17 +188,16 @@ func compare(ctx context.Context, tx pgx.Tx, query string, arguments pgx.NamedAr
 		&was.words, &was.entries, &is.words, &is.entries,
 	}
 	_, err = pgx.ForEachRow(rows, columns, func() error {
-		if userID == nil {
+		if !userID.Valid {
 			return nil
 		}
-		drift := Drift{
-			UserID:      *userID,
-			Granularity: *granularity,
+		found.add(Drift{
+			UserID:      userID.Bytes,
+			Granularity: rollup.Granularity(granularity.String),
 			Period:      rollup.DateOf(period.Time),
-			Was:         rollup.Sums{TotalWordCount: *was.words, EntryCount: *was.entries},
-			Is:          rollup.Sums{TotalWordCount: *is.words, EntryCount: *is.entries},
-		}
-		found.add(drift)
+			Was:         rollup.Sums{TotalWordCount: was.words.Int64, EntryCount: was.entries.Int64},
+			Is:          rollup.Sums{TotalWordCount: is.words.Int64, EntryCount: is.entries.Int64},
+		})
 		return nil
 	})
 	if err != nil {

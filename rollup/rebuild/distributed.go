@@ -32,7 +32,7 @@ func (distributed) prepare(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// differingSQL finds the rows of a range that differ, as joinedSQL does.
+// differingSQL finds the rows of a range that differ, as groupedSQL does.
 func (r userRange) differingSQL() string {
 	period := rollup.PeriodSQL("g.granularity")
 	var sides strings.Builder
@@ -59,7 +59,8 @@ func (r userRange) differingSQL() string {
 	HAVING sum(is_words) IS DISTINCT FROM max(was_words) OR sum(is_entries) IS DISTINCT FROM max(was_entries)`
 }
 
-func (d distributed) compare(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (compared, error) {
+func (d distributed) compare(ctx context.Context, tx pgx.Tx, of userRange, scope Scope) (compared, error) {
+	arguments := of.arguments(scope)
 	found, err := d.differing(ctx, tx, of, arguments)
 	if err != nil {
 		return compared{}, err
@@ -106,14 +107,14 @@ func (distributed) differing(ctx context.Context, tx pgx.Tx, of userRange, argum
 
 // repair works shard by shard. What it reports is of a moment before what it repairs.
 func (d distributed) repair(ctx context.Context, tx pgx.Tx, of userRange, scope Scope) (compared, error) {
-	found, err := d.compare(ctx, tx, of, of.arguments(scope))
+	found, err := d.compare(ctx, tx, of, scope)
 	if err != nil || len(found.wrong) == 0 {
 		return found, err
 	}
 	if err := settlePrepared(ctx, tx); err != nil {
 		return compared{}, err
 	}
-	if found, err = d.compare(ctx, tx, of, of.arguments(scope)); err != nil {
+	if found, err = d.compare(ctx, tx, of, scope); err != nil {
 		return compared{}, err
 	}
 	for _, of.users = range d.shards.Divide(maps.Keys(found.wrong)) {

@@ -21,7 +21,7 @@ type layout interface {
 	findCutPoint(ctx context.Context, tx pgx.Tx, part *Part, of userRange, maxLogs int) (userRange, cutPoint, error)
 	// compare compares the rollups of a range with the logs. What it compares of a user is
 	// of one snapshot.
-	compare(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (compared, error)
+	compare(ctx context.Context, tx pgx.Tx, of userRange, scope Scope) (compared, error)
 	// repair compares a range of listed users again and adds the differences, those of a
 	// user in the statement that finds them. Then it sweeps rows without logs.
 	repair(ctx context.Context, tx pgx.Tx, of userRange, scope Scope) (compared, error)
@@ -90,8 +90,8 @@ func (atOneServer) findCutPoint(
 	return of, found, err
 }
 
-func (atOneServer) compare(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (compared, error) {
-	return compare(ctx, tx, of.truthSQL()+joinedSQL+findingsSQL, arguments)
+func (atOneServer) compare(ctx context.Context, tx pgx.Tx, of userRange, scope Scope) (compared, error) {
+	return compareSides(ctx, tx, of, scope)
 }
 
 func (atOneServer) repair(ctx context.Context, tx pgx.Tx, of userRange, scope Scope) (compared, error) {

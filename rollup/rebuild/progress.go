@@ -107,13 +107,16 @@ func (p Progress) plus(chunk Chunk, repairs bool) Progress {
 }
 
 // withExample adds a row to examples, sorted with the worst first, if it is among
-// the [MaxExamples] that are furthest from the truth.
+// the [MaxExamples] that are furthest from the truth. Of equal ones, the first by their keys
+// are.
 func withExample(examples []Drift, drift Drift) []Drift {
-	at, _ := slices.BinarySearchFunc(examples, drift.distance(), func(example Drift, of distance) int {
-		if example.distance().cmp(of) >= 0 {
-			return -1 // equal distances keep their order
-		}
-		return 1
+	at, _ := slices.BinarySearchFunc(examples, drift, func(example, drift Drift) int {
+		return cmp.Or(
+			drift.distance().cmp(example.distance()),
+			compareIDs(example.UserID, drift.UserID),
+			cmp.Compare(example.Granularity, drift.Granularity),
+			cmp.Compare(example.Period, drift.Period),
+		)
 	})
 	if at == MaxExamples {
 		return examples

@@ -99,8 +99,7 @@ func PurgeChunk(ctx context.Context, tx pgx.Tx, before time.Time, part Part, opt
 	if err != nil {
 		return Chunk{}, fmt.Errorf("finding the logs of a chunk: %w", err)
 	}
-	arguments := users.arguments(scope)
-	found, err := tables.compare(ctx, tx, users, arguments)
+	found, err := tables.compare(ctx, tx, users, scope)
 	if err != nil {
 		return Chunk{}, err
 	}
@@ -111,6 +110,7 @@ func PurgeChunk(ctx context.Context, tx pgx.Tx, before time.Time, part Part, opt
 	if part.At != nil {
 		chunk.Users = 0
 	}
+	arguments := users.arguments(scope)
 	arguments["before"], arguments["drifted"] = before, found.driftedUsers()
 	if options.DryRun {
 		err = tx.QueryRow(ctx, `SELECT count(*) FROM `+users.oldSQL("user_id", "")+` AS old`, arguments).Scan(&chunk.Purged)

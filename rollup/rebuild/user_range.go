@@ -20,6 +20,8 @@ type userRange struct {
 	// passed is about how many logs were read to find the range, at least as many as
 	// its users have. Rows of the rollup count too, as a fraction of a log each.
 	passed int64
+	// unsummed says that the rollup had no row of these users.
+	unsummed bool
 }
 
 // cut returns the range at the beginning of a part, and what is left of the part, or
@@ -40,7 +42,7 @@ func (s Scope) cut(
 		part.From = users[0]
 	}
 	whole, found, err := tables.findCutPoint(ctx, tx, &part, userRange{first: part.From, last: last, users: users}, options.MaxLogs)
-	whole.passed = found.Passed
+	whole.passed, whole.unsummed = found.Passed, found.Unsummed
 	switch {
 	case err != nil:
 		return userRange{}, nil, err
@@ -52,7 +54,7 @@ func (s Scope) cut(
 		of.passed = found.Passed
 		return of, rest, err
 	}
-	before := userRange{first: part.From, last: userBefore(*found.Crossing), passed: found.Passed}
+	before := userRange{first: part.From, last: userBefore(*found.Crossing), passed: found.Passed, unsummed: found.Unsummed}
 	if users != nil {
 		n, _ := slices.BinarySearchFunc(users, *found.Crossing, compareIDs)
 		before.users = users[:n]
@@ -68,32 +70,37 @@ type cutPoint struct {
 	First    *uuid.UUID // the first user who has a log, a sealed day or a row, or nil
 	Crossing *uuid.UUID // the user with whom the range exceeds the limit, or nil
 	Passed   int64      // as in userRange
+	Unsummed bool       // as in userRange; false if it isn't known
 }
 
 // findCutPoint finds the user with whom a range exceeds the limit. It reads no
-// further than that.
+// further than that; there are more rows of the rollup than logs, so they are read last.
 func (r userRange) findCutPoint(ctx context.Context, tx pgx.Tx, maxLogs int) (cutPoint, error) {
 	logs, sealed, rollups := rollup.LogsSQL("learning_log"), "learning_log_sealed_days", "learning_log_aggregates"
-	nth := func(n, relation string) string {
+	nth := func(n, relation, last string) string {
 		if r.users == nil {
-			return `(SELECT user_id FROM ` + relation + ` AS r WHERE user_id BETWEEN @first AND @last
+			return `(SELECT user_id FROM ` + relation + ` AS r WHERE user_id BETWEEN @first AND ` + last + `
 			         ORDER BY user_id OFFSET ` + n + ` LIMIT 1)`
 		}
 		// OFFSET 0 makes PostgreSQL go from user to user, and stop early.
 		return `(SELECT listed.user_id
 		         FROM unnest(@users::uuid[]) AS listed (user_id),
 		              LATERAL (SELECT FROM ` + relation + ` AS r WHERE r.user_id = listed.user_id OFFSET 0) AS one
+		         WHERE listed.user_id <= ` + last + `
 		         OFFSET ` + n + ` LIMIT 1)`
 	}
 	count := func(relation string) string {
 		return `(SELECT count(*) FROM ` + relation + ` AS r WHERE ` + r.usersSQL() + `)`
 	}
 	query := `
-		WITH found AS MATERIALIZED (
-		    SELECT least(` + nth("0", logs) + `, ` + nth("0", sealed) + `, ` + nth("0", rollups) + `) AS first,
-		           least(` + nth("@logs", logs) + `, ` + nth("@logs", sealed) + `, ` + nth("@rows", rollups) + `) AS crossing
+		WITH by_logs AS MATERIALIZED (
+		    SELECT least(` + nth("@logs", logs, "@last") + `, ` + nth("@logs", sealed, "@last") + `) AS crossing
+		), found AS MATERIALIZED (
+		    SELECT least(` + nth("0", logs, "@last") + `, ` + nth("0", sealed, "@last") + `, first_row) AS first, first_row,
+		           least(crossing, ` + nth("@rows", rollups, "coalesce((SELECT crossing FROM by_logs), @last)") + `) AS crossing
+		    FROM by_logs, (SELECT ` + nth("0", rollups, "@last") + ` AS first_row) AS rollup
 		)
-		SELECT first, crossing,
+		SELECT first, crossing, NOT coalesce(first_row <= coalesce(crossing, @last), false) AS unsummed,
 		       CASE WHEN crossing IS NULL
 		            THEN greatest(` + count(logs) + `, ` + count(sealed) + `, ` + count(rollups) + ` / @rows_per_log)
 		            ELSE @logs END AS passed

@@ -56,6 +56,10 @@ func (w window) around(other window) window {
 	return w
 }
 
+func (w window) has(date rollup.Date) bool {
+	return (w.lower == nil || *w.lower <= date) && (w.upper == nil || date < *w.upper)
+}
+
 // bounds returns w as parameters for PostgreSQL.
 func (w window) bounds() (lower, upper pgtype.Date) {
 	lower = pgtype.Date{InfinityModifier: pgtype.NegativeInfinity, Valid: true}

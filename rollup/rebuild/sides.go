@@ -1,0 +1,144 @@
+package rebuild
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"learninglog/rollup"
+)
+
+// What a row of sidesSQL is: what the logs of a day or a sealed day count for, or else a row
+// of the rollup, of the granularity with this index among [rollup.Granularities].
+const (
+	logsSide   = -2
+	sealedSide = -1
+)
+
+// sidesSQL lists both sides of a comparison, which it would take PostgreSQL longer to compare
+// than to send. They are of one snapshot, and user by user, so that little of them has to be
+// kept.
+func (r userRange) sidesSQL() string {
+	const columns = `
+	SELECT user_id, %s AS side, %s - DATE '1970-01-01' AS date, %s AS words, %s AS entries`
+	inTime := ` WHERE ` + r.usersSQL() + ` AND "timestamp" >= @logs_lower AND "timestamp" < @logs_upper`
+	return fmt.Sprintf(columns, strconv.Itoa(logsSide), rollup.DateSQL, "sum(words)", "sum(entries)") + `
+	FROM ` + rollup.LogsSQL("learning_log") + ` AS logs` + inTime + `
+	GROUP BY user_id, ` + rollup.DateSQL + `
+	UNION ALL` + fmt.Sprintf(columns, strconv.Itoa(sealedSide), rollup.DateSQL, "words", "entries") + `
+	FROM ` + rollup.SealedSQL + ` AS sealed` + inTime + `
+	UNION ALL` + fmt.Sprintf(columns, `CASE granularity WHEN 'day' THEN 0 WHEN 'week' THEN 1 ELSE 2 END`,
+		"period", "total_word_count", "entry_count") + `
+	FROM learning_log_aggregates
+	WHERE ` + r.usersSQL() + ` AND ` + inWindowSQL("granularity", "period") + `
+	ORDER BY user_id`
+}
+
+// sides compares both sides, one user after another.
+type sides struct {
+	found compared
+	// granularities are all, and windows those of their periods.
+	granularities []rollup.Granularity
+	windows       []window
+	user          uuid.UUID
+	read          int64 // how many logs and sealed days of the user were, as findingsSQL counts them
+	sums          map[periodOfUser]bothSums
+}
+
+type periodOfUser struct {
+	granularity int // as in sidesSQL
+	start       rollup.Date
+}
+
+// bothSums are the sums of a period.
+type bothSums struct {
+	was, is rollup.Sums
+	// stored says that there is a row of the rollup, and counted that there are logs.
+	stored, counted bool
+}
+
+// compareSides compares the rollups of a range with the truth.
+func compareSides(ctx context.Context, tx pgx.Tx, of userRange, scope Scope) (compared, error) {
+	s := sides{
+		found:         compared{wrong: make(map[uuid.UUID]bool)},
+		granularities: rollup.Granularities(),
+		sums:          make(map[periodOfUser]bothSums),
+	}
+	for _, granularity := range s.granularities {
+		s.windows = append(s.windows, scope.periods(granularity).within(of.window))
+	}
+	rows, err := tx.Query(ctx, of.sidesSQL(), of.arguments(scope))
+	if err != nil {
+		return compared{}, fmt.Errorf("comparing rollups with logs: %w", err)
+	}
+	var (
+		user       pgtype.UUID
+		side, date int32
+		sums       rollup.Sums
+	)
+	_, err = pgx.ForEachRow(rows, []any{&user, &side, &date, &sums.TotalWordCount, &sums.EntryCount}, func() error {
+		if user.Bytes != s.user {
+			s.endUser()
+			s.user = user.Bytes
+		}
+		return s.add(int(side), rollup.Date(date), sums)
+	})
+	if err != nil {
+		return compared{}, fmt.Errorf("comparing rollups with logs: %w", err)
+	}
+	s.endUser()
+	return s.found, nil
+}
+
+// add adds a row of the user.
+func (s *sides) add(side int, date rollup.Date, sums rollup.Sums) error {
+	if side >= 0 {
+		period := s.sums[periodOfUser{side, date}]
+		period.was, period.stored = sums, true
+		s.sums[periodOfUser{side, date}] = period
+		return nil
+	}
+	for i, granularity := range s.granularities {
+		key := periodOfUser{i, granularity.Start(date)}
+		if !s.windows[i].has(key.start) {
+			continue
+		}
+		period := s.sums[key]
+		var fits bool
+		if period.is, fits = period.is.PlusIfFits(sums); !fits {
+			return fmt.Errorf("what user %s learned in the %s of %s doesn't fit into a bigint", s.user, granularity, key.start)
+		}
+		period.counted = true
+		s.sums[key] = period
+		if granularity != rollup.Month {
+			continue
+		}
+		if side == sealedSide { // which takes as long to read as a log
+			s.read++
+		} else {
+			s.read += sums.EntryCount
+		}
+	}
+	return nil
+}
+
+// endUser finds where the sides of a user differ.
+func (s *sides) endUser() {
+	for key, period := range s.sums {
+		if period.stored != period.counted || period.was != period.is {
+			s.found.add(Drift{
+				UserID: s.user, Granularity: s.granularities[key.granularity], Period: key.start, Was: period.was, Is: period.is,
+			})
+		}
+	}
+	if s.read > 0 {
+		s.found.users++
+		s.found.logs += s.read
+	}
+	clear(s.sums)
+	s.read = 0
+}
