@@ -98,6 +98,7 @@ func (c *readsCommand) variants(f *flags, scratch *scratch, service *service, ur
 	return []variant{
 		bare("simple"),
 		bare("prepared"),
+		read("a health check, without the database", "/healthz%.0s", "", anyone),
 		read("summary, JSON", summary, "", anyone),
 		read("… of one user", summary, "", one(numbered(1))),
 		read(fmt.Sprintf("… of one with %d logs", c.HeavyLogs), summary, "", one(heavy)),
