@@ -47,22 +47,31 @@ func TestReadTogether(t *testing.T) {
 		{"all", []string{`SELECT 'a'`, `SELECT 'b'`, `SELECT 'c' WHERE false`}, 3, "", []found{{"a"}, {"b"}, nil}, 1},
 		{
 			"nothing is run after a failure",
-			[]string{`SELECT 'a'`, `SELECT (1/0)::text`, `SELECT nextval('tries')::text`}, 1, pgerrcode.DivisionByZero,
-			[]found{{"a"}, {"failed"}, nil}, 1,
+			[]string{`SELECT 'a'`, `SELECT (1/0)::text`, `SELECT nextval('tries')::text`},
+			1, pgerrcode.DivisionByZero,
+			[]found{{"a"}, {"failed"}, nil},
+			1,
 		},
 		{
 			"nor before one that is not understood",
-			[]string{`SELECT nextval('tries')::text`, `SELEC`}, 0, pgerrcode.SyntaxError, []found{{"failed"}, nil}, 1,
+			[]string{`SELECT nextval('tries')::text`, `SELEC`},
+			0, pgerrcode.SyntaxError,
+			[]found{{"failed"}, nil},
+			1,
 		},
 		{
 			"after a connection broke, what was read before isn't read again",
-			[]string{`SELECT 'a'`, fmt.Sprintf(killsItself, 1), `SELECT 'c'`}, 3, "",
-			[]found{{"a"}, {"failed", "lives"}, {"c"}}, 2,
+			[]string{`SELECT 'a'`, fmt.Sprintf(killsItself, 1), `SELECT 'c'`},
+			3, "",
+			[]found{{"a"}, {"failed", "lives"}, {"c"}},
+			2,
 		},
 		{
 			"a second time is too often",
-			[]string{`SELECT 'a'`, fmt.Sprintf(killsItself, 2), `SELECT 'c'`}, 1, pgerrcode.AdminShutdown,
-			[]found{{"a"}, {"failed", "failed"}, nil}, 2,
+			[]string{`SELECT 'a'`, fmt.Sprintf(killsItself, 2), `SELECT 'c'`},
+			1, pgerrcode.AdminShutdown,
+			[]found{{"a"}, {"failed", "failed"}, nil},
+			2,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
