@@ -413,6 +413,8 @@ func TestPeopleLogInWithABrowser(t *testing.T) {
 	b := browse(t, s)
 	b.expect("asked elsewhere: " + p.issuer() + "/") // which the login page leads to
 	b.expect(p.issuer() + "/favicon.ico")
+	// A page that waits for the first log asks for it while its learner logs out.
+	b.expect("/v1/users/" + p.learner.String() + "/learning-logs?limit=1")
 
 	b.open("/login")
 	b.isAccessible("the login page")

@@ -40,7 +40,7 @@ func TestAnOperatorRezonesWhileWatching(t *testing.T) {
 	t.Parallel()
 	databaseURL := pgtest.URL(t)
 	s := serve(t, append(slowly(), "--database-url", databaseURL)...)
-	lateLogs(s, 3000)
+	lateLogs(s, 1500)
 	b := browse(t, s)
 	b.open("/admin")
 	assert.Equal(t, 1, b.count(`#time-zones option[value="Asia/Tokyo"]`), "zones are offered")
@@ -56,7 +56,7 @@ func TestAnOperatorRezonesWhileWatching(t *testing.T) {
 	b.isAccessible("the operators' page while a re-zone runs")
 	b.screenshot("rezone")
 	b.says(".job .state", "completed")
-	assert.Equal(t, "3,000", b.text(".job .logs-rezoned"))
+	assert.Equal(t, "1,500", b.text(".job .logs-rezoned"))
 	assert.Empty(t, pgtest.Drift(t, pgtest.Open(t, databaseURL)))
 }
 
