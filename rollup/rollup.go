@@ -13,7 +13,10 @@
 // period needs no time zone, and a change of the clocks moves nothing.
 package rollup
 
-import "math/big"
+import (
+	"math"
+	"math/big"
+)
 
 // Sums are the sums that the rollup keeps for one period. The zero value means the
 // same as no row: nothing was learned.
@@ -38,6 +41,26 @@ func (s Sums) PlusIfFits(other Sums) (sums Sums, fits bool) {
 	sums = s.Plus(other)
 	return sums, (sums.TotalWordCount > s.TotalWordCount) == (other.TotalWordCount > 0) &&
 		(sums.EntryCount > s.EntryCount) == (other.EntryCount > 0)
+}
+
+// MinusWithinBounds returns the difference of the sums from others. Of one that doesn't fit into
+// a bigint, which only corrupt rows of the rollup can have, it returns as much as fits.
+func (s Sums) MinusWithinBounds(other Sums) Sums {
+	return Sums{
+		TotalWordCount: minusWithinBounds(s.TotalWordCount, other.TotalWordCount),
+		EntryCount:     minusWithinBounds(s.EntryCount, other.EntryCount),
+	}
+}
+
+func minusWithinBounds(a, b int64) int64 {
+	switch difference := a - b; {
+	case a >= b && difference < 0:
+		return math.MaxInt64
+	case a < b && difference >= 0:
+		return math.MinInt64
+	default:
+		return difference
+	}
 }
 
 // Average returns the words per log: the exact quotient, rounded once to the

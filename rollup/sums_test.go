@@ -40,6 +40,29 @@ func TestSumsThatDoNotFitAreFound(t *testing.T) {
 	}
 }
 
+func TestDifferencesAreCutToWhatFits(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ is, was, difference int64 }{
+		{5, 3, 2},
+		{3, 5, -2},
+		{0, math.MaxInt64, -math.MaxInt64},
+		{0, math.MinInt64, math.MaxInt64},
+		{-1, math.MinInt64, math.MaxInt64},
+		{-2, math.MaxInt64, math.MinInt64},
+		{1, math.MinInt64, math.MaxInt64},
+		{math.MinInt64, 0, math.MinInt64},
+		{math.MaxInt64, -1, math.MaxInt64},
+		{math.MaxInt64, math.MinInt64, math.MaxInt64},
+		{math.MinInt64, math.MaxInt64, math.MinInt64},
+		{math.MinInt64, math.MinInt64, 0},
+	} {
+		is, was := rollup.Sums{TotalWordCount: test.is, EntryCount: 7}, rollup.Sums{TotalWordCount: test.was, EntryCount: 9}
+		assert.Equal(t, rollup.Sums{TotalWordCount: test.difference, EntryCount: -2}, is.MinusWithinBounds(was), "%+v", test)
+		is, was = rollup.Sums{EntryCount: test.is}, rollup.Sums{EntryCount: test.was}
+		assert.Equal(t, rollup.Sums{EntryCount: test.difference}, is.MinusWithinBounds(was), "%+v", test)
+	}
+}
+
 func ExampleSums_Average() {
 	sums := rollup.Sums{TotalWordCount: 10, EntryCount: 4}.Plus(rollup.Sums{TotalWordCount: 5, EntryCount: 2})
 	fmt.Println(sums.Average(), rollup.Sums{}.Average())

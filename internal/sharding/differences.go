@@ -3,11 +3,14 @@ package sharding
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"learninglog/rollup"
@@ -51,22 +54,51 @@ func (d Differences) CountSums(user uuid.UUID, date rollup.Date, sums rollup.Sum
 // may wait for each other, but they don't deadlock.
 func (d Differences) Add(ctx context.Context, tx pgx.Tx) error {
 	maps.DeleteFunc(d, func(_ Row, sums rollup.Sums) bool { return sums == rollup.Sums{} })
-	if len(d) == 0 {
+	var addends Addends
+	for _, row := range slices.SortedFunc(maps.Keys(d), Row.compare) {
+		addends.Append(row, d[row])
+	}
+	return addends.Add(ctx, tx)
+}
+
+// Addends are what is to be added to rows of the rollups, as arrays, in the order of the rows.
+type Addends struct {
+	users          pgtype.FlatArray[pgtype.UUID]
+	granularities  pgtype.FlatArray[string]
+	periods        pgtype.FlatArray[pgtype.Date]
+	words, entries pgtype.FlatArray[int64]
+}
+
+// Append appends what is to be added to the next row.
+func (a *Addends) Append(to Row, sums rollup.Sums) {
+	a.users = append(a.users, pgtype.UUID{Bytes: to.UserID, Valid: true})
+	a.granularities = append(a.granularities, string(to.Granularity))
+	a.periods = append(a.periods, pgtype.Date{Time: to.Period.Time(), Valid: true})
+	a.words, a.entries = append(a.words, sums.TotalWordCount), append(a.entries, sums.EntryCount)
+}
+
+// Add adds them to the rollups.
+func (a *Addends) Add(ctx context.Context, tx pgx.Tx) error {
+	return a.send(ctx, tx, rollup.AddRowsSQL)
+}
+
+// AddMissing is Add for rows that the rollups don't have yet, as it seems. If somebody inserts
+// one meanwhile, it begins again.
+func (a *Addends) AddMissing(ctx context.Context, tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, tx, func(savepoint pgx.Tx) error { return a.send(ctx, savepoint, rollup.InsertRowsSQL) })
+	if failed := new(pgconn.PgError); errors.As(err, &failed) && failed.Code == pgerrcode.UniqueViolation {
+		return a.Add(ctx, tx)
+	}
+	return err
+}
+
+func (a *Addends) send(ctx context.Context, tx pgx.Tx, statement func(rows string) string) error {
+	if len(a.users) == 0 {
 		return nil
 	}
-	var users pgtype.FlatArray[pgtype.UUID]
-	var granularities pgtype.FlatArray[string]
-	var periods pgtype.FlatArray[pgtype.Date]
-	var words, entries pgtype.FlatArray[int64]
-	for _, row := range slices.SortedFunc(maps.Keys(d), Row.compare) {
-		users = append(users, pgtype.UUID{Bytes: row.UserID, Valid: true})
-		granularities = append(granularities, string(row.Granularity))
-		periods = append(periods, pgtype.Date{Time: row.Period.Time(), Valid: true})
-		words, entries = append(words, d[row].TotalWordCount), append(entries, d[row].EntryCount)
-	}
 	rows, arguments := RowsSQL(`$1::uuid, $2::text::learning_log_granularity, $3::date, $4::bigint, $5::bigint`,
-		users, granularities, periods, words, entries)
-	_, err := tx.Exec(ctx, rollup.AddRowsSQL(rows), arguments...)
+		a.users, a.granularities, a.periods, a.words, a.entries)
+	_, err := tx.Exec(ctx, statement(rows), arguments...)
 	return err
 }
 

@@ -22,6 +22,9 @@ const (
 	// theSums is of a statement that adds up numbers, of which each shard returns one row, and
 	// theSumsOfDays of one where it returns a row for each day.
 	theSums, theSumsOfDays = "Aggregate of shards, each Aggregate", "Aggregate by 1 of shards, each Aggregate by 1"
+	// theSides is of the statement that lists both sides of a comparison, which each shard makes
+	// of its users.
+	theSides = "Sort of shards, each Append"
 	// arrays is of a statement that inserts rows from arrays, its parameters: those of each
 	// shard are passed on to its node.
 	arrays = "Custom Scan Citus INSERT ... SELECT of Function Scan"
@@ -67,17 +70,14 @@ func rules() []rule {
 		{"whether there is a log", `^SELECT 1 FROM learning_log LIMIT 1$`, toCoordinator, anyRow},
 		{"whether there is a sealed day", `^SELECT 1 FROM learning_log_sealed_days LIMIT 1$`, toCoordinator, anyRow},
 
-		// Rebuilds.
+		// Rebuilds, which add to the rollups, too.
 		{"divide the users among workers", `^SELECT percentile_disc`, toCoordinator, theSample},
 		{"list who has changed", `^SELECT user_id FROM \( SELECT user_id .* @last GROUP BY`, toCoordinator, theFirst},
 		{"list who has changed, of some users", `^SELECT user_id FROM \( SELECT user_id .*@among\) GROUP BY`, toCoordinator, theFirst},
 		{"count the logs and sealed days of users", `^SELECT user_id, count\(\*\) FROM \(\(SELECT .* FROM learning_log WHERE .* FROM learning_log_sealed_days`, toCoordinator, theFirst},
 		{"count the rollups of users", `^SELECT user_id, count\(\*\) FROM learning_log_aggregates AS r`, toCoordinator, theFirst},
 		{"cut a user", `^WITH logs_left AS`, toCoordinator, oneShard},
-		{"compare", `^SELECT user_id, granularity::text, period, was_words`, toCoordinator, itsShards},
-		{"count what was compared", `^SELECT count\(\*\), coalesce\(sum\(logs\)`, toCoordinator, theSums},
-		{"repair corrupt sums", `^UPDATE learning_log_aggregates AS a SET`, toCoordinator, oneShard},
-		{"repair", `^INSERT INTO learning_log_aggregates AS a \(.*\) SELECT .* ORDER BY`, toCoordinator, oneShard},
+		{"compare", `^SELECT \* FROM \( SELECT user_id, -2 AS side`, toCoordinator, theSides},
 		{"sweep empty rows", `^DELETE FROM learning_log_aggregates .* SKIP LOCKED`, toCoordinator, oneShard},
 
 		// Re-zones, which sweep, and add to the rollups, too.

@@ -3,10 +3,13 @@ package rebuild
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"learninglog/internal/sharding"
 	"learninglog/rollup"
 )
 
@@ -54,15 +57,15 @@ type ChunkOptions struct {
 // until it is nil.
 //
 // Nobody is locked out and nothing is counted twice. One statement, and therefore
-// one snapshot, subtracts the rollup from the truth and adds the difference. What a
-// writer commits before the snapshot is in both the logs and the rollup, and cancels
+// one snapshot, reads the logs and the rollup; what they differ by is added to the
+// rollup afterwards. What a writer commits before the snapshot is in both, and cancels
 // out. What a writer commits after the snapshot is in neither, and the writer adds
-// it itself. Rows that are right are not touched.
+// it itself, before or after the difference. Rows that are right are not touched.
 //
 // Only two rebuilds could add the same difference twice, so they take turns: if
-// there is drift, WorkChunk takes an advisory lock that only rebuilds take, and
-// holds it until tx ends. tx must be READ COMMITTED, because the snapshot of the
-// repair must be taken after the lock.
+// there is drift, WorkChunk takes an advisory lock that only rebuilds take, compares
+// once more, and holds it until tx ends. tx must be READ COMMITTED, because the snapshot
+// must be taken after the lock.
 func WorkChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, options ChunkOptions) (Chunk, error) {
 	tables, err := prepare(ctx, tx)
 	if err != nil {
@@ -79,7 +82,7 @@ func WorkChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, options C
 		found, err = repair(ctx, tx, tables, scope, users)
 		repairs = false
 	} else {
-		found, err = tables.compare(ctx, tx, users, scope)
+		found, err = compare(ctx, tx, users, scope)
 	}
 	if err != nil {
 		return Chunk{}, err
@@ -113,14 +116,60 @@ func walked(found compared, users userRange) int64 {
 // rebuildLock is the key of the advisory lock with which rebuilds take turns.
 const rebuildLock int64 = 0x6c6c_7265_6275_696c // "llrebuil"
 
-// repair compares users again, once it has the lock, and adds the differences. Another rebuild
-// may have repaired them before.
-func repair(ctx context.Context, tx pgx.Tx, tables layout, scope Scope, wrong userRange) (compared, error) {
-	// The lock needs a statement of its own, before the repair. Inside the repair,
-	// it would be taken after the snapshot, and two rebuilds would both add the same
-	// difference.
+// repair compares users again, once it has the lock, adds the differences, and sweeps rows
+// without logs. Another rebuild may have repaired them before.
+func repair(ctx context.Context, tx pgx.Tx, tables layout, scope Scope, of userRange) (compared, error) {
+	// The lock needs a statement of its own, before the comparison. Inside it, the lock would be
+	// taken after the snapshot, and two rebuilds would both add the same difference.
 	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, rebuildLock); err != nil {
 		return compared{}, fmt.Errorf("waiting for another rebuild's chunk: %w", err)
 	}
-	return tables.repair(ctx, tx, wrong, scope)
+	if err := tables.settle(ctx, tx); err != nil {
+		return compared{}, err
+	}
+	found, err := compare(ctx, tx, of, scope)
+	if err != nil {
+		return compared{}, err
+	}
+	if err := correct(ctx, tx, found.drifts); err != nil {
+		return compared{}, fmt.Errorf("repairing rollups: %w", err)
+	}
+	if !found.empty {
+		return found, nil
+	}
+	for _, of.users = range tables.divide(maps.Keys(found.wrong)) {
+		if err := sweep(ctx, tx, of, of.arguments(scope)); err != nil {
+			return compared{}, err
+		}
+	}
+	return found, nil
+}
+
+// correct adds to rows of the rollup what they differ by, in the order of their key. Meanwhile
+// writers may add to them, too. Where the difference doesn't fit into a bigint, as it can
+// only by corruption, it is added bit by bit.
+func correct(ctx context.Context, tx pgx.Tx, drifts []Drift) error {
+	const most = 10_000 // rows of a statement
+	for len(drifts) > 0 {
+		var left []Drift
+		for some := range slices.Chunk(drifts, most) {
+			var addends sharding.Addends
+			add := addends.AddMissing
+			for _, drift := range some {
+				if drift.Was != (rollup.Sums{}) {
+					add = addends.Add
+				}
+				difference := drift.Is.MinusWithinBounds(drift.Was)
+				addends.Append(sharding.Row{UserID: drift.UserID, Granularity: drift.Granularity, Period: drift.Period}, difference)
+				if drift.Was = drift.Was.Plus(difference); drift.Was != drift.Is {
+					left = append(left, drift)
+				}
+			}
+			if err := add(ctx, tx); err != nil {
+				return err
+			}
+		}
+		drifts = left
+	}
+	return nil
 }

@@ -64,6 +64,41 @@ func TestChunksAreBounded(t *testing.T) {
 	}
 }
 
+// A rebuild of a rollup without rows inserts them, and doesn't expect that somebody else does so
+// meanwhile.
+func TestRowsThatAWriterInsertsMeanwhileAreAddedTo(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(pgx.Tx, context.Context) error{"commits": pgx.Tx.Commit, "fails": pgx.Tx.Rollback} {
+		t.Run("the writer "+name, func(t *testing.T) {
+			t.Parallel()
+			pool := pgtest.Pool(t)
+			record(t, pool, newLog(user(1), 10, "2026-11-22T08:00:00Z"), newLog(user(2), 5, "2026-11-22T08:00:00Z"))
+			execute(t, pool, `TRUNCATE learning_log_aggregates`)
+			ctx := context.Background()
+			writer, err := pool.Begin(ctx)
+			require.NoError(t, err)
+			defer func() { _ = writer.Rollback(ctx) }()
+			_, err = writer.Exec(ctx, `INSERT INTO learning_log (request_id, user_id, word_count, "timestamp") VALUES ($1, $2, 7, '2026-11-22Z')`,
+				uuid.New(), user(2))
+			require.NoError(t, err)
+			_, err = writer.Exec(ctx, `INSERT INTO learning_log_aggregates VALUES ($1, 'day', '2026-11-22', 7, 1), ($1, 'week', '2026-11-16', 7, 1), ($1, 'month', '2026-11-01', 7, 1)`,
+				user(2))
+			require.NoError(t, err)
+
+			worked := make(chan []rebuild.Chunk)
+			go func() {
+				defer close(worked)
+				worked <- workAll(t, pool, rebuild.Scope{}, rebuild.ChunkOptions{})
+			}()
+			require.Eventually(t, func() bool { return pgtest.Waiting(t, pool, 0) > 0 }, 30*time.Second, time.Millisecond)
+			require.NoError(t, end(writer, ctx))
+
+			assert.Len(t, drifted(t, <-worked), 6)
+			assert.Empty(t, pgtest.Drift(t, pool))
+		})
+	}
+}
+
 func TestRebuildOfListedUsers(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)

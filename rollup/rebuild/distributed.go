@@ -5,15 +5,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"learninglog/internal/sharding"
 	"learninglog/rollup"
@@ -32,116 +31,17 @@ func (distributed) prepare(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// differingSQL finds the rows of a range that differ, as groupedSQL does.
-func (r userRange) differingSQL() string {
-	period := rollup.PeriodSQL("g.granularity")
-	var sides strings.Builder
-	for _, truth := range rollup.TruthSQLs() {
-		sides.WriteString(`
-	    SELECT user_id, g.granularity::learning_log_granularity AS granularity, ` + period + ` AS period,
-	           words AS is_words, entries AS is_entries, NULL::bigint AS was_words, NULL::bigint AS was_entries
-	    FROM ` + truth + ` AS truth
-	    CROSS JOIN (VALUES ('day'), ('week'), ('month')) AS g (granularity)
-	    WHERE ` + r.usersSQL() + ` AND "timestamp" >= @logs_lower AND "timestamp" < @logs_upper
-	      AND ` + inWindowSQL("g.granularity", period) + `
-	    UNION ALL`)
-	}
-	return `
-	SELECT user_id, granularity, period,
-	       coalesce(max(was_words), 0) AS was_words, coalesce(max(was_entries), 0) AS was_entries,
-	       coalesce(sum(is_words), 0)::bigint AS is_words, coalesce(sum(is_entries), 0)::bigint AS is_entries
-	FROM (` + sides.String() + `
-	    SELECT user_id, granularity, period, NULL, NULL, total_word_count, entry_count
-	    FROM learning_log_aggregates
-	    WHERE ` + r.usersSQL() + ` AND ` + inWindowSQL("granularity", "period") + `
-	) AS both_sides
-	GROUP BY user_id, granularity, period
-	HAVING sum(is_words) IS DISTINCT FROM max(was_words) OR sum(is_entries) IS DISTINCT FROM max(was_entries)`
-}
-
-func (d distributed) compare(ctx context.Context, tx pgx.Tx, of userRange, scope Scope) (compared, error) {
-	arguments := of.arguments(scope)
-	found, err := d.differing(ctx, tx, of, arguments)
-	if err != nil {
-		return compared{}, err
-	}
-	// A log is counted only in the user range that has its month.
-	err = tx.QueryRow(ctx, `
-		SELECT count(*), coalesce(sum(logs), 0)::bigint
-		FROM (
-		    SELECT user_id, count(*) AS logs
-		    FROM `+rollup.TruthSQL()+` AS truth
-		    WHERE `+of.usersSQL()+` AND "timestamp" >= @logs_lower AND "timestamp" < @logs_upper
-		      AND `+rollup.PeriodSQL("'month'")+` >= @month_first AND `+rollup.PeriodSQL("'month'")+` < @month_end
-		    GROUP BY user_id
-		) AS read`, arguments).Scan(&found.users, &found.logs)
-	if err != nil {
-		return compared{}, fmt.Errorf("counting what was compared: %w", err)
-	}
-	return found, nil
-}
-
-func (distributed) differing(ctx context.Context, tx pgx.Tx, of userRange, arguments pgx.NamedArgs) (compared, error) {
-	found := compared{wrong: make(map[uuid.UUID]bool)}
-	rows, err := tx.Query(ctx, `SELECT user_id, granularity::text, period, was_words, was_entries, is_words, is_entries
-		FROM (`+of.differingSQL()+`) AS differing`, arguments)
-	if err != nil {
-		return compared{}, fmt.Errorf("comparing rollups with logs: %w", err)
-	}
-	var drift Drift
-	var period pgtype.Date
-	columns := []any{
-		&drift.UserID, &drift.Granularity, &period, &drift.Was.TotalWordCount, &drift.Was.EntryCount,
-		&drift.Is.TotalWordCount, &drift.Is.EntryCount,
-	}
-	_, err = pgx.ForEachRow(rows, columns, func() error {
-		drift.Period = rollup.DateOf(period.Time)
-		found.add(drift)
-		return nil
-	})
-	if err != nil {
-		return compared{}, fmt.Errorf("comparing rollups with logs: %w", err)
-	}
-	return found, nil
-}
-
-// repair works shard by shard. What it reports is of a moment before what it repairs.
-func (d distributed) repair(ctx context.Context, tx pgx.Tx, of userRange, scope Scope) (compared, error) {
-	found, err := d.compare(ctx, tx, of, scope)
-	if err != nil || len(found.wrong) == 0 {
-		return found, err
-	}
-	if err := settlePrepared(ctx, tx); err != nil {
-		return compared{}, err
-	}
-	if found, err = d.compare(ctx, tx, of, scope); err != nil {
-		return compared{}, err
-	}
-	for _, of.users = range d.shards.Divide(maps.Keys(found.wrong)) {
-		arguments := of.arguments(scope)
-		for _, statement := range of.repairSQLs() {
-			if _, err := tx.Exec(ctx, statement, arguments); err != nil {
-				return compared{}, fmt.Errorf("repairing rollups: %w", err)
-			}
-		}
-		if found.empty {
-			if err := sweep(ctx, tx, of, arguments); err != nil {
-				return compared{}, err
-			}
-		}
-	}
-	return found, nil
-}
+func (d distributed) divide(users iter.Seq[uuid.UUID]) [][]uuid.UUID { return d.shards.Divide(users) }
 
 // errUnsettled means that somebody's transaction has ended for the coordinator, but not at
 // every node. Another look in a moment may find it settled.
 var errUnsettled = errors.New("a transaction of several nodes isn't settled at one of them, or a node doesn't answer")
 
-// settlePrepared makes Citus settle the transactions of several nodes that a crash has left
+// settle makes Citus settle the transactions of several nodes that a crash has left
 // prepared, and fails if some are left after some seconds. Their changes can't be seen yet, so
 // a repair would make those again that an earlier one has made. Most are left only for a
 // moment, and a job has no attempts to waste on these.
-func settlePrepared(ctx context.Context, tx pgx.Tx) error {
+func (distributed) settle(ctx context.Context, tx pgx.Tx) error {
 	const looks, between = 8, 500 * time.Millisecond
 	for look := 1; ; look++ {
 		err := settlePreparedNow(ctx, tx)
@@ -172,30 +72,6 @@ func settlePreparedNow(ctx context.Context, tx pgx.Tx) error {
 		return errUnsettled
 	}
 	return nil
-}
-
-// repairSQLs returns the statements that add the differences: first those that don't fit
-// into a bigint, as in [repairSQL], and then the others.
-func (r userRange) repairSQLs() []string {
-	differences := func(fit string) string {
-		return `(
-		    SELECT user_id, granularity, period,
-		           is_words::numeric - was_words AS words, is_entries::numeric - was_entries AS entries
-		    FROM (` + r.differingSQL() + `) AS differing
-		    WHERE (is_words, is_entries) <> (was_words, was_entries)
-		      AND ` + fit + ` greatest(abs(is_words::numeric - was_words), abs(is_entries::numeric - was_entries)) < 2^62
-		)`
-	}
-	return []string{
-		`UPDATE learning_log_aggregates AS a SET
-		    total_word_count = a.total_word_count + words, entry_count = a.entry_count + entries
-		FROM ` + differences("NOT") + ` AS d
-		WHERE a.` + r.usersSQL() + ` AND (a.user_id, a.granularity, a.period) = (d.user_id, d.granularity, d.period)`,
-		rollup.AddSQL(`(
-		    SELECT user_id, granularity, period, words::bigint AS words, entries::bigint AS entries
-		    FROM ` + differences("") + ` AS differences
-		)`),
-	}
 }
 
 // countedUsers is how many users are counted at once to find a cut point.

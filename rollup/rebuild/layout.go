@@ -3,8 +3,11 @@ package rebuild
 import (
 	"context"
 	"fmt"
+	"iter"
+	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"learninglog/internal/sharding"
@@ -19,12 +22,10 @@ type layout interface {
 	// findCutPoint finds the user with whom a range at the beginning of a part exceeds the
 	// limit. It may shorten the range, and remembers in the part what helps next time.
 	findCutPoint(ctx context.Context, tx pgx.Tx, part *Part, of userRange, maxLogs int) (userRange, cutPoint, error)
-	// compare compares the rollups of a range with the logs. What it compares of a user is
-	// of one snapshot.
-	compare(ctx context.Context, tx pgx.Tx, of userRange, scope Scope) (compared, error)
-	// repair compares a range of listed users again and adds the differences, those of a
-	// user in the statement that finds them. Then it sweeps rows without logs.
-	repair(ctx context.Context, tx pgx.Tx, of userRange, scope Scope) (compared, error)
+	// settle waits for transactions that have ended, but whose changes can't be seen yet.
+	settle(ctx context.Context, tx pgx.Tx) error
+	// divide divides users among the statements that can't be of all of them.
+	divide(users iter.Seq[uuid.UUID]) [][]uuid.UUID
 	// rezone gives the logs of a range the offsets of a zone, and moves their sums: see
 	// [RezoneChunk]. It returns how many logs have another offset now.
 	rezone(ctx context.Context, tx pgx.Tx, of userRange, zone *time.Location, arguments pgx.NamedArgs) (rezoned int64, err error)
@@ -90,17 +91,10 @@ func (atOneServer) findCutPoint(
 	return of, found, err
 }
 
-func (atOneServer) compare(ctx context.Context, tx pgx.Tx, of userRange, scope Scope) (compared, error) {
-	return compareSides(ctx, tx, of, scope)
-}
+func (atOneServer) settle(context.Context, pgx.Tx) error { return nil }
 
-func (atOneServer) repair(ctx context.Context, tx pgx.Tx, of userRange, scope Scope) (compared, error) {
-	arguments := of.arguments(scope)
-	found, err := compare(ctx, tx, of.truthSQL()+groupedSQL+repairSQL()+findingsSQL, arguments)
-	if err != nil || !found.empty {
-		return found, err
-	}
-	return found, sweep(ctx, tx, of, arguments)
+func (atOneServer) divide(users iter.Seq[uuid.UUID]) [][]uuid.UUID {
+	return [][]uuid.UUID{slices.Collect(users)}
 }
 
 func (atOneServer) rezone(

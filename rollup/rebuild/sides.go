@@ -1,9 +1,11 @@
 package rebuild
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -20,13 +22,14 @@ const (
 )
 
 // sidesSQL lists both sides of a comparison, which it would take PostgreSQL longer to compare
-// than to send. They are of one snapshot, and user by user, so that little of them has to be
-// kept.
+// than to send. They are user by user, so that little of them has to be kept, and those of a
+// user are of one snapshot: where tables are distributed, a user's logs and rollups are at the
+// same node, and Citus passes the statement on whole, because each side has the user.
 func (r userRange) sidesSQL() string {
 	const columns = `
 	SELECT user_id, %s AS side, %s - DATE '1970-01-01' AS date, %s AS words, %s AS entries`
 	inTime := ` WHERE ` + r.usersSQL() + ` AND "timestamp" >= @logs_lower AND "timestamp" < @logs_upper`
-	return fmt.Sprintf(columns, strconv.Itoa(logsSide), rollup.DateSQL, "sum(words)", "sum(entries)") + `
+	return `SELECT * FROM (` + fmt.Sprintf(columns, strconv.Itoa(logsSide), rollup.DateSQL, "sum(words)", "sum(entries)") + `
 	FROM ` + rollup.LogsSQL("learning_log") + ` AS logs` + inTime + `
 	GROUP BY user_id, ` + rollup.DateSQL + `
 	UNION ALL` + fmt.Sprintf(columns, strconv.Itoa(sealedSide), rollup.DateSQL, "words", "entries") + `
@@ -35,7 +38,7 @@ func (r userRange) sidesSQL() string {
 		"period", "total_word_count", "entry_count") + `
 	FROM learning_log_aggregates
 	WHERE ` + r.usersSQL() + ` AND ` + inWindowSQL("granularity", "period") + `
-	ORDER BY user_id`
+	) AS sides ORDER BY user_id`
 }
 
 // sides compares both sides, one user after another.
@@ -45,13 +48,21 @@ type sides struct {
 	granularities []rollup.Granularity
 	windows       []window
 	user          uuid.UUID
-	logs          int64 // how many logs and sealed days of the user were, as findingsSQL counts them
-	sums          map[periodOfUser]bothSums
+	// logs are how many logs and sealed days of the user there are. A log is counted only in the
+	// range that has its month.
+	logs  int64
+	sums  map[periodOfUser]bothSums
+	wrong []periodOfUser // is used again for the next user
 }
 
 type periodOfUser struct {
 	granularity int // as in sidesSQL
 	start       rollup.Date
+}
+
+// compare orders the periods of a user as the key of the rollup does.
+func (p periodOfUser) compare(other periodOfUser) int {
+	return cmp.Or(cmp.Compare(p.granularity, other.granularity), cmp.Compare(p.start, other.start))
 }
 
 // bothSums are the sums of a period.
@@ -61,8 +72,8 @@ type bothSums struct {
 	stored, counted bool
 }
 
-// compareSides compares the rollups of a range with the truth.
-func compareSides(ctx context.Context, tx pgx.Tx, of userRange, scope Scope) (compared, error) {
+// compare compares the rollups of a range with the truth.
+func compare(ctx context.Context, tx pgx.Tx, of userRange, scope Scope) (compared, error) {
 	s := sides{
 		found:         compared{wrong: make(map[uuid.UUID]bool)},
 		granularities: rollup.Granularities(),
@@ -141,17 +152,23 @@ func (s *sides) add(side int, date rollup.Date, sums rollup.Sums) error {
 
 // endUser finds where the sides of a user differ.
 func (s *sides) endUser() {
+	wrong := s.wrong[:0]
 	for key, period := range s.sums {
 		if period.stored != period.counted || period.was != period.is {
-			s.found.add(Drift{
-				UserID: s.user, Granularity: s.granularities[key.granularity], Period: key.start, Was: period.was, Is: period.is,
-			})
+			wrong = append(wrong, key)
 		}
+	}
+	slices.SortFunc(wrong, periodOfUser.compare)
+	for _, key := range wrong {
+		period := s.sums[key]
+		s.found.add(Drift{
+			UserID: s.user, Granularity: s.granularities[key.granularity], Period: key.start, Was: period.was, Is: period.is,
+		})
 	}
 	if s.logs > 0 {
 		s.found.users++
 		s.found.logs += s.logs
 	}
 	clear(s.sums)
-	s.logs = 0
+	s.wrong, s.logs = wrong, 0
 }
