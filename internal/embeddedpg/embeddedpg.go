@@ -24,6 +24,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/cenkalti/backoff/v5"
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
@@ -222,6 +223,11 @@ func (s *Server) settings() []string {
 		"unix_socket_permissions": "0700",
 		"logging_collector":       "off",
 		"log_destination":         "stderr",
+		"shared_buffers":          sharedBuffers(memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.FromSystem)),
+		// Checkpoints are rare, because after each of them every page is written whole to the WAL
+		// when it is first changed. After a crash, so much is replayed at most.
+		"max_wal_size":       "4GB",
+		"checkpoint_timeout": "15min",
 	}
 	maps.Copy(settings, s.config.Settings)
 	arguments := make([]string, 0, 2*len(settings))
@@ -229,6 +235,18 @@ func (s *Server) settings() []string {
 		arguments = append(arguments, "-c", name+"="+settings[name])
 	}
 	return arguments
+}
+
+// sharedBuffers returns how much memory PostgreSQL takes for pages, once it needs it: an eighth
+// of what there is, because this server isn't alone on its machine, within bounds. The least is
+// PostgreSQL's default.
+func sharedBuffers(memory memlimit.Provider) string {
+	const least, most, share = 128 << 20, 8 << 30, 8
+	bytes, err := memory()
+	if err != nil { // then it is unknown
+		bytes = 0
+	}
+	return fmt.Sprintf("%dMB", max(least, min(bytes/share, most))>>20)
 }
 
 // waitUntilReady returns when the service's database is ready. It has no timeout,

@@ -8,11 +8,27 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"learninglog/internal/embeddedpg"
 )
+
+func TestSharedBuffersFitTheMemory(t *testing.T) {
+	t.Parallel()
+	unknown := func() (uint64, error) { return 0, memlimit.ErrNoLimit }
+	assert.Equal(t, "128MB", embeddedpg.SharedBuffers(unknown))
+	for memory, buffers := range map[uint64]string{
+		256 << 20: "128MB",
+		1 << 30:   "128MB",
+		2 << 30:   "256MB",
+		24 << 30:  "3072MB",
+		1 << 40:   "8192MB",
+	} {
+		assert.Equal(t, buffers, embeddedpg.SharedBuffers(memlimit.Limit(memory)), "%d bytes", memory)
+	}
+}
 
 func TestStartCreatesADatabaseInAnEmptyDirectory(t *testing.T) {
 	t.Parallel()
@@ -25,6 +41,7 @@ func TestStartCreatesADatabaseInAnEmptyDirectory(t *testing.T) {
 	assert.Equal(t, []string{"UTF8"}, query[string](t, server.URL(), "SHOW server_encoding"))
 	assert.Equal(t, []string{"on"}, query[string](t, server.URL(), "SHOW data_checksums"))
 	assert.Equal(t, []string{"off"}, query[string](t, server.URL(), "SHOW fsync"), "one of the settings that were given")
+	assert.Equal(t, []string{"4GB"}, query[string](t, server.URL(), "SHOW max_wal_size"), "one of the embedded server's own")
 	assert.True(t, embeddedpg.Exists(dir))
 	assert.Equal(t, dir, server.DataDir())
 	assert.Equal(t, embeddedpg.URL(dir), server.URL())

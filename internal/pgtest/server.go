@@ -40,6 +40,7 @@ func settings() map[string]string {
 		"synchronous_commit": "off",
 		"full_page_writes":   "off",
 		"max_connections":    "500",
+		"shared_buffers":     "128MB", // all of them are looked at when a database is dropped
 	}
 }
 
