@@ -69,8 +69,9 @@ fuzz: ## Run every fuzz target for half a minute, and send malformed requests fo
 	MALFORMED=1m $(GO) test -count 1 -v -run '^TestMalformedRequests$$' ./cmd/learninglog
 
 .PHONY: bench
-bench: build ## Measure posts against bare inserts, on a scratch PostgreSQL (minutes; BENCH="size --help")
-	$(GO) run ./internal/bench $(BENCH)
+bench: build ## Measure posts and reads against pgbench, on a scratch PostgreSQL (minutes; BENCH="size --help")
+	$(GO) run ./internal/bench $(or $(BENCH),posts)
+	$(if $(BENCH),,$(GO) run ./internal/bench reads --users 2000 --clients 32)
 
 .PHONY: microbench
 microbench: ## Measure recording, reading and decoding by themselves

@@ -39,10 +39,11 @@ type result struct {
 	rate float64
 	// latencies are those of the posts, in ascending order.
 	latencies []time.Duration
+	// answers are all that came, those before the measurement included.
+	answers int
 	// bytes is the length of the last answer, including its headers.
 	bytes int
-	// spent is the processor time of each log or read, those before the measurement
-	// included.
+	// spent is the processor time of each log or read of these answers.
 	spent processorTime
 }
 
@@ -98,7 +99,7 @@ func (l load) run(ctx context.Context) (result, error) {
 	}
 	slices.Sort(all)
 	return result{
-		rate: float64(len(all)*l.batch) / l.duration.Seconds(), latencies: all, bytes: clients[0].bytes,
+		rate: float64(len(all)*l.batch) / l.duration.Seconds(), latencies: all, answers: answers, bytes: clients[0].bytes,
 		spent: after.each(before, answers*l.batch),
 	}, errors.Join(failures...)
 }

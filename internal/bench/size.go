@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -13,10 +14,28 @@ import (
 
 // sizeCommand compares a table with many logs with an empty one.
 type sizeCommand struct {
-	Logs int `default:"10000000" help:"How many logs the full table has, of the last year."`
+	Logs   int           `default:"10000000" help:"How many logs the full table has, of the last year."`
+	WarmUp time.Duration `default:"20s" help:"How long each table is posted to before the first round. A server that has just started reads pages from files, and writes each page whole to its WAL."`
 }
 
-// Run prints the rates for random request ids and for request ids ordered by time.
+// sized is a table that is posted to, and what was found.
+type sized struct {
+	service *service
+	url     string
+	ids     string // the kind of request ids
+	newID   func() uuid.UUID
+	full    bool
+	found   series
+	cold    result // of the time before the first round
+	// posted is how many logs were, and wal how many bytes were written to PostgreSQL's log
+	// for them.
+	posted int
+	wal    float64
+	before []relation
+}
+
+// Run prints the rates for random request ids and for request ids ordered by time, and
+// which pages the logs touched.
 func (c *sizeCommand) Run(ctx context.Context, f *flags) (err error) {
 	scratch, err := newScratch(ctx, f)
 	if err != nil {
@@ -24,52 +43,147 @@ func (c *sizeCommand) Run(ctx context.Context, f *flags) (err error) {
 	}
 	defer func() { err = joinClose(err, scratch.close) }()
 	users := newIDs(f.Users)
-	kinds := []struct {
+	var tables []*sized // an empty one is followed by the full one with such request ids
+	for _, kind := range []struct {
 		name  string
 		sql   string
 		newID func() uuid.UUID
 	}{
 		{"random", randomIDSQL, randomID},
 		{"ordered", orderedIDSQL, orderedID},
-	}
-	var full, empty [2]*service
-	for i, kind := range kinds {
-		if empty[i], _, err = scratch.newService(ctx, f.Binary, "empty_"+kind.name); err != nil {
-			return err
-		}
-		var url string
-		if full[i], url, err = scratch.newService(ctx, f.Binary, "full_"+kind.name); err != nil {
-			return err
-		}
-		fmt.Fprintf(os.Stderr, "filling a table with %d logs with %s request ids …\n", c.Logs, kind.name)
-		if err := fill(ctx, url, c.Logs, users, kind.sql); err != nil {
-			return err
-		}
-	}
-	rows := [][]string{{"clients", "request ids", "empty table, logs/s", fmt.Sprintf("%d logs, logs/s", c.Logs), "full / empty"}}
-	for _, clients := range f.Clients {
-		for i, kind := range kinds {
-			var inEmpty, inFull series
-			for range f.Rounds {
-				for _, turn := range []struct {
-					service *service
-					found   *series
-				}{{empty[i], &inEmpty}, {full[i], &inFull}} {
-					load := load{
-						service: turn.service, clients: clients, batch: 1,
-						users: users, newID: kind.newID, duration: f.Duration,
-					}
-					found, err := load.run(ctx)
-					if err != nil {
-						return err
-					}
-					*turn.found = append(*turn.found, found)
-				}
+	} {
+		for name, full := range []bool{false, true} {
+			table := &sized{ids: kind.name, newID: kind.newID, full: full}
+			name := []string{"empty", "full"}[name]
+			if table.service, table.url, err = scratch.newService(ctx, f.Binary, name+"_"+kind.name); err != nil {
+				return err
 			}
-			rows = append(rows, []string{fmt.Sprint(clients), kind.name, inEmpty.rates(), inFull.rates(), inFull.over(inEmpty)})
+			tables = append(tables, table)
+			if !full {
+				continue
+			}
+			fmt.Fprintf(os.Stderr, "filling a table with %d logs with %s request ids …\n", c.Logs, kind.name)
+			if err := fill(ctx, table.url, c.Logs, users, kind.sql); err != nil {
+				return err
+			}
 		}
 	}
-	return table(os.Stdout, rows)
+	fmt.Printf("PostgreSQL %d, %d users, %d logs in the full tables; every figure is least / median / most of %d rounds of %s each\n",
+		scratch.server.Version(), f.Users, c.Logs, f.Rounds, f.Duration)
+	for _, clients := range f.Clients {
+		if err := c.compare(ctx, f, tables, users, clients); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare posts to the tables in turns.
+func (c *sizeCommand) compare(ctx context.Context, f *flags, tables []*sized, users []uuid.UUID, clients int) (err error) {
+	turn := func(of *sized, duration time.Duration) load {
+		return load{service: of.service, clients: clients, batch: 1, users: users, newID: of.newID, duration: duration}
+	}
+	for _, table := range tables {
+		if table.cold, err = turn(table, c.WarmUp).run(ctx); err != nil {
+			return err
+		}
+	}
+	const untilReported = 11 * time.Second // of what a connection has looked at that has become idle
+	time.Sleep(untilReported)
+	for _, table := range tables {
+		table.found, table.posted, table.wal = nil, 0, 0
+		if table.before, err = relationsOf(ctx, table.url); err != nil {
+			return err
+		}
+	}
+	for range f.Rounds {
+		for _, table := range tables {
+			if err := table.post(ctx, turn(table, f.Duration)); err != nil {
+				return err
+			}
+		}
+	}
+	time.Sleep(untilReported)
+	rates := [][]string{{"clients", "request ids", "table", "at first, logs/s", "then", "full / empty", "service, µs", "PostgreSQL, µs", "full / empty", "bytes of WAL a log"}}
+	pages := [][]string{{"request ids", "table", "relation", "pages", "looked at, a log", "not in shared_buffers"}}
+	for i, of := range tables {
+		name, faster, dearer := "empty", "", ""
+		if of.full {
+			empty := tables[i-1]
+			name, faster, dearer = "full", of.found.over(empty.found), of.found.ratios(empty.found, inDatabase)
+		}
+		rates = append(rates, []string{
+			fmt.Sprint(clients), of.ids, name, fmt.Sprintf("%.0f", of.cold.rate), of.found.rates(), faster, of.found.service(), of.found.database(), dearer,
+		})
+		each := func(figure float64) string { return fmt.Sprintf("%.2f", figure/float64(of.posted)) }
+		after, err := relationsOf(ctx, of.url)
+		if err != nil {
+			return err
+		}
+		for i, relation := range after {
+			before := of.before[i]
+			pages = append(pages, []string{
+				of.ids, name, relation.Name, fmt.Sprint(relation.Pages), each(float64(relation.Looked - before.Looked)), each(float64(relation.Read - before.Read)),
+			})
+		}
+		rates[len(rates)-1] = append(rates[len(rates)-1], each(of.wal))
+	}
+	if err := table(os.Stdout, rates); err != nil {
+		return err
+	}
+	fmt.Println()
+	return table(os.Stdout, pages)
+}
+
+// post puts load on the table.
+func (s *sized) post(ctx context.Context, load load) error {
+	before, err := walPosition(ctx, s.url)
+	if err != nil {
+		return err
+	}
+	found, err := load.run(ctx)
+	if err != nil {
+		return err
+	}
+	after, err := walPosition(ctx, s.url)
+	if err != nil {
+		return err
+	}
+	s.found = append(s.found, found)
+	s.posted += found.answers
+	s.wal += after - before
+	return nil
+}
+
+// relation is a table or an index.
+type relation struct {
+	Name string
+	// Pages is how many it has, Looked how often one was looked at, and Read how often it
+	// wasn't in shared_buffers then.
+	Pages, Looked, Read int
+}
+
+// relationsOf returns the relations that logs are written to.
+func relationsOf(ctx context.Context, url string) ([]relation, error) {
+	connection, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = connection.Close(ctx) }()
+	rows, err := connection.Query(ctx, `
+		SELECT relname, pg_relation_size(relid) / current_setting('block_size')::int, hit + read, read
+		FROM (
+		    SELECT relname, relid, heap_blks_hit AS hit, heap_blks_read AS read FROM pg_statio_user_tables
+		    UNION ALL
+		    SELECT indexrelname, indexrelid, idx_blks_hit, idx_blks_read FROM pg_statio_user_indexes
+		) AS io
+		WHERE relname IN ('learning_log', 'learning_log_pkey', 'learning_log_counted_idx',
+		                  'learning_log_aggregates', 'learning_log_aggregates_pkey')
+		ORDER BY relname`)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[relation])
 }
 
 // newService starts a service on a new database, and returns the database's address
