@@ -35,7 +35,7 @@ func TestAPanicInCollectConcernsOnlyItsCaller(t *testing.T) {
 		{&before, collect, `SELECT 1`}, {&panicked, explode, `SELECT generate_series(20, 29)`}, {&after, collect, `SELECT 3`},
 	} {
 		together = append(together, &small{
-			Query: query.found.of(query.collect, query.sql), context: t.Context(), answered: make(chan struct{}),
+			Query: query.found.query(query.collect, query.sql), context: t.Context(), answered: make(chan struct{}),
 		})
 	}
 

@@ -2,33 +2,18 @@ package query
 
 import (
 	"cmp"
-	"context"
-	"fmt"
 	"slices"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
-	"learninglog/internal/retry"
 	"learninglog/rollup"
 )
 
 // Days are days on which a user has logs, in time order. All that is shown of a range, of
-// its weeks, months and years can be made from them.
+// its weeks, months and years can be made from them. There are at most as many as there are days
+// on which a log may be.
 type Days []PeriodSummary
-
-// Days returns all days on which a user has logs. It reads one row for each: that is at most
-// as many as there are days on which a log may be.
-//
-// It fails with [ErrSumTooLarge].
-func (r *Reader) Days(ctx context.Context, userID uuid.UUID) (Days, error) {
-	days, err := retry.Read(ctx, r.at(userID), collectDays, daysSQL, userID)
-	if err != nil {
-		return nil, fmt.Errorf("reading days: %w", err)
-	}
-	return days, nil
-}
 
 const daysSQL = `
 	SELECT ` + rollup.PeriodNumberSQL + `, total_word_count, entry_count

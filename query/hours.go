@@ -1,13 +1,9 @@
 package query
 
 import (
-	"context"
-	"fmt"
-
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"learninglog/internal/retry"
 	"learninglog/rollup"
 )
 
@@ -61,22 +57,6 @@ const hoursLogsSQL = `
 	  AND "timestamp" >= $2 AND "timestamp" < $3
 	  AND ("timestamp" >= $4 AND "timestamp" < $5 OR ` + rollup.DateSQL + ` BETWEEN $6 AND $7)
 	ORDER BY "timestamp" DESC`
-
-// Hours returns the hours at which a user learned from one date to another, both
-// included. Its cost depends on the number of logs, and is bounded: it reads the latest
-// [MaxHoursLogs] of the range.
-//
-// It fails with [rollup.ErrEmptyRange] if to is before from.
-func (r *Reader) Hours(ctx context.Context, userID uuid.UUID, from, to rollup.Date) (Hours, error) {
-	if to < from {
-		return Hours{}, rollup.ErrEmptyRange
-	}
-	hours, err := retry.Read(ctx, r.at(userID), collectHours, hoursSQL, hoursArguments(userID, from, to)...)
-	if err != nil {
-		return Hours{}, fmt.Errorf("reading hours: %w", err)
-	}
-	return hours, nil
-}
 
 func hoursArguments(userID uuid.UUID, from, to rollup.Date) []any {
 	begunEverywhere, overSomewhere := (from - 1).EndInstant(), (to + 1).FirstInstant()

@@ -61,7 +61,7 @@ func readSmall[T any](
 ) (T, error) {
 	var found answer[T]
 	query := &small{
-		Query: found.of(collect, sql, arguments...), context: ctx, answered: make(chan struct{}),
+		Query: found.query(collect, sql, arguments...), context: ctx, answered: make(chan struct{}),
 	}
 	if err := r.lanes.read(r.at(userID), query); err != nil {
 		var none T // found may still change

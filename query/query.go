@@ -49,11 +49,11 @@ type Pool interface {
 // NewReader returns a reader of the database behind a pool, such as a pgxpool.Pool. zone
 // is the time zone of learners of whom no other is known.
 func NewReader(pool Pool, zone *time.Location) *Reader {
-	const connections = 16 // as many as a pool of the service has
-	return &Reader{pool: pool, at: func(uuid.UUID) Pool { return pool }, zone: zone, lanes: newLanes(Lanes(connections))}
+	return &Reader{pool: pool, at: func(uuid.UUID) Pool { return pool }, zone: zone, lanes: newLanes(1)}
 }
 
-// WithLanes returns a reader that reads so many round trips of small reads at the same time.
+// WithLanes returns a reader that reads so many round trips of small reads at the same time,
+// instead of one.
 func (r *Reader) WithLanes(lanes int) *Reader {
 	wider := *r
 	wider.lanes = newLanes(lanes)

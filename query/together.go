@@ -22,12 +22,13 @@ type answer[T any] struct {
 	err   error
 }
 
-// of returns a query with this answer.
-func (a *answer[T]) of(collect func(pgx.Rows) (T, error), sql string, arguments ...any) retry.Query {
+// query returns a query with this answer.
+func (a *answer[T]) query(collect func(pgx.Rows) (T, error), sql string, arguments ...any) retry.Query {
 	return retry.Query{SQL: sql, Arguments: arguments, Collect: func(rows pgx.Rows) {
-		if err := panics.Caught(func() { a.value, a.err = collect(rows) }); err != nil {
-			a.err = err
-		}
+		a.err = panics.Returned(func() (err error) {
+			a.value, err = collect(rows)
+			return err
+		})
 	}}
 }
 
@@ -38,8 +39,10 @@ type Learner struct {
 	Days     Days
 }
 
-// Learner returns what [Reader.Clock], [Reader.Settings] and [Reader.Days] do, in one round
-// trip.
+// Learner returns what [Reader.Clock] and [Reader.Settings] do, and all days on which the user
+// has logs, in one round trip.
+//
+// It fails with [ErrSumTooLarge].
 func (r *Reader) Learner(ctx context.Context, userID uuid.UUID, now time.Time) (Learner, error) {
 	var (
 		offset   answer[pgtype.Int2]
@@ -47,9 +50,9 @@ func (r *Reader) Learner(ctx context.Context, userID uuid.UUID, now time.Time) (
 		days     answer[Days]
 	)
 	_, err := retry.ReadTogether(ctx, r.at(userID), []retry.Query{
-		offset.of(collectOffset, offsetSQL, userID),
-		settings.of(collectSettings, settingsSQL, userID),
-		days.of(collectDays, daysSQL, userID),
+		offset.query(collectOffset, offsetSQL, userID),
+		settings.query(collectSettings, settingsSQL, userID),
+		days.query(collectDays, daysSQL, userID),
 	})
 	if err := cmp.Or(err, offset.err, settings.err, days.err); err != nil {
 		return Learner{}, fmt.Errorf("reading a learner: %w", err)
@@ -57,8 +60,12 @@ func (r *Reader) Learner(ctx context.Context, userID uuid.UUID, now time.Time) (
 	return Learner{Clock: Clock{Now: now, Zone: r.zoneOf(offset.value)}, Settings: settings.value, Days: days.value}, nil
 }
 
-// HoursAndLogs returns what [Reader.Hours] and [Reader.Logs] do, in one round trip. The request
-// must have From and To.
+// HoursAndLogs returns the hours at which a user learned from one date to another, both
+// included, and what [Reader.Logs] does, in one round trip. The request must have From and To.
+// The cost depends on the number of logs, and is bounded: the hours are those of the latest
+// [MaxHoursLogs] of the range.
+//
+// It fails with [rollup.ErrEmptyRange] if To is before From.
 func (r *Reader) HoursAndLogs(ctx context.Context, request LogsRequest) (Hours, LogsPage, error) {
 	if *request.To < *request.From {
 		return Hours{}, LogsPage{}, rollup.ErrEmptyRange
@@ -68,9 +75,9 @@ func (r *Reader) HoursAndLogs(ctx context.Context, request LogsRequest) (Hours, 
 		logs  answer[[]learning.Log]
 	)
 	_, err := retry.ReadTogether(ctx, r.at(request.UserID), []retry.Query{
-		hours.of(collectHours, hoursSQL, hoursArguments(request.UserID, *request.From, *request.To)...),
+		hours.query(collectHours, hoursSQL, hoursArguments(request.UserID, *request.From, *request.To)...),
 		{SQL: `SELECT set_config('plan_cache_mode', 'force_custom_plan', true)`, Collect: func(pgx.Rows) {}}, // see Logs
-		logs.of(learning.Collect, request.sql(), request.arguments()),
+		logs.query(learning.Collect, request.sql(), request.arguments()),
 	})
 	if err := cmp.Or(err, hours.err, logs.err); err != nil {
 		return Hours{}, LogsPage{}, fmt.Errorf("reading hours and logs: %w", err)

@@ -1,7 +1,5 @@
 package rollup
 
-import "strings"
-
 // AddSQL returns the statement that adds to the rollups. Nothing else adds to them, but for
 // the parts of it below.
 //
@@ -60,18 +58,13 @@ func LogsSQL(logs string) string {
 	         FROM ` + logs + ` WHERE ` + CountsSQL + `)`
 }
 
-// TruthSQL returns a query, in parentheses, of everything that the rollups are made from:
-// the relations of [TruthSQLs].
-func TruthSQL() string { return `(` + strings.Join(TruthSQLs(), ` UNION ALL `) + `)` }
-
-// TruthSQLs returns the relations that the rollups are made from, as queries in
-// parentheses: the logs that count, and the sealed days.
-func TruthSQLs() []string {
-	return []string{
-		`(SELECT user_id, "timestamp", utc_offset, words::bigint AS words, entries::bigint AS entries
-		  FROM ` + LogsSQL("learning_log") + ` AS logs)`,
-		SealedSQL,
-	}
+// TruthSQL returns a query, in parentheses, of everything that the rollups are made from: the
+// logs that count, and the sealed days.
+func TruthSQL() string {
+	return `(
+		(SELECT user_id, "timestamp", utc_offset, words::bigint AS words, entries::bigint AS entries
+		 FROM ` + LogsSQL("learning_log") + ` AS logs)
+		UNION ALL ` + SealedSQL + `)`
 }
 
 // SealedSQL is a query, in parentheses, of the sealed days, with the columns that [LogsSQL]

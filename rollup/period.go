@@ -115,6 +115,8 @@ func (g Granularity) AtMost(from, to Date) int {
 		return days/7 + 2
 	case Month:
 		return days/28 + 2
+	case Total:
+		return 1
 	default:
 		return days/365 + 2
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 
 	"learninglog/internal/problem"
@@ -22,17 +23,20 @@ import (
 func pathUUID(name, text string) (uuid.UUID, error) {
 	id, err := parseUUID([]byte(text))
 	if err != nil {
-		return uuid.Nil, problem.Invalid.New("", problem.Field{
-			Location: "path." + name,
-			Message:  "must be a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22",
-			Value:    short(text),
-		})
+		return uuid.Nil, problem.Invalid.New("", noUUID(name, text))
 	}
 	return id, nil
 }
 
-// parameters are those in the query of a request that huma doesn't read, and what is wrong with
-// them.
+func noUUID(name, text string) problem.Field {
+	return problem.Field{
+		Location: "path." + name,
+		Message:  "must be a UUID such as 0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22",
+		Value:    short(text),
+	}
+}
+
+// parameters are those of a request that huma doesn't read, and what is wrong with them.
 type parameters struct {
 	values url.Values
 	wrong  []problem.Field
@@ -52,18 +56,27 @@ func readParameters(r *http.Request, known ...string) (p parameters) {
 	return p
 }
 
-// choice returns a parameter that is one of some values. Default: the first.
-func (p *parameters) choice(name string, values ...string) string {
+// choice returns a parameter that is one of some values.
+func (p *parameters) choice(name, otherwise string, values ...string) string {
 	value := p.values.Get(name)
 	if value == "" {
-		return values[0]
+		return otherwise
 	}
 	if !slices.Contains(values, value) {
 		p.wrong = append(p.wrong, problem.Field{
-			Location: "query." + name, Message: "must be one of " + strings.Trim(strings.Join(values, ", "), ", "), Value: short(value),
+			Location: "query." + name, Message: "must be one of " + strings.Join(values, ", "), Value: short(value),
 		})
 	}
 	return value
+}
+
+// user returns the user that the path names.
+func (p *parameters) user(r *http.Request) (text string) {
+	text = chi.URLParam(r, userInPath)
+	if _, err := parseUUID([]byte(text)); err != nil {
+		p.wrong = append(p.wrong, noUUID(userInPath, text))
+	}
+	return text
 }
 
 // flag returns a parameter that is true or false. Default: otherwise.

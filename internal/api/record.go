@@ -187,7 +187,7 @@ const (
 // returnsDuplicates reads the query parameter on_duplicate.
 func returnsDuplicates(r *http.Request) (bool, error) {
 	parameters := readParameters(r, onDuplicate)
-	return parameters.choice(onDuplicate, conflictOnDuplicate, returnOnDuplicate) == returnOnDuplicate, parameters.problem()
+	return parameters.choice(onDuplicate, conflictOnDuplicate, conflictOnDuplicate, returnOnDuplicate) == returnOnDuplicate, parameters.problem()
 }
 
 // decoder reads posted logs.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
 
 	"learninglog/internal/access"
@@ -126,17 +127,11 @@ func rawOperation(documentation *huma.Operation, handle http.HandlerFunc) endpoi
 func readOperation[I any](documentation huma.Operation, handle http.HandlerFunc) endpoint {
 	return func(s *server, router chi.Router, r route) {
 		r.document(s, &documentation)
-		huma.Register(huma.NewAPI(s.humaConfig, withoutRoutes{}), documentation,
+		huma.Register(humachi.New(chi.NewMux(), s.humaConfig), documentation, // which nobody is served by
 			func(context.Context, *I) (*huma.StreamResponse, error) { return nil, nil })
 		router.With(checkQuery, holdRoom, s.require(r, s.turnAway)).Method(r.method, r.path, handle)
 	}
 }
-
-// withoutRoutes is huma's router for what huma only documents.
-type withoutRoutes struct{ huma.Adapter }
-
-// Handle implements [huma.Adapter].
-func (withoutRoutes) Handle(*huma.Operation, func(huma.Context)) {}
 
 // plain is handled by handler, and isn't in the OpenAPI document.
 func plain(handler http.Handler) endpoint {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/negotiation"
-	"github.com/go-chi/chi/v5"
 
 	"learninglog/internal/chart"
 	"learninglog/internal/language"
@@ -157,8 +156,8 @@ func (s *server) readSummary(ctx context.Context, r *http.Request) (representati
 func readSummaryInput(r *http.Request) (*summaryInput, error) {
 	p := readParameters(r, "granularity", "from", "to", "time_zone", "compare", "fill", "format")
 	input := &summaryInput{
-		UserID:      chi.URLParam(r, userInPath),
-		Granularity: p.choice("granularity", "day", "week", "month", "year", "total"),
+		UserID:      p.user(r),
+		Granularity: p.choice("granularity", "day", "day", "week", "month", "year", "total"),
 		From:        p.values.Get("from"),
 		To:          p.values.Get("to"),
 		TimeZone:    p.values.Get("time_zone"),

@@ -57,6 +57,18 @@ func TestWrongParametersOfASummaryAreNamed(t *testing.T) {
 	}
 }
 
+func TestAWrongUserOfASummaryIsNamedWithWrongParameters(t *testing.T) {
+	t.Parallel()
+	answer := serve(newHandler(t, errAway), http.MethodGet, "/v1/users/me/summary?granularity=hour", "", nil)
+
+	require.Equal(t, http.StatusUnprocessableEntity, answer.Code)
+	var locations []string
+	for _, field := range problemOf(t, answer).Errors {
+		locations = append(locations, field.Location)
+	}
+	assert.ElementsMatch(t, []string{"path.user_id", "query.granularity"}, locations)
+}
+
 func TestASummaryMayBeAskedForWithEmptyParameters(t *testing.T) {
 	t.Parallel()
 	service, user := newService(t, time.UTC), uuid.New()

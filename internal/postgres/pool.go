@@ -139,7 +139,7 @@ func configOf(url string) (*pgxpool.Config, error) {
 		return nil, fmt.Errorf("pool_max_conns in the database URL must be at least %d: "+
 			"the job queue, rebuilds, operators' rebuilds, routine verifications, re-zones, purges and erasures hold connections of their own", minConnections)
 	}
-	switch config.ConnConfig.DefaultQueryExecMode {
+	switch config.ConnConfig.DefaultQueryExecMode { // the others have binary rows, which a comparison reads as they are
 	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol: // for poolers that switch connections between statements
 		return nil, errors.New("the database URL must not set this default_query_exec_mode: " +
 			"rebuilds hold locks for as long as a connection lasts, so a pooler in between must keep it for the session")

@@ -68,19 +68,26 @@ type Pool interface {
 func Read[T any](
 	ctx context.Context, pool Pool, collect func(pgx.Rows) (T, error), query string, arguments ...any,
 ) (T, error) {
-	ask := func() (found T, err error) {
+	var found T
+	err := onceMore(ctx, pool, func() error {
 		rows, err := pool.Query(ctx, query, arguments...)
 		if err != nil {
-			return found, err
+			return err
 		}
-		return collect(rows)
-	}
-	found, err := ask()
+		found, err = collect(rows)
+		return err
+	})
+	return found, err
+}
+
+// onceMore reads, and reads once more if it met a broken connection.
+func onceMore(ctx context.Context, pool interface{ Reset() }, read func() error) error {
+	err := read()
 	if brokeOff(err) && ctx.Err() == nil {
 		pool.Reset()
-		return ask()
+		return read()
 	}
-	return found, err
+	return err
 }
 
 // Query is one of several queries that are read together.
@@ -103,18 +110,14 @@ type Connections interface {
 // ReadTogether runs queries in one round trip. It returns how many were read: if that isn't
 // all, the next one failed with the error, and those after it weren't run. Only if none was
 // read, it may be another one that failed: one that PostgreSQL doesn't understand. It meets
-// broken connections as [Read] does.
+// broken connections as [Read] does. Then those that weren't read go over another connection, so
+// none may depend on what one before it has set, but for its speed.
 func ReadTogether(ctx context.Context, pool Connections, queries []Query) (read int, err error) {
-	ask := func() error {
+	err = onceMore(ctx, pool, func() error {
 		n, err := readTogether(ctx, pool, queries[read:])
 		read += n
 		return err
-	}
-	err = ask()
-	if brokeOff(err) && ctx.Err() == nil {
-		pool.Reset()
-		err = ask()
-	}
+	})
 	return read, err
 }
 

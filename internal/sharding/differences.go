@@ -86,7 +86,7 @@ func (a *Addends) Add(ctx context.Context, tx pgx.Tx) error {
 // one meanwhile, it begins again.
 func (a *Addends) AddMissing(ctx context.Context, tx pgx.Tx) error {
 	err := pgx.BeginFunc(ctx, tx, func(savepoint pgx.Tx) error { return a.send(ctx, savepoint, rollup.InsertRowsSQL) })
-	if failed := new(pgconn.PgError); errors.As(err, &failed) && failed.Code == pgerrcode.UniqueViolation {
+	if failed, ok := errors.AsType[*pgconn.PgError](err); ok && failed.Code == pgerrcode.UniqueViolation {
 		return a.Add(ctx, tx)
 	}
 	return err

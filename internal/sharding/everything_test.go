@@ -113,7 +113,7 @@ func (n *notebook) query(t *testing.T, nodes *sharding.Nodes, user uuid.UUID) {
 		_, err = reader.Streaks(t.Context(), user, clock, nil)
 		require.NoError(t, err)
 	}
-	_, err = reader.Days(t.Context(), user)
+	_, err = reader.Learner(t.Context(), user, time.Now())
 	require.NoError(t, err)
 	_, err = reader.Settings(t.Context(), user)
 	require.NoError(t, err)
@@ -122,13 +122,11 @@ func (n *notebook) query(t *testing.T, nodes *sharding.Nodes, user uuid.UUID) {
 		page, err := reader.Logs(t.Context(), request)
 		require.NoError(t, err)
 		request.From, request.To, request.After = &from, &to, page.Next
-		_, err = reader.Logs(t.Context(), request)
+		_, _, err = reader.HoursAndLogs(t.Context(), request)
 		require.NoError(t, err)
 		_, err = reader.Log(t.Context(), user, page.Logs[0].RequestID)
 		require.NoError(t, err)
 	}
-	_, err = reader.Hours(t.Context(), user, from, to)
-	require.NoError(t, err)
 	_, err = reader.EverybodyPerDay(t.Context(), from, to)
 	require.NoError(t, err)
 	_, err = reader.ActiveUsers(t.Context(), time.Now(), 5)

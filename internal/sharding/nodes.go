@@ -213,7 +213,7 @@ func (l *Layout) Count() int { return l.shards.Count() }
 
 // At returns where to send what is about a user.
 func (n *Nodes) At(user uuid.UUID) Pool {
-	if pool := n.Now().Place(user).pool; pool != nil {
+	if pool := n.Now().Place(user).pool; pool != nil && !pool.away.Load() {
 		return pool
 	}
 	return n.coordinator

@@ -62,10 +62,10 @@ type ChunkOptions struct {
 // out. What a writer commits after the snapshot is in neither, and the writer adds
 // it itself, before or after the difference. Rows that are right are not touched.
 //
-// Only two rebuilds could add the same difference twice, so they take turns: if
-// there is drift, WorkChunk takes an advisory lock that only rebuilds take, compares
-// once more, and holds it until tx ends. tx must be READ COMMITTED, because the snapshot
-// must be taken after the lock.
+// Only two rebuilds could add the same difference twice, so they take turns: before the
+// comparison whose differences it adds, WorkChunk takes an advisory lock, and holds it until
+// tx ends. Others who take it are erasures, which delete what a repair would make again. tx
+// must be READ COMMITTED, because the snapshot must be taken after the lock.
 func WorkChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, options ChunkOptions) (Chunk, error) {
 	tables, err := prepare(ctx, tx)
 	if err != nil {
@@ -76,14 +76,7 @@ func WorkChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, options C
 	if err != nil {
 		return Chunk{}, fmt.Errorf("finding the logs of a chunk: %w", err)
 	}
-	var found compared
-	repairs := !options.DryRun
-	if repairs && users.unsummed { // everything is missing, so there is no use in looking before
-		found, err = repair(ctx, tx, tables, scope, users)
-		repairs = false
-	} else {
-		found, err = compare(ctx, tx, users, scope)
-	}
+	found, err := work(ctx, tx, tables, scope, users, options.DryRun)
 	if err != nil {
 		return Chunk{}, err
 	}
@@ -94,12 +87,23 @@ func WorkChunk(ctx context.Context, tx pgx.Tx, scope Scope, part Part, options C
 	if part.At != nil {
 		chunk.Users = 0
 	}
-	if len(found.wrong) == 0 || !repairs {
-		return chunk, nil
+	return chunk, nil
+}
+
+// work compares a range, and repairs it unless it is a dry run. If everything is missing, there is
+// no use in looking before.
+func work(ctx context.Context, tx pgx.Tx, tables layout, scope Scope, of userRange, dryRun bool) (compared, error) {
+	if of.unsummed && !dryRun {
+		return repair(ctx, tx, tables, scope, of)
 	}
-	repaired, err := repair(ctx, tx, tables, scope, users.wrongUsers(found))
-	chunk.Drifted, chunk.Examples = repaired.drifted, repaired.examples
-	return chunk, err
+	found, err := compare(ctx, tx, of, scope, func(Drift) {})
+	if err != nil || dryRun || len(found.wrong) == 0 {
+		return found, err
+	}
+	of.users = slices.Collect(maps.Keys(found.wrong))
+	repaired, err := repair(ctx, tx, tables, scope, of)
+	found.drifted, found.examples = repaired.drifted, repaired.examples
+	return found, err
 }
 
 // walked returns the number of logs that the chunk is charged for. This is the
@@ -127,11 +131,12 @@ func repair(ctx context.Context, tx pgx.Tx, tables layout, scope Scope, of userR
 	if err := tables.settle(ctx, tx); err != nil {
 		return compared{}, err
 	}
-	found, err := compare(ctx, tx, of, scope)
+	var drifts []Drift // there may be hundreds of thousands
+	found, err := compare(ctx, tx, of, scope, func(drift Drift) { drifts = append(drifts, drift) })
 	if err != nil {
 		return compared{}, err
 	}
-	if err := correct(ctx, tx, found.drifts); err != nil {
+	if err := correct(ctx, tx, drifts); err != nil {
 		return compared{}, fmt.Errorf("repairing rollups: %w", err)
 	}
 	if !found.empty {

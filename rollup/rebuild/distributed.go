@@ -20,9 +20,8 @@ import (
 
 // distributed is the layout of tables that are distributed by user. A user's logs and
 // rollups are at the same node, so one statement there sees both of them in one snapshot,
-// if Citus passes it on whole. So logs, sealed days and rollups appear once in it, without a
-// step before, and it is grouped by user. The statements that write are of users of one
-// shard.
+// if Citus passes it on whole: see [userRange.sidesSQL]. Statements that lock what they read are
+// of users of one shard.
 type distributed struct{ shards *sharding.Shards }
 
 func (distributed) prepare(ctx context.Context, tx pgx.Tx) error {

@@ -24,7 +24,7 @@ type layout interface {
 	findCutPoint(ctx context.Context, tx pgx.Tx, part *Part, of userRange, maxLogs int) (userRange, cutPoint, error)
 	// settle waits for transactions that have ended, but whose changes can't be seen yet.
 	settle(ctx context.Context, tx pgx.Tx) error
-	// divide divides users among the statements that can't be of all of them.
+	// divide divides users among the statements that sweep, which can't be of all of them.
 	divide(users iter.Seq[uuid.UUID]) [][]uuid.UUID
 	// rezone gives the logs of a range the offsets of a zone, and moves their sums: see
 	// [RezoneChunk]. It returns how many logs have another offset now.
@@ -72,8 +72,8 @@ func prepare(ctx context.Context, tx pgx.Tx) (layout, error) {
 // atOneServer is the layout of tables that aren't distributed.
 type atOneServer struct{}
 
-// A chunk is bounded, so it can be compared in memory. JIT is off because compiling the
-// statement takes longer than running it.
+// A chunk is bounded, so PostgreSQL can add up its logs and sort it in memory. JIT is off because
+// compiling the statement takes longer than running it.
 const (
 	memoryOfChunk = "128MB"
 	plannerSQL    = `SELECT set_config('work_mem', '` + memoryOfChunk + `', true), set_config('jit', 'off', true)`

@@ -107,8 +107,8 @@ func (p Progress) plus(chunk Chunk, repairs bool) Progress {
 }
 
 // withExample adds a row to examples, sorted with the worst first, if it is among
-// the [MaxExamples] that are furthest from the truth. Of equal ones, the first by their keys
-// are.
+// the [MaxExamples] that are furthest from the truth. Of equal ones, the first by
+// user, granularity (by name) and period are.
 func withExample(examples []Drift, drift Drift) []Drift {
 	at, _ := slices.BinarySearchFunc(examples, drift, func(example, drift Drift) int {
 		return cmp.Or(

@@ -99,7 +99,7 @@ func PurgeChunk(ctx context.Context, tx pgx.Tx, before time.Time, part Part, opt
 	if err != nil {
 		return Chunk{}, fmt.Errorf("finding the logs of a chunk: %w", err)
 	}
-	found, err := compare(ctx, tx, users, scope)
+	found, err := compare(ctx, tx, users, scope, func(Drift) {})
 	if err != nil {
 		return Chunk{}, err
 	}

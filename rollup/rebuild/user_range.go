@@ -20,7 +20,7 @@ type userRange struct {
 	// passed is about how many logs were read to find the range, at least as many as
 	// its users have. Rows of the rollup count too, as a fraction of a log each.
 	passed int64
-	// unsummed says that the rollup had no row of these users.
+	// unsummed says that the rollup had no row of these users, who have logs or sealed days.
 	unsummed bool
 }
 
@@ -100,7 +100,7 @@ func (r userRange) findCutPoint(ctx context.Context, tx pgx.Tx, maxLogs int) (cu
 		           least(crossing, ` + nth("@rows", rollups, "coalesce((SELECT crossing FROM by_logs), @last)") + `) AS crossing
 		    FROM by_logs, (SELECT ` + nth("0", rollups, "@last") + ` AS first_row) AS rollup
 		)
-		SELECT first, crossing, NOT coalesce(first_row <= coalesce(crossing, @last), false) AS unsummed,
+		SELECT first, crossing, NOT coalesce(first_row <= coalesce(crossing, @last), false) AND first IS NOT NULL AS unsummed,
 		       CASE WHEN crossing IS NULL
 		            THEN greatest(` + count(logs) + `, ` + count(sealed) + `, ` + count(rollups) + ` / @rows_per_log)
 		            ELSE @logs END AS passed
@@ -158,4 +158,37 @@ func (s Scope) cutUser(ctx context.Context, tx pgx.Tx, part Part, options ChunkO
 	}
 	of.window.upper, of.passed = &cut, int64(options.MaxLogs)
 	return of, part.restFrom(part.From, &cut), nil
+}
+
+// usersSQL is a condition for the users of the range.
+func (r userRange) usersSQL() string {
+	if r.users != nil {
+		return `user_id = ANY(@users)`
+	}
+	return `user_id BETWEEN @first AND @last`
+}
+
+// sweepSQL returns the statement that deletes rows without logs, which mean the same as
+// no row. It skips rows that a writer has locked, so it never waits. It names the users
+// twice, because Citus looks for the shard of what is deleted, too.
+func (r userRange) sweepSQL() string {
+	return `
+	DELETE FROM learning_log_aggregates
+	WHERE ` + r.usersSQL() + ` AND (user_id, granularity, period) IN (
+	    SELECT user_id, granularity, period
+	    FROM learning_log_aggregates
+	    WHERE ` + r.usersSQL() + ` AND total_word_count = 0 AND entry_count = 0
+	    FOR UPDATE SKIP LOCKED
+	)`
+}
+
+// arguments returns the arguments of statements about the range.
+func (r userRange) arguments(scope Scope) pgx.NamedArgs {
+	arguments := pgx.NamedArgs{"first": r.first, "last": r.last, "users": r.users}
+	for _, granularity := range rollup.Granularities() {
+		periods, name := scope.periods(granularity).within(r.window), string(granularity)
+		arguments[name+"_first"], arguments[name+"_end"] = periods.bounds()
+	}
+	arguments["logs_lower"], arguments["logs_upper"] = scope.days(r.window).instants()
+	return arguments
 }
