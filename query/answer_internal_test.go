@@ -14,6 +14,7 @@ import (
 
 	"learninglog/internal/panics"
 	"learninglog/internal/pgtest"
+	"learninglog/rollup"
 )
 
 // The rows that weren't collected aren't taken for those of the next query.
@@ -57,13 +58,14 @@ func TestAPanicOfALaneIsAnErrorOfItsCaller(t *testing.T) {
 	t.Parallel()
 	pool := &panickingPool{Pool: pgtest.Pool(t)}
 	reader := NewReader(pool, time.UTC).WithLanes(1)
+	request := SummaryRequest{Granularity: rollup.Day, Clock: Clock{Now: time.Now()}}
 
-	_, err := reader.Clock(t.Context(), uuid.New(), time.Now())
+	_, err := reader.Summary(t.Context(), request)
 
 	caught, ok := errors.AsType[*panics.Error](err)
 	require.True(t, ok, "%v", err)
 	assert.Equal(t, "bang", caught.Cause)
-	_, err = reader.Clock(t.Context(), uuid.New(), time.Now())
+	_, err = reader.Summary(t.Context(), request)
 	require.NoError(t, err, "the lane goes on")
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"learninglog/internal/retry"
 	"learninglog/rollup"
 )
 
@@ -23,7 +24,7 @@ type Clock struct {
 
 // Clock returns the learner's clock, whose zone is known.
 func (r *Reader) Clock(ctx context.Context, userID uuid.UUID, now time.Time) (Clock, error) {
-	latest, err := readSmall(ctx, r, userID, collectOffset, offsetSQL, userID)
+	latest, err := retry.Read(ctx, r.at(userID), collectOffset, offsetSQL, userID)
 	if err != nil {
 		return Clock{}, fmt.Errorf("reading the offset of the latest log: %w", err)
 	}

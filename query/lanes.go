@@ -25,7 +25,7 @@ func Lanes(connections int) int {
 	return max(1, connections/each)
 }
 
-// lanes read what is small, such as the last 30 days of a user. Most of what that costs is
+// lanes read small summaries, such as the last 30 days of a user. Most of what that costs is
 // not reading, but sending a query, waking up a process of PostgreSQL, and being woken up
 // again. Each lane has one round trip under way at most. A query is sent at once if a lane
 // is idle; those that come while none is go together in the next round trip.

@@ -49,7 +49,7 @@ func newBusyReader(t *testing.T, pool *pgxpool.Pool) (*query.Reader, *countingPo
 	t.Helper()
 	counting := &countingPool{Pool: pool, opened: make(chan struct{})}
 	reader := query.NewReader(counting, time.UTC).WithLanes(1)
-	go func() { _, _ = reader.Clock(t.Context(), uuid.New(), time.Now()) }()
+	go func() { _ = learner{}.summarize(t.Context(), reader) }()
 	require.Eventually(t, func() bool { return counting.acquired.Load() == 1 }, patience, time.Millisecond)
 	return reader, counting
 }
@@ -118,32 +118,21 @@ func (l learner) summarize(ctx context.Context, reader *query.Reader) error {
 	return nil
 }
 
-// askAll fails unless everything small that is read of the learner is the learner's.
-func (l learner) askAll(ctx context.Context, reader *query.Reader) error {
-	if err := l.summarize(ctx, reader); err != nil {
-		return err
-	}
-	log, err := reader.Log(ctx, l.user, l.requestID)
+// summarizeMonth fails unless the summary of the month is the learner's. It reads no log.
+func (l learner) summarizeMonth(ctx context.Context, reader *query.Reader) error {
+	summary, err := reader.Summary(ctx, query.SummaryRequest{UserID: l.user, Granularity: rollup.Month, To: new(date("2026-11-22"))})
 	if err != nil {
 		return err
 	}
-	if log.UserID != l.user || log.WordCount != l.words {
-		return fmt.Errorf("the log is %v, instead of %d words of %s", log, l.words, l.user)
+	if sums := (rollup.Sums{TotalWordCount: int64(l.words), EntryCount: 1}); summary.Totals != sums {
+		return fmt.Errorf("the summary of the month is %v, instead of %v", summary.Totals, sums)
 	}
-	clock, err := reader.Clock(ctx, l.user, instant(learnersNow))
-	if err != nil {
-		return err
-	}
-	if offset := rollup.OffsetAt(clock.Now, clock.Zone); offset != l.offset {
-		return fmt.Errorf("the offset is %s, instead of %s", offset, l.offset)
-	}
-	_, err = reader.Settings(ctx, l.user)
-	return err
+	return nil
 }
 
 func TestWhatIsReadTogetherIsEachCallersOwn(t *testing.T) {
 	t.Parallel()
-	const callers, rounds, kinds = 64, 5, 4
+	const callers, rounds = 64, 5
 	pool := &countingPool{Pool: pgtest.Pool(t), opened: make(chan struct{})}
 	close(pool.opened)
 	learners := addLearners(t, pool.Pool, callers)
@@ -153,13 +142,14 @@ func TestWhatIsReadTogetherIsEachCallersOwn(t *testing.T) {
 	for i := range callers {
 		asking.Go(func() {
 			for round := range rounds {
-				assert.NoError(t, learners[(i+round)%callers].askAll(t.Context(), reader))
+				assert.NoError(t, learners[(i+round)%callers].summarize(t.Context(), reader))
+				assert.NoError(t, learners[(i+round)%callers].summarizeMonth(t.Context(), reader))
 			}
 		})
 	}
 	asking.Wait()
 
-	assert.Less(t, pool.acquired.Load(), int64(callers*rounds*kinds), "round trips")
+	assert.Less(t, pool.acquired.Load(), int64(callers*rounds*2), "round trips")
 }
 
 func TestWhatComesWhileNoLaneIsIdleSharesRoundTrips(t *testing.T) {
@@ -223,20 +213,20 @@ func TestAQueryThatIsNotUnderstoodConcernsOnlyItsCaller(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
 	learners := addLearners(t, pool, 2)
-	_, err := pool.Exec(t.Context(), `DROP TABLE learning_log_settings`)
+	_, err := pool.Exec(t.Context(), `DROP TABLE learning_log`)
 	require.NoError(t, err)
 	reader, counting := newBusyReader(t, pool)
 	read := func(l learner) <-chan error {
-		return inLine(t.Context(), func(ctx context.Context) error { return l.summarize(ctx, reader) })
+		return inLine(t.Context(), func(ctx context.Context) error { return l.summarizeMonth(ctx, reader) })
 	}
 	before := read(learners[0])
-	settings := inLine(t.Context(), func(ctx context.Context) error { _, err := reader.Settings(ctx, uuid.New()); return err })
+	recent := inLine(t.Context(), func(ctx context.Context) error { return learners[0].summarize(ctx, reader) })
 	after := read(learners[1])
 
 	close(counting.opened)
 
 	require.NoError(t, <-before)
-	require.ErrorContains(t, <-settings, "learning_log_settings")
+	require.ErrorContains(t, <-recent, "learning_log")
 	require.NoError(t, <-after)
 }
 
@@ -274,7 +264,7 @@ func TestWhoNoLongerWaitsForALaneIsNotReadFor(t *testing.T) {
 	left := errors.New("the client is gone")
 	results := make([]<-chan error, query.MaxTogether)
 	for i := range results {
-		results[i] = inLine(gone, func(ctx context.Context) error { _, err := reader.Clock(ctx, uuid.New(), time.Now()); return err })
+		results[i] = inLine(gone, func(ctx context.Context) error { return learner{}.summarize(ctx, reader) })
 	}
 	stays := inLine(t.Context(), func(ctx context.Context) error { return here.summarize(ctx, reader) })
 
@@ -288,13 +278,13 @@ func TestWhoNoLongerWaitsForALaneIsNotReadFor(t *testing.T) {
 	assert.EqualValues(t, 1+1, counting.acquired.Load(), "round trips")
 }
 
-// lockSettings keeps everybody from reading settings until it is unlocked.
-func lockSettings(t *testing.T, pool *pgxpool.Pool) (unlock func()) {
+// lockLogs keeps everybody from reading logs until they are unlocked.
+func lockLogs(t *testing.T, pool *pgxpool.Pool) (unlock func()) {
 	t.Helper()
 	locking, err := pool.Begin(t.Context())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = locking.Rollback(context.Background()) })
-	_, err = locking.Exec(t.Context(), `LOCK TABLE learning_log_settings IN ACCESS EXCLUSIVE MODE`)
+	_, err = locking.Exec(t.Context(), `LOCK TABLE learning_log IN ACCESS EXCLUSIVE MODE`)
 	require.NoError(t, err)
 	return func() { require.NoError(t, locking.Commit(t.Context())) }
 }
@@ -304,13 +294,13 @@ func TestWhoLeavesARoundTripIsNotMissed(t *testing.T) {
 	pool := pgtest.Pool(t)
 	stays := addLearners(t, pool, 1)[0]
 	reader, counting := newBusyReader(t, pool)
-	unlock := lockSettings(t, pool)
-	settings := func(ctx context.Context) error { _, err := reader.Settings(ctx, stays.user); return err }
+	unlock := lockLogs(t, pool)
+	recent := func(ctx context.Context) error { return stays.summarize(ctx, reader) }
 	ctx, leave := context.WithCancelCause(t.Context())
 	left := errors.New("the client is gone")
-	leaves := inLine(ctx, settings)
-	another := inLine(t.Context(), settings)
-	last := inLine(t.Context(), func(ctx context.Context) error { return stays.summarize(ctx, reader) })
+	leaves := inLine(ctx, recent)
+	another := inLine(t.Context(), recent)
+	last := inLine(t.Context(), func(ctx context.Context) error { return stays.summarizeMonth(ctx, reader) })
 	close(counting.opened)
 	require.Eventually(t, func() bool { return pgtest.Waiting(t, pool, 0) == 1 }, patience, 10*time.Millisecond)
 
@@ -321,7 +311,7 @@ func TestWhoLeavesARoundTripIsNotMissed(t *testing.T) {
 	require.NoError(t, <-another)
 	require.NoError(t, <-last)
 	assert.EqualValues(t, 1+1, counting.acquired.Load(), "round trips")
-	require.NoError(t, stays.askAll(t.Context(), reader), "the lane goes on")
+	require.NoError(t, stays.summarize(t.Context(), reader), "the lane goes on")
 }
 
 func TestARoundTripThatHangsEndsWhenNobodyWaitsForItAnyLonger(t *testing.T) {
@@ -329,13 +319,13 @@ func TestARoundTripThatHangsEndsWhenNobodyWaitsForItAnyLonger(t *testing.T) {
 	pool := pgtest.Pool(t)
 	l := addLearners(t, pool, 1)[0]
 	reader, counting := newBusyReader(t, pool)
-	_ = lockSettings(t, pool)
+	_ = lockLogs(t, pool)
 	const soon = time.Second
 	hanging := make([]<-chan error, 3)
 	for i := range hanging {
 		ctx, cancel := context.WithTimeout(t.Context(), soon*time.Duration(1+i)/3)
 		t.Cleanup(cancel)
-		hanging[i] = inLine(ctx, func(ctx context.Context) error { _, err := reader.Settings(ctx, l.user); return err })
+		hanging[i] = inLine(ctx, func(ctx context.Context) error { return l.summarize(ctx, reader) })
 	}
 
 	close(counting.opened)
@@ -345,7 +335,7 @@ func TestARoundTripThatHangsEndsWhenNobodyWaitsForItAnyLonger(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	require.NoError(t, l.summarize(ctx, reader), "it reads what isn't locked")
+	require.NoError(t, l.summarizeMonth(ctx, reader), "it reads what isn't locked")
 }
 
 func TestManyReadersOutliveTheirConnections(t *testing.T) {
@@ -376,7 +366,7 @@ func TestManyReadersOutliveTheirConnections(t *testing.T) {
 	for i, l := range learners {
 		asking.Go(func() {
 			for ctx.Err() == nil {
-				assert.NoError(t, l.askAll(t.Context(), reader))
+				assert.NoError(t, l.summarize(t.Context(), reader))
 				answered[i].Add(1)
 			}
 		})

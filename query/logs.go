@@ -21,7 +21,7 @@ func (r *Reader) Log(ctx context.Context, userID, requestID uuid.UUID) (learning
 		SELECT ` + learning.Columns + `
 		FROM learning_log
 		WHERE user_id = $1 AND request_id = $2`
-	logs, err := readSmall(ctx, r, userID, learning.Collect, query, userID, requestID)
+	logs, err := retry.Read(ctx, r.at(userID), learning.Collect, query, userID, requestID)
 	if err != nil {
 		return learning.Log{}, fmt.Errorf("reading a log: %w", err)
 	}

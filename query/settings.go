@@ -13,7 +13,7 @@ import (
 
 // Settings returns what a learner has set: the zero value if that is nothing.
 func (r *Reader) Settings(ctx context.Context, userID uuid.UUID) (learning.Settings, error) {
-	settings, err := readSmall(ctx, r, userID, collectSettings, settingsSQL, userID)
+	settings, err := retry.Read(ctx, r.at(userID), collectSettings, settingsSQL, userID)
 	if err != nil {
 		return learning.Settings{}, fmt.Errorf("reading settings: %w", err)
 	}

@@ -94,9 +94,9 @@ func DefaultPeriods(granularity rollup.Granularity) int {
 }
 
 // DefaultFrom returns the first date of the first of [DefaultPeriods] periods, of which
-// the last contains to.
+// the last contains to. No period begins before the year 1.
 func DefaultFrom(granularity rollup.Granularity, to rollup.Date) rollup.Date {
-	return granularity.Add(to, 1-DefaultPeriods(granularity))
+	return max(rollup.NewDate(1, time.January, 1), granularity.Add(to, 1-DefaultPeriods(granularity)))
 }
 
 // starts returns the first dates of the periods of the summary if today is that date.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
-	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 
 	"learninglog/internal/access"
@@ -46,7 +45,7 @@ func (s *server) require(r route, turnAway func(http.ResponseWriter, *http.Reque
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 			keepPrivate(w.Header(), request)
-			ctx, err := s.admit(w, r, request, chi.URLParam(request, userInPath))
+			ctx, err := s.admit(w, r, request, pathParameter(request, userInPath))
 			*request = *request.WithContext(ctx) // in place, so that no other one has to be made
 			if err != nil {
 				turnAway(w, request, err)
@@ -144,7 +143,7 @@ func (s *server) turnAwayFromPage(w http.ResponseWriter, request *http.Request, 
 	}
 	challenge(w.Header(), wrong)
 	if wrong.Kind() == problem.NotFound {
-		wrong = notTheirs(chi.URLParam(request, userInPath))
+		wrong = notTheirs(pathParameter(request, userInPath))
 	}
 	s.Pages.Fail(w, request, wrong)
 }

@@ -73,7 +73,7 @@ func (s *server) getLog(ctx context.Context, input *logInput) (*logOutput, error
 	if err != nil {
 		return nil, err
 	}
-	done, err := s.beginSmallRead(ctx)
+	done, err := s.beginRead(ctx, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,15 @@ import (
 	"learninglog/rollup"
 )
 
+// pathParameter returns a parameter of the path, which may be percent-encoded.
+func pathParameter(r *http.Request, name string) string {
+	encoded := chi.URLParam(r, name)
+	if text, err := url.PathUnescape(encoded); err == nil {
+		return text
+	}
+	return encoded
+}
+
 func pathUUID(name, text string) (uuid.UUID, error) {
 	id, err := parseUUID([]byte(text))
 	if err != nil {
@@ -72,7 +81,7 @@ func (p *parameters) choice(name, otherwise string, values ...string) string {
 
 // user returns the user that the path names.
 func (p *parameters) user(r *http.Request) (text string) {
-	text = chi.URLParam(r, userInPath)
+	text = pathParameter(r, userInPath)
 	if _, err := parseUUID([]byte(text)); err != nil {
 		p.wrong = append(p.wrong, noUUID(userInPath, text))
 	}

@@ -98,7 +98,7 @@ func (s *server) getSettings(ctx context.Context, input *settingsInput) (*huma.S
 	if err != nil {
 		return nil, err
 	}
-	done, err := s.beginSmallRead(ctx)
+	done, err := s.beginRead(ctx, 0)
 	if err != nil {
 		return nil, err
 	}

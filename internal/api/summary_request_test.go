@@ -15,6 +15,7 @@ import (
 	"learninglog/internal/pgtest"
 	"learninglog/internal/problem"
 	"learninglog/query"
+	"learninglog/rollup"
 )
 
 func TestWrongParametersOfASummaryAreNamed(t *testing.T) {
@@ -67,6 +68,24 @@ func TestAWrongUserOfASummaryIsNamedWithWrongParameters(t *testing.T) {
 		locations = append(locations, field.Location)
 	}
 	assert.ElementsMatch(t, []string{"path.user_id", "query.granularity"}, locations)
+}
+
+func TestAUserOfASummaryMayBePercentEncoded(t *testing.T) {
+	t.Parallel()
+	const user, encoded = "0b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22", "%30b6b3a9e-2f57-4f5a-9a55-0d4b7c6f1a22"
+
+	assert.Equal(t, user, get[Summary](newService(t, time.UTC), "/v1/users/"+encoded+"/summary").UserID)
+}
+
+func TestASummaryUntilTheFirstDatesBeginsWithTheFirst(t *testing.T) {
+	t.Parallel()
+	service, user := newService(t, time.UTC), uuid.New()
+	for _, granularity := range append(rollup.Granularities(), rollup.Year, rollup.Total) {
+		target := pathOf(user, "/summary?to=0001-01-01&granularity="+string(granularity))
+		summary := get[Summary](service, target)
+		assert.Equal(t, "0001-01-01", summary.From.String(), target)
+		assert.Equal(t, summary, get[Summary](service, target+"&from="+summary.From.String()))
+	}
 }
 
 func TestASummaryMayBeAskedForWithEmptyParameters(t *testing.T) {
