@@ -60,7 +60,7 @@ func rules() []rule {
 		{"unset or erase settings", `^DELETE FROM learning_log_settings WHERE user_id = \$1$`, toBoth, oneShard},
 		{"hours", `^SELECT date_part\('hour'`, toBoth, oneShard},
 		{"a log", `^SELECT .* FROM learning_log WHERE user_id = \$1 AND request_id = \$2$`, toBoth, oneShard},
-		{"a page of logs that count", `^SELECT .* voided_at IS NULL .* LIMIT @limit$`, toBoth, oneShard},
+		{"a page of logs that count", `^SELECT .* voided_at IS NULL .* LIMIT (@limit|\$\d+)$`, toBoth, oneShard},
 		{"a page of all logs", `^\( SELECT .* voided_at IS NULL .* UNION ALL \( SELECT .* voided_at IS NOT NULL`, toBoth, oneShard},
 
 		// What is about everybody.
@@ -74,7 +74,7 @@ func rules() []rule {
 		{"divide the users among workers", `^SELECT percentile_disc`, toCoordinator, theSample},
 		{"list who has changed", `^SELECT user_id FROM \( SELECT user_id .* @last GROUP BY`, toCoordinator, theFirst},
 		{"list who has changed, of some users", `^SELECT user_id FROM \( SELECT user_id .*@among\) GROUP BY`, toCoordinator, theFirst},
-		{"count the logs and sealed days of users", `^SELECT user_id, count\(\*\) FROM \(\(SELECT .* FROM learning_log WHERE .* FROM learning_log_sealed_days`, toCoordinator, theFirst},
+		{"count the logs and sealed days of users", `^SELECT user_id, count\(\*\) FROM \( \(SELECT .* FROM learning_log WHERE .* FROM learning_log_sealed_days`, toCoordinator, theFirst},
 		{"count the rollups of users", `^SELECT user_id, count\(\*\) FROM learning_log_aggregates AS r`, toCoordinator, theFirst},
 		{"cut a user", `^WITH logs_left AS`, toCoordinator, oneShard},
 		{"compare", `^SELECT \* FROM \( SELECT user_id, -2 AS side`, toCoordinator, theSides},
